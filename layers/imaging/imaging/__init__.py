@@ -1,0 +1,7 @@
+"""Normalises one photo for face comparison, with nothing but the standard library and Pillow."""
+
+from imaging.errors import PhotoError, PhotoErrorCode
+from imaging.limits import Limits
+from imaging.normalise import NormalisedPhoto, Report, normalise
+
+__all__ = ["Limits", "NormalisedPhoto", "PhotoError", "PhotoErrorCode", "Report", "normalise"]

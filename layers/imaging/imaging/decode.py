@@ -1,0 +1,160 @@
+"""From a file's bytes to an upright picture of the planned size."""
+
+from dataclasses import dataclass
+
+from PIL import Image, ImageChops
+from PIL.ImageFile import ImageFile
+
+from imaging.colour import convert_to_srgb, expand_mode, flatten
+from imaging.errors import PhotoError, PhotoErrorCode, decoding
+from imaging.exif import TURNS, UPRIGHT, read_orientation, swaps_sides
+from imaging.formats import JPEG, TIFF, open_image, recognise_format
+from imaging.jpeg import has_end, has_too_many_scans
+from imaging.limits import Limits
+from imaging.shape import Shape
+
+# Halving by averages first, where the reduction is so large that LANCZOS shows no difference.
+_REDUCING_GAP = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An opened photo: its facts as the file states them, and its pixels, or the promise of them."""
+
+    image: ImageFile
+    format: str
+    width: int
+    height: int
+    mode: str
+    orientation: int
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height once turned upright."""
+        return _swap((self.width, self.height), self.orientation)
+
+    @property
+    def pending_orientation(self) -> int:
+        """The orientation that is still to be acted on: Pillow turns a TIFF by itself on loading."""
+        return UPRIGHT if self.format == TIFF else self.orientation
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An upright picture in L or RGB, and what was done to its colours."""
+
+    image: Image.Image
+    alpha_flattened: bool
+    profile_converted: bool
+
+
+def open_source(data: bytes, limits: Limits) -> Source:
+    """
+    Open a photo and learn its facts.
+
+    Only a JPEG's pixels stay undecoded, since they are decoded at a reduced size; a PNG may keep its
+    orientation behind them.
+    """
+    _require_reasonable_file(data, limits)
+    source_format = recognise_format(data)
+    with decoding(source_format):
+        image = open_image(data, source_format)
+        _require_reasonable_pixels(image, limits)
+        if source_format == JPEG:
+            _require_sound_jpeg(image, data)
+        return _learn(image, source_format)
+
+
+def load_whole(source: Source) -> None:
+    """Decode every pixel, to know that they are there."""
+    with decoding(source.format):
+        source.image.load()
+
+
+def read_picture(source: Source, shape: Shape) -> Picture:
+    """Decode a photo at the planned size, upright, in L or RGB."""
+    size = _swap((shape.picture_width, shape.picture_height), source.pending_orientation)
+    with decoding(source.format):
+        reduced = _reduce(source.image, size)
+        upright = _turn(reduced, source.pending_orientation)
+        return _finish_colours(upright, source)
+
+
+def _require_reasonable_file(data: bytes, limits: Limits) -> None:
+    if not data:
+        raise PhotoError(PhotoErrorCode.EMPTY, "The file is empty.")
+    if len(data) > limits.max_source_size_bytes:
+        raise PhotoError(
+            PhotoErrorCode.TOO_LARGE,
+            f"The file has {len(data)} bytes, and at most {limits.max_source_size_bytes} are accepted.",
+        )
+
+
+def _require_reasonable_pixels(image: ImageFile, limits: Limits) -> None:
+    """Refuse a bomb from its header, before a pixel is decoded."""
+    width, height = image.size
+    if width * height > limits.max_source_pixels:
+        raise PhotoError(
+            PhotoErrorCode.TOO_MANY_PIXELS,
+            f"The photo has {width * height} pixels ({width} x {height}), and at most "
+            f"{limits.max_source_pixels} are accepted.",
+        )
+
+
+def _require_sound_jpeg(image: ImageFile, data: bytes) -> None:
+    """Refuse what Pillow would decode to half a picture, or for minutes."""
+    if not has_end(data):
+        raise PhotoError(PhotoErrorCode.UNREADABLE, "The JPEG is cut off: its end is missing.")
+    if "progressive" in image.info and has_too_many_scans(data):
+        raise PhotoError(
+            PhotoErrorCode.UNREADABLE,
+            "The progressive JPEG has so many scans that it is made to waste time.",
+        )
+
+
+def _learn(image: ImageFile, source_format: str) -> Source:
+    mode = image.mode
+    tiff_orientation = _read_tiff_orientation(image) if source_format == TIFF else UPRIGHT
+    stored_size = _swap(image.size, tiff_orientation)  # Pillow states a TIFF's size as turned
+    if source_format != JPEG:
+        image.load()
+    orientation = (
+        tiff_orientation if source_format == TIFF else read_orientation(image.info.get("exif") or b"")
+    )
+    return Source(image, source_format, *stored_size, mode, orientation)
+
+
+def _read_tiff_orientation(image: ImageFile) -> int:
+    orientation = getattr(image, "tag_v2", {}).get(0x0112, UPRIGHT)
+    return orientation if orientation in TURNS else UPRIGHT
+
+
+def _swap(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    width, height = size
+    return (height, width) if swaps_sides(orientation) else size
+
+
+def _reduce(image: ImageFile, size: tuple[int, int]) -> Image.Image:
+    """Let a JPEG's decoder do the coarse part (1/2, 1/4 or 1/8), and LANCZOS the rest, from the exact box."""
+    draft = image.draft(None, size) if image.format == JPEG else None
+    expanded = expand_mode(image)
+    expanded.load()
+    box = draft[1] if draft else None
+    gap = None if expanded.mode == "I;16" else _REDUCING_GAP  # Pillow averages no 16-bit pixels
+    return expanded.resize(size, Image.Resampling.LANCZOS, box, gap)
+
+
+def _turn(image: Image.Image, orientation: int) -> Image.Image:
+    turn = TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _finish_colours(image: Image.Image, source: Source) -> Picture:
+    flat = flatten(image)
+    if source.format == JPEG and flat.mode == "CMYK" and "adobe" not in source.image.info:
+        flat = ImageChops.invert(flat)  # Pillow takes every CMYK JPEG to be inverted, as Adobe's are
+    converted = convert_to_srgb(flat, source.image.info.get("icc_profile"))
+    plain = converted or (flat if flat.mode == "L" else flat.convert("RGB"))
+    return Picture(
+        plain, alpha_flattened=image.mode in {"LA", "RGBA"}, profile_converted=converted is not None
+    )

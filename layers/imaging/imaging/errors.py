@@ -1,0 +1,66 @@
+"""The one error of this package: a photo that cannot be used, and why."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+from PIL.Image import DecompressionBombError
+
+
+class PhotoErrorCode(StrEnum):
+    """Why a photo cannot be used. The values are stable: they travel in results and logs."""
+
+    EMPTY = "empty"
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    UNREADABLE = "unreadable"
+    """Damaged or cut off: what is there does not decode to a whole picture."""
+    TOO_SMALL = "too_small"
+    """Too few pixels on a side, or so long and narrow that it ends up so."""
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_LARGE = "too_large"
+    """The file has too many bytes to be looked at."""
+    TOO_HEAVY = "too_heavy"
+    """The normalised photo does not fit the size limit at any acceptable quality."""
+
+
+class PhotoError(Exception):
+    """
+    A photo that cannot be used.
+
+    Attributes
+    ----------
+    code
+        The stable reason.
+    message
+        A sentence for a person. It holds figures and format names, never anything from the photo.
+    """
+
+    def __init__(self, code: PhotoErrorCode, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@contextmanager
+def decoding(source_format: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into a `PhotoError`; the decoder's own words stay in its cause."""
+    try:
+        yield
+    except PhotoError:
+        raise
+    except DecompressionBombError as error:
+        raise PhotoError(
+            PhotoErrorCode.TOO_MANY_PIXELS,
+            f"The {source_format} photo has more pixels than its decoder accepts.",
+        ) from error
+    # Decoders meet hostile bytes and answer with anything: OSError, SyntaxError, struct.error, MemoryError.
+    except Exception as error:
+        raise PhotoError(
+            PhotoErrorCode.UNREADABLE,
+            f"The file begins as {source_format}, but is damaged or cut off: it does not decode to a "
+            "whole picture.",
+        ) from error

@@ -1,0 +1,141 @@
+"""What the emulator sends back: the provider's codes, statuses and JSON."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+SUCCESS: Final = "Success"
+THROTTLED: Final = "Throttling.Api"
+RETRY_AFTER_HEADER: Final = "x-acs-retry-after"
+
+# Code -> HTTP status and message. The first group is the API's own page, the second the gateway before it.
+CODES: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
+    {
+        "MissingParameter": (400, "A required parameter is missing."),
+        "InvalidParameter": (400, "A parameter is not valid."),
+        "NoFaceDetected": (401, "No facial features could be extracted from the photo."),
+        "UnqualifiedPhoto": (401, "The photo is unreadable or outside the permitted resolution."),
+        "ToolargeImage": (401, "The photo is too large."),
+        "DataDuplication": (401, "A photo was given both as a base64 string and as a URL."),
+        "DownloadTimeout": (401, "The photo could not be downloaded from its URL in time."),
+        "Forbidden.RAMUserAccessDenied": (403, "The RAM user may not perform this operation."),
+        "Forbidden.AccountAccessDenied": (403, "The service is not activated or the account is overdue."),
+        THROTTLED: (403, "The call was rejected because of throttling."),
+        "InternalError": (500, "An internal error occurred."),
+        "IncompleteSignature": (400, "The request signature does not conform to the signature method."),
+        "InvalidAccessKeyId.NotFound": (404, "Specified access key is not found."),
+        "InvalidAction.NotFound": (404, "Specified api is not found, please check your url and method."),
+        "InvalidSecurityToken.MismatchWithAccessKey": (
+            400,
+            "Specified SecurityToken mismatch with AccessKey.",
+        ),
+        "InvalidTimeStamp.Expired": (400, "Specified time stamp or date value is expired."),
+        "InvalidTimeStamp.Format": (400, "Specified time stamp or date value is not well formatted."),
+        "InvalidVersion": (400, "Specified parameter Version is not valid."),
+        "MissingAccessKeyId": (400, "AccessKeyId is mandatory for this action."),
+        "MissingAction": (400, "Action is mandatory for this action."),
+        "MissingSecurityToken": (400, "SecurityToken is mandatory for this action."),
+        "MissingSignatureNonce": (400, "SignatureNonce is mandatory for this action."),
+        "MissingTimestamp": (400, "Timestamp is mandatory for this action."),
+        "MissingVersion": (400, "Version is mandatory for this action."),
+        "SignatureDoesNotMatch": (400, "Specified signature does not match our calculation."),
+        "SignatureNonceUsed": (400, "Specified signature nonce was used already."),
+        "UnsupportedHTTPMethod": (400, "This http method is not supported."),
+    },
+)
+
+
+class Refusal(Exception):  # noqa: N818 - the provider's refusal is an answer, not an error of the emulator
+    """A call ends with one of the provider's codes."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str | None = None,
+        *,
+        http_status: int | None = None,
+        retry_after_ms: int | None = None,
+    ) -> None:
+        known_status, known_message = CODES.get(code, (500, code))
+        self.code = code
+        self.message = message or known_message
+        self.http_status = http_status or known_status
+        self.retry_after_ms = retry_after_ms
+        super().__init__(f"{self.code}: {self.message}")
+
+
+class Delivery(StrEnum):
+    """How an answer leaves."""
+
+    SEND = "send"
+    RESET = "reset"
+    HANG = "hang"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer, ready to be delivered; a reset or a hang has no status, code or body."""
+
+    delivery: Delivery = Delivery.SEND
+    http_status: int | None = None
+    code: str | None = None
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def new_request_id() -> str:
+    """Return an id in the provider's form."""
+    return str(uuid.uuid4()).upper()
+
+
+def succeed(request_id: str, result: Mapping[str, object] | None = None) -> Answer:
+    """Answer HTTP 200 with ``Code: Success``."""
+    return _answer_json(request_id, 200, {"Code": SUCCESS, "Message": "success"}, result)
+
+
+def refuse(request_id: str, host: str, refusal: Refusal) -> Answer:
+    """Answer with a code; under HTTP 200 in the form of a result, else in the gateway's error form."""
+    body = {"Code": refusal.code, "Message": refusal.message}
+    if refusal.http_status >= 400:  # noqa: PLR2004 - HTTP's first error status
+        body["HostId"] = host
+        body["Recommend"] = (
+            f"https://api.alibabacloud.com/troubleshoot?q={refusal.code}"
+            f"&product=Cloudauth-intl&requestId={request_id}"
+        )
+    headers = {} if refusal.retry_after_ms is None else {RETRY_AFTER_HEADER: str(refusal.retry_after_ms)}
+    return _answer_json(request_id, refusal.http_status, body, headers=headers)
+
+
+def answer_html(http_status: int) -> Answer:
+    """Answer as a proxy before the provider does when it is in trouble."""
+    page = f"<html><head><title>{http_status}</title></head><body><h1>{http_status}</h1></body></html>\n"
+    return Answer(http_status=http_status, content_type="text/html", body=page.encode())
+
+
+def break_json(request_id: str) -> Answer:
+    """Answer HTTP 200 with JSON that stops half-way."""
+    whole = succeed(request_id)
+    return Answer(http_status=200, headers=whole.headers, body=whole.body[: len(whole.body) // 2])
+
+
+def _answer_json(
+    request_id: str,
+    http_status: int,
+    body: Mapping[str, object],
+    result: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    document: dict[str, object] = {"RequestId": request_id, **body}
+    if result is not None:
+        document["Result"] = result
+    return Answer(
+        http_status=http_status,
+        code=str(body["Code"]),
+        headers={"x-acs-request-id": request_id, **(headers or {})},
+        body=json.dumps(document).encode(),
+    )

@@ -1,0 +1,143 @@
+"""Verification of ``ACS3-HMAC-SHA256``, the provider's signature version 3.
+
+Written from the provider's description of the method, not from its SDK, so that each checks the other.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import parse_qsl, quote
+
+from .answers import Refusal
+from .recent import Recent
+
+ALGORITHM: Final = "ACS3-HMAC-SHA256"
+MAX_SKEW: Final = timedelta(minutes=15)
+# A nonce must outlive every date that could still be accepted with it: the skew on both sides.
+NONCE_AGE_S: Final = 2 * MAX_SKEW.total_seconds()
+MAX_NONCES: Final = 100_000
+_NONCE_HEADER: Final = "x-acs-signature-nonce"
+
+_AUTHORIZATION: Final = re.compile(
+    rf"{ALGORITHM}\s+Credential=(?P<key>[^,\s]+),\s*SignedHeaders=(?P<signed>[^,\s]+),\s*"
+    r"Signature=(?P<signature>[0-9a-f]{64})",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key; with a security token it is a temporary one, as STS issues it."""
+
+    access_key_id: str
+    access_key_secret: str
+    security_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """A request exactly as it arrived; header names are lower case, and repeat where they were repeated."""
+
+    method: str
+    path: str
+    query_string: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of that name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The decoded query."""
+        return parse_qsl(self.query_string, keep_blank_values=True)
+
+
+class SignatureVerifier:
+    """Checks who sent a request, when, that it is whole, and that it is the first of its nonce."""
+
+    def __init__(self, credentials: Iterable[Credentials]) -> None:
+        self._credentials: Mapping[str, Credentials] = {one.access_key_id: one for one in credentials}
+        self._nonces = Recent(max_count=MAX_NONCES, max_age_s=NONCE_AGE_S)
+
+    def verify(self, request: ReceivedRequest, now: datetime) -> None:
+        """Raise the provider's `Refusal` unless the request is properly signed; changes nothing."""
+        authorization = _require(request, "authorization", "MissingAccessKeyId")
+        _require(request, _NONCE_HEADER, "MissingSignatureNonce")
+        _check_date(_require(request, "x-acs-date", "MissingTimestamp"), now)
+        match = _AUTHORIZATION.fullmatch(authorization.strip())
+        if match is None:
+            raise Refusal("IncompleteSignature")
+        credentials = self._credentials.get(match["key"])
+        if credentials is None:
+            raise Refusal("InvalidAccessKeyId.NotFound")
+        _check_security_token(request, credentials)
+        _check_signature(request, match["signed"].split(";"), match["signature"], credentials)
+
+    def use_nonce(self, request: ReceivedRequest, now: datetime) -> None:
+        """Raise the provider's `Refusal` if a verified request had this nonce before."""
+        if not self._nonces.remember(request.header(_NONCE_HEADER) or "", now.timestamp()):
+            raise Refusal("SignatureNonceUsed")
+
+
+def canonicalise(request: ReceivedRequest, signed_headers: Sequence[str]) -> str:
+    """Return the canonical request, with the hash of the body that really arrived."""
+    query = "&".join(
+        sorted(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in request.query),
+    )
+    headers = "".join(f"{name}:{_header_value(request, name)}\n" for name in sorted(signed_headers))
+    body_sha256 = hashlib.sha256(request.body).hexdigest()
+    return "\n".join(
+        [request.method, request.path, query, headers, ";".join(sorted(signed_headers)), body_sha256],
+    )
+
+
+def _header_value(request: ReceivedRequest, name: str) -> str:
+    return ",".join(sorted(value.strip() for key, value in request.headers if key == name))
+
+
+def _require(request: ReceivedRequest, header: str, code: str) -> str:
+    value = request.header(header)
+    if not value:
+        raise Refusal(code)
+    return value
+
+
+def _check_date(text: str, now: datetime) -> None:
+    try:
+        sent_at = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise Refusal("InvalidTimeStamp.Format") from None
+    if abs(now - sent_at) > MAX_SKEW:
+        raise Refusal("InvalidTimeStamp.Expired")
+
+
+def _check_security_token(request: ReceivedRequest, credentials: Credentials) -> None:
+    sent = request.header("x-acs-security-token")
+    if credentials.security_token is not None and not sent:
+        raise Refusal("MissingSecurityToken")
+    expected = credentials.security_token or ""
+    if not hmac.compare_digest((sent or "").encode(), expected.encode()):
+        raise Refusal("InvalidSecurityToken.MismatchWithAccessKey")
+
+
+def _check_signature(
+    request: ReceivedRequest, signed_headers: Sequence[str], signature: str, credentials: Credentials
+) -> None:
+    must_sign = {name for name, _ in request.headers if name == "host" or name.startswith("x-acs-")}
+    must_sign.add("x-acs-content-sha256")
+    if not must_sign <= set(signed_headers) or request.header("x-acs-content-sha256") is None:
+        raise Refusal("IncompleteSignature")
+    canonical_sha256 = hashlib.sha256(canonicalise(request, signed_headers).encode()).hexdigest()
+    string_to_sign = f"{ALGORITHM}\n{canonical_sha256}"
+    secret = credentials.access_key_secret.encode()
+    expected = hmac.new(secret, string_to_sign.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected, signature):
+        message = (
+            f"Specified signature does not match our calculation. server StringToSign is [{string_to_sign}]"
+        )
+        raise Refusal("SignatureDoesNotMatch", message)

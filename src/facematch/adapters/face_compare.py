@@ -1,0 +1,193 @@
+"""FaceCompare by the official SDK.
+
+The SDK's exceptions carry the whole request, photos included. None of them leaves this module, not even as the
+cause of another, and none of their texts do.
+"""
+
+import base64
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from alibabacloud_cloudauth_intl20220809.client import Client
+from alibabacloud_cloudauth_intl20220809.models import FaceCompareRequest, FaceCompareResponse
+from alibabacloud_tea_openapi.utils_models import Config
+from darabonba.exceptions import DaraException
+from darabonba.runtime import RuntimeOptions
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import ConnectTimeout, Timeout
+from Tea.exceptions import TeaException
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from facematch.errors import ProviderError, ProviderFaultError, ProviderThrottledError
+from facematch.provider import Answer, Call, Credentials, CredentialSource, InlinePicture, Picture
+from facematch.regions import Region
+
+# The SDK logs headers and query under DEBUG=sdk, by a handler of its own.
+logging.getLogger("darabonba-core").disabled = True
+
+CONNECT_TIMEOUT_S: Final = 3.0
+READ_TIMEOUT_S: Final = 10.0
+_UNKNOWN_KEY_PREFIXES: Final = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken")
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCompareEndpoint:
+    """Where a region's calls go: `address` is the host, with a port where it is not the protocol's own."""
+
+    address: str
+    protocol: str = "HTTPS"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCompareProvider:
+    """Calls FaceCompare; one SDK client a region and key, with its connections kept alive."""
+
+    endpoints: Mapping[Region, FaceCompareEndpoint]
+    credentials: CredentialSource
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    read_timeout_s: float = READ_TIMEOUT_S
+    _clients: dict[tuple[Region, Credentials], Client] = field(default_factory=dict)
+
+    def compare(self, call: Call) -> Answer:
+        """Make one call, without retries.
+
+        Raises
+        ------
+        ProviderFaultError, ProviderThrottledError, OperatorFaultError
+            See the port.
+        """
+        client = self._client(call.region, self.credentials.read())
+        try:
+            response = client.face_compare_with_options(_request(call), RuntimeOptions())
+        except DaraException as error:
+            failure = _read_refusal(error)
+        except TeaException as error:
+            failure = _read_silence(error)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # What the SDK trips over when an answer is not of the form that it was made for.
+            failure = _unreadable()
+        else:
+            failure = _read_answer(response)
+        if isinstance(failure, ProviderError):
+            raise failure
+        if failure.code.startswith(_UNKNOWN_KEY_PREFIXES):
+            self.credentials.distrust()
+        return failure
+
+    def _client(self, region: Region, credentials: Credentials) -> Client:
+        client = self._clients.get((region, credentials))
+        if client is None:
+            endpoint = self.endpoints[region]
+            config = Config(
+                access_key_id=credentials.access_key_id,
+                access_key_secret=credentials.access_key_secret,
+                security_token=credentials.security_token,
+                endpoint=endpoint.address,
+                protocol=endpoint.protocol,
+                connect_timeout=round(self.connect_timeout_s * 1000),
+                read_timeout=round(self.read_timeout_s * 1000),
+            )
+            client = self._clients[region, credentials] = Client(config)
+        return client
+
+
+def _request(call: Call) -> FaceCompareRequest:
+    request = FaceCompareRequest(merchant_biz_id=call.merchant_biz_id)
+    request.source_face_picture, request.source_face_picture_url = _picture(call.source)
+    request.target_face_picture, request.target_face_picture_url = _picture(call.target)
+    if call.face_quality_check:
+        request.face_quality_check = "Y"
+    return request
+
+
+def _picture(picture: Picture) -> tuple[str | None, str | None]:
+    """Return a photo's Base64 text or its URL: always exactly one of the two."""
+    if isinstance(picture, InlinePicture):
+        return base64.b64encode(picture.jpeg).decode(), None
+    return None, picture.url
+
+
+def _read_answer(response: FaceCompareResponse) -> Answer | ProviderError:
+    body = response.body
+    if body is None or not body.code:
+        return _unreadable()
+    if body.result is None:
+        return Answer(
+            code=body.code,
+            message=body.message or "",
+            http_status=response.status_code or 200,
+            request_id=body.request_id,
+        )
+    result = body.result
+    try:
+        score = None if result.face_comparison_score is None else float(result.face_comparison_score)
+    except (TypeError, ValueError):
+        return _unreadable()
+    quality = result.ext_face_info.to_map() if result.ext_face_info else None
+    return Answer(
+        code=body.code,
+        message=body.message or "",
+        http_status=response.status_code or 200,
+        request_id=body.request_id,
+        transaction_id=result.transaction_id,
+        passed={"Y": True, "N": False}.get(result.passed),
+        score=score,
+        face_quality=_read_quality(quality) if quality else None,
+    )
+
+
+def _read_quality(scores: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        name: float(score)
+        for name, score in scores.items()
+        if isinstance(score, (int, float, str)) and score != ""
+    }
+
+
+def _read_refusal(error: DaraException) -> Answer | ProviderError:
+    """Return what an answer with an error code says; where there is no code, it is no answer."""
+    data: Mapping[str, Any] = error.data if isinstance(error.data, dict) else {}
+    status = data.get("statusCode") or data.get("httpCode") or 0
+    if not error.code:
+        return _unreadable()
+    retry_after_ms = getattr(error, "retry_after", None)
+    if retry_after_ms is not None and str(error.code).startswith("Throttling"):
+        return ProviderThrottledError(
+            str(error.code),
+            "The provider throttled the call.",
+            request_id=data.get("RequestId"),
+            retry_after_s=float(retry_after_ms) / 1000,
+        )
+    return Answer(
+        code=str(error.code),
+        message="",
+        http_status=int(status),
+        request_id=data.get("RequestId"),
+    )
+
+
+def _read_silence(error: TeaException) -> ProviderFaultError:
+    """Return why no answer came; one that was never asked for does not count as unknown."""
+    inner = getattr(error, "inner_exception", None)
+    cause = inner.__context__ if inner is not None else None
+    if isinstance(cause, ConnectTimeout) or _never_connected(cause):
+        return ProviderFaultError("no_connection", "The provider could not be reached.")
+    if isinstance(cause, Timeout):
+        return ProviderFaultError("timeout", "The provider did not answer in time.", answered=False)
+    if isinstance(cause, RequestsConnectionError):
+        return ProviderFaultError("connection_lost", "The connection to the provider broke.", answered=False)
+    return _unreadable()
+
+
+def _never_connected(cause: BaseException | None) -> bool:
+    reasons = getattr(cause, "args", ())
+    return any(
+        isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
+        for reason in reasons
+    )
+
+
+def _unreadable() -> ProviderFaultError:
+    return ProviderFaultError("unreadable_answer", "The provider's answer can't be read.", answered=False)

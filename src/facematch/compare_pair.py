@@ -1,0 +1,266 @@
+"""The heart: one comparison, from its stored photos to its verdict in the ledger."""
+
+import random
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from facematch.clock import Clock
+from facematch.comparison import Attempt, Comparison, Ending, Outcome, PhotoKind, StoredPhoto
+from facematch.errors import (
+    AlreadyEndedError,
+    InvalidInputError,
+    OperatorFaultError,
+    PhotoGoneError,
+    PostponedError,
+    ProviderError,
+    ProviderThrottledError,
+    RejectedPhotoError,
+)
+from facematch.photo_url import URL_LENGTH_LIMIT
+from facematch.ports import Ledger, PhotoStore
+from facematch.prepare_photos import PhotoPreparer
+from facematch.provider import Call, InlinePicture, Picture, PictureUrl, Provider, judge
+from facematch.quota import Patience, Quota, book_slot, wait_until
+from facematch.regions import Region, RegionPolicy
+from facematch.stopwatch import Stopwatch
+from facematch.verdict import Role, Verdict, fail, reject_photo
+from imaging import NormalisedPhoto
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how soon a comparison is tried again.
+
+    `attempt_budget` survives restarts; `call_timeout_s` is the longest that one call can take.
+    """
+
+    attempt_budget: int = 4
+    call_timeout_s: float = 16.0
+    backoff_base_s: float = 0.5
+    backoff_cap_s: float = 20.0
+    throttled_pause_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a worker can give to one comparison: how far ahead it books a slot, and how long it has in all."""
+
+    horizon_s: float
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPhoto:
+    """A photo on its way out: what the provider gets, and what was done for that."""
+
+    picture: Picture
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PairComparer:
+    """Brings one comparison to its end, or says when to go on."""
+
+    ledger: Ledger
+    photos: PhotoStore
+    preparer: PhotoPreparer
+    quota: Quota
+    provider: Provider
+    clock: Clock
+    regions: RegionPolicy
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    draw: Callable[[float, float], float] = random.uniform
+
+    def compare(
+        self, comparison_id: str, effort: Effort, prepared: Mapping[Role, PreparedPhoto] | None = None
+    ) -> None:
+        """Compare a registered pair, as its only worker, and record how it ended.
+
+        `prepared` are its photos, where the caller has them at hand.
+
+        Raises
+        ------
+        NotFoundError, AlreadyEndedError
+            There is nothing to do.
+        PostponedError
+            The comparison can't go on now (another worker has it, no slot, a fault): it stays open.
+        OperatorFaultError
+            The provider refuses the account: it stays open until someone repairs that.
+        """
+        now_ms = self.clock.now_ms()
+        task = _Task(
+            comparison_id=comparison_id,
+            owner=secrets.token_hex(8),
+            horizon_s=effort.horizon_s,
+            give_up_at_ms=now_ms + round(effort.time_s * 1000),
+            stopwatch=Stopwatch(self.clock),
+        )
+        until_ms = task.give_up_at_ms + round(self.retries.call_timeout_s * 1000)
+        comparison = self.ledger.claim(comparison_id, task.owner, now_ms=now_ms, until_ms=until_ms)
+        task.stopwatch.steps_ms["wait_for_worker"] = max(now_ms - comparison.created_at_ms, 0)
+        try:
+            self._work(task, comparison, prepared)
+        finally:
+            self.ledger.release(comparison_id, task.owner)
+
+    def prepare(self, contents: Mapping[Role, bytes]) -> dict[Role, PreparedPhoto]:
+        """Return photos made acceptable.
+
+        Raises
+        ------
+        RejectedPhotoError
+            A photo can't be made acceptable.
+        """
+        return {role: _pack(photo) for role, photo in self.preparer.prepare(contents).items()}
+
+    def read(self, photo: StoredPhoto) -> bytes:
+        """Return a stored photo or URL, cut just beyond the size that can still be worked with.
+
+        Raises
+        ------
+        PhotoGoneError
+            It is no longer there.
+        """
+        limit = URL_LENGTH_LIMIT if photo.kind is PhotoKind.URL else self.preparer.size_limit_bytes
+        return self.photos.read(photo, size_limit_bytes=limit)
+
+    def _work(
+        self, task: "_Task", comparison: Comparison, prepared: Mapping[Role, PreparedPhoto] | None
+    ) -> None:
+        attempt: Attempt | None = None
+        try:
+            region = self.regions.choose(comparison.region)
+            prepared = prepared or self._load(comparison, task.stopwatch)
+            verdict, attempt = self._call_until_judged(task, comparison, region, prepared)
+        except RejectedPhotoError as error:
+            verdict = reject_photo(error.code, error.message, photo=Role(error.field))
+        except (PhotoGoneError, InvalidInputError) as error:
+            verdict = fail(error.code, error.message)
+        ending = Ending(
+            verdict=verdict,
+            ended_at_ms=self.clock.now_ms(),
+            photos={role: photo.report for role, photo in (prepared or {}).items()},
+            timings_ms=task.stopwatch.steps_ms,
+        )
+        try:
+            self.ledger.end(comparison.id, ending, attempt)
+        except AlreadyEndedError:
+            if attempt is not None:
+                self.ledger.settle_attempt(comparison.id, attempt)
+            raise
+
+    def _load(self, comparison: Comparison, stopwatch: Stopwatch) -> dict[Role, PreparedPhoto]:
+        with stopwatch.measure("read"), ThreadPoolExecutor(max_workers=2) as pool:
+            contents = dict(
+                zip(comparison.photos, pool.map(self.read, comparison.photos.values()), strict=True)
+            )
+        with stopwatch.measure("prepare"):
+            urls = {
+                role: PreparedPhoto(PictureUrl(contents.pop(role).decode()), {"url": True})
+                for role, photo in comparison.photos.items()
+                if photo.kind is PhotoKind.URL
+            }
+            return {**self.prepare(contents), **urls}
+
+    def _call_until_judged(
+        self,
+        task: "_Task",
+        comparison: Comparison,
+        region: Region,
+        prepared: Mapping[Role, PreparedPhoto],
+    ) -> tuple[Verdict, Attempt | None]:
+        while comparison.counted_attempts < self.retries.attempt_budget:
+            attempt = self._begin_attempt(task, comparison, region)
+            call = Call(
+                region=region,
+                merchant_biz_id=attempt.merchant_biz_id,
+                source=prepared[Role.SOURCE].picture,
+                target=prepared[Role.TARGET].picture,
+                face_quality_check=comparison.options.face_quality_check,
+            )
+            called_at_ms = self.clock.now_ms()
+            try:
+                with task.stopwatch.measure("call"):
+                    verdict = judge(self.provider.compare(call), comparison.options.bounds)
+            except ProviderError as error:
+                attempt = _settle(attempt, error, self.clock.now_ms() - called_at_ms)
+                self.ledger.settle_attempt(comparison.id, attempt)
+                comparison = replace(comparison, attempts=(*comparison.attempts, attempt))
+                self._pause(task, comparison, region, error)
+            else:
+                return verdict, replace(
+                    attempt,
+                    outcome=Outcome.ANSWERED,
+                    code=verdict.provider_code,
+                    request_id=verdict.request_id,
+                    duration_ms=self.clock.now_ms() - called_at_ms,
+                )
+        return _give_up(comparison), None
+
+    def _begin_attempt(self, task: "_Task", comparison: Comparison, region: Region) -> Attempt:
+        remaining_s = max(task.give_up_at_ms - self.clock.now_ms(), 0) / 1000
+        with task.stopwatch.measure("wait_for_slot"):
+            slot_at_ms = book_slot(self.quota, region, Patience(task.horizon_s, remaining_s), self.clock)
+            attempt = comparison.next_attempt(slot_at_ms)
+            # Written while the slot is still to come, so that the call leaves on time.
+            self.ledger.begin_attempt(comparison.id, task.owner, attempt)
+            wait_until(slot_at_ms, self.clock)
+        return attempt
+
+    def _pause(self, task: "_Task", comparison: Comparison, region: Region, error: ProviderError) -> None:
+        now_ms = self.clock.now_ms()
+        if isinstance(error, OperatorFaultError):
+            raise error
+        if isinstance(error, ProviderThrottledError):
+            pause_s = error.retry_after_s or self.retries.throttled_pause_s
+            self.quota.hold_back(region, until_ms=now_ms + round(pause_s * 1000))
+        else:
+            ceiling_s = self.retries.backoff_base_s * 2.0**comparison.counted_attempts
+            pause_s = self.draw(0, min(ceiling_s, self.retries.backoff_cap_s))
+        if comparison.counted_attempts >= self.retries.attempt_budget:
+            return
+        if now_ms + pause_s * 1000 >= task.give_up_at_ms:
+            raise PostponedError(error.code, error.message, retry_after_s=pause_s)
+        with task.stopwatch.measure("back_off"):
+            self.clock.sleep(pause_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    comparison_id: str
+    owner: str
+    horizon_s: float
+    give_up_at_ms: int
+    stopwatch: Stopwatch
+
+
+def _pack(photo: NormalisedPhoto) -> PreparedPhoto:
+    report = {**asdict(photo.report), "width": photo.width, "height": photo.height}
+    return PreparedPhoto(InlinePicture(photo.jpeg), report)
+
+
+def _settle(attempt: Attempt, error: ProviderError, duration_ms: int) -> Attempt:
+    if not error.answered:
+        outcome = Outcome.UNKNOWN
+    elif isinstance(error, ProviderThrottledError):
+        outcome = Outcome.THROTTLED
+    elif isinstance(error, OperatorFaultError):
+        outcome = Outcome.REFUSED
+    else:
+        outcome = Outcome.FAULTED
+    return replace(
+        attempt, outcome=outcome, code=error.code, request_id=error.request_id, duration_ms=duration_ms
+    )
+
+
+def _give_up(comparison: Comparison) -> Verdict:
+    last = comparison.attempts[-1]
+    verdict = fail(
+        "attempts_exhausted",
+        f"The provider gave no verdict in {comparison.counted_attempts} attempts; "
+        f"the last one: {last.code or 'no answer'}.",
+    )
+    return replace(verdict, provider_code=last.code, request_id=last.request_id)

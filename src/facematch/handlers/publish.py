@@ -1,0 +1,29 @@
+"""The way out: comparisons that the ledger's stream reports as ended."""
+
+from typing import Any, Final
+
+from aws_lambda_powertools.utilities.batch import EventType
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from facematch import bootstrap
+from facematch.handlers.telemetry import count, logger, metrics, tracer, work_through
+
+_COMPARISON: Final = "comparison#"
+
+
+@metrics.log_metrics
+@tracer.capture_lambda_handler(capture_response=False, capture_error=False)
+@logger.inject_lambda_context(clear_state=True)
+def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Publish what a batch of the stream points to: the stream says which, the ledger what."""
+    return work_through(event, EventType.DynamoDBStreams, _publish, context)
+
+
+def _publish(record: DynamoDBRecord) -> None:
+    keys = record.dynamodb.keys if record.dynamodb else {}
+    key: str = keys["pk"]
+    published = bootstrap.result_publisher().publish(key.removeprefix(_COMPARISON))
+    if published and published.ending:
+        count("ResultsPublished")

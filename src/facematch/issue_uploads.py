@@ -1,0 +1,86 @@
+"""Tickets for uploads: two presigned forms, with which a browser puts a pair straight into the inbox."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from facematch.errors import InvalidInputError
+from facematch.inbox import check_pair_id, make_inbox_key
+from facematch.ports import PhotoStore, PresignedPost
+from facematch.regions import RegionPolicy
+from facematch.verdict import Role
+
+EXTENSIONS: Final = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/avif": "avif",
+    "image/heic": "heic",
+    "image/bmp": "bmp",
+    "image/tiff": "tiff",
+    "image/gif": "gif",
+}
+TICKET_VALID_S: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTicket:
+    """Leave to upload one photo: the object's key, and the form for it."""
+
+    key: str
+    form: PresignedPost
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTickets:
+    """Leave to upload one pair, for `valid_s` seconds and `size_limit_bytes` a photo."""
+
+    region: str
+    pair_id: str
+    valid_s: int
+    size_limit_bytes: int
+    tickets: Mapping[Role, UploadTicket]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadDesk:
+    """Issues upload tickets."""
+
+    photos: PhotoStore
+    regions: RegionPolicy
+    size_limit_bytes: int
+
+    def issue(
+        self, content_types: Mapping[Role, str], *, region: str | None, pair_id: str | None
+    ) -> UploadTickets:
+        """Return tickets for a pair, under a fresh id where the caller has none.
+
+        Raises
+        ------
+        InvalidInputError
+            The region, the pair id or a content type can't be used.
+        """
+        chosen = self.regions.choose(region)
+        if pair_id is None:
+            pair_id = secrets.token_hex(16)
+        check_pair_id(pair_id)
+        tickets = {
+            role: self._issue_one(chosen, pair_id, role, content_type)
+            for role, content_type in content_types.items()
+        }
+        return UploadTickets(chosen, pair_id, TICKET_VALID_S, self.size_limit_bytes, tickets)
+
+    def _issue_one(self, region: str, pair_id: str, role: Role, content_type: str) -> UploadTicket:
+        extension = EXTENSIONS.get(content_type)
+        if extension is None:
+            raise InvalidInputError(
+                "unsupported_content_type",
+                f"{role}.content_type is one of {', '.join(EXTENSIONS)}.",
+                field=f"{role}.content_type",
+            )
+        key = make_inbox_key(region, pair_id, role, extension)
+        form = self.photos.presign_upload(
+            key, content_type=content_type, size_limit_bytes=self.size_limit_bytes, valid_s=TICKET_VALID_S
+        )
+        return UploadTicket(key, form)

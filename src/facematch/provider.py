@@ -1,0 +1,202 @@
+"""One call of FaceCompare: what goes out, what comes back, and what each answer means.
+
+Source: the FaceCompare API page, request parameters and response codes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from facematch.errors import OperatorFaultError, ProviderFaultError, ProviderThrottledError
+from facematch.regions import Region
+from facematch.verdict import Bounds, Decision, Verdict
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class InlinePicture:
+    """A photo that travels in the call, as an acceptable JPEG."""
+
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PictureUrl:
+    """A photo that the provider fetches itself."""
+
+    url: str
+
+
+type Picture = InlinePicture | PictureUrl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call: exactly one picture or URL per photo, by its type; `merchant_biz_id` is new for every call."""
+
+    region: Region
+    merchant_biz_id: str
+    source: Picture
+    target: Picture
+    face_quality_check: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the provider answered: its code, and for `Success` the result; scores are 0 to 100."""
+
+    code: str
+    message: str
+    http_status: int
+    request_id: str | None = None
+    transaction_id: str | None = None
+    passed: bool | None = None
+    score: float | None = None
+    face_quality: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key of the provider's account; `repr` does not show it."""
+
+    access_key_id: str = field(repr=False)
+    access_key_secret: str = field(repr=False)
+    security_token: str | None = field(default=None, repr=False)
+
+
+class CredentialSource(Protocol):
+    """Where the key comes from."""
+
+    def read(self) -> Credentials:
+        """Return the key.
+
+        Raises
+        ------
+        OperatorFaultError
+            There is none.
+        """
+        ...
+
+    def distrust(self) -> None:
+        """Do not trust what was read before: the provider did not know it."""
+        ...
+
+
+class Provider(Protocol):
+    """The way to FaceCompare."""
+
+    def compare(self, call: Call) -> Answer:
+        """Make one call, without retries.
+
+        Raises
+        ------
+        ProviderFaultError
+            No answer came, or none that can be read; `answered` is False.
+        OperatorFaultError
+            The stack has no credentials to sign the call with.
+        """
+        ...
+
+
+_PHOTO_REASONS: Final = {
+    "NoFaceDetected": ("no_face_detected", "The provider found no face in one of the photos."),
+    "UnqualifiedPhoto": (
+        "unqualified_photo",
+        "The provider could not work with one of the photos: use a clear, complete, unobscured, upright face.",
+    ),
+    "ToolargeImage": ("photo_too_large", "The provider found one of the photos too large."),
+}
+_PARAMETER_REASONS: Final = {
+    "MissingParameter": ("missing_parameter", "The provider missed a parameter."),
+    "InvalidParameter": ("invalid_parameter", "The provider did not accept a parameter."),
+    "DataDuplication": ("data_duplication", "The provider was given both a picture and a URL for one photo."),
+}
+_TEMPORARY_CODES: Final = frozenset({"InternalError", "DownloadTimeout", "SignatureNonceUsed"})
+_OPERATOR_PREFIXES: Final = (
+    "Forbidden",
+    "NoPermission",
+    "InvalidAccessKeyId",
+    "InvalidSecurityToken",
+    "MissingSecurityToken",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "InvalidTimeStamp",
+)
+_SERVER_ERROR: Final = 500
+
+
+def judge(answer: Answer, bounds: Bounds) -> Verdict:
+    """Return the verdict that `answer` is.
+
+    A code that the API page does not list is final below HTTP 500 and temporary from there on.
+
+    Raises
+    ------
+    ProviderFaultError
+        The answer is temporary, or a success without a readable result.
+    ProviderThrottledError
+        The provider refused the call for its rate.
+    OperatorFaultError
+        The account or the key is not in order.
+    """
+    if answer.code == "Success":
+        return _judge_success(answer, bounds)
+    if answer.code.startswith("Throttling"):
+        raise ProviderThrottledError(
+            answer.code, "The provider throttled the call.", request_id=answer.request_id
+        )
+    if answer.code.startswith(_OPERATOR_PREFIXES):
+        raise OperatorFaultError(
+            answer.code, "The provider refused the account or its key.", request_id=answer.request_id
+        )
+    if answer.code in _TEMPORARY_CODES or answer.http_status >= _SERVER_ERROR:
+        raise ProviderFaultError(
+            answer.code, "The provider failed for the moment.", request_id=answer.request_id
+        )
+    return _judge_refusal(answer)
+
+
+def _judge_success(answer: Answer, bounds: Bounds) -> Verdict:
+    if answer.passed is None or answer.score is None:
+        raise ProviderFaultError(
+            "unreadable_answer",
+            "The provider answered without a result.",
+            request_id=answer.request_id,
+            answered=False,
+        )
+    decision = bounds.decide(passed=answer.passed, score=answer.score)
+    return Verdict(
+        decision=decision,
+        reason="between_bounds" if decision is Decision.REVIEW else None,
+        message=_SENTENCES[decision],
+        passed=answer.passed,
+        score=answer.score,
+        provider_code=answer.code,
+        request_id=answer.request_id,
+        transaction_id=answer.transaction_id,
+        face_quality=answer.face_quality,
+    )
+
+
+_SENTENCES: Final = {
+    Decision.MATCH: "Both photos show one person, by the provider's word and this stack's bounds.",
+    Decision.NO_MATCH: "The photos show two persons, by the provider's word and this stack's bounds.",
+    Decision.REVIEW: "The score lies between the bounds: a person should look at this pair.",
+}
+
+
+def _judge_refusal(answer: Answer) -> Verdict:
+    if answer.code in _PHOTO_REASONS:
+        decision = Decision.PHOTO_REJECTED
+        reason, message = _PHOTO_REASONS[answer.code]
+    else:
+        decision = Decision.FAILED
+        reason, message = _PARAMETER_REASONS.get(
+            answer.code, ("provider_refused", "The provider refused the call.")
+        )
+    return Verdict(
+        decision=decision,
+        reason=reason,
+        message=message,
+        provider_code=answer.code,
+        request_id=answer.request_id,
+        transaction_id=answer.transaction_id,
+    )

@@ -1,0 +1,35 @@
+"""The way out: what the ledger holds as ended leaves as one event, then its photos go."""
+
+from dataclasses import dataclass
+
+from facematch.clock import Clock
+from facematch.comparison import Comparison
+from facematch.discard_photos import PhotoDisposal
+from facematch.ports import Ledger, ResultQueue
+from facematch.result_event import make_result_event
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPublisher:
+    """Empties the outbox; `source` is the URI of this stack, as the events bear it.
+
+    A crash in between repeats the event under the same event id, never loses it. Unless `deletes_uploads`, photos
+    in the inbox stay until the bucket's lifecycle ends them.
+    """
+
+    ledger: Ledger
+    results: ResultQueue
+    clock: Clock
+    source: str
+    disposal: PhotoDisposal
+    deletes_uploads: bool
+
+    def publish(self, comparison_id: str) -> Comparison | None:
+        """Publish one comparison; return it, or None where there is nothing (more) to publish."""
+        comparison = self.ledger.find(comparison_id)
+        if comparison is None or comparison.ending is None or comparison.published_at_ms is not None:
+            return None
+        self.results.send(make_result_event(comparison, self.source))
+        self.disposal.discard(comparison, uploads_too=self.deletes_uploads)
+        self.ledger.mark_published(comparison.id, now_ms=self.clock.now_ms())
+        return comparison

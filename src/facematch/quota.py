@@ -1,0 +1,68 @@
+"""The quota: one slot per call from a bucket per region, so that all callers together stay under the account's rate.
+
+The bucket is a generic cell rate algorithm: it keeps the time at which the next call may leave, and each slot moves
+that time on by one interval. Reserving a slot is one conditional write; waiting for it is the caller's.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from facematch.clock import Clock
+from facematch.errors import NoSlotError
+from facematch.regions import Region
+
+INTERACTIVE_HORIZON_S: Final = 2.5
+BULK_HORIZON_S: Final = 1.0
+"""How far ahead a slot may be booked. Who may book further goes first: bulk work never books past its own, shorter
+horizon, so an interactive call finds a slot within a second or so, however long the backlog."""
+
+
+class Quota(Protocol):
+    """The buckets of all regions, shared by everyone who calls."""
+
+    def reserve(self, region: Region, *, now_ms: int, horizon_ms: int) -> int:
+        """Book the next slot and return its time (Unix milliseconds).
+
+        Raises
+        ------
+        NoSlotError
+            The next slot is more than `horizon_ms` away; nothing was booked.
+        """
+        ...
+
+    def hold_back(self, region: Region, *, until_ms: int) -> None:
+        """Let no slot be booked before `until_ms`: the provider has throttled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How far ahead a caller books (`horizon_s`) and how long it waits for that at the most (`wait_s`)."""
+
+    horizon_s: float
+    wait_s: float
+
+
+def book_slot(quota: Quota, region: Region, patience: Patience, clock: Clock) -> int:
+    """Book a slot and return its time (Unix milliseconds), which the caller then waits for.
+
+    Raises
+    ------
+    NoSlotError
+        No slot comes within `patience.wait_s`; nothing was booked.
+    """
+    give_up_at_ms = clock.now_ms() + round(patience.wait_s * 1000)
+    while True:
+        now_ms = clock.now_ms()
+        horizon_ms = min(round(patience.horizon_s * 1000), max(give_up_at_ms - now_ms, 0))
+        try:
+            return quota.reserve(region, now_ms=now_ms, horizon_ms=horizon_ms)
+        except NoSlotError as refusal:
+            if clock.now_ms() + refusal.retry_after_s * 1000 >= give_up_at_ms:
+                raise
+            clock.sleep(refusal.retry_after_s)
+
+
+def wait_until(at_ms: int, clock: Clock) -> None:
+    """Return at `at_ms` (Unix milliseconds), or at once where that has passed."""
+    clock.sleep(max(at_ms - clock.now_ms(), 0) / 1000)

@@ -1,0 +1,99 @@
+"""Intake from the bucket: a photo has landed; once its pair is complete, the pair is registered and enqueued."""
+
+from dataclasses import dataclass, replace
+
+from facematch.clock import Clock
+from facematch.comparison import (
+    Comparison,
+    Ending,
+    Options,
+    Origin,
+    State,
+    identify_upload,
+)
+from facematch.errors import InvalidInputError
+from facematch.inbox import InboxKey, check_pair_id
+from facematch.ports import ArrivedPhoto, ComparisonQueue, DeadlineQueue, Ledger, Pair
+from facematch.regions import RegionPolicy
+from facematch.verdict import Role, Verdict, fail
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoIntake:
+    """Registers what lands in the inbox, whatever the order, and however often it is told.
+
+    `pair_deadline_s` is how long half a pair may stay alone.
+    """
+
+    ledger: Ledger
+    comparisons: ComparisonQueue
+    deadlines: DeadlineQueue
+    clock: Clock
+    regions: RegionPolicy
+    options: Options
+    pair_deadline_s: int
+
+    def receive(self, key: InboxKey, arrived: ArrivedPhoto) -> str | None:
+        """Record one photo; return the id of its comparison once the pair is complete, else None."""
+        pair = self.ledger.put_photo(key.region, key.pair_id, key.role, arrived)
+        if pair.over:
+            return None
+        if not pair.complete:
+            self.deadlines.send_deadline(key.region, key.pair_id, delay_s=self.pair_deadline_s)
+            return None
+        comparison = self._register(pair)
+        if not comparison.ended:
+            self.comparisons.send(comparison.id)
+        return comparison.id
+
+    def expire(self, region: str, pair_id: str) -> str | None:
+        """End the pair as `pair_incomplete` if it is half and its time is up; return the comparison's id then."""
+        pair = self.ledger.find_pair(region, pair_id)
+        if pair is None or pair.over or pair.complete:
+            return None
+        now_ms = self.clock.now_ms()
+        (present,) = pair.photos
+        latest_ms = pair.arrived[present].arrived_at_ms
+        remaining_s = latest_ms / 1000 + self.pair_deadline_s - now_ms / 1000
+        if remaining_s > 0:
+            self.deadlines.send_deadline(region, pair_id, delay_s=remaining_s)
+            return None
+        comparison = self._make_ended(pair, _missing_half(present), now_ms)
+        return comparison.id if self.ledger.register_lone_photo(comparison, pair) else None
+
+    def _register(self, pair: Pair) -> Comparison:
+        now_ms = self.clock.now_ms()
+        try:
+            check_pair_id(pair.pair_id)
+            self.regions.choose(pair.region)
+        except InvalidInputError as error:
+            return self.ledger.register(self._make_ended(pair, fail(error.code, error.message), now_ms))
+        return self.ledger.register(self._make(pair, now_ms))
+
+    def _make(self, pair: Pair, now_ms: int) -> Comparison:
+        etags = {role: photo.etag or "" for role, photo in pair.photos.items()}
+        return Comparison(
+            id=identify_upload(pair.region, pair.pair_id, etags),
+            region=pair.region,
+            pair_id=pair.pair_id,
+            origin=Origin.UPLOAD,
+            created_at_ms=now_ms,
+            photos=pair.photos,
+            options=self.options,
+        )
+
+    def _make_ended(self, pair: Pair, verdict: Verdict, now_ms: int) -> Comparison:
+        return replace(
+            self._make(pair, now_ms),
+            state=State.FAILED,
+            ending=Ending(verdict=verdict, ended_at_ms=now_ms),
+        )
+
+
+def _missing_half(present: Role) -> Verdict:
+    missing = Role.TARGET if present is Role.SOURCE else Role.SOURCE
+    return fail(
+        "pair_incomplete",
+        f"The {missing} photo did not come in time; the {present} photo waited alone.",
+        photo=missing,
+    )

@@ -1,0 +1,198 @@
+"""Intake from the API: check a request, register it, compare it now or have a worker do it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from facematch.clock import Clock
+from facematch.collect_photos import (
+    CollectedPhotos,
+    PhotoCollector,
+    PhotoInput,
+    UploadedPhoto,
+    parse_upload_key,
+)
+from facematch.compare_pair import Effort, PairComparer, PreparedPhoto
+from facematch.comparison import Comparison, Options, Origin, StoredPhoto, identify_request, identify_upload
+from facematch.discard_photos import PhotoDisposal
+from facematch.errors import (
+    AlreadyEndedError,
+    ConflictError,
+    InvalidInputError,
+    LeaseHeldError,
+    NotFoundError,
+    OperatorFaultError,
+    PostponedError,
+)
+from facematch.inbox import InboxKey, check_pair_id
+from facematch.ports import ComparisonQueue, Ledger, PhotoStore
+from facematch.regions import Region, RegionPolicy
+from facematch.verdict import Role
+
+RESCUE_DELAY_S: Final = 60
+"""When a worker looks at a comparison that the API function took on itself, in case that function died."""
+_POLL_INTERVAL_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonRequest:
+    """What a caller asks for; `caller` is the principal that signed the request."""
+
+    caller: str
+    photos: Mapping[Role, PhotoInput]
+    options: Options
+    region: str | None = None
+    pair_id: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonDesk:
+    """Takes requests for comparisons from the API, and answers for them."""
+
+    ledger: Ledger
+    photos: PhotoStore
+    collector: PhotoCollector
+    comparisons: ComparisonQueue
+    comparer: PairComparer
+    disposal: PhotoDisposal
+    clock: Clock
+    regions: RegionPolicy
+
+    def submit(self, request: ComparisonRequest, effort: Effort | None) -> Comparison:
+        """Register a comparison and, given an `effort`, make it now; return it as it then stands.
+
+        It is on the queue either way: what has not ended on return ends later.
+
+        Raises
+        ------
+        InvalidInputError
+            The request or a photo can't be worked with; nothing was registered.
+        ConflictError
+            The `Idempotency-Key` came before, with another body.
+        """
+        region, upload = self._choose_place(request)
+        request_id = identify_request(request.caller, request.idempotency_key)
+        collected = self.collector.collect(request.photos, request_id)
+        asked = self._make(request, request_id, region, upload, collected.stored)
+        comparison = self.ledger.register(asked)
+        if upload is None and comparison.fingerprint != asked.fingerprint:
+            raise ConflictError(
+                "idempotency_key_reused", "This Idempotency-Key came before with another body; use a new one."
+            )
+        if comparison.ended:
+            return comparison
+        self._enqueue(comparison.id, collected, delay_s=RESCUE_DELAY_S if effort else 0)
+        if effort:
+            self._compare_now(comparison.id, effort, collected.prepared)
+        return self._find(comparison.id)
+
+    def find(self, comparison_id: str, caller: str) -> Comparison:
+        """Return a comparison that `caller` may see: its own, or one that came through the bucket.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        comparison = self._find(comparison_id)
+        if comparison.caller not in {None, caller}:
+            raise NotFoundError(comparison_id)
+        return comparison
+
+    def erase(self, comparison_id: str, caller: str) -> None:
+        """Erase the photos and the record of a comparison that `caller` may see; a tombstone stays.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        comparison = self.find(comparison_id, caller)
+        self.disposal.erase(comparison)
+        self.ledger.erase(comparison.id, now_ms=self.clock.now_ms())
+
+    def _find(self, comparison_id: str) -> Comparison:
+        comparison = self.ledger.find(comparison_id)
+        if comparison is None:
+            raise NotFoundError(comparison_id)
+        return comparison
+
+    def _choose_place(self, request: ComparisonRequest) -> tuple[Region, InboxKey | None]:
+        """Return the region of a request and, if both photos are those of one pair in the inbox, that pair."""
+        if request.pair_id is not None:
+            check_pair_id(request.pair_id)
+        uploads = {
+            role: parse_upload_key(role, photo)
+            for role, photo in request.photos.items()
+            if isinstance(photo, UploadedPhoto)
+        }
+        named = {upload.region for upload in uploads.values()}
+        if request.region is not None:
+            named.add(request.region)
+        if len(named) > 1:
+            raise InvalidInputError(
+                "region_mismatch", "The upload keys and region name different regions.", field="region"
+            )
+        region = self.regions.choose(next(iter(named), None))
+        same_pair = uploads.keys() == set(Role) and len({upload.pair_id for upload in uploads.values()}) == 1
+        in_order = all(upload.role is role for role, upload in uploads.items())
+        return region, uploads[Role.SOURCE] if same_pair and in_order else None
+
+    def _make(
+        self,
+        request: ComparisonRequest,
+        request_id: str,
+        region: Region,
+        upload: InboxKey | None,
+        stored: Mapping[Role, StoredPhoto],
+    ) -> Comparison:
+        # The bucket's own event compares an uploaded pair as well: under one identity it is paid for once.
+        etags = {role: photo.etag or "" for role, photo in stored.items()}
+        return Comparison(
+            id=identify_upload(region, upload.pair_id, etags) if upload else request_id,
+            region=region,
+            pair_id=upload.pair_id if upload else request.pair_id,
+            origin=Origin.API if upload is None else Origin.UPLOAD,
+            caller=request.caller if upload is None else None,
+            fingerprint=_fingerprint(request, region, stored),
+            created_at_ms=self.clock.now_ms(),
+            photos=stored,
+            options=request.options,
+        )
+
+    def _enqueue(self, comparison_id: str, collected: CollectedPhotos, *, delay_s: float) -> None:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(self.photos.write, collected.to_store, collected.to_store.values()))
+        self.comparisons.send(comparison_id, delay_s=delay_s)
+
+    def _compare_now(
+        self, comparison_id: str, effort: Effort, prepared: Mapping[Role, PreparedPhoto]
+    ) -> None:
+        give_up_at_ms = self.clock.now_ms() + round(effort.time_s * 1000)
+        while (remaining_ms := give_up_at_ms - self.clock.now_ms()) > 0:
+            try:
+                self.comparer.compare(comparison_id, Effort(effort.horizon_s, remaining_ms / 1000), prepared)
+            except LeaseHeldError:
+                # Another request with the same key, or a worker, is at it: its verdict is ours.
+                self.clock.sleep(_POLL_INTERVAL_S)
+                continue
+            except PostponedError as error:
+                self.comparisons.send(comparison_id, delay_s=error.retry_after_s)
+            except (AlreadyEndedError, OperatorFaultError):
+                # The one needs nothing more; the other waits on the queue.
+                pass
+            return
+
+
+def _fingerprint(request: ComparisonRequest, region: Region, stored: Mapping[Role, StoredPhoto]) -> str:
+    asked = {
+        "region": region,
+        "pair_id": request.pair_id,
+        "photos": {role: photo.key for role, photo in stored.items()},
+        "options": asdict(request.options),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

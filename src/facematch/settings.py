@@ -1,0 +1,163 @@
+"""The one room that reads the environment; the template sets every variable, so none has a default here."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from facematch.comparison import Options
+from facematch.errors import ConfigurationError, InvalidInputError
+from facematch.regions import PROFILES, Network, Region, RegionPolicy, home_region
+from facematch.verdict import Bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a stack was deployed with; `calls_per_s` already is this stack's share of the account's quota."""
+
+    table: str
+    bucket: str
+    uploads_queue_url: str
+    comparisons_queue_url: str
+    results_queue_url: str
+    secret_arn: str
+    event_source: str
+    regions: RegionPolicy
+    endpoints: Mapping[Region, str]
+    endpoint_protocol: str
+    calls_per_s: Mapping[Region, float]
+    options: Options
+    pair_deadline_s: int
+    attempt_budget: int
+    photo_size_limit_bytes: int
+    pixel_limit: int
+    retention_days: int
+    deletes_photos: bool
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings that `environment` holds.
+
+    Raises
+    ------
+    ConfigurationError
+        A variable is missing, empty or contradicts another; the message names it.
+    """
+    reader = _Reader(environment)
+    return Settings(
+        table=reader.text("TABLE_NAME"),
+        bucket=reader.text("BUCKET_NAME"),
+        uploads_queue_url=reader.text("UPLOADS_QUEUE_URL"),
+        comparisons_queue_url=reader.text("COMPARISONS_QUEUE_URL"),
+        results_queue_url=reader.text("RESULTS_QUEUE_URL"),
+        secret_arn=reader.text("SECRET_ARN"),
+        event_source=reader.text("EVENT_SOURCE"),
+        regions=_read_regions(reader),
+        endpoints=_read_endpoints(reader),
+        endpoint_protocol="HTTP" if reader.flag("LOCAL_STACK") else "HTTPS",
+        calls_per_s=_read_quota(reader),
+        options=_read_options(reader),
+        pair_deadline_s=reader.number("PAIR_DEADLINE_SECONDS", int),
+        attempt_budget=reader.number("ATTEMPT_BUDGET", int),
+        photo_size_limit_bytes=reader.number("PHOTO_SIZE_LIMIT_BYTES", int),
+        pixel_limit=reader.number("PIXEL_LIMIT", int),
+        retention_days=reader.number("RECORD_RETENTION_DAYS", int),
+        deletes_photos=reader.flag("DELETE_PHOTOS_AFTER_VERDICT"),
+    )
+
+
+_AUTOMATIC: Final = "auto"
+_SEPARATOR: Final = ","
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    environment: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        value = self.environment.get(name, "").strip()
+        if not value:
+            raise ConfigurationError(f"The environment variable {name} is missing or empty.")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name)
+        if value not in {"true", "false"}:
+            raise ConfigurationError(f"The environment variable {name} is true or false, not {value!r}.")
+        return value == "true"
+
+    def number[N: (int, float)](self, name: str, kind: Callable[[str], N]) -> N:
+        return self.parse_number(name, self.text(name), kind)
+
+    def parse_number[N: (int, float)](self, name: str, text: str, kind: Callable[[str], N]) -> N:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind("0")
+        if not value > 0:
+            raise ConfigurationError(f"The environment variable {name} holds a number above 0, not {text!r}.")
+        return value
+
+    def mapping(self, name: str) -> dict[str, str]:
+        entries = (entry.partition("=") for entry in self.text(name).split(_SEPARATOR))
+        return {key.strip(): value.strip() for key, _, value in entries}
+
+    def region(self, name: str, value: str) -> Region:
+        if value not in set(Region):
+            raise ConfigurationError(f"The environment variable {name} names no region: {value!r}.")
+        return Region(value)
+
+
+def _read_regions(reader: _Reader) -> RegionPolicy:
+    default_name = reader.text("DEFAULT_REGION")
+    if default_name == _AUTOMATIC:
+        default = home_region(reader.text("AWS_REGION"))
+    else:
+        default = reader.region("DEFAULT_REGION", default_name)
+    allowed_names = [name.strip() for name in reader.text("ALLOWED_REGIONS").split(_SEPARATOR)]
+    if allowed_names == [_AUTOMATIC]:
+        allowed = frozenset({default} if default else set())
+    else:
+        allowed = frozenset(reader.region("ALLOWED_REGIONS", name) for name in allowed_names)
+    if default_name == _AUTOMATIC and default not in allowed:
+        default = None
+    return RegionPolicy(default, allowed)
+
+
+def _read_endpoints(reader: _Reader) -> dict[Region, str]:
+    """Return the provider's host by region, or a local stack's stand-ins for it."""
+    network_name = reader.text("PROVIDER_NETWORK")
+    if network_name not in set(Network):
+        raise ConfigurationError(f"PROVIDER_NETWORK is public or internal, not {network_name!r}.")
+    network = Network(network_name)
+    stand_ins = reader.mapping("PROVIDER_ENDPOINTS")
+    if stand_ins.keys() == {_AUTOMATIC}:
+        return {region: profile.host(network) for region, profile in PROFILES.items()}
+    if not reader.flag("LOCAL_STACK"):
+        raise ConfigurationError("PROVIDER_ENDPOINTS may be set only where LOCAL_STACK is true.")
+    missing = [f"{region}.{network}" for region in Region if f"{region}.{network}" not in stand_ins]
+    if missing:
+        raise ConfigurationError(f"PROVIDER_ENDPOINTS lacks {', '.join(missing)}.")
+    return {region: stand_ins[f"{region}.{network}"] for region in Region}
+
+
+def _read_quota(reader: _Reader) -> dict[Region, float]:
+    share = reader.number("QUOTA_SHARE", float)
+    if share > 1:
+        raise ConfigurationError(f"QUOTA_SHARE is at most 1, not {share}.")
+    stated = reader.mapping("CALLS_PER_SECOND")
+    missing = [region for region in Region if region not in stated]
+    if missing:
+        raise ConfigurationError(f"CALLS_PER_SECOND lacks {', '.join(missing)}.")
+    return {
+        region: reader.parse_number("CALLS_PER_SECOND", stated[region], float) * share for region in Region
+    }
+
+
+def _read_options(reader: _Reader) -> Options:
+    scores = {name: reader.text(name) for name in ("MATCH_FROM_SCORE", "NO_MATCH_UP_TO_SCORE")}
+    try:
+        bounds = Bounds(*(float(text) for text in scores.values()))
+    except (ValueError, InvalidInputError):
+        raise ConfigurationError(f"{' and '.join(scores)} are scores from 0 to 100.") from None
+    return Options(bounds=bounds, face_quality_check=reader.flag("FACE_QUALITY_CHECK"))

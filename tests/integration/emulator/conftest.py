@@ -1,0 +1,42 @@
+from collections.abc import Iterator
+
+import pytest
+
+from local.emulator import Addresses, Rules, run_emulator
+from local.emulator.endpoints import REGIONS
+from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _closed_sdk_sessions() -> Iterator[None]:
+    yield
+    close_sdk_sessions()
+
+
+@pytest.fixture(scope="session")
+def running_emulator() -> Iterator[Addresses]:
+    """One emulator for all tests that do not look at the quota."""
+    with run_emulator(Rules(qps=dict.fromkeys(REGIONS, 1000))) as addresses:
+        yield addresses
+
+
+@pytest.fixture
+def addresses(running_emulator: Addresses) -> Addresses:
+    ControlClient(running_emulator.control.removeprefix("http://")).reset()
+    return running_emulator
+
+
+@pytest.fixture
+def control(addresses: Addresses) -> ControlClient:
+    return ControlClient(addresses.control.removeprefix("http://"))
+
+
+@pytest.fixture
+def singapore(addresses: Addresses) -> str:
+    return addresses.address("singapore")

@@ -1,0 +1,203 @@
+import hashlib
+import hmac
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from alibabacloud_tea_openapi.exceptions import ClientException
+
+from local.emulator import DEFAULT_CREDENTIALS, Addresses, Credentials, Rules, run_emulator
+from local.emulator.endpoints import ENDPOINTS, Endpoint
+from local.emulator.signature import ReceivedRequest, canonicalise
+from tests.integration.emulator.clients import (
+    ControlClient,
+    compare,
+    forgive_sdk,
+    make_client,
+    send,
+    sign,
+)
+
+HOSTS = {
+    ("singapore", "public"): "cloudauth-intl.ap-southeast-1.aliyuncs.com",
+    ("singapore", "internal"): "cloudauth-intl-vpc.ap-southeast-1.aliyuncs.com",
+    ("indonesia", "public"): "cloudauth-intl.ap-southeast-5.aliyuncs.com",
+    ("indonesia", "internal"): "cloudauth-intl-vpc.ap-southeast-5.aliyuncs.com",
+    ("malaysia", "public"): "cloudauth-intl.ap-southeast-3.aliyuncs.com",
+    ("malaysia", "internal"): "cloudauth-intl-vpc.ap-southeast-3.aliyuncs.com",
+    ("hong-kong", "public"): "cloudauth-intl.cn-hongkong.aliyuncs.com",
+    ("hong-kong", "internal"): "cloudauth-intl-vpc.cn-hongkong.aliyuncs.com",
+}
+
+
+def test_the_provider_documents_this_signature() -> None:
+    headers = (
+        ("host", "ecs.cn-shanghai.aliyuncs.com"),
+        ("x-acs-action", "RunInstances"),
+        ("x-acs-content-sha256", hashlib.sha256(b"").hexdigest()),
+        ("x-acs-date", "2023-10-26T10:22:32Z"),
+        ("x-acs-signature-nonce", "3156853299f313e23d1673dc12e1703d"),
+        ("x-acs-version", "2014-05-26"),
+    )
+    query = "RegionId=cn-shanghai&ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"
+    request = ReceivedRequest("POST", "/", query, headers, b"")
+
+    canonical = canonicalise(request, [name for name, _ in headers])
+
+    string_to_sign = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.new(b"YourAccessKeySecret", string_to_sign.encode(), hashlib.sha256).hexdigest()
+    assert signature == "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.host)
+def test_sdk_is_accepted_at_every_endpoint(
+    addresses: Addresses, control: ControlClient, endpoint: Endpoint
+) -> None:
+    body = compare(addresses.address(endpoint.region, endpoint.network))
+
+    assert (body.code, body.message, body.result.passed) == ("Success", "success", "Y")
+    call = control.last_call()
+    assert (call["region"], call["network"], call["code"]) == (endpoint.region, endpoint.network, "Success")
+    assert call["host"] == HOSTS[endpoint.region, endpoint.network]
+
+
+def test_keepalive_is_accepted_and_compares_nothing(singapore: str, control: ControlClient) -> None:
+    with forgive_sdk():
+        assert make_client(singapore).keepalive_intl().status_code == 200
+    by_get = sign(singapore, method="GET", query={}, form={}, x_acs_action="KeepaliveIntl")
+    assert send(singapore, by_get).code == "Success"
+
+    assert [(call["action"], call["compared"]) for call in control.calls()] == [("KeepaliveIntl", False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("credentials", "code", "http_status"),
+    [
+        (replace(DEFAULT_CREDENTIALS, access_key_secret="wrong"), "SignatureDoesNotMatch", 400),
+        (replace(DEFAULT_CREDENTIALS, access_key_id="unknown"), "InvalidAccessKeyId.NotFound", 404),
+        (replace(DEFAULT_CREDENTIALS, security_token="t"), "InvalidSecurityToken.MismatchWithAccessKey", 400),
+    ],
+)
+def test_sdk_with_wrong_credentials_is_refused(
+    singapore: str, control: ControlClient, credentials: Credentials, code: str, http_status: int
+) -> None:
+    with pytest.raises(ClientException) as refusal:
+        compare(singapore, credentials)
+
+    assert (refusal.value.code, refusal.value.status_code) == (code, http_status)
+    assert refusal.value.request_id
+    call = control.last_call()
+    assert (call["code"], call["compared"], call["merchant_biz_id"]) == (code, False, None)
+
+
+def test_error_has_the_form_of_the_provider(singapore: str) -> None:
+    response = send(singapore, sign(singapore, replace(DEFAULT_CREDENTIALS, access_key_id="unknown")))
+
+    assert response.document.keys() == {"RequestId", "HostId", "Code", "Message", "Recommend"}
+    assert response.document["HostId"] == "cloudauth-intl.ap-southeast-1.aliyuncs.com"
+    assert response.headers["x-acs-request-id"] == response.document["RequestId"]
+
+
+def test_altered_body_is_refused(singapore: str) -> None:
+    request = sign(singapore)
+    altered = replace(request, body=request.body[:-2] + b"AA")
+    assert send(singapore, altered).code == "SignatureDoesNotMatch"
+    # Not even when the announced hash is made to fit.
+    announced = {**request.headers, "x-acs-content-sha256": hashlib.sha256(altered.body).hexdigest()}
+    assert send(singapore, replace(altered, headers=announced)).code == "SignatureDoesNotMatch"
+
+
+def test_altered_query_is_refused(singapore: str) -> None:
+    altered = replace(sign(singapore), query={"MerchantBizId": "another"})
+    assert send(singapore, altered).code == "SignatureDoesNotMatch"
+
+
+def test_replayed_nonce_is_refused(singapore: str, control: ControlClient) -> None:
+    request = sign(singapore)
+    codes = [send(singapore, request).code for _ in range(2)]
+    assert codes == ["Success", "SignatureNonceUsed"]
+    assert [call["compared"] for call in control.calls()] == [True, False]
+
+
+def test_unproven_request_uses_up_no_nonce(singapore: str) -> None:
+    request = sign(singapore)
+    assert send(singapore, replace(request, body=b"forged")).code == "SignatureDoesNotMatch"
+    assert send(singapore, request).code == "Success"
+
+
+@pytest.mark.parametrize(
+    ("age", "code"),
+    [
+        (timedelta(minutes=14), "Success"),
+        (timedelta(minutes=-14), "Success"),
+        (timedelta(minutes=16), "InvalidTimeStamp.Expired"),
+        (timedelta(minutes=-16), "InvalidTimeStamp.Expired"),
+    ],
+)
+def test_date_may_be_a_quarter_of_an_hour_off(singapore: str, age: timedelta, code: str) -> None:
+    date = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert send(singapore, sign(singapore, x_acs_date=date)).code == code
+
+
+@pytest.mark.parametrize(
+    ("headers", "code", "http_status"),
+    [
+        ({"x_acs_version": "2019-03-07"}, "InvalidVersion", 400),
+        ({"x_acs_action": "FaceCompareV9"}, "InvalidAction.NotFound", 404),
+        ({"x_acs_date": "yesterday"}, "InvalidTimeStamp.Format", 400),
+        ({"method": "GET"}, "UnsupportedHTTPMethod", 400),
+    ],
+)
+def test_wrong_operation_is_refused(
+    singapore: str, headers: dict[str, str], code: str, http_status: int
+) -> None:
+    response = send(singapore, sign(singapore, **headers))  # type: ignore[arg-type] # only texts are passed
+    assert (response.code, response.http_status) == (code, http_status)
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("authorization", "MissingAccessKeyId"),
+        ("x-acs-date", "MissingTimestamp"),
+        ("x-acs-signature-nonce", "MissingSignatureNonce"),
+        ("x-acs-content-sha256", "IncompleteSignature"),
+        ("x-acs-version", "SignatureDoesNotMatch"),
+        ("x-acs-action", "SignatureDoesNotMatch"),
+    ],
+)
+def test_missing_header_is_refused(singapore: str, header: str, code: str) -> None:
+    assert send(singapore, sign(singapore).without_header(header)).code == code
+
+
+@pytest.mark.parametrize(
+    ("header", "code"), [("x_acs_version", "MissingVersion"), ("x_acs_action", "MissingAction")]
+)
+def test_empty_header_is_refused(singapore: str, header: str, code: str) -> None:
+    headers = {header: ""}
+    assert send(singapore, sign(singapore, **headers)).code == code  # type: ignore[arg-type] # only texts
+
+
+def test_every_provider_header_must_be_signed(singapore: str) -> None:
+    request = sign(singapore)
+    smuggled = replace(request, headers={**request.headers, "x-acs-security-token": ""})
+    assert send(singapore, smuggled).code == "IncompleteSignature"
+    other_method = {
+        **request.headers,
+        "authorization": "ACS3-HMAC-SM3 Credential=a,SignedHeaders=host,Signature=b",
+    }
+    assert send(singapore, replace(request, headers=other_method)).code == "IncompleteSignature"
+
+
+def test_temporary_credentials_need_their_token() -> None:
+    temporary = Credentials("STS.key", "secret", "token")
+    with run_emulator(Rules(credentials=(DEFAULT_CREDENTIALS, temporary))) as addresses:
+        address = addresses.address("malaysia")
+        assert compare(address, temporary).code == "Success"
+        for token, code in (
+            (None, "MissingSecurityToken"),
+            ("other", "InvalidSecurityToken.MismatchWithAccessKey"),
+        ):
+            with pytest.raises(ClientException) as refusal:
+                compare(address, replace(temporary, security_token=token))
+            assert refusal.value.code == code
