@@ -21,7 +21,7 @@ _END = 0xD9
 _PLAIN = {_JFIF, _BASELINE, _HUFFMAN, _QUANTISATION, _RESTART_INTERVAL, _SCAN, _END}
 _BARE_JFIF_BYTES = 18
 _START_BYTES = 2
-# As libjpeg looks for it, over junk and fill bytes: in a scan 0xFF 0x00 is data, and a few markers stand alone.
+# As libjpeg looks for it, over junk and fill bytes: 0xFF 0x00 is data, and a few markers stand alone.
 _SEGMENT_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 
 

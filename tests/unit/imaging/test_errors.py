@@ -136,7 +136,7 @@ def test_a_png_whose_text_inflates_without_end_is_refused() -> None:
     assert _refusal(data).code is PhotoErrorCode.UNREADABLE
 
 
-@pytest.mark.parametrize("hidden", [b"", b"junk", b"\xff\xff", b"\xff\x01", b"\xff\xd0"])
+@pytest.mark.parametrize("hidden", [b"", b"junk", b"\xff\xff", b"\xff\xd0"])
 def test_a_progressive_jpeg_of_endless_scans_is_refused_at_once(hidden: bytes) -> None:
     data = make_file(make_picture(2000, 2000), progressive=True)
     last_scan = data[data.rindex(b"\xff\xda") : -2]
