@@ -19,9 +19,9 @@ class PhotoPassage:
 class Journey:
     """One pair from its way in to the results queue.
 
-    `provider_host` is where the call goes in the cloud, `called_address` where it went here (None if it made no
-    call). `event` is the message as it came off the results queue, `problem` the API's refusal; one of them is
-    None. `total_ms` is what a person waited.
+    `provider_host` is where the call goes in the cloud, `called_address` where it went here (None if it made
+    no call). `event` is the message as it came off the results queue, `problem` the API's refusal; one of
+    them is None. `total_ms` is what a person waited.
     """
 
     way_in: str

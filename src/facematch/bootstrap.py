@@ -1,7 +1,7 @@
 """The wiring: settings, clients and collaborators are made here, once per process and when first asked for.
 
-What only some functions need (the provider's SDK, Pillow) is imported where it is wired, so that the others start
-without it.
+What only some functions need (the provider's SDK, Pillow) is imported where it is wired, so that the others
+start without it.
 """
 
 from functools import cache
@@ -48,9 +48,13 @@ def _comparison_queue() -> SqsComparisonQueue:
 
 @cache
 def _photo_store() -> "S3PhotoStore":
+    from botocore.config import Config
+
     from facematch.adapters.photo_store import S3PhotoStore
 
-    return S3PhotoStore(_session().client("s3"), settings().bucket)
+    # The younger AWS regions take presigned forms of Signature Version 4 only.
+    client = _session().client("s3", config=Config(signature_version="s3v4"))
+    return S3PhotoStore(client, settings().bucket)
 
 
 @cache

@@ -43,7 +43,7 @@ type PhotoInput = InlinePhoto | UploadedPhoto | LinkedPhoto
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CollectedPhotos:
-    """The photos of one request: where each stands or will stand, ready to go, and what is still to be stored."""
+    """The photos of one request: where each stands, ready to go, and what is still to be stored."""
 
     stored: Mapping[Role, StoredPhoto]
     prepared: Mapping[Role, PreparedPhoto]

@@ -68,8 +68,8 @@ class Outcome(StrEnum):
 class Attempt:
     """One call to the provider.
 
-    It stands in the ledger before the call is made, as `unknown`: without an answer nobody can tell whether the
-    provider took it on, so it counts as billed. `code` is the provider's, or says why no answer came.
+    It stands in the ledger before the call is made, as `unknown`: without an answer nobody can tell whether
+    the provider took it on, so it counts as billed. `code` is the provider's, or says why no answer came.
     """
 
     number: int

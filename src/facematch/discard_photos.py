@@ -18,8 +18,8 @@ class PhotoDisposal:
     def discard(self, comparison: Comparison, *, uploads_too: bool) -> None:
         """Delete what a comparison brought with it, and with `uploads_too` its photos in the inbox.
 
-        Half a pair keeps its photo: the other one may still come. So does a pair with a newer photo, which needs
-        the other one for its own comparison.
+        Half a pair keeps its photo: the other one may still come. So does a pair with a newer photo, which
+        needs the other one for its own comparison.
         """
         whole = len(comparison.photos) == len(Role)
         self._delete(comparison, uploads_too=uploads_too and whole)

@@ -119,7 +119,7 @@ class LeaseHeldError(PostponedError):
 
 
 class LeaseLostError(FacematchError):
-    """This worker no longer owns the comparison."""
+    """The worker no longer owns the comparison."""
 
     def __init__(self) -> None:
         super().__init__("lease_lost", "Another worker took this comparison over.")

@@ -48,6 +48,7 @@ def check_pair_id(pair_id: str) -> None:
     if not 0 < len(pair_id) <= PAIR_ID_LIMIT or "/" in pair_id or not pair_id.isprintable():
         raise InvalidInputError(
             "invalid_pair_id",
-            f"A pair id has 1 to {PAIR_ID_LIMIT} printable characters and no slash; this one has {len(pair_id)}.",
+            f"A pair id has 1 to {PAIR_ID_LIMIT} printable characters and no slash; "
+            f"this one has {len(pair_id)} characters.",
             field="pair_id",
         )

@@ -1,7 +1,7 @@
 """Photo URLs that callers hand in: handed on to the provider, never fetched here.
 
-Only public hosts are let through, in whatever spelling a resolver would take: the provider must not be made to ask
-its own network, and a mistake should show before it costs a call.
+Only public hosts are let through, in whatever spelling a resolver would take: the provider must not be made
+to ask its own network, and a mistake should show before it costs a call.
 """
 
 import ipaddress

@@ -12,8 +12,8 @@ from facematch.verdict import Role
 class ArrivedPhoto:
     """A photo of a pair in the inbox; of two for one role the later `sequencer` stands.
 
-    `discarded` says that the photo was deleted after its verdict. It is remembered all the same, so that a late
-    repetition of its event is known for what it is.
+    `discarded` says that the photo was deleted after its verdict. It is remembered all the same, so that a
+    late repetition of its event is known for what it is.
     """
 
     photo: StoredPhoto
@@ -66,7 +66,7 @@ class Ledger(Protocol):
         ...
 
     def register_lone_photo(self, comparison: Comparison, pair: Pair) -> bool:
-        """Record the ended comparison of half a pair; False if the pair has changed since or the record exists."""
+        """Record how half a pair ended; False if the pair has changed since or the record exists."""
         ...
 
     def find(self, comparison_id: str) -> Comparison | None:

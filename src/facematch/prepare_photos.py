@@ -7,10 +7,10 @@ from typing import Final
 
 from facematch.errors import RejectedPhotoError
 from facematch.verdict import Role
-from imaging import Limits, NormalisedPhoto, PhotoError, normalise
+from imaging import PROVIDER_LIMITS, Limits, NormalisedPhoto, PhotoError, normalise
 
 PAIR_SIZE_LIMIT_BYTES: Final = 680_000
-"""Both JPEGs together: the provider's 1 MB is taken to be for one request, and Base64 in a form grows by 1.42."""
+"""Both JPEGs together: 1 MB is taken to be the limit of a request, and Base64 in a form grows by 1.42."""
 
 type Normalise = Callable[[bytes, Limits], NormalisedPhoto]
 
@@ -19,7 +19,7 @@ type Normalise = Callable[[bytes, Limits], NormalisedPhoto]
 class PhotoPreparer:
     """Normalises photos within `limits`, two at a time."""
 
-    limits: Limits = Limits()
+    limits: Limits = PROVIDER_LIMITS
     normalise: Normalise = normalise
 
     @property

@@ -30,7 +30,7 @@ type Picture = InlinePicture | PictureUrl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call: exactly one picture or URL per photo, by its type; `merchant_biz_id` is new for every call."""
+    """One call, with exactly one picture or URL per photo; `merchant_biz_id` is new for every call."""
 
     region: Region
     merchant_biz_id: str
@@ -100,7 +100,7 @@ _PHOTO_REASONS: Final = {
     "NoFaceDetected": ("no_face_detected", "The provider found no face in one of the photos."),
     "UnqualifiedPhoto": (
         "unqualified_photo",
-        "The provider could not work with one of the photos: use a clear, complete, unobscured, upright face.",
+        "The provider could not work with one of the photos: use a clear, complete, upright face.",
     ),
     "ToolargeImage": ("photo_too_large", "The provider found one of the photos too large."),
 }

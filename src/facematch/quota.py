@@ -1,7 +1,7 @@
-"""The quota: one slot per call from a bucket per region, so that all callers together stay under the account's rate.
+"""The quota: one slot per call from a bucket per region, for all who call with one account.
 
-The bucket is a generic cell rate algorithm: it keeps the time at which the next call may leave, and each slot moves
-that time on by one interval. Reserving a slot is one conditional write; waiting for it is the caller's.
+The bucket is a generic cell rate algorithm: it keeps the time at which the next call may leave, and each slot
+moves that time on by one interval. Reserving a slot is one conditional write; waiting for it is the caller's.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from facematch.regions import Region
 
 INTERACTIVE_HORIZON_S: Final = 2.5
 BULK_HORIZON_S: Final = 1.0
-"""How far ahead a slot may be booked. Who may book further goes first: bulk work never books past its own, shorter
-horizon, so an interactive call finds a slot within a second or so, however long the backlog."""
+"""How far ahead a slot may be booked. Who may book further goes first: bulk work never books past its own,
+shorter horizon, so an interactive call finds a slot within a second or so, however long the backlog."""
 
 
 class Quota(Protocol):

@@ -1,4 +1,4 @@
-"""Intake from the bucket: a photo has landed; once its pair is complete, the pair is registered and enqueued."""
+"""Intake from the bucket: a photo has landed; a complete pair is registered and enqueued."""
 
 from dataclasses import dataclass, replace
 
@@ -47,7 +47,7 @@ class PhotoIntake:
         return comparison.id
 
     def expire(self, region: str, pair_id: str) -> str | None:
-        """End the pair as `pair_incomplete` if it is half and its time is up; return the comparison's id then."""
+        """End half a pair as `pair_incomplete` if its time is up; return the comparison's id then."""
         pair = self.ledger.find_pair(region, pair_id)
         if pair is None or pair.over or pair.complete:
             return None

@@ -24,7 +24,7 @@ class Region(StrEnum):
 
 
 class Network(StrEnum):
-    """The provider's network that a call takes; `internal` is reachable only inside the vendor's own network."""
+    """The network that a call takes; `internal` is reachable only inside the vendor's own."""
 
     PUBLIC = "public"
     INTERNAL = "internal"

@@ -122,7 +122,7 @@ class ComparisonDesk:
         return comparison
 
     def _choose_place(self, request: ComparisonRequest) -> tuple[Region, InboxKey | None]:
-        """Return the region of a request and, if both photos are those of one pair in the inbox, that pair."""
+        """Return a request's region and, if both photos are those of one pair in the inbox, that pair."""
         if request.pair_id is not None:
             check_pair_id(request.pair_id)
         uploads = {

@@ -1,6 +1,6 @@
-"""The event that leaves on the results queue: CloudEvents 1.0, structured, as `events/result.schema.json` says.
+"""The event that leaves on the results queue, by `schemas/result-event.schema.json`.
 
-Source: the CloudEvents 1.0 specification (context attributes).
+Source: the CloudEvents 1.0 specification (context attributes; structured mode).
 """
 
 from dataclasses import asdict

@@ -1,4 +1,7 @@
-"""The provider's key, from a secret in AWS Secrets Manager: `{"access_key_id": …, "access_key_secret": …}`."""
+"""The provider's key, from a secret in AWS Secrets Manager.
+
+The secret is JSON: `{"access_key_id": …, "access_key_secret": …}`.
+"""
 
 import json
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """FaceCompare by the official SDK.
 
-The SDK's exceptions carry the whole request, photos included. None of them leaves this module, not even as the
-cause of another, and none of their texts do.
+The SDK's exceptions carry the whole request, photos included. None of them leaves this module, not even as
+the cause of another, and none of their texts do.
 """
 
 import base64

@@ -3,6 +3,7 @@
 The table's stream is the outbox: an item whose `outbox` turned `pending` is for the publish function.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -58,7 +59,8 @@ class DynamoDbLedger:
         try:
             item = self._update(
                 _pair_key(region, pair_id),
-                "SET #role = :arrived, #region = :region, pair_id = :pair_id, kind = :kind, expires_at = :expires",
+                "SET #role = :arrived, #region = :region, pair_id = :pair_id, kind = :kind, "
+                "expires_at = :expires",
                 "attribute_not_exists(#role) OR #role.sequencer < :sequencer",
                 {"#role": role.value, "#region": "region"},
                 {
@@ -109,7 +111,7 @@ class DynamoDbLedger:
         return comparison
 
     def register_lone_photo(self, comparison: Comparison, pair: Pair) -> bool:
-        """Record the ended comparison of half a pair; False if the pair has changed since or the record exists."""
+        """Record how half a pair ended; False if the pair has changed since or the record exists."""
         values = {f":{role}": arrived.sequencer for role, arrived in pair.arrived.items()}
         try:
             self.client.transact_write_items(
@@ -170,7 +172,7 @@ class DynamoDbLedger:
 
     def release(self, comparison_id: str, owner: str) -> None:
         """Give the lease back, if `owner` still has it."""
-        try:
+        with contextlib.suppress(_Refused):
             self._update(
                 _COMPARISON + comparison_id,
                 "REMOVE lease_owner, lease_until_ms",
@@ -178,8 +180,6 @@ class DynamoDbLedger:
                 {},
                 {":owner": owner},
             )
-        except _Refused:
-            pass
 
     def begin_attempt(self, comparison_id: str, owner: str, attempt: Attempt) -> None:
         """Record an attempt before its call.
@@ -247,7 +247,7 @@ class DynamoDbLedger:
 
     def mark_published(self, comparison_id: str, *, now_ms: int) -> None:
         """Take the comparison out of the outbox."""
-        try:
+        with contextlib.suppress(_Refused):
             self._update(
                 _COMPARISON + comparison_id,
                 "SET outbox = :published, published_at_ms = :now",
@@ -255,13 +255,11 @@ class DynamoDbLedger:
                 {},
                 {":published": PUBLISHED, ":pending": PENDING, ":now": now_ms},
             )
-        except _Refused:
-            pass
 
     def erase(self, comparison_id: str, *, now_ms: int) -> None:
         """Leave nothing of the comparison but its id, region, times, attempts and that it was erased."""
         verdict = fail("erased", "The comparison was erased before its verdict left.")
-        try:
+        with contextlib.suppress(_Refused):
             self._update(
                 _COMPARISON + comparison_id,
                 "SET #state = :erased, photos = :none, ending = :ending, expires_at = :expires, "
@@ -277,8 +275,6 @@ class DynamoDbLedger:
                     ":expires": self._expiry(now_ms),
                 },
             )
-        except _Refused:
-            pass
 
     def _get(self, key: str) -> Item | None:
         response = self.client.get_item(

@@ -33,7 +33,7 @@ from facematch.verdict import Bounds, Role
 app = APIGatewayRestResolver(enable_validation=True)
 
 _ANSWER_TIME_S: Final = 10.0
-"""How long a caller waits for a slot and for repeated calls; the last call may run into its time-out after that."""
+"""How long a caller waits for a slot and for repeated calls; the last call may time out after that."""
 _IDEMPOTENCY_KEY_LIMIT: Final = 255
 _RETRY_AFTER_S: Final = 2
 
@@ -187,7 +187,8 @@ def _choose_options(body: ComparisonBody) -> Options:
 def _answer_comparison(comparison: Comparison) -> Response[str]:
     if comparison.state is State.ERASED:
         raise NotFoundError(comparison.id, code="comparison_erased")
-    location = {"Location": f"/v1/comparisons/{comparison.id}"}
+    # The path as the client knows it, stage and all.
+    location = {"Location": f"{app.current_event.request_context.path.rstrip('/')}/{comparison.id}"}
     if comparison.ended:
         return _answer_json(HTTPStatus.OK, view_comparison(comparison), location)
     headers = {**location, "Retry-After": str(_RETRY_AFTER_S)}

@@ -1,4 +1,4 @@
-"""What the HTTP API takes and gives, as pydantic models: the validation and the OpenAPI document come from them."""
+"""What the HTTP API takes and gives; validation and the OpenAPI document come from these models."""
 
 import base64
 import binascii

@@ -1,6 +1,7 @@
 """What every function logs, counts and traces with, and how a batch is worked through.
 
-An unforeseen error's text may hold what the message held, so logs tell an error's kind or code, never its text.
+An unforeseen error's text may hold what the message held, so logs tell an error's kind or code, never its
+text.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,60 @@
+PYTHON ?= python3.13
+VENV := .venv/bin
+CLOUD := .local/cloud/bin
+CODE := src layers/imaging/imaging local tests
+export PYTHONPATH := src:layers/imaging
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check up down format record-events lock clean
+
+help: ## what there is to run
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/ready .local/cloud/ready ## two photos through a stack on this machine (SOURCE=a.jpg TARGET=b.png REGION=indonesia)
+	@SOURCE="$(SOURCE)" TARGET="$(TARGET)" REGION="$(REGION)" $(VENV)/python -m local.demo
+
+test: check .local/cloud/ready ## everything: format, lint, types, template, unit, integration and end-to-end tests
+	@$(CLOUD)/cfn-lint template.yaml
+	@$(VENV)/pytest --cov --cov-report=term tests
+
+check: .venv/ready ## the quick half: format, lint, types, unit tests
+	@$(VENV)/ruff format --check --quiet $(CODE)
+	@$(VENV)/ruff check --quiet $(CODE)
+	@$(VENV)/mypy
+	@$(VENV)/pytest --quiet --exitfirst tests/unit
+
+up: .venv/ready .local/cloud/ready ## a stack that keeps running; .local/stack.json tells where
+	@$(VENV)/python -m local.up
+
+down: .venv/ready ## end that stack
+	@$(VENV)/python -m local.up down
+
+format: .venv/ready ## put the code into its form
+	@$(VENV)/ruff format --quiet $(CODE)
+	@$(VENV)/ruff check --quiet --fix $(CODE)
+
+record-events: .venv/ready .local/cloud/ready ## record events/ anew from the local cloud
+	@$(VENV)/python -m local.record_events
+
+lock: ## pin every requirement anew, with hashes
+	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv
+	@for name in layers/runtime/requirements layers/imaging/requirements requirements/dev requirements/cloud; do \
+		.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
+			--no-header --no-annotate --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
+	done
+
+clean: down ## remove what was built and installed
+	@rm -rf .venv .local .aws-sam
+
+.venv/ready: requirements/dev.txt
+	@$(PYTHON) -c '' 2>/dev/null || { echo "Install Python 3.13 so that '$(PYTHON)' runs, or name yours: make PYTHON=/path/to/python3.13" >&2; exit 1; }
+	@echo "Installing the development tools into .venv (once) …"
+	@$(PYTHON) -m venv .venv && $(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.local/cloud/ready: requirements/cloud.txt
+	@$(PYTHON) -c '' 2>/dev/null || { echo "Install Python 3.13 so that '$(PYTHON)' runs, or name yours: make PYTHON=/path/to/python3.13" >&2; exit 1; }
+	@echo "Installing the local cloud and SAM into .local/cloud (once) …"
+	@mkdir -p .local && $(PYTHON) -m venv .local/cloud && $(CLOUD)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@

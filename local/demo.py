@@ -1,0 +1,243 @@
+"""`make demo`: one pair through the bucket and one through the API of a real deployment on this machine.
+
+`SOURCE`, `TARGET` and `REGION` in the environment choose the photos and the jurisdiction.
+"""
+
+import base64
+import json
+import os
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from facematch.errors import InvalidInputError
+from facematch.regions import PROFILES, Network, Region, RegionPolicy
+from imaging import PhotoError, normalise
+from local.demo_page import render_page
+from local.journey import Journey, PhotoPassage
+from local.portraits import make_portraits
+from local.processes import LOCAL, LocalError
+from local.signed_http import HttpAnswer, request_api, send
+from local.stack import Stack, run_stack
+from local.up import read_ports
+
+PAGE: Final = LOCAL / "demo.html"
+_WAIT_LIMIT_S: Final = 60.0
+_PROVIDER_NOTE: Final = (
+    "The provider here is the emulator: its scores come from pixels, it recognises no one."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo of the pair: its file name and its bytes."""
+
+    name: str
+    content: bytes
+
+
+type PhotoPair = Mapping[str, Photo]
+
+
+def run_demo(photos: PhotoPair, region: Region) -> None:
+    """Bring a stack up, send the pair both ways, show what came of it, and end everything.
+
+    Raises
+    ------
+    LocalError
+        The stack can't be brought up, or a verdict does not come.
+    """
+    started_at = time.monotonic()
+    with run_stack(read_ports(), LOCAL / "demo", say=_say) as stack:
+        _say(f"Sending a pair to the bucket and a pair to the API, for {region} …")
+        journeys = [_send_by_bucket(stack, photos, region), _send_by_api(stack, photos, region)]
+    for journey in journeys:
+        _print_journey(journey)
+    _print_events(journeys)
+    PAGE.write_text(render_page(journeys))
+    print(f"\n{_PROVIDER_NOTE}")
+    print(f"Each photo before and after, and the way of each pair: {PAGE.relative_to(LOCAL.parent)}")
+    print(f"Everything that ran has ended, after {time.monotonic() - started_at:.0f} s.")
+
+
+def read_photos(source: str | None, target: str | None) -> PhotoPair:
+    """Return the user's own photos, or drawn portraits where none are named.
+
+    Raises
+    ------
+    LocalError
+        A file can't be read, or only one of the two is named.
+    """
+    if not source and not target:
+        names = ("portrait-1.jpg", "portrait-2.jpg")
+        portraits = (Photo(name, content) for name, content in zip(names, make_portraits(), strict=True))
+        return dict(zip(("source", "target"), portraits, strict=True))
+    if not source or not target:
+        raise LocalError("Name both photos: make demo SOURCE=a.jpg TARGET=b.jpg")
+    return {"source": _read_photo(source), "target": _read_photo(target)}
+
+
+def read_region(name: str | None) -> Region:
+    """Return the jurisdiction that the user chose, Singapore where none is named.
+
+    Raises
+    ------
+    LocalError
+        There is none of that name.
+    """
+    try:
+        return RegionPolicy(Region.SINGAPORE, frozenset(Region)).choose(name or None)
+    except InvalidInputError as error:
+        raise LocalError(error.message) from None
+
+
+def _read_photo(path: str) -> Photo:
+    try:
+        return Photo(Path(path).name, Path(path).read_bytes())
+    except OSError as error:
+        raise LocalError(f"The photo {path} can't be read: {error.strerror}.") from None
+
+
+def _send_by_bucket(stack: Stack, photos: PhotoPair, region: Region) -> Journey:
+    started_at = time.monotonic()
+    bucket = stack.client("s3")
+    for role, photo in photos.items():
+        key = f"inbox/{region}/demo-bucket/{role}{Path(photo.name).suffix or '.jpg'}"
+        bucket.put_object(Bucket=stack.bucket, Key=key, Body=photo.content)
+    event = _receive_event(stack, subject="demo-bucket")
+    return _make_journey(stack, "bucket", region, photos, started_at, event=event)
+
+
+def _send_by_api(stack: Stack, photos: PhotoPair, region: Region) -> Journey:
+    started_at = time.monotonic()
+    inline = {role: {"photo": base64.b64encode(photo.content).decode()} for role, photo in photos.items()}
+    body = {"region": region.value, "pair_id": "demo-api", **inline}
+    answer = request_api(stack, "POST", "/v1/comparisons", body, {"Idempotency-Key": "demo-api"})
+    if answer.status >= 400:  # noqa: PLR2004 - HTTP
+        return _make_journey(stack, "API", region, photos, started_at, problem=_read_problem(answer))
+    event = _receive_event(stack, subject="demo-api")
+    return _make_journey(stack, "API", region, photos, started_at, event=event)
+
+
+def _read_problem(answer: HttpAnswer) -> Mapping[str, Any]:
+    if isinstance(answer.body, dict) and "code" in answer.body:
+        return answer.body
+    raise LocalError(f"The API answered {answer.status.value} without saying why; see .local/demo/cloud.log.")
+
+
+def _receive_event(stack: Stack, subject: str) -> Mapping[str, Any]:
+    queue = stack.client("sqs")
+    deadline = time.monotonic() + _WAIT_LIMIT_S
+    while time.monotonic() < deadline:
+        received = queue.receive_message(QueueUrl=stack.results_queue_url, WaitTimeSeconds=1)
+        for message in received.get("Messages", []):
+            event: Mapping[str, Any] = json.loads(message["Body"])
+            if event["subject"] == subject:
+                queue.delete_message(QueueUrl=stack.results_queue_url, ReceiptHandle=message["ReceiptHandle"])
+                return event
+    raise LocalError(f"No verdict came within {_WAIT_LIMIT_S:.0f} s; see .local/demo/cloud.log.")
+
+
+def _make_journey(
+    stack: Stack,
+    way_in: str,
+    region: Region,
+    photos: PhotoPair,
+    started_at: float,
+    *,
+    event: Mapping[str, Any] | None = None,
+    problem: Mapping[str, Any] | None = None,
+) -> Journey:
+    total_ms = round((time.monotonic() - started_at) * 1000)
+    reports = event["data"]["photos"] if event else {}
+    return Journey(
+        way_in=way_in,
+        region=region.value,
+        provider_host=PROFILES[region].host(Network.PUBLIC),
+        called_address=_find_called_address(stack, event) if event else None,
+        photos={role: _describe_photo(photo, reports.get(role, {})) for role, photo in photos.items()},
+        event=event,
+        problem=problem,
+        total_ms=total_ms,
+    )
+
+
+def _describe_photo(photo: Photo, report: Mapping[str, Any]) -> PhotoPassage:
+    # The layer does the same to the same bytes; what it made lives in the functions' memory only.
+    try:
+        after = normalise(photo.content).jpeg
+    except PhotoError:
+        after = None
+    return PhotoPassage(photo.name, photo.content, after, report)
+
+
+def _find_called_address(stack: Stack, event: Mapping[str, Any]) -> str | None:
+    """Return where the emulator took the comparison's call, by its own log."""
+    calls = send(urllib.request.Request(f"{stack.emulator_url}/_emulator/calls")).body
+    endpoints = send(urllib.request.Request(f"{stack.emulator_url}/_emulator/endpoints")).body
+    made = set(event["data"]["provider"]["merchant_biz_ids"])
+    for call in calls:
+        if call["merchant_biz_id"] in made:
+            return next(
+                str(endpoint["address"])
+                for endpoint in endpoints
+                if (endpoint["region"], endpoint["network"]) == (call["region"], call["network"])
+            )
+    return None
+
+
+def _print_journey(journey: Journey) -> None:
+    print(f"\n{journey.way_in.upper()}  {journey.region}")
+    rows: dict[str, str] = {"provider's host": journey.provider_host}
+    rows["called here"] = f"{journey.called_address} (emulator)" if journey.called_address else "no call made"
+    if journey.problem:
+        rows["refused"] = f"{journey.problem['status']} {journey.problem['code']}"
+        rows["why"] = journey.problem["detail"]
+    if journey.event:
+        data = journey.event["data"]
+        rows["verdict"] = (
+            data["verdict"] if data["reason"] is None else f"{data['verdict']}: {data['reason']}"
+        )
+        rows["score"] = "none" if data["score"] is None else f"{data['score']} of 100"
+        rows["why"] = data["message"]
+        rows |= {f"{role} photo": _summarise(report) for role, report in data["photos"].items()}
+        rows["time"] = ", ".join(
+            f"{step.replace('_', ' ')} {ms} ms" for step, ms in data["timings_ms"].items()
+        )
+    rows["you waited"] = f"{journey.total_ms / 1000:.1f} s, cold start included"
+    for label, text in rows.items():
+        print(f"  {label:<16} {text}")
+
+
+def _summarise(report: Mapping[str, Any]) -> str:
+    before = f"{report['source_width']}x{report['source_height']} {report['source_format']}"
+    after = f"{report['width']}x{report['height']} JPEG"
+    sizes = f"{report['source_size_bytes'] / 1000:.0f} KB to {report['size_bytes'] / 1000:.0f} KB"
+    return f"{before} (EXIF orientation {report['orientation']}) to {after}, {sizes}"
+
+
+def _print_events(journeys: list[Journey]) -> None:
+    events = [journey.event for journey in journeys if journey.event]
+    print(f"\nEvents as they came off the results queue: {len(events)}")
+    for event in events:
+        print(json.dumps(event, indent=2, ensure_ascii=False))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        run_demo(
+            read_photos(os.environ.get("SOURCE"), os.environ.get("TARGET")),
+            read_region(os.environ.get("REGION")),
+        )
+    except LocalError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Stopped; nothing runs on.")

@@ -1,0 +1,221 @@
+"""The two programs that a local stack stands on: the local cloud and the FaceCompare emulator."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+LOCAL: Final = ROOT / ".local"
+CLOUD_BIN: Final = LOCAL / "cloud" / "bin"
+AWS_REGION: Final = "ap-southeast-1"
+HOST: Final = "127.0.0.1"
+LOCAL_KEY: Final = "test"
+"""The local cloud's own access key, and its secret."""
+_START_LIMIT_S: Final = 60.0
+_STOP_LIMIT_S: Final = 10.0
+
+
+class LocalError(Exception):
+    """Something on this machine is in the way; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the programs listen; the emulator takes eight more behind its own. 0 lets the system choose."""
+
+    cloud: int = 4566
+    emulator: int = 4580
+
+
+@dataclass(slots=True)
+class Running:
+    """The programs, as they run."""
+
+    cloud: subprocess.Popen[bytes]
+    emulator: subprocess.Popen[bytes]
+    endpoint_url: str
+    emulator_url: str
+    provider_endpoints: str
+
+    def stop(self) -> None:
+        """End both programs, and what they started."""
+        for process in (self.cloud, self.emulator):
+            end_group(process.pid)
+            process.wait()
+
+
+def make_environment(endpoint_url: str | None = None) -> dict[str, str]:
+    """Return this process's environment with the local cloud's tools and keys.
+
+    None of the user's own AWS settings are in it, nor a Python path by which a function could find this tree.
+    """
+    foreign = ("AWS_", "SAM_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    loopback = f"{HOST},localhost"
+    kept |= {
+        "PATH": f"{CLOUD_BIN}{os.pathsep}{kept.get('PATH', os.defpath)}",
+        "NO_PROXY": loopback,
+        "no_proxy": loopback,
+        "SAM_CLI_TELEMETRY": "0",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_ACCESS_KEY_ID": LOCAL_KEY,
+        "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
+        "AWS_DEFAULT_REGION": AWS_REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return kept | ({"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {})
+
+
+def start(ports: Ports, folder: Path) -> Running:
+    """Start both programs, with their logs in `folder`, and return once they answer.
+
+    Raises
+    ------
+    LocalError
+        A port is taken, or a program did not start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    cloud_port = ports.cloud or _find_free_port()
+    _check_free(cloud_port, "CLOUD_PORT")
+    for offset in range(9 if ports.emulator else 0):
+        _check_free(ports.emulator + offset, "EMULATOR_PORT")
+    emulator, addresses = _start_emulator(ports.emulator, folder / "emulator.log")
+    try:
+        cloud = _start_cloud(cloud_port, folder)
+    except LocalError:
+        end_group(emulator.pid)
+        emulator.wait()
+        raise
+    stand_ins = ",".join(f"{e['region']}.{e['network']}={e['address']}" for e in addresses["endpoints"])
+    return Running(cloud, emulator, f"http://{HOST}:{cloud_port}", addresses["control"], stand_ins)
+
+
+def end_group(process_id: int) -> None:
+    """End a process that was started here, with its children; one that is gone already is fine."""
+    deadline = time.monotonic() + _STOP_LIMIT_S
+    try:
+        os.killpg(process_id, signal.SIGTERM)
+        while time.monotonic() < deadline:
+            _reap(process_id)
+            os.killpg(process_id, 0)
+            time.sleep(0.05)
+        os.killpg(process_id, signal.SIGKILL)
+        _reap(process_id)
+    except ProcessLookupError:
+        pass
+
+
+def is_ours(process_id: int) -> bool:
+    """Tell whether a process is one of the two programs; its number may have gone to another since."""
+    command = ["ps", "-o", "command=", "-p", str(process_id)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return "ministack" in told or "local.emulator" in told
+
+
+def _reap(process_id: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process_id, os.WNOHANG)
+
+
+def _start_emulator(port: int, log: Path) -> tuple[subprocess.Popen[bytes], Mapping[str, Any]]:
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local.emulator", "--port", str(port)],
+            cwd=ROOT,
+            env=make_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+    if process.stdout is None:
+        raise LocalError("The emulator has no output to read its addresses from.")
+    line = process.stdout.readline()
+    process.stdout.close()
+    if not line:
+        process.wait()
+        raise LocalError(f"The FaceCompare emulator did not start: {_last_line(log)}")
+    return process, json.loads(line)
+
+
+def _start_cloud(port: int, folder: Path) -> subprocess.Popen[bytes]:
+    scratch = folder / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    settings = {
+        "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_REGION": AWS_REGION,
+        "AUTH": "true",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "TMPDIR": str(scratch),
+        "STATE_DIR": str(scratch / "state"),
+        "S3_DATA_DIR": str(scratch / "s3"),
+    }
+    log = folder / "cloud.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [CLOUD_BIN / "ministack"],
+            cwd=folder,
+            env=make_environment() | settings,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_healthy(process, f"http://{HOST}:{port}/_ministack/health", log)
+    except LocalError:
+        end_group(process.pid)
+        process.wait()
+        raise
+    return process
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise LocalError(f"The local cloud did not start; its log is {log.relative_to(ROOT)}.")
+
+
+def _check_free(port: int, variable: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise LocalError(
+                f"Port {port} is taken by another program: end that (`make down`, if it is a stack "
+                f"of yours), or choose another port with {variable}=…"
+            ) from None
+
+
+def _find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing."

@@ -1,0 +1,62 @@
+"""Requests to the stack's API, signed with AWS Signature Version 4 as any client would sign them."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local.processes import LOCAL_KEY
+from local.stack import Stack
+
+_TIMEOUT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """One answer; `body` is its JSON, or None where it has none."""
+
+    status: HTTPStatus
+    headers: Mapping[str, str]
+    body: Any
+
+
+def request_api(
+    stack: Stack,
+    method: str,
+    path: str,
+    body: Any = None,  # noqa: ANN401 - any JSON value, or bytes as they are
+    headers: Mapping[str, str] | None = None,
+    *,
+    signed: bool = True,
+) -> HttpAnswer:
+    """Make one request to the stack's API."""
+    url = stack.api_url + path
+    data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    unsigned = {"Content-Type": "application/json", **(headers or {})}
+    request = AWSRequest(method, url, data=data, headers=unsigned)
+    if signed:
+        credentials = Credentials(LOCAL_KEY, LOCAL_KEY)
+        SigV4Auth(credentials, "execute-api", stack.aws_region).add_auth(request)
+    return send(urllib.request.Request(url, data=data, method=method, headers=dict(request.headers)))
+
+
+def send(request: urllib.request.Request) -> HttpAnswer:
+    """Send a request on loopback, past any proxy, and read the answer whatever its status."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        response = opener.open(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        response = error
+    with response:
+        content = response.read()
+        is_json = "json" in response.headers.get("Content-Type", "") and content
+        return HttpAnswer(
+            HTTPStatus(response.status), dict(response.headers), json.loads(content) if is_json else None
+        )

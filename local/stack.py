@@ -1,0 +1,163 @@
+"""A facematch stack on this machine, built and deployed by the template that goes to the cloud."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+
+from local.processes import (
+    AWS_REGION,
+    CLOUD_BIN,
+    LOCAL,
+    LOCAL_KEY,
+    ROOT,
+    LocalError,
+    Ports,
+    Running,
+    make_environment,
+    start,
+)
+
+STACK_NAME: Final = "facematch-local"
+STACK_FILE: Final = LOCAL / "stack.json"
+_SECRET: Final = {"access_key_id": "emulator-key-id", "access_key_secret": "emulator-key-secret"}
+_ALL_REGIONS: Final = "singapore,indonesia,malaysia,hong-kong"
+
+type Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """Where everything of a deployed stack is; queues by their URLs."""
+
+    endpoint_url: str
+    aws_region: str
+    bucket: str
+    results_queue_url: str
+    uploads_queue_url: str
+    comparisons_queue_url: str
+    comparisons_dead_letters_url: str
+    uploads_dead_letters_url: str
+    api_url: str
+    table: str
+    emulator_url: str
+
+    def session(self) -> boto3.Session:
+        """Return a session with the local cloud's own keys, whatever the user's environment holds."""
+        return boto3.Session(LOCAL_KEY, LOCAL_KEY, region_name=self.aws_region)
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes a type of its own for each service
+        """Return a client of this stack's cloud."""
+        config = Config(s3={"addressing_style": "path"}, proxies={})
+        make_client: Callable[..., Any] = self.session().client
+        return make_client(service, endpoint_url=self.endpoint_url, config=config)
+
+    def save(self, path: Path = STACK_FILE) -> None:
+        """Write where everything is to a JSON file."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def build(say: Say = print) -> None:
+    """Build the functions and layers as for the cloud.
+
+    Raises
+    ------
+    LocalError
+        The build failed.
+    """
+    say("Building the functions and layers (sam build) …")
+    _sam("build", make_environment(), LOCAL / "build.log")
+
+
+def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: Say = print) -> Stack:
+    """Deploy the built template into the running local cloud and return the stack.
+
+    Raises
+    ------
+    LocalError
+        The deployment failed.
+    """
+    say("Deploying template.yaml into the local cloud (sam deploy) …")
+    session = boto3.Session(LOCAL_KEY, LOCAL_KEY, region_name=AWS_REGION)
+    secrets = session.client("secretsmanager", endpoint_url=running.endpoint_url)
+    secret = secrets.create_secret(Name=f"{STACK_NAME}-provider", SecretString=json.dumps(_SECRET))
+    overrides = {
+        "ProviderSecretArn": secret["ARN"],
+        "AllowedRegions": _ALL_REGIONS,
+        "LocalStack": "true",
+        "ProviderEndpoints": running.provider_endpoints,
+        **(parameters or {}),
+    }
+    arguments = ["--parameter-overrides", *(f"{name}={value}" for name, value in overrides.items())]
+    _sam("deploy", make_environment(running.endpoint_url), LOCAL / "deploy.log", *arguments)
+    return _describe(session, running)
+
+
+@contextmanager
+def run_stack(
+    ports: Ports, folder: Path, parameters: Mapping[str, str] | None = None, say: Say = print
+) -> Iterator[Stack]:
+    """Have a stack for the time of the block; nothing of it runs on afterwards.
+
+    Raises
+    ------
+    LocalError
+        It can't be brought up.
+    """
+    say("Starting the local cloud and the FaceCompare emulator …")
+    running = start(ports, folder)
+    try:
+        build(say)
+        yield deploy(running, parameters, say)
+    finally:
+        running.stop()
+
+
+def _sam(command: str, environment: Mapping[str, str], log: Path, *arguments: str) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        result = subprocess.run(
+            [CLOUD_BIN / "sam", command, "--config-env", "local", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if result.returncode:
+        raise LocalError(
+            f"`sam {command}` failed: {_find_error(log)} The whole log is {log.relative_to(ROOT)}."
+        )
+
+
+def _find_error(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    told = [line for line in lines if "rror" in line or "FAILED" in line]
+    return f"{(told or lines or ['it said nothing'])[-1].rstrip('.')}."
+
+
+def _describe(session: boto3.Session, running: Running) -> Stack:
+    clouds = session.client("cloudformation", endpoint_url=running.endpoint_url)
+    described = clouds.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    return Stack(
+        endpoint_url=running.endpoint_url,
+        aws_region=AWS_REGION,
+        bucket=outputs["Bucket"],
+        results_queue_url=outputs["ResultsQueueUrl"],
+        uploads_queue_url=outputs["UploadsQueueUrl"],
+        comparisons_queue_url=outputs["ComparisonsQueueUrl"],
+        comparisons_dead_letters_url=outputs["ComparisonsDeadLettersUrl"],
+        uploads_dead_letters_url=outputs["UploadsDeadLettersUrl"],
+        # The cloud's own host form of an API's address does not resolve here.
+        api_url=f"{running.endpoint_url}/_aws/execute-api/{outputs['ApiId']}/live",
+        table=outputs["Table"],
+        emulator_url=running.emulator_url,
+    )
