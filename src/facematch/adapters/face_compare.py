@@ -5,6 +5,7 @@ the cause of another, and none of their texts do.
 """
 
 import base64
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -139,11 +140,12 @@ def _read_answer(response: FaceCompareResponse) -> Answer | ProviderError:
 
 
 def _read_quality(scores: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        name: float(score)
-        for name, score in scores.items()
-        if isinstance(score, (int, float, str)) and score != ""
-    }
+    """Return the scores that are numbers, by the provider's names for them."""
+    readable = {}
+    for name, score in scores.items():
+        with contextlib.suppress(TypeError, ValueError):
+            readable[name] = float(score)
+    return readable
 
 
 def _read_refusal(error: DaraException) -> Answer | ProviderError:

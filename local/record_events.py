@@ -1,0 +1,288 @@
+"""`make record-events`: records in `events/` one event of each kind, as the local cloud delivers it.
+
+Each deployed function's code gives way to a recorder; then every kind is brought about by the real wiring.
+What identifies anyone, and what changes from run to run, becomes neutral: recording twice gives the same files.
+"""
+
+import io
+import json
+import re
+import shutil
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from facematch.adapters.ledger import DynamoDbLedger
+from facematch.adapters.queues import SqsComparisonQueue, SqsDeadlineQueue
+from facematch.comparison import (
+    Attempt,
+    Comparison,
+    Ending,
+    Origin,
+    Outcome,
+    State,
+    StoredPhoto,
+    identify_upload,
+)
+from facematch.verdict import Decision, Role, Verdict
+from local.processes import LOCAL, ROOT, LocalError, Ports
+from local.signed_http import request_api
+from local.stack import Stack, run_stack
+
+EVENTS: Final = ROOT / "events"
+FUNCTIONS: Final = ("uploads", "api", "compare", "publish")
+_FOLDER: Final = LOCAL / "record"
+_WAIT_LIMIT_S: Final = 60.0
+_COMPARISON_ID: Final = "a" * 26
+_THEN_MS: Final = 1_767_225_600_000
+_THEN: Final = "2026-01-01T00:00:00.000Z"
+
+_RECORDER: Final = """\
+import json, os, uuid
+
+def handle(event, context):
+    print("recorded")
+    name = uuid.uuid4().hex
+    with open(os.path.join({folder!r}, name + ".part"), "w") as file:
+        json.dump(event, file)
+    os.replace(os.path.join({folder!r}, name + ".part"), os.path.join({folder!r}, name + ".json"))
+    return {answer!r}
+"""
+_BATCH_ANSWER: Final[Mapping[str, Any]] = {"batchItemFailures": []}
+_API_ANSWER: Final[Mapping[str, Any]] = {"statusCode": 200, "headers": {}, "body": "{}"}
+
+type Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """What stands in the place of a stack's functions, and the events that came to it."""
+
+    stack: Stack
+    folder: Path
+
+    def install(self) -> None:
+        """Put a recorder in the place of each function's code, and let what is on the way arrive."""
+        functions = self.stack.client("lambda")
+        names = {one["Handler"]: one["FunctionName"] for one in functions.list_functions()["Functions"]}
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for function in FUNCTIONS:
+            folder = self.folder / function
+            folder.mkdir(parents=True)
+            functions.update_function_code(
+                FunctionName=names[f"facematch.handlers.{function}.handle"],
+                ZipFile=_pack_recorder(function, folder),
+            )
+        # The bucket has sent a test event when it was deployed: it must not mix with what is to come.
+        _wait(lambda: self._count_waiting() == 0, "the queues to run dry")
+        for file in self.folder.glob("*/*.json"):
+            file.unlink()
+
+    def take(self, function: str, *, records: int | None = None) -> Event:
+        """Return the one event that came to `function`, which holds so many records.
+
+        Raises
+        ------
+        LocalError
+            None came, or another than expected.
+        """
+        arrived: list[Path] = []
+
+        def look() -> bool:
+            arrived.extend(self.folder.joinpath(function).glob("*.json"))
+            return bool(arrived)
+
+        _wait(look, f"an event at {function}")
+        event: Event = json.loads(arrived[0].read_text())
+        arrived[0].unlink()
+        if len(arrived) > 1 or (records is not None and len(event["Records"]) != records):
+            raise LocalError(f"Other events than expected came to {function}: record once more.")
+        _wait(lambda: self._count_waiting() == 0, "the queues to run dry")
+        return event
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Hold back the uploads queue for the time of the block, so that what is sent leaves as one batch."""
+        functions = self.stack.client("lambda")
+        mappings = functions.list_event_source_mappings()["EventSourceMappings"]
+        queue = _name(self.stack.uploads_queue_url)
+        (mapping,) = (one["UUID"] for one in mappings if one["EventSourceArn"].endswith(f":{queue}"))
+        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+        try:
+            yield
+        finally:
+            functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+    def _count_waiting(self) -> int:
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        queues = self.stack.client("sqs")
+        answers = (
+            queues.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))["Attributes"]
+            for url in (self.stack.uploads_queue_url, self.stack.comparisons_queue_url)
+        )
+        return sum(int(attributes[name]) for attributes in answers for name in names)
+
+
+def record(stack: Stack, folder: Path) -> dict[str, Event]:
+    """Bring about one event of each kind; return them as they came, by name."""
+    recorder = Recorder(stack, folder)
+    recorder.install()
+    return {**_record_uploads(recorder), **_record_queue_and_stream(recorder), **_record_api(recorder)}
+
+
+def _record_uploads(recorder: Recorder) -> dict[str, Event]:
+    stack, bucket, queues = recorder.stack, recorder.stack.client("s3"), recorder.stack.client("sqs")
+    events: dict[str, Event] = {}
+
+    def put(key: str) -> None:
+        bucket.put_object(Bucket=stack.bucket, Key=key, Body=b"not a photo", ContentType="image/jpeg")
+
+    def send_deadline(pair_id: str) -> None:
+        SqsDeadlineQueue(queues, stack.uploads_queue_url).send_deadline("singapore", pair_id, delay_s=0)
+
+    notifications = bucket.get_bucket_notification_configuration(Bucket=stack.bucket)
+    notifications.pop("ResponseMetadata")
+    bucket.put_bucket_notification_configuration(
+        Bucket=stack.bucket, NotificationConfiguration=notifications
+    )
+    events["uploads_test_event"] = recorder.take("uploads", records=1)
+
+    for role in Role:
+        put(f"inbox/singapore/pair-1/{role}.jpg")
+        events[f"uploads_{role}"] = recorder.take("uploads", records=1)
+
+    with recorder.gather():
+        put("inbox/singapore/Zoë + Åsa 100% 张伟/source.jpg")
+        put("inbox/singapore/Zoë + Åsa 100% 张伟/target.jpg")
+    events["uploads_encoded_keys"] = recorder.take("uploads", records=2)
+
+    put("inbox/readme.txt")
+    events["uploads_foreign_key"] = recorder.take("uploads", records=1)
+
+    send_deadline("pair-1")
+    events["uploads_deadline"] = recorder.take("uploads", records=1)
+
+    with recorder.gather():
+        put("inbox/singapore/pair-1/source.jpg")
+        queues.send_message(QueueUrl=stack.uploads_queue_url, MessageBody="this is no JSON")
+    events["uploads_bad_record"] = recorder.take("uploads", records=2)
+    return events
+
+
+def _record_queue_and_stream(recorder: Recorder) -> dict[str, Event]:
+    stack, events = recorder.stack, {}
+    SqsComparisonQueue(stack.client("sqs"), stack.comparisons_queue_url).send(_COMPARISON_ID)
+    events["compare_comparison"] = recorder.take("compare", records=1)
+    DynamoDbLedger(stack.client("dynamodb"), stack.table, 90).register(_make_ended_comparison())
+    events["publish_ended"] = recorder.take("publish", records=1)
+    return events
+
+
+def _record_api(recorder: Recorder) -> dict[str, Event]:
+    pair = {"source": {"photo": "{{source_photo}}"}, "target": {"photo": "{{target_photo}}"}}
+    create = {"region": "singapore", "pair_id": "pair-1", **pair}
+    comparison = f"/v1/comparisons/{_COMPARISON_ID}"
+    requests: dict[str, tuple[str, str, Any, dict[str, str]]] = {
+        "api_create_comparison": ("POST", "/v1/comparisons", create, {}),
+        "api_respond_async": ("POST", "/v1/comparisons", create, {"Prefer": "respond-async"}),
+        "api_idempotency_key": ("POST", "/v1/comparisons", create, {"Idempotency-Key": "order-1"}),
+        "api_read_comparison": ("GET", comparison, None, {}),
+        "api_erase_comparison": ("DELETE", comparison, None, {}),
+        "api_create_uploads": ("POST", "/v1/uploads", {"region": "singapore", "pair_id": "pair-1"}, {}),
+    }
+    events = {}
+    for name, (method, path, body, headers) in requests.items():
+        request_api(recorder.stack, method, path, body, headers)
+        events[name] = recorder.take("api")
+    return events
+
+
+def _make_ended_comparison() -> Comparison:
+    etags = {Role.SOURCE: "1" * 32, Role.TARGET: "2" * 32}
+    comparison_id = identify_upload("singapore", "pair-1", etags)
+    photos = {
+        role: StoredPhoto(key=f"inbox/singapore/pair-1/{role}.jpg", etag=etag) for role, etag in etags.items()
+    }
+    verdict = Verdict(
+        decision=Decision.MATCH,
+        message="Both photos show one person, by the provider's word and this stack's bounds.",
+        passed=True,
+        score=98.5,
+        provider_code="Success",
+        request_id="request-1",
+        transaction_id="transaction-1",
+    )
+    attempt = Attempt(
+        number=1,
+        merchant_biz_id=f"{comparison_id}01" + "0" * 4,
+        started_at_ms=_THEN_MS,
+        outcome=Outcome.ANSWERED,
+        code="Success",
+        request_id="request-1",
+        duration_ms=200,
+    )
+    return Comparison(
+        id=comparison_id,
+        region="singapore",
+        pair_id="pair-1",
+        origin=Origin.UPLOAD,
+        created_at_ms=_THEN_MS,
+        photos=photos,
+        state=State.COMPLETED,
+        attempts=(attempt,),
+        ending=Ending(
+            verdict=verdict,
+            ended_at_ms=_THEN_MS + 900,
+            photos={role: {"source_format": "JPEG", "width": 720, "height": 960} for role in Role},
+            timings_ms={"read": 100, "prepare": 300, "wait_for_slot": 50, "call": 200},
+        ),
+    )
+
+
+def main() -> None:
+    """Record all events anew."""
+    with run_stack(Ports(cloud=0, emulator=0), _FOLDER) as stack:
+        print("Recording …")
+        recorded = record(stack, _FOLDER / "events")
+        raw = _FOLDER / "raw"
+        shutil.rmtree(raw, ignore_errors=True)
+        raw.mkdir()
+        for name, event in recorded.items():
+            (raw / f"{name}.json").write_text(json.dumps(event, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        (raw / "stack").write_text(repr(stack))
+
+
+def _pack_recorder(function: str, folder: Path) -> bytes:
+    answer = _API_ANSWER if function == "api" else _BATCH_ANSWER
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as bundle:
+        bundle.writestr("facematch/__init__.py", "")
+        bundle.writestr("facematch/handlers/__init__.py", "")
+        bundle.writestr(
+            f"facematch/handlers/{function}.py", _RECORDER.format(folder=str(folder), answer=dict(answer))
+        )
+    return archive.getvalue()
+
+
+def _wait(ready: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _WAIT_LIMIT_S
+    while not ready():
+        if time.monotonic() > deadline:
+            raise LocalError(f"Waited {_WAIT_LIMIT_S:.0f} s for {what} in vain; see {_FOLDER}/cloud.log.")
+        time.sleep(0.1)
+
+
+def _name(queue_url: str) -> str:
+    return queue_url.rpartition("/")[2]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LocalError as error:
+        sys.exit(str(error))

@@ -1,0 +1,127 @@
+"""Drives a deployed stack as its users do, and waits for what comes of it."""
+
+import io
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from local.signed_http import HttpAnswer, request_api, send
+from local.stack import Stack
+
+LONGEST_WAIT_S = 60.0
+
+
+def make_photo(seed: int = 0, *, width: int = 720, height: int = 960, form: str = "JPEG") -> bytes:
+    """Return a photo with enough in it for the emulator to find a face."""
+    image = Image.effect_noise((width, height), 40).convert("RGB")
+    draw = ImageDraw.Draw(image)
+    for step in range(6):
+        shade = (37 * (step + seed)) % 200 + 40
+        inset = 40 + step * 40
+        box = (inset + 13 * seed % 60, inset, width - inset, height - inset - 17 * seed % 60)
+        draw.ellipse(box, fill=(shade, 255 - shade, (shade * 3) % 255))
+    buffer = io.BytesIO()
+    image.save(buffer, form)
+    return buffer.getvalue()
+
+
+@dataclass(slots=True)
+class Driver:
+    """One stack, and the events that have come off its results queue so far, by subject."""
+
+    stack: Stack
+    events: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def put(self, key: str, content: bytes) -> None:
+        """Put an object into the bucket."""
+        self.stack.client("s3").put_object(Bucket=self.stack.bucket, Key=key, Body=content)
+
+    def put_pair(self, pair_id: str, region: str = "singapore", *, seed: int = 0) -> None:
+        """Put both photos of a pair into the inbox."""
+        self.put(f"inbox/{region}/{pair_id}/source.jpg", make_photo(seed))
+        self.put(f"inbox/{region}/{pair_id}/target.jpg", make_photo(seed + 1))
+
+    def wait_for_event(self, subject: str) -> Mapping[str, Any]:
+        """Return the first event about `subject`."""
+        return self.wait_for_events(subject, 1)[0]
+
+    def wait_for_events(self, subject: str, count: int) -> list[Mapping[str, Any]]:
+        """Return the events about `subject` once there are `count` of them."""
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while len(self.events.get(subject, [])) < count:
+            assert time.monotonic() < deadline, f"no event about {subject!r}, only {sorted(self.events)}"
+            self.collect_events(wait_s=1)
+        return self.events[subject]
+
+    def collect_events(self, wait_s: int = 0) -> None:
+        """Take what is on the results queue."""
+        queue = self.stack.client("sqs")
+        received = queue.receive_message(
+            QueueUrl=self.stack.results_queue_url, WaitTimeSeconds=wait_s, MaxNumberOfMessages=10
+        )
+        for message in received.get("Messages", []):
+            event = json.loads(message["Body"])
+            self.events.setdefault(event["subject"], []).append(event)
+            queue.delete_message(
+                QueueUrl=self.stack.results_queue_url, ReceiptHandle=message["ReceiptHandle"]
+            )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        signed: bool = True,
+    ) -> HttpAnswer:
+        """Make a request to the API."""
+        return request_api(self.stack, method, path, body, headers, signed=signed)
+
+    def wait_for_verdict(self, comparison_id: str) -> Mapping[str, Any]:
+        """Return a comparison, as the API shows it, once it has ended."""
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while True:
+            answer = self.request("GET", f"/v1/comparisons/{comparison_id}")
+            if answer.body["state"] != "registered":
+                comparison: Mapping[str, Any] = answer.body
+                return comparison
+            assert time.monotonic() < deadline, f"no verdict for {comparison_id}"
+            self.collect_events(wait_s=1)
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Return once `holds` does."""
+        deadline = time.monotonic() + LONGEST_WAIT_S
+        while not holds():
+            assert time.monotonic() < deadline, "what was waited for did not come to hold"
+            self.collect_events(wait_s=1)
+
+    def list_calls(self, event: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
+        """Return the calls in the emulator's log, of one comparison or of all."""
+        calls: list[Mapping[str, Any]] = send(
+            urllib.request.Request(f"{self.stack.emulator_url}/_emulator/calls")
+        ).body
+        if event is None:
+            return calls
+        made = set(event["data"]["provider"]["merchant_biz_ids"])
+        return [call for call in calls if call["merchant_biz_id"] in made]
+
+    def count_messages(self, queue_url: str) -> int:
+        """Return how many messages a queue holds, delayed and hidden ones included."""
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
+        attributes = self.stack.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
+        return sum(int(attributes["Attributes"][name]) for name in names)
+
+    def list_keys(self, prefix: str) -> list[str]:
+        """Return the keys of the bucket under a prefix."""
+        listed = self.stack.client("s3").list_objects_v2(Bucket=self.stack.bucket, Prefix=prefix)
+        return [entry["Key"] for entry in listed.get("Contents", [])]

@@ -1,0 +1,163 @@
+"""Makes what tests work with; nothing of a real person."""
+
+import random
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from facematch.comparison import (
+    Attempt,
+    Comparison,
+    Ending,
+    Origin,
+    Outcome,
+    PhotoKind,
+    State,
+    StoredPhoto,
+    end_state,
+)
+from facematch.provider import Answer
+from facematch.regions import Region, RegionPolicy
+from facematch.verdict import Decision, Role, Verdict
+from tests.fakes.clock import START_MS
+
+COMPARISON_ID = "abcdefghijklmnopqrstuvwxyz"
+CALLER = "arn:aws:iam::000000000000:role/onboarding"
+
+
+@cache
+def make_portrait(seed: object = "someone", width: int = 480, height: int = 640) -> bytes:
+    """Make a JPEG that is acceptable as it is; another `seed` makes another photo."""
+    chance = random.Random(str(seed))  # noqa: S311 - colours, not secrets
+    picture = Image.new("RGB", (width, height), _draw_colour(chance))
+    ImageDraw.Draw(picture).ellipse(
+        (width // 4, height // 4, 3 * width // 4, 3 * height // 4), _draw_colour(chance)
+    )
+    return encode(picture)
+
+
+@cache
+def make_noise(width: int = 720, height: int = 960) -> bytes:
+    """Make a photo that compresses as badly as any can."""
+    pixels = random.Random(7).randbytes(width * height * 3)  # noqa: S311 - noise, not a secret
+    return encode(Image.frombytes("RGB", (width, height), pixels), "PNG")
+
+
+def encode(picture: Image.Image, file_format: str = "JPEG", **options: Any) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def _draw_colour(chance: random.Random) -> tuple[int, int, int]:
+    return chance.randrange(256), chance.randrange(256), chance.randrange(256)
+
+
+def make_policy(*allowed: Region, default: Region | None = None) -> RegionPolicy:
+    return RegionPolicy(default, frozenset(allowed or Region))
+
+
+def make_answer(
+    code: str = "Success", *, http_status: int = 200, passed: bool = True, score: float = 88.5
+) -> Answer:
+    """Make an answer; one of success has a result, any other has none."""
+    if code != "Success":
+        return Answer(code=code, message=code, http_status=http_status, request_id="REQUEST-1")
+    return Answer(
+        code=code,
+        message="success",
+        http_status=http_status,
+        request_id="REQUEST-1",
+        transaction_id="transaction-1",
+        passed=passed,
+        score=score,
+    )
+
+
+def make_photos(region: str = "singapore", pair_id: str = "pair-1") -> dict[Role, StoredPhoto]:
+    return {
+        role: StoredPhoto(key=f"inbox/{region}/{pair_id}/{role}.jpg", etag=f"etag-of-{role}") for role in Role
+    }
+
+
+def make_link(role: Role) -> StoredPhoto:
+    return StoredPhoto(key=f"requests/{COMPARISON_ID}/{role}-0123", kind=PhotoKind.URL)
+
+
+def make_comparison(**changes: Any) -> Comparison:
+    fields: dict[str, Any] = {
+        "id": COMPARISON_ID,
+        "region": "singapore",
+        "origin": Origin.UPLOAD,
+        "created_at_ms": START_MS,
+        "photos": make_photos(),
+        "pair_id": "pair-1",
+    }
+    return Comparison(**(fields | changes))
+
+
+def make_attempt(number: int = 1, outcome: Outcome = Outcome.ANSWERED, **changes: Any) -> Attempt:
+    fields: dict[str, Any] = {
+        "number": number,
+        "merchant_biz_id": f"{COMPARISON_ID}{number:02d}0a1b",
+        "started_at_ms": START_MS + number * 1000,
+        "outcome": outcome,
+    }
+    return Attempt(**(fields | changes))
+
+
+def make_verdict(decision: Decision = Decision.MATCH, **changes: Any) -> Verdict:
+    fields: dict[str, Any] = {"decision": decision, "message": "A sentence."}
+    if end_state(decision) is State.COMPLETED:
+        fields |= {
+            "reason": "between_bounds" if decision is Decision.REVIEW else None,
+            "passed": decision is not Decision.NO_MATCH,
+            "score": 52.57,
+            "provider_code": "Success",
+            "request_id": "REQUEST-1",
+            "transaction_id": "transaction-1",
+        }
+    else:
+        fields |= {"reason": "some_reason"}
+    return Verdict(**(fields | changes))
+
+
+def make_ended(verdict: Verdict | None = None, **changes: Any) -> Comparison:
+    """Make a comparison that ended with `verdict`, a second after it was registered."""
+    verdict = verdict or make_verdict()
+    ending = Ending(verdict=verdict, ended_at_ms=START_MS + 1000, timings_ms={"call": 300})
+    fields = {"state": end_state(verdict.decision), "ending": ending, "attempts": (make_attempt(),)}
+    return make_comparison(**(fields | changes))
+
+
+def make_environment(**changes: str | None) -> dict[str, str]:
+    """Make what the template sets in the cloud; a change to None leaves a variable out."""
+    variables = {
+        "TABLE_NAME": "ledger",
+        "BUCKET_NAME": "photos",
+        "UPLOADS_QUEUE_URL": "https://sqs.invalid/uploads",
+        "COMPARISONS_QUEUE_URL": "https://sqs.invalid/comparisons",
+        "RESULTS_QUEUE_URL": "https://sqs.invalid/results",
+        "SECRET_ARN": "arn:aws:secretsmanager:ap-southeast-1:000000000000:secret:provider",
+        "EVENT_SOURCE": "urn:facematch:000000000000:ap-southeast-1:test",
+        "AWS_REGION": "ap-southeast-1",
+        "DEFAULT_REGION": "auto",
+        "ALLOWED_REGIONS": "auto",
+        "PROVIDER_NETWORK": "public",
+        "PROVIDER_ENDPOINTS": "auto",
+        "LOCAL_STACK": "false",
+        "CALLS_PER_SECOND": "singapore=10,indonesia=3,malaysia=3,hong-kong=10",
+        "QUOTA_SHARE": "0.5",
+        "MATCH_FROM_SCORE": "0",
+        "NO_MATCH_UP_TO_SCORE": "100",
+        "FACE_QUALITY_CHECK": "false",
+        "PAIR_DEADLINE_SECONDS": "900",
+        "ATTEMPT_BUDGET": "4",
+        "PHOTO_SIZE_LIMIT_BYTES": "20000000",
+        "PIXEL_LIMIT": "64000000",
+        "RECORD_RETENTION_DAYS": "30",
+        "DELETE_PHOTOS_AFTER_VERDICT": "true",
+    }
+    return {name: value for name, value in (variables | changes).items() if value is not None}

@@ -1,0 +1,76 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from facematch.regions import PROFILES, Network
+from tests.template import ROOT, read_template
+
+README = (ROOT / "README.md").read_text()
+PAGES = [
+    page
+    for page in ROOT.rglob("*.md")
+    if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
+]
+
+
+def read_table(text: str, first_heading: str) -> list[list[str]]:
+    lines = text.split(f"| {first_heading} |", 1)[1].splitlines()[2:]
+    rows: list[list[str]] = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
+    return rows
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_make_command_that_a_page_names_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z-]+)", page.read_text()))
+    named |= set(re.findall(r"^make ([a-z-]+)", page.read_text(), re.MULTILINE))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_readme_lists_every_parameter_with_its_default_and_description() -> None:
+    rows = {row[0].strip("`"): row[1:] for row in read_table(README, "parameter")}
+    expected = {
+        name: [
+            f"`{parameter['Default']}`" if "Default" in parameter else "",
+            parameter["Description"].strip(),
+        ]
+        for name, parameter in read_template()["Parameters"].items()
+    }
+    assert rows == expected
+
+
+def test_the_readme_lists_every_jurisdiction_as_the_code_knows_it() -> None:
+    rows = [[cell.strip("`") for cell in row] for row in read_table(README, "region")]
+    expected = [
+        [region.value, profile.host(Network.PUBLIC), str(profile.default_qps)]
+        for region, profile in PROFILES.items()
+    ]
+    assert rows == expected
+
+
+def test_the_readme_lists_every_route() -> None:
+    events = read_template()["Resources"]["Api"]["Properties"]["Events"].values()
+    routes = {f"`{event['Properties']['Method']} {event['Properties']['Path']}`" for event in events}
+    assert {row[0] for row in read_table(README, "route")} == routes
+
+
+def test_the_example_event_of_the_readme_is_json_with_the_fields_of_the_schema() -> None:
+    block = re.search(r"```json\n(.*?)```", README, re.DOTALL)
+    assert block
+    example = json.loads(block[1])
+    schema = json.loads((ROOT / "schemas" / "result-event.schema.json").read_text())
+    assert example.keys() <= schema["properties"].keys()
+    assert example["data"].keys() <= schema["properties"]["data"]["properties"].keys()
