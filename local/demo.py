@@ -55,10 +55,10 @@ def run_demo(photos: PhotoPair, region: Region) -> None:
     with run_stack(read_ports(), LOCAL / "demo", say=_say) as stack:
         _say(f"Sending a pair to the bucket and a pair to the API, for {region} …")
         journeys = [_send_by_bucket(stack, photos, region), _send_by_api(stack, photos, region)]
+    _print_events(journeys)
     for journey in journeys:
         _print_journey(journey)
-    _print_events(journeys)
-    PAGE.write_text(render_page(journeys))
+    PAGE.write_text(render_page(journeys), encoding="utf-8")
     print(f"\n{_PROVIDER_NOTE}")
     print(f"Each photo before and after, and the way of each pair: {PAGE.relative_to(LOCAL.parent)}")
     print(f"Everything that ran has ended, after {time.monotonic() - started_at:.0f} s.")

@@ -1,4 +1,4 @@
-"""Sample portraits, as a phone would make them. They are drawings: nobody is, or was ever, in front of a camera.
+"""Sample portraits, as a phone would make them. They are drawings; nobody was in front of a camera.
 
 Each is 12 megapixels, a JPEG lying on its side with an EXIF orientation that says so, and with the metadata
 of a camera that never existed. The same bytes come out each time (with the same version of Pillow).
@@ -156,13 +156,13 @@ _SOURCE: Final = _Scene(
 )
 _TARGET: Final = _Scene(
     person=_ROBIN,
-    place=_Place(768, 914, 0.965, 2.0),
+    place=_Place(764, 908, 0.97, 1.5),
     turn=-12,
     smile=1.0,
     light_from=1,
     light=(255, 240, 222),
-    background=((190, 204, 190), (140, 164, 158)),
-    glow=(226, 236, 222),
+    background=((204, 216, 200), (142, 164, 158)),
+    glow=(234, 240, 226),
     clothes=(120, 62, 56),
     orientation=8,
     taken_at="2025:09:02 09:15:33",
@@ -187,13 +187,14 @@ _STRANGER: Final = _Scene(
 def make_portraits() -> tuple[bytes, bytes]:
     """Return a source and a target photo of one drawn person, in other light and with another expression.
 
-    The source lies on its side by EXIF orientation 6, the target by 8; each is 12 megapixels and at most 2 MB.
+    The source lies on its side by EXIF orientation 6, the target by 8; each has 12 megapixels
+    and at most 2 MB.
     """
     return _take_photo(_SOURCE), _take_photo(_TARGET)
 
 
 def make_stranger() -> bytes:
-    """Return a photo of another drawn person, like `make_portraits` otherwise; it lies on its side by EXIF 6."""
+    """Return a photo of another drawn person, lying on its side by EXIF orientation 6."""
     return _take_photo(_STRANGER)
 
 
@@ -279,7 +280,11 @@ class _Drawing:
         self.paper.paste(colour, box, mask)
 
     def _mask_of(self, outline: Sequence[Point]) -> Image.Image:
-        return _make_mask(self.scene.place.put(outline), (0, 0, *_PAPER_SIZE), 1.0, 1.0)
+        placed = self.scene.place.put(outline)
+        box = _enclose(placed, 1.0)
+        mask = Image.new("L", _PAPER_SIZE)
+        mask.paste(_make_mask(placed, box, 1.0, 1.0), box)
+        return mask
 
     def _draw_background(self) -> None:
         top, bottom = self.scene.background
@@ -287,20 +292,32 @@ class _Drawing:
         self.paper.paste(top, (0, 0, *_PAPER_SIZE))
         self.paper.paste(bottom, (0, 0, *_PAPER_SIZE), gradient)
         width, height = _PAPER_SIZE
-        light_x = width * (0.5 + 0.28 * self.scene.light_from)
+        light_x = width * (0.5 + 0.14 * self.scene.light_from)
         self._paint_on_paper(_oval(light_x, height * 0.3, 560, 620), self.scene.glow, 190, 0.75)
         generator = random.Random(self.scene.noise_seed)  # noqa: S311 - no secret, only repeatable
         for _ in range(9):
             x, y, radius = generator.uniform(0, width), generator.uniform(0, 1100), generator.uniform(40, 130)
-            self._paint_on_paper(_oval(x, y, radius, radius), self.scene.glow, 9, generator.uniform(0.08, 0.2))
+            self._paint_on_paper(
+                _oval(x, y, radius, radius), self.scene.glow, 9, generator.uniform(0.08, 0.2)
+            )
 
     def _draw_shoulders(self) -> None:
         scene, person = self.scene, self.person
         if person.hair_behind:
             self._paint(_curve(person.hair_behind), person.hair, softness=3)
         half = person.neck_half_width
-        neck = ((-half, 200), (-half, 430), (-half - 70, 600), (0, 756), (half + 70, 600), (half, 430), (half, 200))
-        torso = _mirror(((0, 690), (half + 40, 560), (half + 120, 560), (430, 640), (600, 780), (700, 1400), (0, 1500)))
+        neck = (
+            (-half, 200),
+            (-half, 430),
+            (-half - 70, 600),
+            (0, 756),
+            (half + 70, 600),
+            (half, 430),
+            (half, 200),
+        )
+        torso = _mirror(
+            ((0, 690), (half + 40, 560), (half + 120, 560), (430, 640), (600, 780), (700, 1400), (0, 1500))
+        )
         torso_mask = self._mask_of(_curve(torso))
         self._paint(_curve(torso), scene.clothes, softness=2)
         side = scene.light_from
@@ -319,7 +336,9 @@ class _Drawing:
         clothes = self.scene.clothes
         rim = ((-half - 104, 566), (-half + 10, 700), (0, 768), (half - 10, 700), (half + 104, 566))
         self._paint(_stroke(rim, 58, taper=0.2), _darken(clothes, 0.8), softness=2)
-        self._paint(_stroke([(x, y - 20) for x, y in rim], 10), _mix(clothes, _WHITE, 0.22), softness=4, opacity=0.7)
+        self._paint(
+            _stroke([(x, y - 20) for x, y in rim], 10), _mix(clothes, _WHITE, 0.22), softness=4, opacity=0.7
+        )
 
     def _draw_head(self) -> None:
         person, side = self.person, self.scene.light_from
@@ -341,7 +360,9 @@ class _Drawing:
         self._paint(_oval(0, 372, 62, 34), lit, softness=26, opacity=0.4, clip=mask)
         blush = _mix(person.skin, (206, 74, 62), 0.55)
         for cheek in (-1, 1):
-            self._paint(_oval(cheek * 164 + self.scene.turn, 142, 66, 48), blush, softness=40, opacity=0.4, clip=mask)
+            self._paint(
+                _oval(cheek * 164 + self.scene.turn, 142, 66, 48), blush, softness=40, opacity=0.4, clip=mask
+            )
         if person.beard:
             self._draw_beard()
 
@@ -359,10 +380,7 @@ class _Drawing:
         for side in (-1, 1):
             self._draw_eye(side, side * 116 + turn)
             lift = 8 * smile
-            brow = [
-                (side * x + turn, y - lift)
-                for x, y in ((52, -82), (104, -106), (160, -106), (196, -76))
-            ]
+            brow = [(side * x + turn, y - lift) for x, y in ((52, -82), (104, -106), (160, -106), (196, -76))]
             thickness = self.person.brow_thickness
             tone = _mix(_darken(self.person.hair, 0.8), self.skin_shadow, 0.3)
             self._paint(_stroke(brow, thickness), tone, softness=3.5, opacity=0.92)
@@ -372,7 +390,10 @@ class _Drawing:
         hollow = _oval(middle, -22, 82, 50)
         self._paint(hollow, self.skin_shadow, softness=26, opacity=0.42)
         almond = _curve(
-            [(middle + side * x, y) for x, y in ((-58, 8), (-24, -open_by * 0.86), (14, -open_by), (62, -4), (20, 19), (-22, 21))]
+            [
+                (middle + side * x, y)
+                for x, y in ((-58, 8), (-24, -open_by * 0.86), (14, -open_by), (62, -4), (20, 19), (-22, 21))
+            ]
         )
         mask = self._mask_of(almond)
         self._paint(almond, _EYE_WHITE, softness=1.5)
@@ -380,7 +401,9 @@ class _Drawing:
         iris = self.person.iris
         self._paint(_oval(look, -3, 26, 26), _darken(iris, 0.5), softness=2, clip=mask)
         self._paint(_oval(look, -2, 22, 22), iris, softness=3, clip=mask)
-        self._paint(_oval(look, 8, 15, 10), _mix(iris, (255, 190, 110), 0.5), softness=5, opacity=0.7, clip=mask)
+        self._paint(
+            _oval(look, 8, 15, 10), _mix(iris, (255, 190, 110), 0.5), softness=5, opacity=0.7, clip=mask
+        )
         self._paint(_oval(look, -3, 11, 11), (16, 11, 10), softness=1.5, clip=mask)
         self._paint(_oval(middle, -open_by, 66, 12), self.skin_shadow, softness=6, opacity=0.7, clip=mask)
         glint = self.scene.light_from * 8
@@ -411,7 +434,9 @@ class _Drawing:
         for wing in (-1, 1):
             curl = ((turn + wing * 48, 128), (turn + wing * 58, 152), (turn + wing * 44, 174))
             self._paint(_stroke(curl, 9), shadow, softness=4, opacity=0.7)
-            self._paint(_oval(turn + wing * 23, 171, 13, 6.5), _darken(shadow, 0.5), softness=3.5, opacity=0.85)
+            self._paint(
+                _oval(turn + wing * 23, 171, 13, 6.5), _darken(shadow, 0.5), softness=3.5, opacity=0.85
+            )
         self._paint(_oval(turn + side * 8, 134, 15, 13), lit, softness=9, opacity=0.8)
 
     def _draw_mouth(self) -> None:
@@ -422,20 +447,55 @@ class _Drawing:
         def both(points: Sequence[Point]) -> list[Point]:
             return [(x + turn, y) for x, y in _mirror(points)]
 
-        upper = both(((0, 240 - 4 * smile), (20, 235 - 4 * smile), (half, corner), (40, middle + 2), (0, middle + 3)))
-        lower = both(((0, middle + opening * 0.6), (46, middle + opening * 0.4), (half - 4, corner + 3), (54, 291 + opening), (0, 304 + opening)))
-        inside = both(((0, middle - 1), (44, middle - 3), (half - 6, corner + 1), (48, middle + opening), (0, middle + opening * 1.25)))
+        upper = both(
+            ((0, 240 - 4 * smile), (20, 235 - 4 * smile), (half, corner), (40, middle + 2), (0, middle + 3))
+        )
+        lower = both(
+            (
+                (0, middle + opening * 0.6),
+                (46, middle + opening * 0.4),
+                (half - 4, corner + 3),
+                (54, 291 + opening),
+                (0, 304 + opening),
+            )
+        )
+        inside = both(
+            (
+                (0, middle - 1),
+                (44, middle - 3),
+                (half - 6, corner + 1),
+                (48, middle + opening),
+                (0, middle + opening * 1.25),
+            )
+        )
         self._paint(_oval(turn, 322 + opening, 60, 14), self.skin_shadow, softness=12, opacity=0.55)
         self._paint(_curve(lower), lips, softness=3)
         self._paint(_curve(upper), _darken(lips, 0.82), softness=3)
         if smile > 0:
-            self._paint(_curve(inside), _mix((242, 236, 228), lips, 0.06), softness=2, opacity=min(1.0, smile * 1.6 - 0.5))
-        line = [(turn - half, corner), (turn - 40, middle - 1), (turn, middle + 2), (turn + 40, middle - 1), (turn + half, corner)]
+            self._paint(
+                _curve(inside),
+                _mix((242, 236, 228), lips, 0.06),
+                softness=2,
+                opacity=min(1.0, smile * 1.6 - 0.5),
+            )
+        line = [
+            (turn - half, corner),
+            (turn - 40, middle - 1),
+            (turn, middle + 2),
+            (turn + 40, middle - 1),
+            (turn + half, corner),
+        ]
         self._paint(_stroke(line, 7), _darken(lips, 0.42), softness=2, opacity=0.85)
         gloss = _mix(lips, _WHITE, 0.5)
-        self._paint(_oval(turn + self.scene.light_from * 14, 284 + opening, 26, 5), gloss, softness=5, opacity=0.6)
+        self._paint(
+            _oval(turn + self.scene.light_from * 14, 284 + opening, 26, 5), gloss, softness=5, opacity=0.6
+        )
         for side in (-1, 1):
-            fold = ((turn + side * 74, 172), (turn + side * 112, 210), (turn + side * (half + 24), corner + 4))
+            fold = (
+                (turn + side * 74, 172),
+                (turn + side * 112, 210),
+                (turn + side * (half + 24), corner + 4),
+            )
             self._paint(_stroke(fold, 10), self.skin_shadow, softness=7, opacity=0.12 + 0.42 * smile)
 
     def _draw_hair(self) -> None:
@@ -480,7 +540,9 @@ def _curve(points: Sequence[Point]) -> list[Point]:
     return [
         point
         for index in range(count)
-        for point in _bend(points[index - 1], points[index], points[(index + 1) % count], points[(index + 2) % count])
+        for point in _bend(
+            points[index - 1], points[index], points[(index + 1) % count], points[(index + 2) % count]
+        )
     ]
 
 
@@ -534,8 +596,8 @@ def _enclose(outline: Sequence[Point], softness: float) -> tuple[int, int, int, 
 def _make_mask(
     outline: Sequence[Point], box: tuple[int, int, int, int], softness: float, opacity: float
 ) -> Image.Image:
-    """Return the inside of an outline with soft edges, as an L picture of the box; the softer, the coarser made."""
-    shrink = max(1.0, softness / 3)
+    """Return the inside of an outline with soft edges, as an L picture of the box."""
+    shrink = max(1.0, softness / 2)
     size = (box[2] - box[0], box[3] - box[1])
     # The blur must not meet the paper's edge, or what goes on beyond it would fade there.
     margin = math.ceil(3 * softness / shrink)
@@ -545,6 +607,8 @@ def _make_mask(
     ImageDraw.Draw(mask).polygon(inside, fill=round(255 * opacity))
     blurred = mask.filter(ImageFilter.GaussianBlur(softness / shrink))
     kept = (margin, margin, margin + size[0] / shrink, margin + size[1] / shrink)
+    if shrink == 1:
+        return blurred.crop((margin, margin, margin + size[0], margin + size[1]))
     return blurred.resize(size, Image.Resampling.BILINEAR, box=kept)
 
 

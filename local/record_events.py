@@ -1,7 +1,7 @@
 """`make record-events`: records in `events/` one event of each kind, as the local cloud delivers it.
 
 Each deployed function's code gives way to a recorder; then every kind is brought about by the real wiring.
-What identifies anyone, and what changes from run to run, becomes neutral: recording twice gives the same files.
+What identifies anyone or changes from run to run becomes neutral: recording twice gives the same files.
 """
 
 import io
@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,7 @@ FUNCTIONS: Final = ("uploads", "api", "compare", "publish")
 _FOLDER: Final = LOCAL / "record"
 _WAIT_LIMIT_S: Final = 60.0
 _COMPARISON_ID: Final = "a" * 26
+_LOCAL_ACCOUNT: Final = "000000000000"
 _THEN_MS: Final = 1_767_225_600_000
 _THEN: Final = "2026-01-01T00:00:00.000Z"
 
@@ -67,7 +68,9 @@ class Recorder:
     folder: Path
 
     def install(self) -> None:
-        """Put a recorder in the place of each function's code, and let what is on the way arrive."""
+        """Put a recorder in the place of each function's code, once what is on the way has arrived."""
+        # The bucket sent a test event when it was deployed: a worker that had it must not be cut short.
+        _wait(lambda: self._count_waiting() == 0, "the queues to run dry")
         functions = self.stack.client("lambda")
         names = {one["Handler"]: one["FunctionName"] for one in functions.list_functions()["Functions"]}
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -78,10 +81,6 @@ class Recorder:
                 FunctionName=names[f"facematch.handlers.{function}.handle"],
                 ZipFile=_pack_recorder(function, folder),
             )
-        # The bucket has sent a test event when it was deployed: it must not mix with what is to come.
-        _wait(lambda: self._count_waiting() == 0, "the queues to run dry")
-        for file in self.folder.glob("*/*.json"):
-            file.unlink()
 
     def take(self, function: str, *, records: int | None = None) -> Event:
         """Return the one event that came to `function`, which holds so many records.
@@ -147,9 +146,7 @@ def _record_uploads(recorder: Recorder) -> dict[str, Event]:
 
     notifications = bucket.get_bucket_notification_configuration(Bucket=stack.bucket)
     notifications.pop("ResponseMetadata")
-    bucket.put_bucket_notification_configuration(
-        Bucket=stack.bucket, NotificationConfiguration=notifications
-    )
+    bucket.put_bucket_notification_configuration(Bucket=stack.bucket, NotificationConfiguration=notifications)
     events["uploads_test_event"] = recorder.take("uploads", records=1)
 
     for role in Role:
@@ -203,7 +200,7 @@ def _record_api(recorder: Recorder) -> dict[str, Event]:
 
 
 def _make_ended_comparison() -> Comparison:
-    etags = {Role.SOURCE: "1" * 32, Role.TARGET: "2" * 32}
+    etags = {role: f"{{{{{role}_etag}}}}" for role in Role}
     comparison_id = identify_upload("singapore", "pair-1", etags)
     photos = {
         role: StoredPhoto(key=f"inbox/singapore/pair-1/{role}.jpg", etag=etag) for role, etag in etags.items()
@@ -244,17 +241,112 @@ def _make_ended_comparison() -> Comparison:
     )
 
 
+@dataclass(slots=True)
+class Neutraliser:
+    """Makes recorded events neutral: `names` are a stack's own ones, and what stands for them."""
+
+    names: Mapping[str, str]
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def clean(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        """Return an event, or a part of one, without what identifies anyone or differs between two runs."""
+        match value:
+            case dict():
+                return {
+                    name: self._clean_field(name, value) for name in value if name.lower() not in _DROPPED
+                }
+            case list():
+                return [self.clean(inner) for inner in value]
+            case str() if value.startswith("{") and not value.startswith("{{"):
+                # What a message or a request carries as its body.
+                return json.dumps(self.clean(json.loads(value)), ensure_ascii=False)
+            case str():
+                return self._clean_text(value)
+        return value
+
+    def _clean_field(self, name: str, owner: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+        value = owner[name]
+        known = name.lower()
+        if known == "etag" and isinstance(value, str):
+            role = next((role for role in Role if f"/{role}." in owner["key"]), None)
+            return f"{{{{{role}_etag}}}}" if role else "0" * 32
+        if known in _COUNTED:
+            self._counts[known] = self._counts.get(known, 0) + 1
+            return _COUNTED[known].format(self._counts[known])
+        if known in _FIXED:
+            return [_FIXED[known]] if isinstance(value, list) else _FIXED[known]
+        return self.clean(value)
+
+    def _clean_text(self, text: str) -> str:
+        for name, neutral in self.names.items():
+            text = text.replace(name, neutral)
+        return re.sub(r"/stream/.*", "/stream/2026-01-01T00:00:00.000", text)
+
+
+_DROPPED: Final = {"content-length", "awstraceheader", "x-amzn-trace-id"}
+_COUNTED: Final = {
+    "messageid": "00000000-0000-4000-8000-{:012d}",
+    "receipthandle": "receipt-{}",
+    "sequencer": "{:018X}",
+}
+_FIXED: Final[Mapping[str, Any]] = {
+    "accesskey": "access-key",
+    "apiid": "api-id",
+    "approximatecreationdatetime": _THEN_MS // 1000,
+    "approximatefirstreceivetimestamp": str(_THEN_MS),
+    "authorization": "AWS4-HMAC-SHA256 removed",
+    "configurationid": "uploads",
+    "eventid": "event-1",
+    "eventtime": _THEN,
+    "extendedrequestid": "request-1",
+    "host": "api-id.execute-api.ap-southeast-1.amazonaws.com",
+    "hostid": "host-1",
+    "md5ofbody": "0" * 32,
+    "requestid": "request-1",
+    "requesttime": "01/Jan/2026:00:00:00 +0000",
+    "requesttimeepoch": _THEN_MS,
+    "resourceid": "resource-id",
+    "senttimestamp": str(_THEN_MS),
+    "sequencenumber": "1",
+    "sourceip": "127.0.0.1",
+    "sourceipaddress": "127.0.0.1",
+    "time": _THEN,
+    "user-agent": "client",
+    "useragent": "client",
+    "x-amz-date": "20260101T000000Z",
+    "x-amz-request-id": "request-1",
+}
+
+
+def neutralise(stack: Stack, recorded: Mapping[str, Event]) -> dict[str, Event]:
+    """Return the events of `stack` without what identifies anyone or differs between two runs."""
+    names = {
+        stack.bucket: "facematch-photos",
+        stack.table: "facematch-ledger",
+        _name(stack.uploads_queue_url): "facematch-uploads",
+        _name(stack.comparisons_queue_url): "facematch-comparisons",
+        _LOCAL_ACCOUNT: "123456789012",
+    }
+    neutraliser = Neutraliser(names)
+    return {name: neutraliser.clean(event) for name, event in recorded.items()}
+
+
+def write(events: Mapping[str, Event], folder: Path) -> None:
+    """Write each event into a file of its own, in the place of all that were there."""
+    for file in folder.glob("*.json"):
+        file.unlink()
+    for name, event in events.items():
+        text = json.dumps(event, indent=2, sort_keys=True, ensure_ascii=False)
+        folder.joinpath(f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+
+
 def main() -> None:
     """Record all events anew."""
     with run_stack(Ports(cloud=0, emulator=0), _FOLDER) as stack:
-        print("Recording …")
-        recorded = record(stack, _FOLDER / "events")
-        raw = _FOLDER / "raw"
-        shutil.rmtree(raw, ignore_errors=True)
-        raw.mkdir()
-        for name, event in recorded.items():
-            (raw / f"{name}.json").write_text(json.dumps(event, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
-        (raw / "stack").write_text(repr(stack))
+        print("Recording one event of each kind …")
+        events = neutralise(stack, record(stack, _FOLDER / "events"))
+    write(events, EVENTS)
+    print(f"Wrote {len(events)} events to {EVENTS.relative_to(ROOT)}/; the tests replay each.")
 
 
 def _pack_recorder(function: str, folder: Path) -> bytes:

@@ -22,7 +22,7 @@ def make_photo(seed: int = 0, *, width: int = 720, height: int = 960, form: str 
     draw = ImageDraw.Draw(image)
     for step in range(6):
         shade = (37 * (step + seed)) % 200 + 40
-        inset = 40 + step * 40
+        inset = 20 + step * 30
         box = (inset + 13 * seed % 60, inset, width - inset, height - inset - 17 * seed % 60)
         draw.ellipse(box, fill=(shade, 255 - shade, (shade * 3) % 255))
     buffer = io.BytesIO()

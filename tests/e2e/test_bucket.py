@@ -35,7 +35,7 @@ def test_the_target_may_come_first(driver: Driver) -> None:
     driver.put("inbox/singapore/target-first/target.png", make_photo(form="PNG"))
     driver.put("inbox/singapore/target-first/source.webp", make_photo(1, form="WEBP"))
     event = driver.wait_for_event("target-first")
-    assert event["data"]["photos"]["source"]["source_format"] == "WEBP"
+    assert event["data"]["photos"]["source"]["source_format"] == "WebP"
     assert event["data"]["photos"]["target"]["source_format"] == "PNG"
 
 

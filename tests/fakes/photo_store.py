@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from facematch.comparison import StoredPhoto
 from facematch.errors import PhotoGoneError
 from facematch.ports import PresignedPost
+from tests.fakes.interludes import Interludes
 
 
 @dataclass(slots=True)
@@ -15,8 +16,10 @@ class InMemoryPhotoStore:
     objects: dict[str, bytes] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
+    interludes: Interludes = field(default_factory=Interludes)
 
     def read(self, photo: StoredPhoto, *, size_limit_bytes: int) -> bytes:
+        self.interludes.play("read")
         self.reads.append(photo.key)
         content = self.objects.get(photo.key)
         if content is None:
@@ -30,10 +33,12 @@ class InMemoryPhotoStore:
         return None if content is None else StoredPhoto(key=key, etag=make_etag(content))
 
     def write(self, key: str, content: bytes) -> None:
+        self.interludes.play("write")
         self.writes.append(key)
         self.objects[key] = content
 
     def delete(self, photo: StoredPhoto) -> None:
+        self.interludes.play("delete")
         if photo.etag is None or self.find(photo.key) == photo:
             self.objects.pop(photo.key, None)
 

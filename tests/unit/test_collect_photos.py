@@ -93,6 +93,22 @@ def test_a_photo_that_is_not_in_the_inbox_names_its_field() -> None:
     assert (refusal.value.code, refusal.value.field) == ("photo_not_found", "source.upload_key")
 
 
+@pytest.mark.parametrize("act", ["removed", "replaced"])
+def test_a_photo_that_goes_from_the_inbox_while_it_is_fetched_is_not_there(act: str) -> None:
+    world = make_world()
+    world.photos.write(UPLOAD_KEY, make_portrait())
+    acts = {
+        "removed": world.photos.objects.clear,
+        "replaced": lambda: world.photos.write(UPLOAD_KEY, make_portrait("another")),
+    }
+    world.photos.interludes.before("read", acts[act])
+
+    with pytest.raises(InvalidInputError) as refusal:
+        world.collector.collect({SOURCE: UploadedPhoto(UPLOAD_KEY)}, COMPARISON_ID)
+
+    assert (refusal.value.code, refusal.value.field) == ("photo_not_found", "source.upload_key")
+
+
 def test_a_photo_that_can_not_be_made_acceptable_is_named() -> None:
     photos = {SOURCE: InlinePhoto(make_portrait()), TARGET: InlinePhoto(b"not an image")}
 

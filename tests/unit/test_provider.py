@@ -181,7 +181,7 @@ def test_a_success_without_a_result_counts_as_no_answer(gap: dict[str, None]) ->
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, -0.01, 100.01])
 @pytest.mark.parametrize("passed", [True, False])
-def test_a_score_that_is_none_can_not_be_read(passed: bool, score: float) -> None:  # noqa: FBT001 - a row
+def test_a_score_off_the_scale_can_not_be_read(passed: bool, score: float) -> None:  # noqa: FBT001 - a row
     with pytest.raises(ProviderFaultError) as fault:
         judge(make_answer(passed=passed, score=score), Bounds())
 

@@ -23,7 +23,7 @@ def make_half(role: Role = SOURCE) -> World:
     return world
 
 
-@pytest.mark.parametrize("order", permutations(Role), ids=str)
+@pytest.mark.parametrize("order", [(SOURCE, TARGET), (TARGET, SOURCE)], ids=str)
 def test_a_pair_is_registered_and_enqueued_once_both_photos_are_there_in_either_order(
     order: tuple[Role, Role],
 ) -> None:

@@ -47,7 +47,7 @@ def _atomic_requests() -> Iterator[None]:
     """Moto takes requests of several threads at once, DynamoDB takes those to one item one by one."""
     answer, lock = BotocoreStubber.__call__, threading.RLock()
 
-    def answer_alone(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401 - whatever moto takes
+    def answer_alone(*args: Any, **kwargs: Any) -> object:
         with lock:
             return answer(*args, **kwargs)
 

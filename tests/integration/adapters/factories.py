@@ -29,7 +29,7 @@ PHOTOS: Final = {
 }
 
 
-def make_comparison(comparison_id: str = "c1", **fields: Any) -> Comparison:  # noqa: ANN401 - any field
+def make_comparison(comparison_id: str = "c1", **fields: Any) -> Comparison:
     given = {
         "id": comparison_id,
         "region": "singapore",
@@ -64,7 +64,7 @@ def make_full_comparison(comparison_id: str = "full") -> Comparison:
     )
 
 
-def make_attempt(number: int = 1, comparison_id: str = "c1", **fields: Any) -> Attempt:  # noqa: ANN401
+def make_attempt(number: int = 1, comparison_id: str = "c1", **fields: Any) -> Attempt:
     given = {
         "number": number,
         "merchant_biz_id": make_merchant_biz_id(comparison_id, number),
@@ -73,7 +73,7 @@ def make_attempt(number: int = 1, comparison_id: str = "c1", **fields: Any) -> A
     return Attempt(**{**given, **fields})
 
 
-def make_ending(decision: Decision = Decision.MATCH, **fields: Any) -> Ending:  # noqa: ANN401
+def make_ending(decision: Decision = Decision.MATCH, **fields: Any) -> Ending:
     verdict = Verdict(
         decision=decision,
         message="Both photos show one person.",

@@ -1,6 +1,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -403,7 +404,9 @@ class TestAttempts:
         claim(ledger)
         for number in (1, 2):
             ledger.begin_attempt("c1", "ann", make_attempt(number))
-        settled = make_attempt(1, outcome=Outcome.FAULTED, code="InternalError", request_id="R", duration_ms=9)
+        settled = make_attempt(
+            1, outcome=Outcome.FAULTED, code="InternalError", request_id="R", duration_ms=9
+        )
         ledger.settle_attempt("c1", settled)
         found = ledger.find("c1")
         assert found is not None
@@ -692,30 +695,29 @@ class TestFaults:
 class TestRaces:
     def test_of_twenty_claims_one_wins(self, ledger: DynamoDbLedger) -> None:
         ledger.register(make_comparison())
-        outcomes = run_at_once(lambda owner=f"owner-{n}": claim(ledger, owner) for n in range(20))
+        outcomes = run_at_once([partial(claim, ledger, f"owner-{n}") for n in range(20)])
         assert sum(isinstance(outcome, Comparison) for outcome in outcomes) == 1
         assert sum(isinstance(outcome, LeaseHeldError) for outcome in outcomes) == 19
 
     def test_of_twenty_takeovers_one_wins(self, ledger: DynamoDbLedger) -> None:
         ledger.register(make_comparison())
         claim(ledger, "dead")
-        later = {"now_ms": UNTIL_MS, "until_ms": UNTIL_MS + 1000}
-        outcomes = run_at_once(lambda owner=f"owner-{n}": claim(ledger, owner, **later) for n in range(20))
+        take_over = partial(claim, ledger, now_ms=UNTIL_MS, until_ms=UNTIL_MS + 1000)
+        outcomes = run_at_once([partial(take_over, f"owner-{n}") for n in range(20)])
         assert sum(isinstance(outcome, Comparison) for outcome in outcomes) == 1
         with pytest.raises(LeaseLostError):
             ledger.begin_attempt("c1", "dead", make_attempt())
 
     def test_of_twenty_registrations_one_creates(self, ledger: DynamoDbLedger) -> None:
-        outcomes = run_at_once(
-            lambda n=n: ledger.register(make_comparison(created_at_ms=NOW_MS + n)) for n in range(20)
-        )
-        assert len({outcome.created_at_ms for outcome in outcomes if isinstance(outcome, Comparison)}) == 1
+        comparisons = [make_comparison(created_at_ms=NOW_MS + n) for n in range(20)]
+        outcomes = run_at_once([partial(ledger.register, one) for one in comparisons])
+        assert {outcome == outcomes[0] for outcome in outcomes} == {True}
         assert ledger.find("c1") == outcomes[0]
 
     def test_of_twenty_endings_one_stands(self, ledger: DynamoDbLedger) -> None:
         ledger.register(make_comparison())
         endings = [make_ending(ended_at_ms=NOW_MS + n) for n in range(20)]
-        outcomes = run_at_once(lambda one=one: ledger.end("c1", one, None) for one in endings)
+        outcomes = run_at_once([partial(ledger.end, "c1", one, None) for one in endings])
         (winner,) = (n for n, outcome in enumerate(outcomes) if outcome is None)
         assert sum(isinstance(outcome, AlreadyEndedError) for outcome in outcomes) == 19
         found = ledger.find("c1")
@@ -725,35 +727,32 @@ class TestRaces:
     def test_of_twenty_attempts_of_one_number_one_begins(self, ledger: DynamoDbLedger) -> None:
         ledger.register(make_comparison())
         claim(ledger)
-        outcomes = run_at_once([lambda: ledger.begin_attempt("c1", "ann", make_attempt())] * 20)
+        attempts = [make_attempt() for _ in range(20)]
+        outcomes = run_at_once([partial(ledger.begin_attempt, "c1", "ann", one) for one in attempts])
         assert outcomes.count(None) == 1
         assert sum(isinstance(outcome, LeaseLostError) for outcome in outcomes) == 19
 
     def test_both_photos_at_one_instant_make_the_pair_complete(self, ledger: DynamoDbLedger) -> None:
         for n in range(10):
-            pairs = run_at_once(
-                lambda role=role, n=n: ledger.put_photo("singapore", f"p{n}", role, make_arrived(role))
-                for role in Role
-            )
+            put_one = partial(ledger.put_photo, "singapore", f"p{n}")
+            pairs = run_at_once([partial(put_one, role, make_arrived(role)) for role in Role])
             assert any(isinstance(pair, Pair) and pair.complete for pair in pairs)
 
     def test_the_latest_of_twenty_photos_at_one_instant_stands(self, ledger: DynamoDbLedger) -> None:
-        run_at_once(lambda n=n: put(ledger, Role.SOURCE, f"{n:02d}") for n in range(20))
+        run_at_once([partial(put, ledger, Role.SOURCE, f"{n:02d}") for n in range(20)])
         pair = ledger.find_pair("singapore", PAIR_ID)
         assert pair is not None
         assert pair.arrived[Role.SOURCE].sequencer == "19"
 
     def test_half_a_pair_either_expires_or_is_completed_before(self, ledger: DynamoDbLedger) -> None:
         for n in range(10):
-            half = ledger.put_photo("singapore", f"p{n}", Role.SOURCE, make_arrived(Role.SOURCE))
-            ended = make_ended(f"c{n}")
-            target = make_arrived(Role.TARGET)
-            expired, pair = run_at_once(
-                [
-                    lambda ended=ended, half=half: ledger.register_lone_photo(ended, half),
-                    lambda n=n: ledger.put_photo("singapore", f"p{n}", Role.TARGET, target),
-                ]
-            )
+            put_one = partial(ledger.put_photo, "singapore", f"p{n}")
+            half = put_one(Role.SOURCE, make_arrived(Role.SOURCE))
+            tasks: list[Callable[[], object]] = [
+                partial(ledger.register_lone_photo, make_ended(f"c{n}"), half),
+                partial(put_one, Role.TARGET, make_arrived(Role.TARGET)),
+            ]
+            expired, pair = run_at_once(tasks)
             assert isinstance(pair, Pair)
             assert pair.complete
             assert (ledger.find(f"c{n}") is not None) is expired
@@ -761,12 +760,11 @@ class TestRaces:
     def test_of_an_end_and_an_erasure_at_once_the_erasure_stands(self, ledger: DynamoDbLedger) -> None:
         for n in range(10):
             ledger.register(make_comparison(f"c{n}"))
-            ended, erased = run_at_once(
-                [
-                    lambda n=n: ledger.end(f"c{n}", make_ending(), None),
-                    lambda n=n: ledger.erase(f"c{n}", now_ms=NOW_MS),
-                ]
-            )
+            tasks: list[Callable[[], object]] = [
+                partial(ledger.end, f"c{n}", make_ending(), None),
+                partial(ledger.erase, f"c{n}", now_ms=NOW_MS),
+            ]
+            ended, erased = run_at_once(tasks)
             assert ended is None or isinstance(ended, AlreadyEndedError)
             assert erased is None
             found = ledger.find(f"c{n}")

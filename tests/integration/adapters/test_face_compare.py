@@ -1,0 +1,654 @@
+import base64
+import gc
+import json
+import logging
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
+from facematch.errors import (
+    FacematchError,
+    OperatorFaultError,
+    ProviderError,
+    ProviderFaultError,
+    ProviderThrottledError,
+)
+from facematch.provider import (
+    Answer,
+    Call,
+    Credentials,
+    InlinePicture,
+    Picture,
+    PictureUrl,
+    judge,
+)
+from facematch.regions import PROFILES, Network, Region
+from facematch.verdict import Bounds, Decision, Verdict
+from local.emulator import Addresses, Rules, run_emulator
+from local.emulator import Credentials as EmulatorCredentials
+from local.emulator.answers import CODES
+from local.emulator.endpoints import REGIONS
+from tests.integration.adapters.leaks import find_leaks
+from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
+from tests.integration.emulator.portraits import draw_portrait, encode
+
+pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+
+KEY = Credentials("emulator-key-id", "emulator-key-secret")
+TEMPORARY_KEY = Credentials("STS.id", "sts-secret", "sts-token/+=")
+PORTRAIT = InlinePicture(encode(draw_portrait()))
+STRANGER = InlinePicture(encode(draw_portrait(seed=2)))
+PHOTO_URL = PictureUrl("https://photos.example.com/ann smith/a%20b.jpg?X-Signature=s1gn4ture&x=ü")
+QUALITY = {
+    f"{prefix}{name}"
+    for prefix in ("", "Target")
+    for name in (
+        "FaceQualityScore",
+        "IlluminationScore",
+        "KaOcclusionScore",
+        "OcclusionScore",
+        "SharpnessScore",
+    )
+}
+
+
+class KnownCredentials:
+    """A source of one key that counts how often it is distrusted."""
+
+    def __init__(self, key: Credentials = KEY) -> None:
+        self.key = key
+        self.distrusted = 0
+
+    def read(self) -> Credentials:
+        return self.key
+
+    def distrust(self) -> None:
+        self.distrusted += 1
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Addresses]:
+    keys = (
+        EmulatorCredentials(KEY.access_key_id, KEY.access_key_secret),
+        EmulatorCredentials("STS.id", "sts-secret", "sts-token/+="),
+    )
+    with run_emulator(Rules(credentials=keys, qps=dict.fromkeys(REGIONS, 1000))) as addresses:
+        yield addresses
+        close_sdk_sessions()
+
+
+@pytest.fixture
+def control(emulator: Addresses) -> ControlClient:
+    client = ControlClient(emulator.control.removeprefix("http://"))
+    client.reset()
+    return client
+
+
+def make_provider(
+    address: str, credentials: KnownCredentials | None = None, *, read_timeout_s: float = 10
+) -> FaceCompareProvider:
+    endpoints = {region: FaceCompareEndpoint(address, "HTTP") for region in Region}
+    return FaceCompareProvider(
+        endpoints, credentials or KnownCredentials(), connect_timeout_s=0.5, read_timeout_s=read_timeout_s
+    )
+
+
+@pytest.fixture
+def provider(emulator: Addresses, control: ControlClient) -> FaceCompareProvider:  # noqa: ARG001 - resets it
+    return make_provider(emulator.address("singapore"))
+
+
+def make_call(
+    source: Picture = PORTRAIT,
+    target: Picture = PORTRAIT,
+    *,
+    region: Region = Region.SINGAPORE,
+    **fields: Any,
+) -> Call:
+    given = {"merchant_biz_id": "a1" * 16, "face_quality_check": False, **fields}
+    return Call(region=region, source=source, target=target, **given)
+
+
+def fail_to_compare(provider: FaceCompareProvider, call: Call | None = None) -> ProviderError:
+    with pytest.raises(ProviderError) as failure:
+        provider.compare(call or make_call())
+    return failure.value
+
+
+class OddServer(ThreadingHTTPServer):
+    """Answers every call with what it was told to."""
+
+    body = b""
+    http_status = 200
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    def answer_with(
+        self, body: bytes, http_status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> FaceCompareProvider:
+        self.body, self.http_status = body, http_status
+        self.headers = {"content-length": str(len(body))} if headers is None else headers
+        return make_provider(f"127.0.0.1:{self.server_address[1]}")
+
+
+class OddHandler(BaseHTTPRequestHandler):
+    server: OddServer
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(self.server.http_status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture(scope="module")
+def odd_server() -> Iterator[OddServer]:
+    with OddServer(("127.0.0.1", 0), OddHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+        close_sdk_sessions()
+
+
+def make_body(result: object = None, **fields: object) -> bytes:
+    given = {"Passed": "Y", "FaceComparisonScore": 99.5, "TransactionId": "T1"} if result is None else result
+    document = {"RequestId": "R1", "Code": "Success", "Message": "success", "Result": given, **fields}
+    return json.dumps(document).encode()
+
+
+class TestEndpoints:
+    @pytest.mark.parametrize("network", Network)
+    @pytest.mark.parametrize("region", Region)
+    def test_call_goes_to_its_own_region_and_network(
+        self, emulator: Addresses, control: ControlClient, region: Region, network: Network
+    ) -> None:
+        endpoints = {one: FaceCompareEndpoint(emulator.address(one, network), "HTTP") for one in Region}
+        FaceCompareProvider(endpoints, KnownCredentials()).compare(make_call(region=region))
+        (call,) = control.calls()
+        assert (call["region"], call["network"]) == (region, network)
+        assert call["host"] == PROFILES[region].host(network)
+
+    def test_one_provider_serves_all_regions_in_turn(
+        self, emulator: Addresses, control: ControlClient
+    ) -> None:
+        endpoints = {one: FaceCompareEndpoint(emulator.address(one), "HTTP") for one in Region}
+        provider = FaceCompareProvider(endpoints, KnownCredentials())
+        for _ in range(2):
+            for region in Region:
+                provider.compare(make_call(region=region))
+        assert [call["region"] for call in control.calls()] == [*Region, *Region]
+
+    def test_region_without_an_endpoint_goes_nowhere(
+        self, emulator: Addresses, control: ControlClient
+    ) -> None:
+        endpoint = FaceCompareEndpoint(emulator.address("singapore"), "HTTP")
+        provider = FaceCompareProvider({Region.SINGAPORE: endpoint}, KnownCredentials())
+        with pytest.raises(KeyError):
+            provider.compare(make_call(region=Region.MALAYSIA))
+        assert control.calls() == []
+
+
+class TestCalls:
+    def test_two_photos_of_one_person(self, provider: FaceCompareProvider) -> None:
+        answer = provider.compare(make_call())
+        assert answer == Answer(
+            code="Success",
+            message="success",
+            http_status=200,
+            request_id=answer.request_id,
+            transaction_id=answer.transaction_id,
+            passed=True,
+            score=100.0,
+        )
+        assert answer.request_id
+        assert answer.transaction_id
+
+    def test_two_persons(self, provider: FaceCompareProvider) -> None:
+        answer = provider.compare(make_call(PORTRAIT, STRANGER))
+        assert answer.passed is False
+        assert answer.score is not None
+        assert answer.score < 70
+
+    def test_merchant_biz_id_goes_along(self, provider: FaceCompareProvider, control: ControlClient) -> None:
+        provider.compare(make_call(merchant_biz_id="f00d" * 8))
+        assert control.last_call()["merchant_biz_id"] == "f00d" * 8
+
+    @pytest.mark.parametrize("target", [PORTRAIT, PHOTO_URL], ids=["inline", "url"])
+    @pytest.mark.parametrize("source", [PORTRAIT, PHOTO_URL], ids=["inline", "url"])
+    def test_each_photo_is_inline_or_a_url(
+        self, provider: FaceCompareProvider, control: ControlClient, source: Picture, target: Picture
+    ) -> None:
+        assert provider.compare(make_call(source, target)).code == "Success"
+        pictures = control.last_call()["pictures"]
+        assert (pictures["source"] is None, pictures["target"] is None) == (
+            source is PHOTO_URL,
+            target is PHOTO_URL,
+        )
+
+    def test_scores_of_quality_come_when_asked_for(self, provider: FaceCompareProvider) -> None:
+        quality = provider.compare(make_call(face_quality_check=True)).face_quality
+        assert quality is not None
+        assert quality.keys() == QUALITY
+        assert all(0 <= score <= 100 for score in quality.values())
+
+    def test_scores_of_quality_do_not_come_unasked(self, provider: FaceCompareProvider) -> None:
+        assert provider.compare(make_call()).face_quality is None
+
+    @pytest.mark.parametrize("score", [52.57, "52.57", 52, "52"])
+    def test_score_is_a_number_or_its_text(
+        self, provider: FaceCompareProvider, control: ControlClient, score: float | str
+    ) -> None:
+        control.play({"score": score})
+        answer = provider.compare(make_call())
+        assert isinstance(answer.score, float)
+        assert answer.score == float(score)
+
+    def test_temporary_key_is_sent_with_its_token(self, emulator: Addresses, control: ControlClient) -> None:
+        provider = make_provider(emulator.address("singapore"), KnownCredentials(TEMPORARY_KEY))
+        assert provider.compare(make_call()).code == "Success"
+        assert control.last_call()["compared"]
+
+    def test_new_key_is_used_from_the_next_call_on(self, emulator: Addresses, control: ControlClient) -> None:
+        credentials = KnownCredentials(Credentials("gone", "gone"))
+        provider = make_provider(emulator.address("singapore"), credentials)
+        codes = [provider.compare(make_call()).code]
+        credentials.key = KEY
+        codes.append(provider.compare(make_call()).code)
+        assert codes == ["InvalidAccessKeyId.NotFound", "Success"]
+        assert [call["code"] for call in control.calls()] == codes
+
+    def test_nothing_is_called_twice(self, provider: FaceCompareProvider, control: ControlClient) -> None:
+        control.play({"effect": "refuse", "code": "InternalError"})
+        provider.compare(make_call())
+        assert len(control.calls()) == 1
+
+
+PAGE: dict[str, Decision | type[ProviderError]] = {
+    "MissingParameter": Decision.FAILED,
+    "InvalidParameter": Decision.FAILED,
+    "NoFaceDetected": Decision.PHOTO_REJECTED,
+    "UnqualifiedPhoto": Decision.PHOTO_REJECTED,
+    "ToolargeImage": Decision.PHOTO_REJECTED,
+    "DataDuplication": Decision.FAILED,
+    "DownloadTimeout": ProviderFaultError,
+    "Forbidden.RAMUserAccessDenied": OperatorFaultError,
+    "Forbidden.AccountAccessDenied": OperatorFaultError,
+    "Throttling.Api": ProviderThrottledError,
+    "InternalError": ProviderFaultError,
+}
+GATEWAY: dict[str, type[ProviderError]] = {
+    "IncompleteSignature": OperatorFaultError,
+    "InvalidAccessKeyId.NotFound": OperatorFaultError,
+    "InvalidSecurityToken.MismatchWithAccessKey": OperatorFaultError,
+    "InvalidTimeStamp.Expired": OperatorFaultError,
+    "InvalidTimeStamp.Format": OperatorFaultError,
+    "MissingAccessKeyId": OperatorFaultError,
+    "MissingSecurityToken": OperatorFaultError,
+    "SignatureDoesNotMatch": OperatorFaultError,
+    "SignatureNonceUsed": ProviderFaultError,
+}
+
+
+def compare_and_judge(provider: FaceCompareProvider) -> Verdict | FacematchError:
+    try:
+        return judge(provider.compare(make_call()), Bounds())
+    except FacematchError as error:
+        return error
+
+
+class TestCodes:
+    @pytest.mark.parametrize("http_status", [None, 200], ids=["its own status", "HTTP 200"])
+    @pytest.mark.parametrize(("code", "expected"), PAGE.items())
+    def test_every_code_of_the_page_is_judged(
+        self,
+        provider: FaceCompareProvider,
+        control: ControlClient,
+        code: str,
+        expected: Decision | type[ProviderError],
+        http_status: int | None,
+    ) -> None:
+        scenario: dict[str, object] = {"effect": "refuse", "code": code}
+        control.play(scenario if http_status is None else {**scenario, "http_status": http_status})
+        outcome = compare_and_judge(provider)
+        if isinstance(outcome, Verdict):
+            assert outcome.decision is expected
+            assert outcome.provider_code == code
+        else:
+            assert type(outcome) is expected
+            assert isinstance(outcome, ProviderError)
+            assert (outcome.code, outcome.answered) == (code, True)
+        assert outcome.request_id
+
+    def test_success_is_a_verdict(self, provider: FaceCompareProvider) -> None:
+        outcome = compare_and_judge(provider)
+        assert isinstance(outcome, Verdict)
+        assert (outcome.decision, outcome.score) == (Decision.MATCH, 100.0)
+
+    @pytest.mark.parametrize(("code", "expected"), GATEWAY.items())
+    def test_codes_of_the_gateway_about_the_key_are_the_operators(
+        self,
+        provider: FaceCompareProvider,
+        control: ControlClient,
+        code: str,
+        expected: type[ProviderError],
+    ) -> None:
+        control.play({"effect": "refuse", "code": code})
+        outcome = compare_and_judge(provider)
+        assert type(outcome) is expected
+
+    def test_status_of_the_answer_is_kept(
+        self, provider: FaceCompareProvider, control: ControlClient
+    ) -> None:
+        control.play({"effect": "refuse", "code": "NoFaceDetected"})
+        answer = provider.compare(make_call())
+        assert answer.http_status == CODES["NoFaceDetected"][0]
+        assert (answer.passed, answer.score) == (None, None)
+
+    @pytest.mark.parametrize(("http_status", "expected"), [(418, Verdict), (503, ProviderFaultError)])
+    def test_code_that_no_page_lists_is_judged_by_its_status(
+        self, provider: FaceCompareProvider, control: ControlClient, http_status: int, expected: type
+    ) -> None:
+        control.play({"effect": "refuse", "code": "Odd.Code", "http_status": http_status})
+        assert type(compare_and_judge(provider)) is expected
+
+    @pytest.mark.parametrize(("retry_after_ms", "retry_after_s"), [(1500, 1.5), (1, 0.001), (60_000, 60)])
+    def test_throttling_says_in_seconds_when_to_come_back(
+        self,
+        provider: FaceCompareProvider,
+        control: ControlClient,
+        retry_after_ms: int,
+        retry_after_s: float,
+    ) -> None:
+        control.play({"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": retry_after_ms})
+        failure = fail_to_compare(provider)
+        assert isinstance(failure, ProviderThrottledError)
+        assert (failure.code, failure.retry_after_s) == ("Throttling.Api", retry_after_s)
+        assert failure.answered
+        assert failure.request_id
+
+    def test_throttling_may_not_say_when(self, provider: FaceCompareProvider, control: ControlClient) -> None:
+        control.play({"effect": "refuse", "code": "Throttling.User", "http_status": 400})
+        outcome = compare_and_judge(provider)
+        assert isinstance(outcome, ProviderThrottledError)
+        assert outcome.retry_after_s is None
+
+    def test_retry_after_beside_another_code_does_not_hide_it(
+        self, provider: FaceCompareProvider, control: ControlClient
+    ) -> None:
+        control.play({"effect": "refuse", "code": "InternalError", "retry_after_ms": 100})
+        answer = provider.compare(make_call())
+        assert (answer.code, answer.http_status) == ("InternalError", 500)
+
+
+class TestKeys:
+    @pytest.mark.parametrize(
+        ("key", "code"),
+        [
+            (Credentials("nobody", "emulator-key-secret"), "InvalidAccessKeyId.NotFound"),
+            (Credentials("emulator-key-id", "wrong-secret"), "SignatureDoesNotMatch"),
+            (
+                Credentials("STS.id", "sts-secret", "old-token"),
+                "InvalidSecurityToken.MismatchWithAccessKey",
+            ),
+        ],
+    )
+    def test_unknown_key_is_distrusted_and_the_operators_fault(
+        self, emulator: Addresses, control: ControlClient, key: Credentials, code: str
+    ) -> None:
+        credentials = KnownCredentials(key)
+        outcome = compare_and_judge(make_provider(emulator.address("singapore"), credentials))
+        assert isinstance(outcome, OperatorFaultError)
+        assert outcome.code == code
+        assert credentials.distrusted == 1
+        assert find_leaks(outcome, key.access_key_secret, key.access_key_id) == []
+        assert not control.last_call()["compared"]
+
+    @pytest.mark.parametrize("code", ["Forbidden.RAMUserAccessDenied", "NoFaceDetected", "Throttling.Api"])
+    def test_known_key_stays_trusted(self, emulator: Addresses, control: ControlClient, code: str) -> None:
+        credentials = KnownCredentials()
+        control.play({"effect": "refuse", "code": code})
+        compare_and_judge(make_provider(emulator.address("singapore"), credentials))
+        assert credentials.distrusted == 0
+
+    def test_fault_of_the_key_source_passes(self, emulator: Addresses, control: ControlClient) -> None:
+        class NoCredentials(KnownCredentials):
+            def read(self) -> Credentials:
+                raise OperatorFaultError("secret_unreadable", "The secret can't be read.")
+
+        failure = fail_to_compare(make_provider(emulator.address("singapore"), NoCredentials()))
+        assert failure.code == "secret_unreadable"
+        assert control.calls() == []
+
+
+class TestUnreadableAnswers:
+    @pytest.mark.parametrize(
+        "scenario",
+        [
+            {"effect": "html"},
+            {"effect": "html", "http_status": 200},
+            {"effect": "html", "http_status": 404},
+            {"effect": "broken_json"},
+        ],
+    )
+    def test_html_and_broken_json_are_no_answer(
+        self, provider: FaceCompareProvider, control: ControlClient, scenario: Mapping[str, object]
+    ) -> None:
+        control.play(scenario)
+        failure = fail_to_compare(provider)
+        assert type(failure) is ProviderFaultError
+        assert (failure.code, failure.answered) == ("unreadable_answer", False)
+
+    def test_success_without_a_result_is_no_answer(
+        self, provider: FaceCompareProvider, control: ControlClient
+    ) -> None:
+        control.play({"effect": "missing_result"})
+        outcome = compare_and_judge(provider)
+        assert isinstance(outcome, ProviderFaultError)
+        assert (outcome.code, outcome.answered) == ("unreadable_answer", False)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"null",
+            b"[]",
+            b'"Success"',
+            b"17",
+            b"{}",
+            b"\xff\xfe",
+            make_body(Code=None),
+            make_body(Code=200),
+            make_body(Code=["Success"]),
+            make_body([]),
+            make_body(["Y"]),
+            make_body("Y"),
+            make_body({}),
+            make_body({"Passed": "Y"}),
+            make_body({"FaceComparisonScore": 99.5}),
+            make_body({"Passed": True, "FaceComparisonScore": 99.5}),
+            make_body({"Passed": ["Y"], "FaceComparisonScore": 99.5}),
+            make_body({"Passed": "Y", "FaceComparisonScore": "high"}),
+            make_body({"Passed": "Y", "FaceComparisonScore": [99.5]}),
+            make_body({"Passed": "Y", "FaceComparisonScore": ""}),
+            make_body({"Passed": "Y", "FaceComparisonScore": float("nan")}),
+            make_body({"Passed": "Y", "FaceComparisonScore": "NaN"}),
+            make_body({"Passed": "Y", "FaceComparisonScore": "inf"}),
+            make_body({"Passed": "Y", "FaceComparisonScore": -0.5}),
+            make_body({"Passed": "Y", "FaceComparisonScore": 100.5}),
+        ],
+        ids=lambda body: body.decode("latin-1")[-70:],
+    )
+    def test_answer_of_another_form_is_no_answer(self, odd_server: OddServer, body: bytes) -> None:
+        outcome = compare_and_judge(odd_server.answer_with(body))
+        assert type(outcome) is ProviderFaultError
+        assert (outcome.code, outcome.answered) == ("unreadable_answer", False)
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"{}", b"[]", b"null", b'{"message": "Forbidden"}', b'{"Code": ""}']
+    )
+    @pytest.mark.parametrize("http_status", [403, 413, 502])
+    def test_error_without_a_code_is_no_answer(
+        self, odd_server: OddServer, body: bytes, http_status: int
+    ) -> None:
+        outcome = compare_and_judge(odd_server.answer_with(body, http_status))
+        assert type(outcome) is ProviderFaultError
+        assert (outcome.code, outcome.answered) == ("unreadable_answer", False)
+
+    @pytest.mark.parametrize("odd", ["n/a", "", None, [1], "NaN"])
+    def test_score_of_quality_that_is_none_is_left_out(self, odd_server: OddServer, odd: object) -> None:
+        quality = {"FaceQualityScore": "88.5", "SharpnessScore": odd}
+        result = {"Passed": "Y", "FaceComparisonScore": 99.5, "ExtFaceInfo": quality}
+        answer = odd_server.answer_with(make_body(result)).compare(make_call())
+        assert (answer.score, answer.face_quality) == (99.5, {"FaceQualityScore": 88.5})
+
+
+class TestSilence:
+    def test_reset_may_have_been_billed(self, provider: FaceCompareProvider, control: ControlClient) -> None:
+        control.play({"effect": "reset", "after_compare": True})
+        failure = fail_to_compare(provider)
+        assert (failure.code, failure.answered) == ("connection_lost", False)
+        assert control.last_call()["compared"]
+
+    def test_hang_may_have_been_billed(self, emulator: Addresses, control: ControlClient) -> None:
+        control.play({"effect": "hang"})
+        failure = fail_to_compare(make_provider(emulator.address("singapore"), read_timeout_s=0.2))
+        assert (failure.code, failure.answered) == ("timeout", False)
+
+    def test_provider_that_does_not_listen_was_never_asked(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        failure = fail_to_compare(make_provider(f"127.0.0.1:{port}"))
+        assert type(failure) is ProviderFaultError
+        assert (failure.code, failure.answered) == ("no_connection", True)
+
+    def test_provider_that_does_not_accept_was_never_asked(self) -> None:
+        with (
+            socket.create_server(("127.0.0.1", 0), backlog=0) as server,
+            socket.create_connection(server.getsockname()),
+        ):
+            failure = fail_to_compare(make_provider(f"127.0.0.1:{server.getsockname()[1]}"))
+        assert (failure.code, failure.answered) == ("no_connection", True)
+
+    def test_host_that_does_not_exist_was_never_asked(self) -> None:
+        failure = fail_to_compare(make_provider("cloudauth-intl.invalid"))
+        assert (failure.code, failure.answered) == ("no_connection", True)
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_body_that_stops_half_way_may_have_been_billed(self, odd_server: OddServer) -> None:
+        failure = fail_to_compare(odd_server.answer_with(b"{", headers={"content-length": "500"}))
+        gc.collect()  # The SDK leaves such a connection to the garbage collector, which would warn later.
+        assert type(failure) is ProviderFaultError
+        assert not failure.answered
+
+    def test_next_call_goes_through(self, provider: FaceCompareProvider, control: ControlClient) -> None:
+        control.play({"effect": "reset", "times": 1})
+        fail_to_compare(provider)
+        assert provider.compare(make_call()).code == "Success"
+
+
+def make_secret_call() -> tuple[Call, list[str]]:
+    """A call, and everything of it that must not be told."""
+    encoded = base64.b64encode(PORTRAIT.jpeg).decode()
+    marks = [
+        PORTRAIT.jpeg[200:240].decode("latin-1"),
+        repr(PORTRAIT.jpeg[200:240])[2:-1],
+        encoded[200:240],
+        quote(encoded[200:400], safe=""),
+        "s1gn4ture",
+        "X-Signature",
+        KEY.access_key_secret,
+        KEY.access_key_id,
+    ]
+    return make_call(PORTRAIT, PHOTO_URL), marks
+
+
+class TestSecrecy:
+    @pytest.mark.parametrize(
+        "scenario",
+        [
+            {"effect": "html"},
+            {"effect": "broken_json"},
+            {"effect": "reset"},
+            {"effect": "hang"},
+            {"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": 1},
+        ],
+        ids=lambda scenario: scenario["effect"],
+    )
+    def test_no_failure_tells_what_was_sent(
+        self, emulator: Addresses, control: ControlClient, scenario: Mapping[str, object]
+    ) -> None:
+        control.play(scenario)
+        call, marks = make_secret_call()
+        failure = fail_to_compare(make_provider(emulator.address("singapore"), read_timeout_s=0.2), call)
+        assert find_leaks(failure, *marks) == []
+        assert (failure.__cause__, failure.__context__) == (None, None)
+
+    def test_nor_does_that_of_a_provider_that_does_not_listen(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        call, marks = make_secret_call()
+        failure = fail_to_compare(make_provider(f"127.0.0.1:{port}"), call)
+        assert find_leaks(failure, *marks) == []
+        assert (failure.__cause__, failure.__context__) == (None, None)
+
+    def test_search_finds_what_the_sdk_itself_would_tell(self) -> None:
+        call, marks = make_secret_call()
+        error = ValueError("harmless")
+        error.__context__ = RuntimeError({"last_request": call.source, "query": "?X-Signature=1"})
+        assert find_leaks(error, *marks)
+        error.__context__ = KeyError(PORTRAIT.jpeg)
+        assert find_leaks(error, *marks)
+
+    def test_call_shows_no_photo_and_no_url(self) -> None:
+        call, marks = make_secret_call()
+        assert [mark for mark in marks if mark in f"{call!r} {call!s}"] == []
+
+    def test_debugging_the_sdk_tells_nothing(
+        self,
+        provider: FaceCompareProvider,
+        control: ControlClient,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setenv("DEBUG", "sdk")
+        control.play({"effect": "refuse", "code": "InternalError", "times": 1})
+        call, _ = make_secret_call()
+        sdk_logger = logging.getLogger("darabonba-core")
+        sdk_logger.addHandler(caplog.handler)
+        try:
+            codes = [provider.compare(call).code for _ in range(2)]
+        finally:
+            sdk_logger.removeHandler(caplog.handler)
+        assert codes == ["InternalError", "Success"]
+        assert capfd.readouterr() == ("", "")
+        assert [record for record in caplog.records if record.name == "darabonba-core"] == []
+
+    def test_no_log_at_any_level_tells_what_was_sent(
+        self, provider: FaceCompareProvider, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        call, marks = make_secret_call()
+        provider.compare(call)
+        assert [
+            record.name for record in caplog.records for mark in marks if mark in record.getMessage()
+        ] == []

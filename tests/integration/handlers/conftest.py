@@ -1,0 +1,81 @@
+import os
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from facematch import bootstrap
+from local.emulator import Addresses, Rules, run_emulator
+from local.emulator.endpoints import REGIONS
+from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
+from tests.integration.handlers.cloud import AWS_REGION, Cloud
+from tests.integration.handlers.template import read_environment
+
+# Powertools reads these when a handler is first imported, whichever test that is.
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "facematch")
+os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "tests")
+os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
+
+_FAST = {f"{region}Qps": "1000" for region in ("Singapore", "Indonesia", "Malaysia", "HongKong")}
+_ALLOWED = "singapore,indonesia,malaysia"
+"""Not Hong Kong, so that a region is there that is not allowed."""
+
+
+def _forget_wiring(*, session_too: bool) -> None:
+    for name, made in vars(bootstrap).items():
+        # The session holds no more than the keys, and the service models that are slow to read.
+        if hasattr(made, "cache_clear") and (session_too or name != "_session"):
+            made.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def _emulator() -> Iterator[Addresses]:
+    with run_emulator(Rules(qps=dict.fromkeys(REGIONS, 1000))) as addresses:
+        yield addresses
+    close_sdk_sessions()
+
+
+@pytest.fixture(scope="package")
+def aws_session() -> Iterator[boto3.Session]:
+    yield boto3.Session("testing", "testing", region_name=AWS_REGION)
+    _forget_wiring(session_too=True)
+
+
+@pytest.fixture
+def provider(_emulator: Addresses, monkeypatch: pytest.MonkeyPatch) -> ControlClient:
+    """The emulator's control port; its log and its scenarios are empty."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    control = ControlClient(_emulator.control.removeprefix("http://"))
+    control.reset()
+    return control
+
+
+@pytest.fixture
+def cloud(
+    aws_session: boto3.Session,
+    _emulator: Addresses,
+    provider: ControlClient,  # noqa: ARG001 - it comes first
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Cloud]:
+    """A stack in moto, with the emulator for its provider, and the environment that its functions have."""
+    stand_ins = ",".join(
+        f"{endpoint.region}.{endpoint.network}={address}" for endpoint, address in _emulator.endpoints
+    )
+    with mock_aws():
+        cloud = Cloud(aws_session)
+        cloud.create()
+        parameters = {"AllowedRegions": _ALLOWED, "LocalStack": "true", "ProviderEndpoints": stand_ins}
+        environment = read_environment(cloud.known | parameters | _FAST)
+        runtime = {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": AWS_REGION,
+            "AWS_DEFAULT_REGION": AWS_REGION,
+        }
+        for name, value in (environment | runtime).items():
+            monkeypatch.setenv(name, value)
+        _forget_wiring(session_too=False)
+        yield cloud
+        _forget_wiring(session_too=False)

@@ -1,0 +1,43 @@
+"""Photos for the handlers: drawn ones that compare, and each kind of bad one."""
+
+import base64
+from functools import cache
+
+from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode
+from tests.unit.imaging.factories import make_png_bomb
+
+PERSON = base64.b64decode(PORTRAIT)
+SAME_PERSON = encode(draw_portrait(), quality=60)
+OTHER_PERSON = base64.b64decode(STRANGER)
+
+BAD_PHOTOS = {
+    "not an image": "not_an_image",
+    "cut off": "unreadable",
+    "0 bytes": "empty",
+    "a bomb": "too_many_pixels",
+    "640 x 479": "too_small",
+    "25 MB": "too_large",
+}
+"""Each kind of bad photo, with the stable code that it gets."""
+
+
+@cache
+def make_bad_photo(kind: str) -> bytes:
+    match kind:
+        case "not an image":
+            return b"Dear Sir or Madam, " * 100
+        case "cut off":
+            return PERSON[: len(PERSON) // 2]
+        case "0 bytes":
+            return b""
+        case "a bomb":
+            return make_png_bomb(30_000, 30_000)
+        case "640 x 479":
+            return encode(draw_portrait(640, 479))
+        case "25 MB":
+            return PERSON + bytes(25_000_000)
+    raise ValueError(kind)
+
+
+def to_base64(photo: bytes) -> str:
+    return base64.b64encode(photo).decode()

@@ -1,0 +1,475 @@
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from facematch.comparison import Outcome, State
+from facematch.verdict import Role
+from tests.events import Event, load_event
+from tests.integration.emulator.clients import ControlClient
+from tests.integration.handlers.cloud import Cloud
+from tests.integration.handlers.functions import (
+    Answer,
+    aim_at,
+    ask,
+    change_body,
+    change_caller,
+    compare_waiting,
+    failed_records,
+    invoke,
+    land,
+    land_pair,
+    publish_waiting,
+)
+from tests.integration.handlers.photos import (
+    BAD_PHOTOS,
+    OTHER_PERSON,
+    PERSON,
+    SAME_PERSON,
+    make_bad_photo,
+    to_base64,
+)
+from tests.integration.handlers.schema import check_result_event
+
+pytestmark = pytest.mark.usefixtures("cloud")
+
+SOMEONE_ELSE = "arn:aws:iam::123456789012:user/someone-else"
+URL = "https://photos.example.com/a.jpg"
+
+
+def ask_now(source: bytes = PERSON, target: bytes = SAME_PERSON) -> Event:
+    return load_event("api_create_comparison", source_photo=to_base64(source), target_photo=to_base64(target))
+
+
+def ask_for_later(source: bytes = PERSON, target: bytes = SAME_PERSON) -> Event:
+    return load_event("api_respond_async", source_photo=to_base64(source), target_photo=to_base64(target))
+
+
+def ask_with_key(source: bytes = PERSON, target: bytes = SAME_PERSON) -> Event:
+    return load_event("api_idempotency_key", source_photo=to_base64(source), target_photo=to_base64(target))
+
+
+def read(comparison_id: str) -> Event:
+    return aim_at(load_event("api_read_comparison"), comparison_id)
+
+
+def erase(comparison_id: str) -> Event:
+    return aim_at(load_event("api_erase_comparison"), comparison_id)
+
+
+def ask_for_uploads() -> Event:
+    return load_event("api_create_uploads")
+
+
+def check_problem(answer: Answer, status: int, code: str, field: str | None = None) -> None:
+    """Check a problem document, and that its sentence or its list names the field at fault."""
+    assert (answer.status, answer.body["code"]) == (status, code), answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.body["type"] == f"urn:facematch:problem:{code}"
+    assert answer.body["status"] == status
+    assert answer.body["title"]
+    assert answer.body["detail"].endswith(".")
+    if field is not None:
+        assert [error["field"] for error in answer.body["errors"]] == [field]
+        assert [error["code"] for error in answer.body["errors"]] == [code]
+
+
+def test_comparison_is_made_at_once(provider: ControlClient) -> None:
+    answer = ask(ask_now())
+
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert (answer.body["state"], answer.body["region"], answer.body["pair_id"]) == (
+        "completed",
+        "singapore",
+        "pair-1",
+    )
+    assert answer.body["result"]["verdict"] == "match"
+    assert answer.headers["Location"] == f"/live/v1/comparisons/{answer.body['id']}"
+    (call,) = provider.calls()
+    assert answer.body["result"]["provider"]["merchant_biz_ids"] == [call["merchant_biz_id"]]
+
+
+def test_comparison_made_at_once_also_leaves_on_the_queue(cloud: Cloud, provider: ControlClient) -> None:
+    answer = ask(ask_now(target=OTHER_PERSON))
+    (rescue,) = cloud.list_waiting("comparisons")
+    assert (rescue.body, rescue.delay_s) == ({"comparison_id": answer.body["id"]}, 60)
+    assert compare_waiting(cloud) == []
+    (event,) = publish_waiting(cloud)
+
+    check_result_event(event)
+    assert event["data"] == answer.body["result"]
+    assert event["data"]["verdict"] == "no_match"
+    assert len(provider.calls()) == 1
+    assert cloud.list_keys() == []
+
+
+def test_respond_async_leaves_the_comparison_to_a_worker(cloud: Cloud, provider: ControlClient) -> None:
+    answer = ask(ask_for_later())
+
+    assert (answer.status, answer.body["state"], answer.body["result"]) == (202, "registered", None)
+    assert answer.headers["Location"] == f"/live/v1/comparisons/{answer.body['id']}"
+    assert answer.headers["Retry-After"] == "2"
+    assert provider.calls() == []
+    assert [waiting.delay_s for waiting in cloud.list_waiting("comparisons")] == [0]
+
+    assert compare_waiting(cloud) == []
+    later = ask(read(answer.body["id"]))
+    assert (later.status, later.body["result"]["verdict"]) == (200, "match")
+    (event,) = publish_waiting(cloud)
+    check_result_event(event)
+    assert event["data"] == later.body["result"]
+    assert cloud.list_keys() == []
+
+
+def test_idempotency_key_repeated_gets_the_same_comparison(cloud: Cloud, provider: ControlClient) -> None:
+    first, again = ask(ask_with_key()), ask(ask_with_key())
+
+    assert first.status == again.status == 200
+    assert first.body == again.body
+    assert len(provider.calls()) == len(cloud.list_comparisons()) == 1
+
+
+def test_idempotency_key_reused_with_another_body_is_refused(cloud: Cloud, provider: ControlClient) -> None:
+    first = ask(ask_with_key())
+    keys, messages = cloud.list_keys(), cloud.list_waiting("comparisons")
+
+    answer = ask(ask_with_key(target=OTHER_PERSON))
+
+    check_problem(answer, 422, "idempotency_key_reused")
+    assert "Idempotency-Key" in answer.body["detail"]
+    assert (cloud.list_keys(), cloud.list_waiting("comparisons")) == (keys, messages)
+    assert len(provider.calls()) == 1
+    assert cloud.the_comparison().id == first.body["id"]
+
+
+def test_idempotency_key_is_each_callers_own(provider: ControlClient) -> None:
+    mine, theirs = ask(ask_with_key()), ask(change_caller(ask_with_key(), SOMEONE_ELSE))
+
+    assert mine.status == theirs.status == 200
+    assert mine.body["id"] != theirs.body["id"]
+    assert len(provider.calls()) == 2
+
+
+def test_role_stays_one_caller_whatever_its_session(cloud: Cloud) -> None:
+    role = "arn:aws:sts::123456789012:assumed-role/kyc"
+    first, again = (ask(change_caller(ask_with_key(), f"{role}/{session}")) for session in ("one", "two"))
+
+    assert first.body == again.body
+    assert cloud.the_comparison().caller == role
+
+
+def test_uploaded_pair_compares_once_by_api_and_bucket(cloud: Cloud, provider: ControlClient) -> None:
+    events = [land(cloud, Role.SOURCE, PERSON), land(cloud, Role.TARGET, SAME_PERSON)]
+    uploads = {role.value: {"upload_key": f"inbox/singapore/pair-1/{role}.jpg"} for role in Role}
+
+    answer = ask(change_body(ask_now(), **uploads))
+    for event in events:
+        assert failed_records(invoke("uploads", event)) == []
+    assert compare_waiting(cloud) == []
+
+    assert (answer.status, answer.body["result"]["verdict"]) == (200, "match")
+    assert len(provider.calls()) == len(publish_waiting(cloud)) == 1
+    assert cloud.list_keys() == []
+
+
+def test_urls_are_handed_on(cloud: Cloud, provider: ControlClient) -> None:
+    answer = ask(change_body(ask_now(), source={"url": URL}, target={"url": URL}))
+
+    assert (answer.status, answer.body["result"]["verdict"]) == (200, "match")
+    assert answer.body["result"]["photos"] == {role.value: {"url": True} for role in Role}
+    assert len(provider.calls()) == 1
+    assert URL not in json.dumps(cloud.list_items())
+
+
+def test_request_chooses_bounds_and_quality_check() -> None:
+    answer = ask(
+        change_body(ask_now(target=OTHER_PERSON), match_from=90, no_match_up_to=0, face_quality_check=True)
+    )
+
+    result = answer.body["result"]
+    assert (result["verdict"], result["reason"]) == ("review", "between_bounds")
+    assert result["bounds"] == {"match_from": 90, "no_match_up_to": 0}
+    assert result["provider"]["face_quality"]["FaceQualityScore"] >= 0
+
+
+@pytest.mark.parametrize("region", ["singapore", "indonesia", "malaysia"])
+def test_call_goes_to_the_region_of_the_request(provider: ControlClient, region: str) -> None:
+    assert ask(change_body(ask_now(), region=region)).status == 200
+
+    assert [call["region"] for call in provider.calls()] == [region]
+
+
+def test_request_without_a_region_goes_where_the_stack_is(provider: ControlClient) -> None:
+    assert ask(change_body(ask_now(), region=None)).status == 200
+
+    assert [call["region"] for call in provider.calls()] == ["singapore"]
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(("kind", "code"), BAD_PHOTOS.items())
+@pytest.mark.parametrize("role", Role)
+def test_bad_photo_is_refused_and_unbilled(
+    cloud: Cloud, provider: ControlClient, kind: str, code: str, role: Role
+) -> None:
+    answer = ask(ask_now(**{role.value: make_bad_photo(kind)}))
+
+    check_problem(answer, 413 if code == "too_large" else 422, code, field=role.value)
+    assert role.value in answer.body["detail"]
+    assert cloud.is_untouched()
+    assert provider.calls() == []
+
+
+PHOTO = to_base64(PERSON)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"source": {"photo": "@@@@"}}, (400, "invalid_base64", "source.photo")),
+        ({"source": {"photo": PHOTO[:-3]}}, (400, "invalid_base64", "source.photo")),
+        ({"source": {"photo": 7}}, (400, "invalid_base64", "source.photo")),
+        ({"target": {"photo": PHOTO, "url": URL}}, (400, "photo_ambiguous", "target")),
+        ({"target": {"upload_key": "a", "url": URL}}, (400, "photo_ambiguous", "target")),
+        ({"source": {}}, (400, "photo_missing", "source")),
+        ({"source": None}, (400, "missing_field", "source")),
+        ({"source": {"url": "http://169.254.169.254/"}}, (400, "forbidden_url", "source.url")),
+        ({"target": {"url": "http://2852039166/latest"}}, (400, "forbidden_url", "target.url")),
+        ({"target": {"url": "http://localhost/"}}, (400, "forbidden_url", "target.url")),
+        ({"target": {"url": "file:///etc/passwd"}}, (400, "invalid_url", "target.url")),
+        ({"region": "atlantis"}, (400, "unknown_region", "region")),
+        ({"region": "hong-kong"}, (403, "region_not_allowed", "region")),
+        ({"pair_id": "p" * 500}, (400, "invalid_pair_id", "pair_id")),
+        ({"pair_id": ""}, (400, "invalid_pair_id", "pair_id")),
+        ({"pair_id": "a/b"}, (400, "invalid_pair_id", "pair_id")),
+        ({"regoin": "singapore"}, (400, "unknown_field", "regoin")),
+        ({"source": {"photo": PHOTO, "foto": "x"}}, (400, "unknown_field", "source.foto")),
+        ({"match_from": 101}, (400, "invalid_field", "match_from")),
+        ({"match_from": "high"}, (400, "invalid_field", "match_from")),
+        ({"source": {"upload_key": "elsewhere.jpg"}}, (400, "invalid_upload_key", "source.upload_key")),
+        (
+            {"source": {"upload_key": "inbox/singapore/pair-1/source.jpg"}},
+            (422, "photo_not_found", "source.upload_key"),
+        ),
+        ({"source": {"upload_key": "inbox/malaysia/pair-1/source.jpg"}}, (400, "region_mismatch", "region")),
+    ],
+)
+def test_bad_request_names_its_field_and_leaves_nothing(
+    cloud: Cloud, provider: ControlClient, changes: dict[str, Any], problem: tuple[int, str, str]
+) -> None:
+    answer = ask(change_body(ask_now(), **changes))
+
+    check_problem(answer, *problem)
+    assert PHOTO[:64] not in answer.text
+    assert cloud.is_untouched()
+    assert provider.calls() == []
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", '{"source":'])
+def test_body_that_is_no_json_is_refused(cloud: Cloud, text: str) -> None:
+    answer = ask({**ask_now(), "body": text})
+
+    assert answer.status == 400
+    assert answer.body["code"] in {"invalid_json", "missing_field"}
+    assert cloud.is_untouched()
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+def test_idempotency_key_of_a_bad_length_is_refused(cloud: Cloud, key: str) -> None:
+    event = ask_with_key()
+    for headers, value in ((event["headers"], key), (event["multiValueHeaders"], [key])):
+        name = next(name for name in headers if name.lower() == "idempotency-key")
+        headers[name] = value
+
+    answer = ask(event)
+
+    check_problem(answer, 400, "invalid_field")
+    assert answer.body["errors"][0]["field"].lower() == "idempotency-key"
+    assert cloud.is_untouched()
+
+
+def test_all_faults_of_a_request_are_told_together() -> None:
+    answer = ask(change_body(ask_now(), source={}, target={"photo": "@"}, regoin="singapore"))
+
+    assert {error["field"] for error in answer.body["errors"]} == {"source", "target.photo", "regoin"}
+
+
+# What the provider does
+
+
+def test_throttled_comparison_is_accepted_for_later(cloud: Cloud, provider: ControlClient) -> None:
+    provider.play({"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": 45_000})
+
+    answer = ask(ask_now())
+
+    assert (answer.status, answer.body["state"]) == (202, "registered")
+    assert answer.headers["Location"].endswith(answer.body["id"])
+    assert sorted(waiting.delay_s for waiting in cloud.list_waiting("comparisons")) == [45, 60]
+    assert [attempt.outcome for attempt in cloud.the_comparison().attempts] == [Outcome.THROTTLED]
+    assert publish_waiting(cloud) == []
+
+
+def test_operators_fault_is_accepted_and_waits(cloud: Cloud, provider: ControlClient) -> None:
+    provider.play({"effect": "refuse", "code": "Forbidden.AccountAccessDenied"})
+
+    answer = ask(ask_now())
+
+    assert (answer.status, answer.body["state"], answer.body["attempts"]) == (202, "registered", 1)
+    assert publish_waiting(cloud) == []
+    provider.play()
+    assert compare_waiting(cloud) == []
+    assert ask(read(answer.body["id"])).body["state"] == "completed"
+
+
+def test_photo_that_the_provider_rejects_is_a_verdict(provider: ControlClient) -> None:
+    provider.play({"effect": "refuse", "code": "UnqualifiedPhoto"})
+
+    answer = ask(ask_now())
+
+    assert (answer.status, answer.body["state"]) == (200, "rejected")
+    assert answer.body["result"]["reason"] == "unqualified_photo"
+
+
+# Reading and erasing
+
+
+def test_unknown_comparison_is_not_found() -> None:
+    check_problem(ask(load_event("api_read_comparison")), 404, "comparison_not_found")
+    check_problem(ask(load_event("api_erase_comparison")), 404, "comparison_not_found")
+
+
+def test_comparison_of_another_caller_is_not_found() -> None:
+    comparison_id = ask(ask_now()).body["id"]
+
+    for event in (read(comparison_id), erase(comparison_id)):
+        check_problem(ask(change_caller(event, SOMEONE_ELSE)), 404, "comparison_not_found")
+    assert ask(read(comparison_id)).status == 200
+
+
+def test_comparison_from_the_bucket_can_be_read(cloud: Cloud) -> None:
+    land_pair(cloud, PERSON, SAME_PERSON)
+
+    answer = ask(read(cloud.the_comparison().id))
+
+    assert (answer.status, answer.body["state"], answer.body["pair_id"]) == (200, "registered", "pair-1")
+
+
+def test_erased_comparison_is_gone_with_its_photos(cloud: Cloud) -> None:
+    comparison_id = ask(ask_for_later()).body["id"]
+    assert len(cloud.list_keys()) == 2
+
+    answer = ask(erase(comparison_id))
+
+    assert (answer.status, answer.text) == (204, "")
+    check_problem(ask(read(comparison_id)), 410, "comparison_erased")
+    assert ask(erase(comparison_id)).status == 204
+    assert cloud.list_keys() == []
+    assert cloud.the_comparison().state is State.ERASED
+    assert "pair-1" not in json.dumps(cloud.list_items())
+
+
+def test_erased_comparison_is_not_made_any_more(cloud: Cloud, provider: ControlClient) -> None:
+    comparison_id = ask(ask_for_later()).body["id"]
+    ask(erase(comparison_id))
+
+    assert compare_waiting(cloud) == []
+
+    assert provider.calls() == []
+    (event,) = publish_waiting(cloud)
+    check_result_event(event)
+    assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "erased")
+
+
+def test_erased_verdict_is_gone_from_the_record(cloud: Cloud) -> None:
+    comparison_id = ask(ask_with_key()).body["id"]
+    publish_waiting(cloud)
+
+    ask(erase(comparison_id))
+
+    assert '"match"' not in json.dumps(cloud.list_items())
+    assert publish_waiting(cloud) == []
+
+
+def test_key_of_an_erased_comparison_is_gone_too(cloud: Cloud, provider: ControlClient) -> None:
+    ask(erase(ask(ask_with_key()).body["id"]))
+
+    check_problem(ask(ask_with_key()), 410, "comparison_erased")
+    assert len(provider.calls()) == 1
+    assert cloud.list_keys() == []
+
+
+def test_erased_pair_of_the_bucket_is_gone_too(cloud: Cloud) -> None:
+    land_pair(cloud, PERSON, SAME_PERSON)
+
+    assert ask(erase(cloud.the_comparison().id)).status == 204
+
+    assert cloud.list_keys() == []
+
+
+# Uploads
+
+
+def test_uploads_are_two_forms_for_the_inbox() -> None:
+    answer = ask(ask_for_uploads())
+
+    assert answer.status == 201
+    assert (answer.body["region"], answer.body["pair_id"]) == ("singapore", "pair-1")
+    for role in Role:
+        form = answer.body[role.value]
+        assert form["key"] == form["fields"]["key"] == f"inbox/singapore/pair-1/{role}.jpg"
+        policy = json.loads(base64.b64decode(form["fields"]["policy"]))
+        assert ["content-length-range", 1, 20_000_000] in policy["conditions"]
+        assert {"Content-Type": "image/jpeg"} in policy["conditions"]
+
+
+def test_uploads_without_a_name_get_one() -> None:
+    answer = ask(change_body(ask_for_uploads(), pair_id=None, target={"content_type": "image/heic"}))
+
+    assert len(answer.body["pair_id"]) == 32
+    assert answer.body["target"]["key"].endswith("/target.heic")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"region": "atlantis"}, (400, "unknown_region", "region")),
+        ({"region": "hong-kong"}, (403, "region_not_allowed", "region")),
+        ({"pair_id": "p" * 500}, (400, "invalid_pair_id", "pair_id")),
+        ({"source": {"content_type": "text/html"}}, (400, "unsupported_content_type", "source.content_type")),
+        ({"size": 7}, (400, "unknown_field", "size")),
+    ],
+)
+def test_bad_request_for_uploads_names_its_field(
+    cloud: Cloud, changes: dict[str, Any], problem: tuple[int, str, str]
+) -> None:
+    check_problem(ask(change_body(ask_for_uploads(), **changes)), *problem)
+    assert cloud.is_untouched()
+
+
+# What is not of the API
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/comparison"), ("PUT", "/v1/comparisons")])
+def test_unknown_route_is_not_found(method: str, path: str) -> None:
+    event = {**load_event("api_read_comparison"), "httpMethod": method, "path": path, "resource": path}
+
+    check_problem(ask(event), 404, "route_not_found")
+
+
+@pytest.mark.parametrize(
+    "make_event", [ask_now, ask_for_later, lambda: read("a" * 26), lambda: erase("a" * 26)]
+)
+def test_fault_of_ours_tells_nothing_of_itself(cloud: Cloud, make_event: Callable[[], Event]) -> None:
+    cloud.dynamodb.delete_table(TableName=cloud.table)
+
+    answer = ask(make_event())
+
+    check_problem(answer, 500, "internal_error")
+    assert answer.body["errors"] == []
+    assert "ResourceNotFound" not in answer.text
+    assert cloud.table not in answer.text
+    assert "Traceback" not in answer.text

@@ -1,0 +1,255 @@
+"""Holds the table of rooms: what stands where, and what it may import."""
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SRC = ROOT / "src"
+IMAGING = ROOT / "layers" / "imaging"
+
+DOMAIN = {
+    f"facematch.{name}"
+    for name in (
+        "clock",
+        "collect_photos",
+        "compare_pair",
+        "comparison",
+        "discard_photos",
+        "errors",
+        "inbox",
+        "issue_uploads",
+        "photo_url",
+        "ports",
+        "prepare_photos",
+        "provider",
+        "publish_result",
+        "quota",
+        "receive_photo",
+        "regions",
+        "request_comparison",
+        "result_event",
+        "stopwatch",
+        "verdict",
+    )
+}
+WIRING = {"facematch.settings", "facematch.bootstrap"}
+PACKAGES = {"facematch", "facematch.adapters", "facematch.handlers"}
+
+# What an adapter may speak, each only one: an SDK with what it is made of.
+FAMILIES = {
+    "AWS": {"boto3", "botocore", "mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_sqs"},
+    "FaceCompare": {
+        "alibabacloud_cloudauth_intl20220809",
+        "alibabacloud_tea_openapi",
+        "darabonba",
+        "Tea",
+        "requests",
+        "urllib3",
+    },
+    "Powertools": {"aws_lambda_powertools"},
+}
+HANDLERS_VENDORS = {"aws_lambda_powertools", "pydantic", "pydantic_core"}
+
+type Rule = Callable[[str], bool]
+
+
+def read_imports(source: str, package: str = "") -> set[str]:
+    """Return the modules that `source` imports anywhere in it; `package` resolves relative ones."""
+    return set(_walk_imports(ast.parse(source), package))
+
+
+def _walk_imports(tree: ast.AST, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                above = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+                base = ".".join([*above, *([module] if module else [])])
+                # `from facematch import errors` imports a module, `from facematch.errors import X` a name.
+                inner = {f"{base}.{alias.name}" for alias in names} & MODULES.keys()
+                yield from inner or {base}
+            case _:
+                pass
+
+
+def _find_modules(*roots: Path) -> dict[str, Path]:
+    modules: dict[str, Path] = {}
+    for root in roots:
+        for path in root.rglob("*.py"):
+            parts = path.relative_to(root).with_suffix("").parts
+            modules[".".join(part for part in parts if part != "__init__")] = path
+    return modules
+
+
+MODULES = _find_modules(SRC, IMAGING)
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module; every module has exactly one."""
+    listed = {"domain": DOMAIN, "wiring": WIRING, "packages": PACKAGES}
+    folders = {
+        "handlers": "facematch.handlers.",
+        "adapters": "facematch.adapters.",
+        "imaging": "imaging.",
+    }
+    return next(
+        chain(
+            (room for room, modules in listed.items() if module in modules),
+            (room for room, folder in folders.items() if f"{module}.".startswith(folder)),
+        ),
+        "unknown",
+    )
+
+
+def _root(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _is_standard(module: str) -> bool:
+    return _root(module) in sys.stdlib_module_names
+
+
+def _may_domain(module: str) -> bool:
+    return _is_standard(module) or _root(module) == "imaging" or module in DOMAIN
+
+
+def _may_handlers(module: str) -> bool:
+    return (
+        _is_standard(module)
+        or _root(module) in HANDLERS_VENDORS
+        or room_of(module) in {"domain", "wiring", "handlers", "imaging"}
+        or module == "facematch"
+    )
+
+
+def _may_adapters(module: str) -> bool:
+    return _is_standard(module) or module in DOMAIN or _root(module) in set().union(*FAMILIES.values())
+
+
+def _may_imaging(module: str) -> bool:
+    return _is_standard(module) or _root(module) in {"PIL", "imaging"}
+
+
+def _may_packages(module: str) -> bool:
+    return _is_standard(module)
+
+
+def _may_wiring(module: str) -> bool:
+    return _root(module) not in {"local", "cli", "tests", "bench"}
+
+
+RULES: dict[str, Rule] = {
+    "domain": _may_domain,
+    "handlers": _may_handlers,
+    "adapters": _may_adapters,
+    "imaging": _may_imaging,
+    "packages": _may_packages,
+    "wiring": _may_wiring,
+}
+
+
+def find_trespasses(module: str, source: str) -> set[str]:
+    """Return what `source` imports though its room may not."""
+    package = module.rpartition(".")[0]
+    return {name for name in read_imports(source, package) if not RULES[room_of(module)](name)}
+
+
+def find_families(source: str) -> set[str]:
+    roots = {_root(name) for name in read_imports(source)}
+    return {family for family, names in FAMILIES.items() if names & roots}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_stands_in_a_room_and_imports_what_that_may(module: str) -> None:
+    assert room_of(module) != "unknown", f"{module} is in no room: put it into this file's table."
+    assert find_trespasses(module, MODULES[module].read_text(encoding="utf-8")) == set()
+
+
+def test_every_module_of_the_table_is_there() -> None:
+    assert MODULES.keys() >= DOMAIN | WIRING | PACKAGES
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if room_of(name) == "adapters"])
+def test_an_adapter_speaks_to_one_vendor(module: str) -> None:
+    assert len(find_families(MODULES[module].read_text(encoding="utf-8"))) <= 1
+
+
+@pytest.mark.parametrize("folder", ["src", "layers/imaging", "cli"])
+def test_nothing_imports_what_is_local(folder: str) -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / folder).rglob("*.py")]
+    imported = {_root(name) for source in sources for name in read_imports(source)}
+
+    assert imported & {"local", "tests", "bench"} == set()
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {
+        name
+        for name, path in MODULES.items()
+        if any(
+            isinstance(node, (ast.Attribute, ast.Name))
+            and (node.attr if isinstance(node, ast.Attribute) else node.id) in {"environ", "getenv"}
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        )
+    }
+
+    assert readers == {"facematch.settings"}
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "trespass"),
+    [
+        ("facematch.quota", "import boto3", "boto3"),
+        ("facematch.quota", "import facematch.settings", "facematch.settings"),
+        ("facematch.quota", "from facematch import bootstrap", "facematch.bootstrap"),
+        ("facematch.quota", "from . import bootstrap", "facematch.bootstrap"),
+        ("facematch.quota", "from .settings import read_settings", "facematch.settings"),
+        ("facematch.quota", "from facematch.adapters.ledger import X", "facematch.adapters.ledger"),
+        ("facematch.quota", "def f():\n    import pydantic", "pydantic"),
+        ("facematch.handlers.api", "import boto3", "boto3"),
+        ("facematch.handlers.api", "from botocore.exceptions import ClientError", "botocore.exceptions"),
+        ("facematch.handlers.api", "import darabonba", "darabonba"),
+        ("facematch.handlers.api", "from facematch.adapters import ledger", "facematch.adapters.ledger"),
+        ("facematch.handlers.api", "from ..adapters import ledger", "facematch.adapters.ledger"),
+        ("facematch.adapters.quota", "from facematch.adapters.ledger import X", "facematch.adapters.ledger"),
+        ("facematch.adapters.quota", "from .ledger import X", "facematch.adapters.ledger"),
+        ("facematch.adapters.quota", "import facematch.bootstrap", "facematch.bootstrap"),
+        ("facematch.adapters.quota", "import pydantic", "pydantic"),
+        ("imaging.shape", "from facematch.errors import X", "facematch.errors"),
+        ("imaging.shape", "import numpy", "numpy"),
+        ("facematch.bootstrap", "import local.emulator", "local.emulator"),
+        ("facematch", "from facematch.errors import X", "facematch.errors"),
+    ],
+)
+def test_a_trespass_is_noticed(module: str, line: str, trespass: str) -> None:
+    assert find_trespasses(module, line) == {trespass}
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("facematch.quota", "from collections.abc import Mapping"),
+        ("facematch.quota", "from facematch import errors"),
+        ("facematch.prepare_photos", "from imaging import normalise"),
+        ("facematch.handlers.api", "from facematch import bootstrap"),
+        ("facematch.handlers.api", "from facematch.settings import Settings"),
+        ("facematch.adapters.quota", "import boto3"),
+        ("imaging.shape", "from PIL import Image"),
+    ],
+)
+def test_what_a_room_may_is_not_a_trespass(module: str, line: str) -> None:
+    assert find_trespasses(module, line) == set()
+
+
+def test_two_vendors_in_one_adapter_are_noticed() -> None:
+    assert find_families("import boto3\nimport requests") == {"AWS", "FaceCompare"}
+
+
+def test_a_module_in_no_room_is_noticed() -> None:
+    assert room_of("facematch.helpers") == "unknown"

@@ -1,0 +1,256 @@
+import pytest
+
+from facematch.comparison import Options
+from facematch.errors import ConfigurationError
+from facematch.regions import PROFILES, Network, Region, RegionPolicy
+from facematch.settings import read_settings
+from facematch.verdict import Bounds
+from tests.factories import make_environment
+
+STAND_INS = ",".join(
+    f"{region}.{network}=127.0.0.1:{port}"
+    for region, port in zip(Region, (1, 2, 3, 4), strict=True)
+    for network in Network
+)
+
+
+def test_settings_are_what_the_template_set() -> None:
+    settings = read_settings(make_environment())
+
+    assert (settings.table, settings.bucket) == ("ledger", "photos")
+    assert settings.uploads_queue_url == "https://sqs.invalid/uploads"
+    assert settings.comparisons_queue_url == "https://sqs.invalid/comparisons"
+    assert settings.results_queue_url == "https://sqs.invalid/results"
+    assert settings.secret_arn.endswith(":secret:provider")
+    assert settings.event_source == "urn:facematch:000000000000:ap-southeast-1:test"
+    assert settings.regions == RegionPolicy(Region.SINGAPORE, frozenset({Region.SINGAPORE}))
+    assert settings.options == Options()
+    assert settings.endpoint_protocol == "HTTPS"
+    assert (settings.pair_deadline_s, settings.attempt_budget) == (900, 4)
+    assert (settings.photo_size_limit_bytes, settings.pixel_limit) == (20_000_000, 64_000_000)
+    assert settings.retention_days == 30
+    assert settings.deletes_photos is True
+
+
+@pytest.mark.parametrize("name", make_environment())
+@pytest.mark.parametrize("value", [None, "", "  "], ids=["missing", "empty", "blank"])
+def test_a_variable_that_is_missing_or_empty_names_itself(name: str, value: str | None) -> None:
+    with pytest.raises(ConfigurationError, match=rf"\b{name} is missing or empty"):
+        read_settings(make_environment(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "QUOTA_SHARE",
+        "PAIR_DEADLINE_SECONDS",
+        "ATTEMPT_BUDGET",
+        "PHOTO_SIZE_LIMIT_BYTES",
+        "PIXEL_LIMIT",
+        "RECORD_RETENTION_DAYS",
+    ],
+)
+@pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf", "1,5", "0x10", "--1"])
+def test_a_variable_that_is_no_number_above_0_names_itself(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        read_settings(make_environment(**{name: value}))
+
+
+@pytest.mark.parametrize("value", ["1.5", "1e3"])
+def test_a_count_is_a_whole_number(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="ATTEMPT_BUDGET"):
+        read_settings(make_environment(ATTEMPT_BUDGET=value))
+
+
+@pytest.mark.parametrize("name", ["LOCAL_STACK", "FACE_QUALITY_CHECK", "DELETE_PHOTOS_AFTER_VERDICT"])
+@pytest.mark.parametrize("value", ["True", "yes", "1", "on"])
+def test_a_switch_is_true_or_false_and_names_itself(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        read_settings(make_environment(**{name: value}))
+
+
+# Regions.
+
+
+@pytest.mark.parametrize(
+    ("aws_region", "home"),
+    [
+        ("ap-southeast-1", Region.SINGAPORE),
+        ("ap-southeast-3", Region.INDONESIA),
+        ("ap-southeast-5", Region.MALAYSIA),
+        ("ap-east-1", Region.HONG_KONG),
+    ],
+)
+def test_by_itself_a_stack_compares_in_the_jurisdiction_it_stands_in(aws_region: str, home: Region) -> None:
+    settings = read_settings(make_environment(AWS_REGION=aws_region))
+
+    assert settings.regions == RegionPolicy(home, frozenset({home}))
+
+
+def test_a_stack_that_stands_elsewhere_must_be_told_where_it_may_compare() -> None:
+    with pytest.raises(ConfigurationError, match="AllowedRegions"):
+        read_settings(make_environment(AWS_REGION="eu-west-1"))
+
+
+def test_a_stack_that_stands_elsewhere_has_no_default() -> None:
+    settings = read_settings(make_environment(AWS_REGION="eu-west-1", ALLOWED_REGIONS="singapore, hong-kong"))
+
+    assert settings.regions == RegionPolicy(None, frozenset({Region.SINGAPORE, Region.HONG_KONG}))
+
+
+def test_a_default_that_nobody_named_gives_way_where_it_is_not_allowed() -> None:
+    settings = read_settings(make_environment(ALLOWED_REGIONS="malaysia"))
+
+    assert settings.regions == RegionPolicy(None, frozenset({Region.MALAYSIA}))
+
+
+def test_a_default_that_somebody_named_does_not_give_way() -> None:
+    with pytest.raises(ConfigurationError, match="DefaultRegion"):
+        read_settings(make_environment(DEFAULT_REGION="indonesia", ALLOWED_REGIONS="malaysia"))
+
+
+def test_a_named_default_alone_is_the_only_region_allowed() -> None:
+    settings = read_settings(make_environment(DEFAULT_REGION="indonesia", AWS_REGION="eu-west-1"))
+
+    assert settings.regions == RegionPolicy(Region.INDONESIA, frozenset({Region.INDONESIA}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEFAULT_REGION", "ap-southeast-1"),
+        ("DEFAULT_REGION", "Singapore"),
+        ("ALLOWED_REGIONS", "singapore,mars"),
+        ("ALLOWED_REGIONS", "singapore,"),
+        ("ALLOWED_REGIONS", "auto,singapore"),
+        ("ALLOWED_REGIONS", "*"),
+    ],
+)
+def test_a_region_that_does_not_exist_names_its_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        read_settings(make_environment(**{name: value}))
+
+
+# Endpoints.
+
+
+@pytest.mark.parametrize("network", Network)
+def test_endpoints_are_the_providers_own(network: Network) -> None:
+    settings = read_settings(make_environment(PROVIDER_NETWORK=network.value))
+
+    assert settings.endpoints == {region: profile.host(network) for region, profile in PROFILES.items()}
+
+
+@pytest.mark.parametrize("network", ["Public", "vpc"])
+def test_an_unknown_network_names_its_variable(network: str) -> None:
+    with pytest.raises(ConfigurationError, match="PROVIDER_NETWORK"):
+        read_settings(make_environment(PROVIDER_NETWORK=network))
+
+
+def test_a_stack_in_the_cloud_takes_no_stand_in_for_the_provider() -> None:
+    with pytest.raises(ConfigurationError, match="PROVIDER_ENDPOINTS"):
+        read_settings(make_environment(PROVIDER_ENDPOINTS=STAND_INS))
+
+
+@pytest.mark.parametrize("network", Network)
+def test_a_stack_on_a_laptop_may_have_the_provider_stood_in_for(network: Network) -> None:
+    environment = make_environment(
+        PROVIDER_ENDPOINTS=STAND_INS, LOCAL_STACK="true", PROVIDER_NETWORK=network.value
+    )
+
+    settings = read_settings(environment)
+
+    assert settings.endpoint_protocol == "HTTP"
+    assert settings.endpoints == {
+        Region.SINGAPORE: "127.0.0.1:1",
+        Region.INDONESIA: "127.0.0.1:2",
+        Region.MALAYSIA: "127.0.0.1:3",
+        Region.HONG_KONG: "127.0.0.1:4",
+    }
+
+
+def test_the_provider_itself_is_never_called_without_encryption() -> None:
+    settings = read_settings(make_environment(LOCAL_STACK="true", PROVIDER_ENDPOINTS="auto"))
+
+    assert settings.endpoints[Region.SINGAPORE] == "cloudauth-intl.ap-southeast-1.aliyuncs.com"
+    assert settings.endpoint_protocol == "HTTPS"
+
+
+@pytest.mark.parametrize(
+    "stand_ins",
+    [
+        STAND_INS.replace("malaysia.public", "malaisia.public"),
+        STAND_INS.replace("malaysia.public=127.0.0.1:3,", ""),
+        STAND_INS.replace("malaysia.public=127.0.0.1:3", "malaysia.public="),
+        STAND_INS.replace("malaysia.public=127.0.0.1:3", "malaysia.public"),
+    ],
+    ids=["misspelt", "left out", "empty", "without a value"],
+)
+def test_a_stand_in_that_is_missing_or_empty_is_named(stand_ins: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"PROVIDER_ENDPOINTS.*malaysia\.public"):
+        read_settings(make_environment(PROVIDER_ENDPOINTS=stand_ins, LOCAL_STACK="true"))
+
+
+# The quota.
+
+
+def test_a_stack_takes_its_share_of_each_regions_quota() -> None:
+    settings = read_settings(make_environment(QUOTA_SHARE="0.5"))
+
+    assert settings.calls_per_s == {
+        Region.SINGAPORE: 5,
+        Region.INDONESIA: 1.5,
+        Region.MALAYSIA: 1.5,
+        Region.HONG_KONG: 5,
+    }
+
+
+def test_a_stack_may_take_the_whole_quota_and_no_more() -> None:
+    assert read_settings(make_environment(QUOTA_SHARE="1")).calls_per_s[Region.SINGAPORE] == 10
+    with pytest.raises(ConfigurationError, match="QUOTA_SHARE"):
+        read_settings(make_environment(QUOTA_SHARE="1.01"))
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "singapore=10,indonesia=3,malaysia=3",
+        "singapore=10,indonesia=3,malaysia=3,hongkong=10",
+        "singapore=10,indonesia=3,malaysia=3,hong-kong",
+        "singapore=10,indonesia=3,malaysia=3,hong-kong=",
+        "singapore=10,indonesia=3,malaysia=3,hong-kong=0",
+        "singapore=10,indonesia=3,malaysia=3,hong-kong=-1",
+        "singapore=10,indonesia=3,malaysia=3,hong-kong=ten",
+        "singapore=10,indonesia=3,malaysia=3,hong-kong=nan",
+        "singapore=10,indonesia=3,malaysia=3,hong-kong=inf",
+        "10",
+    ],
+)
+def test_a_quota_that_is_not_stated_for_every_region_names_its_variable(stated: str) -> None:
+    with pytest.raises(ConfigurationError, match="CALLS_PER_SECOND"):
+        read_settings(make_environment(CALLS_PER_SECOND=stated))
+
+
+# Options.
+
+
+def test_bounds_and_quality_check_are_the_stacks() -> None:
+    settings = read_settings(
+        make_environment(MATCH_FROM_SCORE="80.5", NO_MATCH_UP_TO_SCORE="40", FACE_QUALITY_CHECK="true")
+    )
+
+    assert settings.options == Options(bounds=Bounds(80.5, 40.0), face_quality_check=True)
+
+
+@pytest.mark.parametrize("name", ["MATCH_FROM_SCORE", "NO_MATCH_UP_TO_SCORE"])
+@pytest.mark.parametrize("value", ["-1", "100.1", "high", "nan", "inf"])
+def test_a_bound_that_is_no_score_names_its_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        read_settings(make_environment(**{name: value}))
+
+
+def test_settings_do_not_change() -> None:
+    settings = read_settings(make_environment())
+
+    with pytest.raises(AttributeError):
+        settings.table = "another"  # type: ignore[misc]
