@@ -13,7 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from facematch.comparison import (
     identify_upload,
 )
 from facematch.verdict import Decision, Role, Verdict
+from imaging import Report
 from local.processes import LOCAL, ROOT, LocalError, Ports
 from local.signed_http import request_api
 from local.stack import Stack, run_stack
@@ -39,6 +40,22 @@ FUNCTIONS: Final = ("uploads", "api", "compare", "publish")
 _FOLDER: Final = LOCAL / "record"
 _WAIT_LIMIT_S: Final = 60.0
 _COMPARISON_ID: Final = "a" * 26
+_REPORT: Final = Report(
+    source_format="JPEG",
+    source_size_bytes=90_000,
+    source_width=720,
+    source_height=960,
+    source_mode="RGB",
+    orientation=1,
+    scale=1.0,
+    padded_rows=0,
+    alpha_flattened=False,
+    profile_converted=False,
+    quality=None,
+    passes=0,
+    size_bytes=90_000,
+    untouched=True,
+)
 _LOCAL_ACCOUNT: Final = "000000000000"
 _THEN_MS: Final = 1_767_225_600_000
 _THEN: Final = "2026-01-01T00:00:00.000Z"
@@ -235,7 +252,7 @@ def _make_ended_comparison() -> Comparison:
         ending=Ending(
             verdict=verdict,
             ended_at_ms=_THEN_MS + 900,
-            photos={role: {"source_format": "JPEG", "width": 720, "height": 960} for role in Role},
+            photos={role: {**asdict(_REPORT), "width": 720, "height": 960} for role in Role},
             timings_ms={"read": 100, "prepare": 300, "wait_for_slot": 50, "call": 200},
         ),
     )
@@ -285,7 +302,7 @@ class Neutraliser:
 
 _DROPPED: Final = {"content-length", "awstraceheader", "x-amzn-trace-id"}
 _COUNTED: Final = {
-    "messageid": "00000000-0000-4000-8000-{:012d}",
+    "messageid": "message-{}",
     "receipthandle": "receipt-{}",
     "sequencer": "{:018X}",
 }

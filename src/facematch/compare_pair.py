@@ -12,6 +12,7 @@ from facematch.comparison import Attempt, Comparison, Ending, Outcome, PhotoKind
 from facematch.errors import (
     AlreadyEndedError,
     InvalidInputError,
+    LeaseLostError,
     OperatorFaultError,
     PhotoGoneError,
     PostponedError,
@@ -91,15 +92,16 @@ class PairComparer:
             The provider refuses the account: it stays open until someone repairs that.
         """
         now_ms = self.clock.now_ms()
+        give_up_at_ms = now_ms + round(effort.time_s * 1000)
         task = _Task(
             comparison_id=comparison_id,
             owner=secrets.token_hex(8),
             horizon_s=effort.horizon_s,
-            give_up_at_ms=now_ms + round(effort.time_s * 1000),
+            give_up_at_ms=give_up_at_ms,
+            lease_until_ms=give_up_at_ms + round(self.retries.call_timeout_s * 1000),
             stopwatch=Stopwatch(self.clock),
         )
-        until_ms = task.give_up_at_ms + round(self.retries.call_timeout_s * 1000)
-        comparison = self.ledger.claim(comparison_id, task.owner, now_ms=now_ms, until_ms=until_ms)
+        comparison = self.ledger.claim(comparison_id, task.owner, now_ms=now_ms, until_ms=task.lease_until_ms)
         task.stopwatch.steps_ms["wait_for_worker"] = max(now_ms - comparison.created_at_ms, 0)
         try:
             self._work(task, comparison, prepared)
@@ -137,7 +139,9 @@ class PairComparer:
             verdict, attempt = self._call_until_judged(task, comparison, region, prepared)
         except RejectedPhotoError as error:
             verdict = reject_photo(error.code, error.message, photo=Role(error.field))
-        except (PhotoGoneError, InvalidInputError) as error:
+        except PhotoGoneError as error:
+            verdict = fail(error.code, error.message, photo=Role(error.field) if error.field else None)
+        except InvalidInputError as error:
             verdict = fail(error.code, error.message)
         ending = Ending(
             verdict=verdict,
@@ -154,9 +158,7 @@ class PairComparer:
 
     def _load(self, comparison: Comparison, stopwatch: Stopwatch) -> dict[Role, PreparedPhoto]:
         with stopwatch.measure("read"), ThreadPoolExecutor(max_workers=2) as pool:
-            contents = dict(
-                zip(comparison.photos, pool.map(self.read, comparison.photos.values()), strict=True)
-            )
+            contents = dict(pool.map(self._read_one, comparison.photos.items()))
         with stopwatch.measure("prepare"):
             urls = {
                 role: PreparedPhoto(PictureUrl(contents.pop(role).decode()), {"url": True})
@@ -164,6 +166,14 @@ class PairComparer:
                 if photo.kind is PhotoKind.URL
             }
             return {**self.prepare(contents), **urls}
+
+    def _read_one(self, item: tuple[Role, StoredPhoto]) -> tuple[Role, bytes]:
+        role, photo = item
+        try:
+            return role, self.read(photo)
+        except PhotoGoneError as error:
+            message = f"The {role} photo: {error.message}"
+            raise PhotoGoneError(error.code, message, field=role.value) from None
 
     def _call_until_judged(
         self,
@@ -208,6 +218,9 @@ class PairComparer:
             # Written while the slot is still to come, so that the call leaves on time.
             self.ledger.begin_attempt(comparison.id, task.owner, attempt)
             wait_until(slot_at_ms, self.clock)
+        if self.clock.now_ms() >= task.lease_until_ms:
+            # The process was frozen meanwhile: someone else may be calling by now.
+            raise LeaseLostError
         return attempt
 
     def _pause(self, task: "_Task", comparison: Comparison, region: Region, error: ProviderError) -> None:
@@ -234,6 +247,7 @@ class _Task:
     owner: str
     horizon_s: float
     give_up_at_ms: int
+    lease_until_ms: int
     stopwatch: Stopwatch
 
 

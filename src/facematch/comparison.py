@@ -152,6 +152,12 @@ def identify_upload(region: str, pair_id: str, etags: Mapping[Role, str]) -> str
     return _digest("upload", region, pair_id, etags.get(Role.SOURCE, ""), etags.get(Role.TARGET, ""))
 
 
+def identify_after_erasure(tombstone: Comparison) -> str:
+    """Return the id for the same bytes coming again after `tombstone` was erased: they are compared anew."""
+    erased_at_ms = tombstone.ending.ended_at_ms if tombstone.ending else 0
+    return _digest("after", tombstone.id, str(erased_at_ms))
+
+
 def identify_request(caller: str, idempotency_key: str | None) -> str:
     """Return the id of a comparison asked for by the API: the caller's key makes it, or chance."""
     return _digest("api", caller, idempotency_key or secrets.token_hex(16))

@@ -1,10 +1,11 @@
 """Letting go of a comparison's photos once they have served."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from facematch.comparison import Comparison
+from facematch.comparison import Comparison, Origin
 from facematch.inbox import InboxKey, parse_inbox_key
-from facematch.ports import Ledger, PhotoStore
+from facematch.ports import Ledger, Pair, PhotoStore
 from facematch.verdict import Role
 
 
@@ -18,25 +19,28 @@ class PhotoDisposal:
     def discard(self, comparison: Comparison, *, uploads_too: bool) -> None:
         """Delete what a comparison brought with it, and with `uploads_too` its photos in the inbox.
 
-        Half a pair keeps its photo: the other one may still come. So does a pair with a newer photo, which
-        needs the other one for its own comparison.
+        Half a pair keeps its photo, even one that a request borrowed: the other one may still come. So does a
+        pair with a newer photo, which needs the other one for its own comparison.
         """
-        whole = len(comparison.photos) == len(Role)
-        self._delete(comparison, uploads_too=uploads_too and whole)
-
-    def erase(self, comparison: Comparison) -> None:
-        """Delete the photos of a comparison, those of half a pair too."""
-        self._delete(comparison, uploads_too=True)
-
-    def _delete(self, comparison: Comparison, *, uploads_too: bool) -> None:
+        whole = comparison.origin is Origin.UPLOAD and len(comparison.photos) == len(Role)
         for photo in comparison.photos.values():
             key = parse_inbox_key(photo.key)
-            if key is None or (uploads_too and self._retire(key, comparison)):
+            if key is None or (
+                uploads_too and whole and self._let_go(key, comparison, self.ledger.retire_pair)
+            ):
                 self.photos.delete(photo)
 
-    def _retire(self, key: InboxKey, comparison: Comparison) -> bool:
+    def erase(self, comparison: Comparison) -> None:
+        """Delete the photos of a comparison, those of half a pair too, and what is known of the pair."""
+        for photo in comparison.photos.values():
+            key = parse_inbox_key(photo.key)
+            if key is None or self._let_go(key, comparison, self.ledger.forget_pair):
+                self.photos.delete(photo)
+
+    def _let_go(self, key: InboxKey, comparison: Comparison, note: Callable[[Pair], bool]) -> bool:
+        """Have the ledger `note` that a pair's photos go, unless a newer one is still to be compared."""
         pair = self.ledger.find_pair(key.region, key.pair_id)
-        if pair is None or pair.over:
+        if pair is None:
             return True
         served = comparison.photos.values()
-        return all(photo in served for photo in pair.photos.values()) and self.ledger.retire_pair(pair)
+        return all(photo in served for photo in pair.photos.values()) and note(pair)

@@ -14,11 +14,15 @@ FacematchError              code, message
 ├── PhotoGoneError          a stored photo is no longer the one that was registered
 ├── PostponedError          not now; says when to go on
 │   ├── NoSlotError             the quota has no slot in time
-│   └── LeaseHeldError          another worker has the comparison
-├── LeaseLostError          this worker had it too long
+│   ├── LeaseHeldError          another worker has the comparison
+│   └── LeaseLostError          this worker had it too long
 └── AlreadyEndedError       the comparison has its verdict
 ```
 """
+
+from typing import Final
+
+_LEASE_LOST_PAUSE_S: Final = 10.0
 
 
 class FacematchError(Exception):
@@ -93,7 +97,14 @@ class OperatorFaultError(ProviderError):
 
 
 class PhotoGoneError(FacematchError):
-    """A stored photo was removed (`photo_missing`) or replaced (`photo_replaced`) before it was read."""
+    """A stored photo was removed (`photo_missing`) or replaced (`photo_replaced`) before it was read.
+
+    `field` is `source` or `target`, once that is known.
+    """
+
+    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
+        super().__init__(code, message)
+        self.field = field
 
 
 class PostponedError(FacematchError):
@@ -118,11 +129,11 @@ class LeaseHeldError(PostponedError):
         super().__init__("lease_held", "Another worker has this comparison.", retry_after_s=retry_after_s)
 
 
-class LeaseLostError(FacematchError):
-    """The worker no longer owns the comparison."""
+class LeaseLostError(PostponedError):
+    """The worker no longer owns the comparison; whoever does ends it, or leaves it to be taken up again."""
 
     def __init__(self) -> None:
-        super().__init__("lease_lost", "Another worker took this comparison over.")
+        super().__init__("lease_lost", "The lease has run out.", retry_after_s=_LEASE_LOST_PAUSE_S)
 
 
 class AlreadyEndedError(FacematchError):

@@ -16,6 +16,7 @@ URL_LENGTH_LIMIT: Final = 2048
 _HOST_NAME: Final = re.compile(
     r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 )
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _PRIVATE_SUFFIXES: Final = (
     ".localhost",
     ".local",
@@ -54,6 +55,8 @@ def check_photo_url(url: str, *, field: str) -> None:
         raise _invalid(field, "holds credentials")
     if not parts.hostname:
         raise _invalid(field, "names no host")
+    if "[" in parts.netloc and ":" not in parts.hostname:
+        raise _invalid(field, "can't be read as a URL")
     if not _is_public(parts.hostname):
         raise InvalidInputError(
             "forbidden_url", f"The URL in {field} does not lead to a public host.", field=field
@@ -91,4 +94,6 @@ def _is_public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -
             return _is_public_address(embedded)
         if address in ipaddress.IPv6Network("64:ff9b::/96"):
             return _is_public_address(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address not in _GLOBAL_UNICAST:
+            return False
     return address.is_global and not address.is_multicast

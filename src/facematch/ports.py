@@ -10,7 +10,10 @@ from facematch.verdict import Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivedPhoto:
-    """A photo of a pair in the inbox; of two for one role the later `sequencer` stands.
+    """A photo of a pair in the inbox.
+
+    Of two under one key the later `sequencer` stands, as S3 has it; of two under different keys for one role
+    (`source.jpg`, `source.png`) the later arrival, since sequencers of different keys can't be compared.
 
     `discarded` says that the photo was deleted after its verdict. It is remembered all the same, so that a
     late repetition of its event is known for what it is.
@@ -57,8 +60,20 @@ class Ledger(Protocol):
         """Return the pair, or None."""
         ...
 
+    def forget_pair(self, pair: Pair) -> bool:
+        """Remove what is known of the pair; False if one of its photos has changed since."""
+        ...
+
     def retire_pair(self, pair: Pair) -> bool:
         """Note that the pair's photos are discarded; False if one of them has changed since."""
+        ...
+
+    def put_request(self, request_id: str, fingerprint: str, *, now_ms: int) -> str:
+        """Record the body that an `Idempotency-Key` came with; return what stands, maybe an older one."""
+        ...
+
+    def find_request(self, request_id: str) -> str | None:
+        """Return the fingerprint of the body that an `Idempotency-Key` came with, or None."""
         ...
 
     def register(self, comparison: Comparison) -> Comparison:

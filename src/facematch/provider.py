@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from facematch.errors import OperatorFaultError, ProviderFaultError, ProviderThrottledError
 from facematch.regions import Region
-from facematch.verdict import Bounds, Decision, Verdict
+from facematch.verdict import HIGHEST_SCORE, Bounds, Decision, Verdict
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -115,6 +115,7 @@ _OPERATOR_PREFIXES: Final = (
     "NoPermission",
     "InvalidAccessKeyId",
     "InvalidSecurityToken",
+    "MissingAccessKeyId",
     "MissingSecurityToken",
     "SignatureDoesNotMatch",
     "IncompleteSignature",
@@ -155,7 +156,7 @@ def judge(answer: Answer, bounds: Bounds) -> Verdict:
 
 
 def _judge_success(answer: Answer, bounds: Bounds) -> Verdict:
-    if answer.passed is None or answer.score is None:
+    if answer.passed is None or answer.score is None or not 0 <= answer.score <= HIGHEST_SCORE:
         raise ProviderFaultError(
             "unreadable_answer",
             "The provider answered without a result.",

@@ -9,6 +9,7 @@ from facematch.comparison import (
     Options,
     Origin,
     State,
+    identify_after_erasure,
     identify_upload,
 )
 from facematch.errors import InvalidInputError
@@ -67,8 +68,12 @@ class PhotoIntake:
             check_pair_id(pair.pair_id)
             self.regions.choose(pair.region)
         except InvalidInputError as error:
-            return self.ledger.register(self._make_ended(pair, fail(error.code, error.message), now_ms))
-        return self.ledger.register(self._make(pair, now_ms))
+            comparison = self._make_ended(pair, fail(error.code, error.message), now_ms)
+        else:
+            comparison = self._make(pair, now_ms)
+        while (standing := self.ledger.register(comparison)).state is State.ERASED:
+            comparison = replace(comparison, id=identify_after_erasure(standing))
+        return standing
 
     def _make(self, pair: Pair, now_ms: int) -> Comparison:
         etags = {role: photo.etag or "" for role, photo in pair.photos.items()}

@@ -4,19 +4,30 @@ import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from facematch.clock import Clock
 from facematch.collect_photos import (
     CollectedPhotos,
+    InlinePhoto,
+    LinkedPhoto,
     PhotoCollector,
     PhotoInput,
     UploadedPhoto,
     parse_upload_key,
 )
 from facematch.compare_pair import Effort, PairComparer, PreparedPhoto
-from facematch.comparison import Comparison, Options, Origin, StoredPhoto, identify_request, identify_upload
+from facematch.comparison import (
+    Comparison,
+    Options,
+    Origin,
+    State,
+    StoredPhoto,
+    identify_after_erasure,
+    identify_request,
+    identify_upload,
+)
 from facematch.discard_photos import PhotoDisposal
 from facematch.errors import (
     AlreadyEndedError,
@@ -76,18 +87,26 @@ class ComparisonDesk:
         """
         region, upload = self._choose_place(request)
         request_id = identify_request(request.caller, request.idempotency_key)
+        fingerprint = _fingerprint(request, region)
+        known = self._find_known(request, request_id, fingerprint, upload)
+        if known is not None and known.ended:
+            return known
         collected = self.collector.collect(request.photos, request_id)
-        asked = self._make(request, request_id, region, upload, collected.stored)
+        if request.idempotency_key is not None:
+            standing = self.ledger.put_request(request_id, fingerprint, now_ms=self.clock.now_ms())
+            _check_same_body(standing, fingerprint)
+        asked = self._make(request, request_id, region, upload, collected.stored, fingerprint=fingerprint)
         comparison = self.ledger.register(asked)
-        if upload is None and comparison.fingerprint != asked.fingerprint:
-            raise ConflictError(
-                "idempotency_key_reused", "This Idempotency-Key came before with another body; use a new one."
-            )
+        while upload is not None and comparison.state is State.ERASED:
+            asked = replace(asked, id=identify_after_erasure(comparison))
+            comparison = self.ledger.register(asked)
         if comparison.ended:
             return comparison
         self._enqueue(comparison.id, collected, delay_s=RESCUE_DELAY_S if effort else 0)
         if effort:
-            self._compare_now(comparison.id, effort, collected.prepared)
+            # What was registered under this id is compared, not what stands in the inbox by now.
+            is_same = comparison.photos == collected.stored
+            self._compare_now(comparison.id, effort, collected.prepared if is_same else None)
         return self._find(comparison.id)
 
     def find(self, comparison_id: str, caller: str) -> Comparison:
@@ -138,9 +157,25 @@ class ComparisonDesk:
                 "region_mismatch", "The upload keys and region name different regions.", field="region"
             )
         region = self.regions.choose(next(iter(named), None))
+        for upload in uploads.values():
+            check_pair_id(upload.pair_id)
         same_pair = uploads.keys() == set(Role) and len({upload.pair_id for upload in uploads.values()}) == 1
         in_order = all(upload.role is role for role, upload in uploads.items())
         return region, uploads[Role.SOURCE] if same_pair and in_order else None
+
+    def _find_known(
+        self, request: ComparisonRequest, request_id: str, fingerprint: str, upload: InboxKey | None
+    ) -> Comparison | None:
+        """Return what a request asked for before, without a look at its photos: those may be gone by now."""
+        if request.idempotency_key is not None:
+            _check_same_body(self.ledger.find_request(request_id) or fingerprint, fingerprint)
+        if upload is None:
+            return self.ledger.find(request_id) if request.idempotency_key is not None else None
+        pair = self.ledger.find_pair(upload.region, upload.pair_id)
+        if pair is None or not pair.over or pair.arrived.keys() != set(Role):
+            return None
+        etags = {role: arrived.photo.etag or "" for role, arrived in pair.arrived.items()}
+        return self.ledger.find(identify_upload(upload.region, upload.pair_id, etags))
 
     def _make(
         self,
@@ -149,6 +184,8 @@ class ComparisonDesk:
         region: Region,
         upload: InboxKey | None,
         stored: Mapping[Role, StoredPhoto],
+        *,
+        fingerprint: str,
     ) -> Comparison:
         # The bucket's own event compares an uploaded pair as well: under one identity it is paid for once.
         etags = {role: photo.etag or "" for role, photo in stored.items()}
@@ -158,7 +195,7 @@ class ComparisonDesk:
             pair_id=upload.pair_id if upload else request.pair_id,
             origin=Origin.API if upload is None else Origin.UPLOAD,
             caller=request.caller if upload is None else None,
-            fingerprint=_fingerprint(request, region, stored),
+            fingerprint=fingerprint,
             created_at_ms=self.clock.now_ms(),
             photos=stored,
             options=request.options,
@@ -170,7 +207,7 @@ class ComparisonDesk:
         self.comparisons.send(comparison_id, delay_s=delay_s)
 
     def _compare_now(
-        self, comparison_id: str, effort: Effort, prepared: Mapping[Role, PreparedPhoto]
+        self, comparison_id: str, effort: Effort, prepared: Mapping[Role, PreparedPhoto] | None
     ) -> None:
         give_up_at_ms = self.clock.now_ms() + round(effort.time_s * 1000)
         while (remaining_ms := give_up_at_ms - self.clock.now_ms()) > 0:
@@ -188,11 +225,29 @@ class ComparisonDesk:
             return
 
 
-def _fingerprint(request: ComparisonRequest, region: Region, stored: Mapping[Role, StoredPhoto]) -> str:
+def _check_same_body(standing: str, fingerprint: str) -> None:
+    if standing != fingerprint:
+        raise ConflictError(
+            "idempotency_key_reused", "This Idempotency-Key came before with another body; use a new one."
+        )
+
+
+def _digest(photo: PhotoInput) -> str:
+    match photo:
+        case InlinePhoto(content):
+            kind, told = "photo", content
+        case LinkedPhoto(url):
+            kind, told = "url", url.encode()
+        case UploadedPhoto(key):
+            kind, told = "upload", key.encode()
+    return f"{kind} {hashlib.sha256(told).hexdigest()}"
+
+
+def _fingerprint(request: ComparisonRequest, region: Region) -> str:
     asked = {
         "region": region,
         "pair_id": request.pair_id,
-        "photos": {role: photo.key for role, photo in stored.items()},
+        "photos": {role: _digest(photo) for role, photo in request.photos.items()},
         "options": asdict(request.options),
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

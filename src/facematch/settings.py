@@ -1,5 +1,6 @@
 """The one room that reads the environment; the template sets every variable, so none has a default here."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         event_source=reader.text("EVENT_SOURCE"),
         regions=_read_regions(reader),
         endpoints=_read_endpoints(reader),
-        endpoint_protocol="HTTP" if reader.flag("LOCAL_STACK") else "HTTPS",
+        endpoint_protocol="HTTPS" if reader.text("PROVIDER_ENDPOINTS") == _AUTOMATIC else "HTTP",
         calls_per_s=_read_quota(reader),
         options=_read_options(reader),
         pair_deadline_s=reader.number("PAIR_DEADLINE_SECONDS", int),
@@ -94,7 +95,7 @@ class _Reader:
             value = kind(text)
         except ValueError:
             value = kind("0")
-        if not value > 0:
+        if not (value > 0 and math.isfinite(value)):
             raise ConfigurationError(f"The environment variable {name} holds a number above 0, not {text!r}.")
         return value
 
@@ -130,12 +131,13 @@ def _read_endpoints(reader: _Reader) -> dict[Region, str]:
     if network_name not in set(Network):
         raise ConfigurationError(f"PROVIDER_NETWORK is public or internal, not {network_name!r}.")
     network = Network(network_name)
-    stand_ins = reader.mapping("PROVIDER_ENDPOINTS")
-    if stand_ins.keys() == {_AUTOMATIC}:
+    is_local = reader.flag("LOCAL_STACK")
+    if reader.text("PROVIDER_ENDPOINTS") == _AUTOMATIC:
         return {region: profile.host(network) for region, profile in PROFILES.items()}
-    if not reader.flag("LOCAL_STACK"):
+    if not is_local:
         raise ConfigurationError("PROVIDER_ENDPOINTS may be set only where LOCAL_STACK is true.")
-    missing = [f"{region}.{network}" for region in Region if f"{region}.{network}" not in stand_ins]
+    stand_ins = reader.mapping("PROVIDER_ENDPOINTS")
+    missing = [f"{region}.{network}" for region in Region if not stand_ins.get(f"{region}.{network}")]
     if missing:
         raise ConfigurationError(f"PROVIDER_ENDPOINTS lacks {', '.join(missing)}.")
     return {region: stand_ins[f"{region}.{network}"] for region in Region}

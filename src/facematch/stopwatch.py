@@ -21,5 +21,5 @@ class Stopwatch:
         try:
             yield
         finally:
-            elapsed_ms = self.clock.now_ms() - started_at_ms
+            elapsed_ms = max(self.clock.now_ms() - started_at_ms, 0)
             self.steps_ms[step] = self.steps_ms.get(step, 0) + elapsed_ms

@@ -37,9 +37,7 @@ def test_an_asynchronous_request_is_accepted_and_ends_later(driver: Driver) -> N
 def test_one_idempotency_key_five_times_at_once_is_one_comparison(driver: Driver) -> None:
     body, headers = make_body(8, pair_id="five-times"), {"Idempotency-Key": "five-times"}
     with ThreadPoolExecutor(max_workers=5) as pool:
-        answers = list(
-            pool.map(lambda _: driver.request("POST", "/v1/comparisons", body, headers), range(5))
-        )
+        answers = list(pool.map(lambda _: driver.request("POST", "/v1/comparisons", body, headers), range(5)))
     assert len({answer.body["id"] for answer in answers}) == 1
     assert {answer.status for answer in answers} <= {HTTPStatus.OK, HTTPStatus.ACCEPTED}
     assert len(driver.list_calls(driver.wait_for_event("five-times"))) == 1

@@ -23,6 +23,7 @@ class InMemoryLedger:
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
+    requests: dict[str, str] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
     """The outbox: comparisons that ended and were not published."""
     interludes: Interludes = field(default_factory=Interludes)
@@ -33,7 +34,7 @@ class InMemoryLedger:
         with self._lock:
             pair = self.pairs.get((region, pair_id), Pair(region, pair_id, {}))
             known = pair.arrived.get(role)
-            if known is None or known.sequencer < arrived.sequencer:
+            if known is None or _is_later(arrived, known):
                 pair = replace(pair, arrived={**pair.arrived, role: arrived})
                 self.pairs[region, pair_id] = pair
             return pair
@@ -41,6 +42,14 @@ class InMemoryLedger:
     def find_pair(self, region: str, pair_id: str) -> Pair | None:
         self.interludes.play("find_pair")
         return self.pairs.get((region, pair_id))
+
+    def forget_pair(self, pair: Pair) -> bool:
+        self.interludes.play("forget_pair")
+        with self._lock:
+            if (pair.region, pair.pair_id) in self.pairs and not self._is_unchanged(pair):
+                return False
+            self.pairs.pop((pair.region, pair.pair_id), None)
+            return True
 
     def retire_pair(self, pair: Pair) -> bool:
         self.interludes.play("retire_pair")
@@ -51,6 +60,15 @@ class InMemoryLedger:
             gone = {role: replace(arrived, discarded=True) for role, arrived in standing.arrived.items()}
             self.pairs[pair.region, pair.pair_id] = replace(standing, arrived=gone)
             return True
+
+    def put_request(self, request_id: str, fingerprint: str, *, now_ms: int) -> str:  # noqa: ARG002
+        self.interludes.play("put_request")
+        with self._lock:
+            return self.requests.setdefault(request_id, fingerprint)
+
+    def find_request(self, request_id: str) -> str | None:
+        self.interludes.play("find_request")
+        return self.requests.get(request_id)
 
     def register(self, comparison: Comparison) -> Comparison:
         self.interludes.play("register")
@@ -80,7 +98,7 @@ class InMemoryLedger:
             if comparison.ended:
                 raise AlreadyEndedError
             lease = self.leases.get(comparison_id)
-            if lease is not None and lease.until_ms > now_ms:
+            if lease is not None and lease.until_ms > now_ms and lease.owner != owner:
                 raise LeaseHeldError((lease.until_ms - now_ms) / 1000)
             self.leases[comparison_id] = Lease(owner, until_ms)
             return comparison
@@ -95,11 +113,17 @@ class InMemoryLedger:
         self.interludes.play("begin_attempt")
         with self._lock:
             comparison = self.comparisons.get(comparison_id)
+            lease = self.leases.get(comparison_id)
             if (
                 comparison is None
                 or comparison.ended
-                or self._owner(comparison_id) != owner
-                or any(known.number == attempt.number for known in comparison.attempts)
+                or lease is None
+                or lease.owner != owner
+                or lease.until_ms <= attempt.started_at_ms
+                or any(
+                    known.number == attempt.number and known.merchant_biz_id != attempt.merchant_biz_id
+                    for known in comparison.attempts
+                )
             ):
                 raise LeaseLostError
             self._put_attempt(comparison, attempt)
@@ -175,3 +199,10 @@ class InMemoryLedger:
     def _owner(self, comparison_id: str) -> str | None:
         lease = self.leases.get(comparison_id)
         return lease.owner if lease else None
+
+
+def _is_later(arrived: ArrivedPhoto, known: ArrivedPhoto) -> bool:
+    """Tell which of two photos for one role stands: sequencers compare only under one key."""
+    if arrived.photo.key == known.photo.key:
+        return arrived.sequencer > known.sequencer
+    return arrived.arrived_at_ms > known.arrived_at_ms

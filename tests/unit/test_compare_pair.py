@@ -752,6 +752,17 @@ def test_a_worker_that_lost_its_lease_makes_no_call_and_leaves_the_new_owner_its
     assert world.provider.calls == []
 
 
+def test_a_worker_that_was_frozen_until_its_lease_ran_out_makes_no_call() -> None:
+    world, comparison_id = make_ready()
+    world.ledger.interludes.before("begin_attempt", lambda: world.clock.advance(3600))
+
+    with pytest.raises(LeaseLostError):
+        world.compare(comparison_id)
+
+    assert world.provider.calls == []
+    assert world.comparison(comparison_id).state is State.REGISTERED
+
+
 def test_of_two_workers_with_one_comparison_the_first_verdict_stands_and_both_attempts_are_told() -> None:
     world, comparison_id = make_ready()
     slow, fast = make_answer(passed=False, score=1), make_answer(passed=True, score=99)

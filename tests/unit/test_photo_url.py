@@ -27,6 +27,8 @@ def make_url_of_length(length: int) -> str:
         "https://8.8.8.8/a.jpg",
         "https://[2606:4700:4700::1111]/a.jpg",
         "https://[::ffff:8.8.8.8]/a.jpg",
+        "https://[2002:808:808::1]/a.jpg",
+        "https://[64:ff9b::808:808]/a.jpg",
         "https://localhost.photos.com/a.jpg",
         "https://internal.photos.com/a.jpg",
         make_url_of_length(2048),

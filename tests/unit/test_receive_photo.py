@@ -156,6 +156,24 @@ def test_of_two_photos_the_later_one_stands_even_if_it_is_told_of_first() -> Non
     assert world.comparison(comparison_id).photos == pair.photos
 
 
+@pytest.mark.parametrize(("pause_s", "standing"), [(1, "png"), (0, "jpg"), (-1, "jpg")])
+def test_of_two_photos_under_different_keys_for_one_role_the_later_arrival_stands(
+    pause_s: float, standing: str
+) -> None:
+    world = make_world()
+    key = "inbox/singapore/pair-1/source.{}"
+    world.photos.write(key.format("jpg"), make_portrait("first"))
+    world.photos.write(key.format("png"), make_portrait("second"))
+    world.tell(key.format("jpg"), sequencer=5)
+    world.clock.advance(pause_s)
+    world.tell(key.format("png"), sequencer=1 if pause_s > 0 else 9)
+
+    comparison_id = world.upload(TARGET)
+
+    assert comparison_id is not None
+    assert world.comparison(comparison_id).photos[SOURCE].key == key.format(standing)
+
+
 def test_a_photo_alone_sets_a_deadline() -> None:
     world = make_half()
 

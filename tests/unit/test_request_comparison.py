@@ -318,6 +318,18 @@ def test_who_finds_a_dead_workers_lease_takes_over_when_it_ends() -> None:
     assert world.provider.called_at_ms == [START_MS + 5000]
 
 
+def test_the_time_spent_on_another_workers_lease_is_not_given_twice() -> None:
+    world = make_world()
+    comparison_id = world.desk.submit(make_request(), None).id
+    world.ledger.claim(comparison_id, "dead", now_ms=START_MS, until_ms=START_MS + 5000)
+    world.quota.hold_back(Region.SINGAPORE, until_ms=START_MS + 12_000)
+
+    comparison = world.desk.submit(make_request(), EFFORT)
+
+    assert comparison.state is State.REGISTERED
+    assert world.clock.now_ms() <= START_MS + 10_000
+
+
 def test_who_dies_between_registering_and_storing_is_made_up_for_by_the_repeated_request() -> None:
     world = make_world(SUCCESS)
     world.ledger.interludes.before("claim", crash)
@@ -386,6 +398,8 @@ def test_an_uploaded_pair_that_the_api_compared_first_is_not_compared_by_the_buc
 
     assert world.upload_pair() == from_api.id
 
+    assert from_api.caller is None
+    assert world.desk.find(from_api.id, "anyone") == from_api
     assert len(world.ledger.comparisons) == 1
     assert len(world.provider.calls) == 1
 
@@ -645,13 +659,57 @@ def test_a_request_repeated_after_it_was_erased_is_told_so_and_not_of_another_bo
     assert len(world.provider.calls) == 1
 
 
-def test_an_uploaded_pair_that_was_erased_is_not_compared_again() -> None:
+def test_an_uploaded_pair_that_comes_again_after_it_was_erased_is_compared_anew() -> None:
+    world = make_world(SUCCESS, SUCCESS)
+    ids: list[str] = []
+    for _ in range(2):
+        ids.append(world.upload_pair())
+        world.compare(ids[-1])
+        world.desk.erase(ids[-1], CALLER)
+        world.clock.advance(60)
+
+    third = world.upload_pair()
+
+    assert len({*ids, third}) == 3
+    assert all(world.comparison(erased).state is State.ERASED for erased in ids)
+    assert world.comparison(third).state is State.REGISTERED
+
+
+def test_an_uploaded_pair_that_comes_again_after_it_was_erased_is_the_same_to_the_api_and_the_bucket() -> (
+    None
+):
+    world = make_world(SUCCESS)
+    world.desk.erase(world.upload_pair(), CALLER)
+    again = world.upload_pair()
+
+    comparison = world.desk.submit(make_request(photos=UPLOADS), EFFORT)
+
+    assert (comparison.id, comparison.state) == (again, State.COMPLETED)
+    assert len(world.provider.calls) == 1
+
+
+@pytest.mark.parametrize("method", ["erase", "forget_pair"])
+def test_an_erasure_that_died_on_its_way_is_finished_by_the_next(method: str) -> None:
     world = make_world()
     comparison_id = world.upload_pair()
+    world.ledger.interludes.before(method, crash)
+    with pytest.raises(Crash):
+        world.desk.erase(comparison_id, CALLER)
+
     world.desk.erase(comparison_id, CALLER)
-    world.comparisons.sent.clear()
 
-    assert world.upload_pair() == comparison_id
-
-    assert world.comparisons.sent == []
+    assert world.photos.objects == {}
+    assert world.ledger.pairs == {}
     assert world.comparison(comparison_id).state is State.ERASED
+
+
+def test_erasing_leaves_a_pair_with_a_newer_photo_to_its_own_comparison() -> None:
+    world = make_world(SUCCESS)
+    older = world.upload_pair()
+    newer = world.upload(SOURCE, make_portrait("newer"))
+    assert newer is not None
+
+    world.desk.erase(older, CALLER)
+    world.compare(newer)
+
+    assert world.comparison(newer).state is State.COMPLETED

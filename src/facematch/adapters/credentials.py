@@ -31,16 +31,22 @@ class SecretCredentials:
         OperatorFaultError
             `secret_unreadable`: the secret can't be read or is not in the form above.
         """
+        credentials = self._fetch()
+        # What can't be read is not kept either: whoever repairs it need not wait for five minutes.
+        self._stale = credentials is None
+        if credentials is None:
+            raise OperatorFaultError("secret_unreadable", "The secret with the provider's key can't be read.")
+        return credentials
+
+    def _fetch(self) -> Credentials | None:
+        """Return the key, or None: an error of the JSON reader would carry the secret as its context."""
         try:
             text = self.secrets.get(self.arn, max_age=_KEPT_S, force_fetch=self._stale)
             secret = json.loads(str(text))
-            credentials = Credentials(secret["access_key_id"], secret["access_key_secret"])
-        except (GetParameterError, ValueError, KeyError, TypeError):
-            raise OperatorFaultError(
-                "secret_unreadable", "The secret with the provider's key can't be read."
-            ) from None
-        self._stale = False
-        return credentials
+            key = (secret["access_key_id"], secret["access_key_secret"])
+        except (GetParameterError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return Credentials(*key) if all(isinstance(part, str) and part for part in key) else None
 
     def distrust(self) -> None:
         """Read the secret anew next time: the provider did not know the key."""

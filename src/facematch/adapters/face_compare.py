@@ -5,7 +5,6 @@ the cause of another, and none of their texts do.
 """
 
 import base64
-import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from alibabacloud_cloudauth_intl20220809.models import FaceCompareRequest, FaceC
 from alibabacloud_tea_openapi.utils_models import Config
 from darabonba.exceptions import DaraException
 from darabonba.runtime import RuntimeOptions
+from requests import sessions
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ConnectTimeout, Timeout
 from Tea.exceptions import TeaException
@@ -24,9 +24,15 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from facematch.errors import ProviderError, ProviderFaultError, ProviderThrottledError
 from facematch.provider import Answer, Call, Credentials, CredentialSource, InlinePicture, Picture
 from facematch.regions import Region
+from facematch.verdict import HIGHEST_SCORE
 
 # The SDK logs headers and query under DEBUG=sdk, by a handler of its own.
 logging.getLogger("darabonba-core").disabled = True
+# urllib3 logs each request's query at DEBUG, and with it the signatures of photo URLs.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+# The SDK would follow a redirect and post both photos to wherever it leads, another jurisdiction included.
+sessions.DEFAULT_REDIRECT_LIMIT = 0  # type: ignore[attr-defined]
 
 CONNECT_TIMEOUT_S: Final = 3.0
 READ_TIMEOUT_S: Final = 10.0
@@ -90,8 +96,14 @@ class FaceCompareProvider:
                 connect_timeout=round(self.connect_timeout_s * 1000),
                 read_timeout=round(self.read_timeout_s * 1000),
             )
-            client = self._clients[region, credentials] = Client(config)
+            client = Client(config)
+            self._forget_old_keys(region)
+            self._clients[region, credentials] = client
         return client
+
+    def _forget_old_keys(self, region: Region) -> None:
+        for key in [key for key in self._clients if key[0] is region]:
+            del self._clients[key]
 
 
 def _request(call: Call) -> FaceCompareRequest:
@@ -112,7 +124,7 @@ def _picture(picture: Picture) -> tuple[str | None, str | None]:
 
 def _read_answer(response: FaceCompareResponse) -> Answer | ProviderError:
     body = response.body
-    if body is None or not body.code:
+    if body is None or not isinstance(body.code, str) or not body.code:
         return _unreadable()
     if body.result is None:
         return Answer(
@@ -122,10 +134,6 @@ def _read_answer(response: FaceCompareResponse) -> Answer | ProviderError:
             request_id=body.request_id,
         )
     result = body.result
-    try:
-        score = None if result.face_comparison_score is None else float(result.face_comparison_score)
-    except (TypeError, ValueError):
-        return _unreadable()
     quality = result.ext_face_info.to_map() if result.ext_face_info else None
     return Answer(
         code=body.code,
@@ -133,26 +141,33 @@ def _read_answer(response: FaceCompareResponse) -> Answer | ProviderError:
         http_status=response.status_code or 200,
         request_id=body.request_id,
         transaction_id=result.transaction_id,
-        passed={"Y": True, "N": False}.get(result.passed),
-        score=score,
+        passed={"Y": True, "N": False}.get(str(result.passed)),
+        score=_read_score(result.face_comparison_score),
         face_quality=_read_quality(quality) if quality else None,
     )
 
 
 def _read_quality(scores: Mapping[str, Any]) -> dict[str, float]:
     """Return the scores that are numbers, by the provider's names for them."""
-    readable = {}
-    for name, score in scores.items():
-        with contextlib.suppress(TypeError, ValueError):
-            readable[name] = float(score)
-    return readable
+    read = {name: _read_score(score) for name, score in scores.items()}
+    return {name: score for name, score in read.items() if score is not None}
+
+
+def _read_score(value: Any) -> float | None:  # noqa: ANN401 - whatever the provider sends
+    """Return a score (0 to 100) that came as a number or its text; None for anything else, NaN included."""
+    try:
+        score = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return score if 0 <= score <= HIGHEST_SCORE else None
 
 
 def _read_refusal(error: DaraException) -> Answer | ProviderError:
     """Return what an answer with an error code says; where there is no code, it is no answer."""
     data: Mapping[str, Any] = error.data if isinstance(error.data, dict) else {}
     status = data.get("statusCode") or data.get("httpCode") or 0
-    if not error.code:
+    # The SDK writes a code that was not there as "None".
+    if error.code in {None, "", "None"}:
         return _unreadable()
     retry_after_ms = getattr(error, "retry_after", None)
     if retry_after_ms is not None and str(error.code).startswith("Throttling"):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PENDING: Final = "pending"
 PUBLISHED: Final = "published"
 _COMPARISON: Final = "comparison#"
+_REQUEST: Final = "request#"
 _SECONDS_A_DAY: Final = 86_400
 
 type Item = dict[str, Any]
@@ -61,14 +62,18 @@ class DynamoDbLedger:
                 _pair_key(region, pair_id),
                 "SET #role = :arrived, #region = :region, pair_id = :pair_id, kind = :kind, "
                 "expires_at = :expires",
-                "attribute_not_exists(#role) OR #role.sequencer < :sequencer",
-                {"#role": role.value, "#region": "region"},
+                "attribute_not_exists(#role)"
+                " OR (#role.photo.#key = :key AND #role.sequencer < :sequencer)"
+                " OR (#role.photo.#key <> :key AND #role.arrived_at_ms < :arrived_at)",
+                {"#role": role.value, "#region": "region", "#key": "key"},
                 {
                     ":arrived": asdict(arrived),
                     ":region": region,
                     ":pair_id": pair_id,
                     ":kind": "pair",
+                    ":key": arrived.photo.key,
                     ":sequencer": arrived.sequencer,
+                    ":arrived_at": arrived.arrived_at_ms,
                     ":expires": self._expiry(arrived.arrived_at_ms),
                 },
             )
@@ -80,6 +85,23 @@ class DynamoDbLedger:
         """Return the pair, or None."""
         item = self._get(_pair_key(region, pair_id))
         return _read_pair(item) if item else None
+
+    def forget_pair(self, pair: Pair) -> bool:
+        """Remove what is known of the pair; False if one of its photos has changed since."""
+        values = {f":{role}": arrived.sequencer for role, arrived in pair.arrived.items()}
+        try:
+            self.client.delete_item(
+                TableName=self.table,
+                Key=_serialise({"pk": _pair_key(pair.region, pair.pair_id)}),
+                ConditionExpression=_unchanged(pair),
+                ExpressionAttributeNames={f"#{role}": role.value for role in Role},
+                ExpressionAttributeValues=_serialise(values),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            # Gone already: the SDK repeats a write whose answer was lost.
+            return _read_refusal(error).item is None
+        return True
 
     def retire_pair(self, pair: Pair) -> bool:
         """Note that the pair's photos are discarded; False if one of them has changed since."""
@@ -96,6 +118,30 @@ class DynamoDbLedger:
         except _Refused:
             return False
         return True
+
+    def put_request(self, request_id: str, fingerprint: str, *, now_ms: int) -> str:
+        """Record the body that an `Idempotency-Key` came with; return what stands, maybe an older one."""
+        item = {
+            "pk": _REQUEST + request_id,
+            "kind": "request",
+            "fingerprint": fingerprint,
+            "expires_at": self._expiry(now_ms),
+        }
+        try:
+            self.client.put_item(
+                TableName=self.table,
+                Item=_serialise(item),
+                ConditionExpression="attribute_not_exists(pk)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            item = _read_refusal(error).item or item
+        return str(item["fingerprint"])
+
+    def find_request(self, request_id: str) -> str | None:
+        """Return the fingerprint of the body that an `Idempotency-Key` came with, or None."""
+        item = self._get(_REQUEST + request_id)
+        return str(item["fingerprint"]) if item else None
 
     def register(self, comparison: Comparison) -> Comparison:
         """Record a new comparison; return what stands under its id, which may be an older one."""
@@ -158,7 +204,8 @@ class DynamoDbLedger:
             item = self._update(
                 _COMPARISON + comparison_id,
                 "SET lease_owner = :owner, lease_until_ms = :until",
-                "#state = :registered AND (attribute_not_exists(lease_until_ms) OR lease_until_ms <= :now)",
+                "#state = :registered AND (attribute_not_exists(lease_until_ms) OR lease_until_ms <= :now"
+                " OR lease_owner = :owner)",
                 {"#state": "state"},
                 {":owner": owner, ":until": until_ms, ":now": now_ms, ":registered": State.REGISTERED.value},
             )
@@ -193,9 +240,16 @@ class DynamoDbLedger:
             self._update(
                 _COMPARISON + comparison_id,
                 "SET attempts.#number = :attempt",
-                "#state = :registered AND lease_owner = :owner AND attribute_not_exists(attempts.#number)",
+                "#state = :registered AND lease_owner = :owner AND lease_until_ms > :started"
+                " AND (attribute_not_exists(attempts.#number) OR attempts.#number.merchant_biz_id = :id)",
                 {"#number": _number(attempt), "#state": "state"},
-                {":attempt": asdict(attempt), ":owner": owner, ":registered": State.REGISTERED.value},
+                {
+                    ":attempt": asdict(attempt),
+                    ":owner": owner,
+                    ":registered": State.REGISTERED.value,
+                    ":started": attempt.started_at_ms,
+                    ":id": attempt.merchant_biz_id,
+                },
             )
         except _Refused:
             raise LeaseLostError from None

@@ -154,6 +154,14 @@ def _on_unknown_route(_: RouteNotFoundError) -> Response[str]:
     return answer_problem(HTTPStatus.NOT_FOUND, "route_not_found", "There is no such route.")
 
 
+@app.exception_handler(NotImplementedError)
+def _on_other_media_type(_: NotImplementedError) -> Response[str]:
+    # So Powertools says that a body is declared as something other than JSON.
+    return answer_problem(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is application/json."
+    )
+
+
 @app.exception_handler(Exception)
 def _on_fault(error: Exception) -> Response[str]:
     # The text of an unforeseen error may hold what the request held, so only its kind is told.

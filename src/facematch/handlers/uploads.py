@@ -45,8 +45,8 @@ def _receive_photo(record: S3EventRecord) -> None:
         return
     arrived = ArrivedPhoto(
         photo=StoredPhoto(key=unquote_plus(photo_object.key), etag=photo_object.etag),
-        # Sequencers are hexadecimal numbers of differing length; S3 says to pad them before comparing.
-        sequencer=photo_object.sequencer.lower().zfill(_SEQUENCER_DIGITS),
+        # S3's documentation: pad the shorter of two sequencers with zeros on the right before comparing.
+        sequencer=photo_object.sequencer.lower().ljust(_SEQUENCER_DIGITS, "0"),
         arrived_at_ms=round(datetime.fromisoformat(record.event_time).timestamp() * 1000),
     )
     bootstrap.photo_intake().receive(key, arrived)

@@ -122,6 +122,37 @@ class TestPairs:
         assert item["kind"] == {"S": "pair"}
 
 
+class TestForgottenPairs:
+    def test_forgotten_pair_leaves_nothing(self, ledger: DynamoDbLedger) -> None:
+        assert ledger.forget_pair(put_both(ledger))
+        assert ledger.find_pair("singapore", PAIR_ID) is None
+
+    def test_forgetting_twice_is_as_good_as_once(self, ledger: DynamoDbLedger) -> None:
+        pair = put_both(ledger)
+        assert ledger.forget_pair(pair)
+        assert ledger.forget_pair(pair)
+
+    def test_pair_with_a_newer_photo_is_not_forgotten(self, ledger: DynamoDbLedger) -> None:
+        pair = put_both(ledger)
+        newer = put(ledger, Role.SOURCE, "02")
+        assert not ledger.forget_pair(pair)
+        assert ledger.find_pair("singapore", PAIR_ID) == newer
+
+
+class TestRequests:
+    def test_first_body_of_a_key_stands(self, ledger: DynamoDbLedger) -> None:
+        assert ledger.put_request("r1", "first", now_ms=NOW_MS) == "first"
+        assert ledger.put_request("r1", "second", now_ms=NOW_MS) == "first"
+        assert ledger.find_request("r1") == "first"
+
+    def test_unknown_key_has_no_body(self, ledger: DynamoDbLedger) -> None:
+        assert ledger.find_request("r1") is None
+
+    def test_request_expires(self, ledger: DynamoDbLedger) -> None:
+        ledger.put_request("r1", "first", now_ms=NOW_MS)
+        assert read_raw(ledger, "request#r1")["expires_at"] == {"N": str(NOW_MS // 1000 + RETENTION_S)}
+
+
 class TestRetiredPairs:
     def test_retired_pair_is_over(self, ledger: DynamoDbLedger) -> None:
         assert ledger.retire_pair(put_both(ledger))
@@ -625,6 +656,12 @@ USES: dict[str, tuple[str, Callable[[DynamoDbLedger], object]]] = {
         "update_item",
         lambda ledger: ledger.retire_pair(Pair("singapore", PAIR_ID, {Role.SOURCE: make_arrived()})),
     ),
+    "forget_pair": (
+        "delete_item",
+        lambda ledger: ledger.forget_pair(Pair("singapore", PAIR_ID, {Role.SOURCE: make_arrived()})),
+    ),
+    "put_request": ("put_item", lambda ledger: ledger.put_request("r1", "body", now_ms=NOW_MS)),
+    "find_request": ("get_item", lambda ledger: ledger.find_request("r1")),
     "register": ("put_item", lambda ledger: ledger.register(make_comparison())),
     "register_lone_photo": (
         "transact_write_items",

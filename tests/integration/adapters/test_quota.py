@@ -196,8 +196,8 @@ def test_over_any_schedule_slots_keep_apart_and_whoever_fits_is_served(
 ) -> None:
     """Each step first moves the clock, then books with a horizon or holds back for a while."""
     quota = DynamoDbQuota(dynamodb, shared_table, CALLS_PER_S)
-    now_ms = start_afresh(quota)
-    next_ms = now_ms
+    start_afresh(quota)
+    now_ms, next_ms = NOW_MS, 0
     for step, moved_ms, reach_ms in steps:
         now_ms += moved_ms
         if step == "hold_back":
@@ -224,7 +224,6 @@ def shared_table(dynamodb: "DynamoDBClient") -> str:
     return name
 
 
-def start_afresh(quota: DynamoDbQuota) -> int:
+def start_afresh(quota: DynamoDbQuota) -> None:
     """Empty the bucket, so that each schedule has one that nobody has used."""
     quota.client.delete_item(TableName=quota.table, Key={"pk": {"S": f"quota#{Region.SINGAPORE}"}})
-    return NOW_MS

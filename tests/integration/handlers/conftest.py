@@ -10,7 +10,7 @@ from local.emulator import Addresses, Rules, run_emulator
 from local.emulator.endpoints import REGIONS
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 from tests.integration.handlers.cloud import AWS_REGION, Cloud
-from tests.integration.handlers.template import read_environment
+from tests.integration.handlers.environment import read_environment
 
 # Powertools reads these when a handler is first imported, whichever test that is.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "facematch")
@@ -22,10 +22,13 @@ _ALLOWED = "singapore,indonesia,malaysia"
 """Not Hong Kong, so that a region is there that is not allowed."""
 
 
-def _forget_wiring(*, session_too: bool) -> None:
+_CLIENTS = {"_session", "_ledger", "_comparison_queue", "_photo_store"}
+"""What holds nothing but clients, which are slow to make, and names, which are the same in every test."""
+
+
+def _forget_wiring(*, clients_too: bool) -> None:
     for name, made in vars(bootstrap).items():
-        # The session holds no more than the keys, and the service models that are slow to read.
-        if hasattr(made, "cache_clear") and (session_too or name != "_session"):
+        if hasattr(made, "cache_clear") and (clients_too or name not in _CLIENTS):
             made.cache_clear()
 
 
@@ -36,10 +39,17 @@ def _emulator() -> Iterator[Addresses]:
     close_sdk_sessions()
 
 
-@pytest.fixture(scope="package")
-def aws_session() -> Iterator[boto3.Session]:
-    yield boto3.Session("testing", "testing", region_name=AWS_REGION)
-    _forget_wiring(session_too=True)
+@pytest.fixture(scope="session")
+def _aws_session() -> boto3.Session:
+    return boto3.Session("testing", "testing", region_name=AWS_REGION)
+
+
+@pytest.fixture(scope="module")
+def _resources(_aws_session: boto3.Session) -> Iterator[Cloud]:
+    _forget_wiring(clients_too=True)
+    with mock_aws():
+        yield Cloud(_aws_session)
+    _forget_wiring(clients_too=True)
 
 
 @pytest.fixture
@@ -54,28 +64,24 @@ def provider(_emulator: Addresses, monkeypatch: pytest.MonkeyPatch) -> ControlCl
 
 @pytest.fixture
 def cloud(
-    aws_session: boto3.Session,
-    _emulator: Addresses,
-    provider: ControlClient,  # noqa: ARG001 - it comes first
-    monkeypatch: pytest.MonkeyPatch,
+    _resources: Cloud, _emulator: Addresses, provider: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Cloud]:
     """A stack in moto, with the emulator for its provider, and the environment that its functions have."""
+    assert provider.calls() == []
     stand_ins = ",".join(
         f"{endpoint.region}.{endpoint.network}={address}" for endpoint, address in _emulator.endpoints
     )
-    with mock_aws():
-        cloud = Cloud(aws_session)
-        cloud.create()
-        parameters = {"AllowedRegions": _ALLOWED, "LocalStack": "true", "ProviderEndpoints": stand_ins}
-        environment = read_environment(cloud.known | parameters | _FAST)
-        runtime = {
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": AWS_REGION,
-            "AWS_DEFAULT_REGION": AWS_REGION,
-        }
-        for name, value in (environment | runtime).items():
-            monkeypatch.setenv(name, value)
-        _forget_wiring(session_too=False)
-        yield cloud
-        _forget_wiring(session_too=False)
+    parameters = {"AllowedRegions": _ALLOWED, "LocalStack": "true", "ProviderEndpoints": stand_ins}
+    environment = {
+        **read_environment(_resources.known | parameters | _FAST),
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": AWS_REGION,
+        "AWS_DEFAULT_REGION": AWS_REGION,
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    _resources.clear()
+    _forget_wiring(clients_too=False)
+    yield _resources
+    _forget_wiring(clients_too=False)

@@ -3,6 +3,7 @@
 import base64
 from functools import cache
 
+from facematch.verdict import Role
 from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode
 from tests.unit.imaging.factories import make_png_bomb
 
@@ -10,15 +11,16 @@ PERSON = base64.b64decode(PORTRAIT)
 SAME_PERSON = encode(draw_portrait(), quality=60)
 OTHER_PERSON = base64.b64decode(STRANGER)
 
-BAD_PHOTOS = {
-    "not an image": "not_an_image",
-    "cut off": "unreadable",
-    "0 bytes": "empty",
-    "a bomb": "too_many_pixels",
-    "640 x 479": "too_small",
-    "25 MB": "too_large",
-}
-"""Each kind of bad photo, with the stable code that it gets."""
+BAD_PHOTOS = [
+    (Role.SOURCE, "not an image", "not_an_image"),
+    (Role.TARGET, "not an image", "not_an_image"),
+    (Role.SOURCE, "cut off", "unreadable"),
+    (Role.TARGET, "0 bytes", "empty"),
+    (Role.SOURCE, "a bomb", "too_many_pixels"),
+    (Role.TARGET, "640 x 479", "too_small"),
+    (Role.SOURCE, "25 MB", "too_large"),
+]
+"""Each kind of bad photo, in one place of the pair or the other, with the stable code that it gets."""
 
 
 @cache

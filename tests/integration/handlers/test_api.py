@@ -184,10 +184,10 @@ def test_urls_are_handed_on(cloud: Cloud, provider: ControlClient) -> None:
     assert URL not in json.dumps(cloud.list_items())
 
 
-def test_request_chooses_bounds_and_quality_check() -> None:
-    answer = ask(
-        change_body(ask_now(target=OTHER_PERSON), match_from=90, no_match_up_to=0, face_quality_check=True)
-    )
+def test_request_chooses_bounds_and_quality_check(provider: ControlClient) -> None:
+    provider.play({"effect": "answer", "score": 80, "passed": "Y"})
+
+    answer = ask(change_body(ask_now(), match_from=90, no_match_up_to=0, face_quality_check=True))
 
     result = answer.body["result"]
     assert (result["verdict"], result["reason"]) == ("review", "between_bounds")
@@ -211,10 +211,9 @@ def test_request_without_a_region_goes_where_the_stack_is(provider: ControlClien
 # Bad input
 
 
-@pytest.mark.parametrize(("kind", "code"), BAD_PHOTOS.items())
-@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize(("role", "kind", "code"), BAD_PHOTOS)
 def test_bad_photo_is_refused_and_unbilled(
-    cloud: Cloud, provider: ControlClient, kind: str, code: str, role: Role
+    cloud: Cloud, provider: ControlClient, role: Role, kind: str, code: str
 ) -> None:
     answer = ask(ask_now(**{role.value: make_bad_photo(kind)}))
 
@@ -275,6 +274,16 @@ def test_body_that_is_no_json_is_refused(cloud: Cloud, text: str) -> None:
 
     assert answer.status == 400
     assert answer.body["code"] in {"invalid_json", "missing_field"}
+    assert cloud.is_untouched()
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "image/jpeg"])
+def test_body_of_another_type_is_refused(cloud: Cloud, content_type: str) -> None:
+    event = ask_now()
+    event["headers"]["content-type"] = content_type
+    event["multiValueHeaders"]["content-type"] = [content_type]
+
+    check_problem(ask(event), 415, "unsupported_media_type")
     assert cloud.is_untouched()
 
 
