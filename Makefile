@@ -6,7 +6,7 @@ export PYTHONPATH := src:layers/imaging
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check up down format record-events lock clean
+.PHONY: help demo test check static up down format record-events lock clean
 
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -14,15 +14,18 @@ help: ## what there is to run
 demo: .venv/ready .local/cloud/ready ## two photos through a stack on this machine (SOURCE=a.jpg TARGET=b.png REGION=indonesia)
 	@SOURCE="$(SOURCE)" TARGET="$(TARGET)" REGION="$(REGION)" $(VENV)/python -m local.demo
 
-test: check .local/cloud/ready ## everything: format, lint, types, template, unit, integration and end-to-end tests
+test: static .local/cloud/ready ## everything: the checks below, and integration and end-to-end tests
 	@$(CLOUD)/cfn-lint template.yaml
-	@$(VENV)/pytest --cov --cov-report=term tests
+	@$(VENV)/pytest --quiet --numprocesses 2 --cov --cov-report=term tests/unit tests/integration
+	@$(VENV)/pytest --quiet tests/e2e
 
-check: .venv/ready ## the quick half: format, lint, types, unit tests
+check: static ## the quick half: format, lint, types, unit tests
+	@$(VENV)/pytest --quiet --numprocesses 2 tests/unit
+
+static: .venv/ready
 	@$(VENV)/ruff format --check --quiet $(CODE)
 	@$(VENV)/ruff check --quiet $(CODE)
 	@$(VENV)/mypy
-	@$(VENV)/pytest --quiet --exitfirst tests/unit
 
 up: .venv/ready .local/cloud/ready ## a stack that keeps running; .local/stack.json tells where
 	@$(VENV)/python -m local.up

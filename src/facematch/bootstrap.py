@@ -16,6 +16,9 @@ from facematch.receive_photo import PhotoIntake
 from facematch.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
     from facematch.adapters.photo_store import S3PhotoStore
     from facematch.compare_pair import PairComparer
     from facematch.discard_photos import PhotoDisposal
@@ -36,14 +39,24 @@ def _session() -> boto3.Session:
 
 
 @cache
-def _ledger() -> DynamoDbLedger:
-    client = _session().client("dynamodb")
-    return DynamoDbLedger(client, settings().table, settings().retention_days)
+def _dynamodb() -> "DynamoDBClient":
+    return _session().client("dynamodb")
 
 
 @cache
-def _comparison_queue() -> SqsComparisonQueue:
-    return SqsComparisonQueue(_session().client("sqs"), settings().comparisons_queue_url)
+def _sqs() -> "SQSClient":
+    return _session().client("sqs")
+
+
+@cache
+def _ledger() -> DynamoDbLedger:
+    return DynamoDbLedger(_dynamodb(), settings().table, settings().retention_days)
+
+
+@cache
+def comparison_queue() -> SqsComparisonQueue:
+    """Return the queue of comparisons."""
+    return SqsComparisonQueue(_sqs(), settings().comparisons_queue_url)
 
 
 @cache
@@ -67,10 +80,10 @@ def _disposal() -> "PhotoDisposal":
 @cache
 def photo_intake() -> PhotoIntake:
     """Return the intake from the bucket."""
-    deadlines = SqsDeadlineQueue(_session().client("sqs"), settings().uploads_queue_url)
+    deadlines = SqsDeadlineQueue(_sqs(), settings().uploads_queue_url)
     return PhotoIntake(
         ledger=_ledger(),
-        comparisons=_comparison_queue(),
+        comparisons=comparison_queue(),
         deadlines=deadlines,
         clock=SystemClock(),
         regions=settings().regions,
@@ -106,18 +119,12 @@ def pair_comparer() -> "PairComparer":
         ledger=_ledger(),
         photos=_photo_store(),
         preparer=PhotoPreparer(limits),
-        quota=DynamoDbQuota(_session().client("dynamodb"), settings().table, settings().calls_per_s),
+        quota=DynamoDbQuota(_dynamodb(), settings().table, settings().calls_per_s),
         provider=provider,
         clock=SystemClock(),
         regions=settings().regions,
         retries=RetryPolicy(attempt_budget=settings().attempt_budget),
     )
-
-
-@cache
-def comparison_queue() -> SqsComparisonQueue:
-    """Return the queue of comparisons."""
-    return _comparison_queue()
 
 
 @cache
@@ -130,7 +137,7 @@ def comparison_desk() -> "ComparisonDesk":
         ledger=_ledger(),
         photos=_photo_store(),
         collector=PhotoCollector(_photo_store(), pair_comparer()),
-        comparisons=_comparison_queue(),
+        comparisons=comparison_queue(),
         comparer=pair_comparer(),
         disposal=_disposal(),
         clock=SystemClock(),
@@ -153,7 +160,7 @@ def result_publisher() -> "ResultPublisher":
 
     return ResultPublisher(
         ledger=_ledger(),
-        results=SqsResultQueue(_session().client("sqs"), settings().results_queue_url),
+        results=SqsResultQueue(_sqs(), settings().results_queue_url),
         clock=SystemClock(),
         source=settings().event_source,
         disposal=_disposal(),

@@ -522,7 +522,24 @@ def refuse(world: World, request: ComparisonRequest) -> InvalidInputError:
         ({"photos": INLINE | {TARGET: InlinePhoto(b"not an image")}}, "not_an_image", "target"),
         ({"photos": INLINE | {SOURCE: InlinePhoto(make_portrait(width=479))}}, "too_small", "source"),
     ],
-    ids=str,
+    ids=[
+        "unknown region",
+        "region not allowed",
+        "no region",
+        "long pair id",
+        "empty pair id",
+        "upload that is not there",
+        "key outside the inbox",
+        "key of a request",
+        "keys of two regions",
+        "keys of another region",
+        "keys of a region not allowed",
+        "private URL",
+        "other scheme",
+        "empty photo",
+        "no photo",
+        "small photo",
+    ],
 )
 def test_a_request_that_can_not_be_worked_with_names_what_is_wrong_and_leaves_no_trace(
     change: dict[str, Any], code: str, field: str

@@ -45,6 +45,7 @@ _PROBLEMS: Final[dict[int, Any]] = {
         (404, "There is no such comparison, or it is another caller's."),
         (410, "The comparison was erased."),
         (413, "A photo is too large."),
+        (415, "The body is declared as something other than JSON."),
         (422, "A photo can't be used, or an Idempotency-Key came with another body."),
     )
 }
@@ -89,7 +90,8 @@ def create_comparison(
         pair_id=body.pair_id,
         idempotency_key=idempotency_key,
     )
-    preferences = {preference.strip().lower() for preference in (prefer or "").split(",")}
+    # RFC 7240: preferences with commas between them, each perhaps with parameters.
+    preferences = {part.partition(";")[0].strip().lower() for part in (prefer or "").split(",")}
     effort = None if "respond-async" in preferences else Effort(INTERACTIVE_HORIZON_S, _ANSWER_TIME_S)
     return _answer_comparison(bootstrap.comparison_desk().submit(request, effort))
 
@@ -162,6 +164,11 @@ def _on_other_media_type(_: NotImplementedError) -> Response[str]:
     )
 
 
+@app.exception_handler(RecursionError)
+def _on_deep_nesting(_: RecursionError) -> Response[str]:
+    return answer_problem(HTTPStatus.BAD_REQUEST, "invalid_json", "The body is nested too deeply.")
+
+
 @app.exception_handler(Exception)
 def _on_fault(error: Exception) -> Response[str]:
     # The text of an unforeseen error may hold what the request held, so only its kind is told.
@@ -176,6 +183,8 @@ def _on_fault(error: Exception) -> Response[str]:
 def _caller() -> str:
     """Return the principal that signed the request: of an assumed role the role, whatever the session."""
     arn: str = app.current_event.request_context.identity.user_arn or ""
+    if not arn:
+        raise FacematchError("unknown_caller", "The request is not signed by a known principal.")
     head, separator, role = arn.partition(":assumed-role/")
     return f"{head}{separator}{role.partition('/')[0]}"
 

@@ -21,6 +21,7 @@ PROBLEM_TYPE: Final = "application/problem+json"
 
 _STATUSES_BY_CODE: Final = {
     "region_not_allowed": HTTPStatus.FORBIDDEN,
+    "unknown_caller": HTTPStatus.FORBIDDEN,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "photo_not_found": HTTPStatus.UNPROCESSABLE_ENTITY,
     "comparison_erased": HTTPStatus.GONE,
@@ -83,4 +84,6 @@ def _describe(found: dict[str, Any]) -> dict[str, str]:
     else:
         code, message = "invalid_field", f"{found['msg']}."
     field = "" if code == "invalid_json" else ".".join(str(part) for part in location)
+    if kind == "missing" and not location:
+        field, message = "body", "The request needs a JSON body."
     return {"field": field, "code": code, "message": message}

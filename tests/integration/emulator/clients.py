@@ -87,7 +87,7 @@ class RawResponse:
     body: bytes
 
     @property
-    def document(self) -> Any:  # noqa: ANN401 - any JSON
+    def document(self) -> Any:
         return json.loads(self.body)
 
     @property

@@ -27,7 +27,7 @@ PROGRAM = [sys.executable, "-m", "local.emulator"]
 
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    with subprocess.Popen(  # noqa: S603 - our own program
+    with subprocess.Popen(
         [*PROGRAM, "--port", "0", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -42,7 +42,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own program
+    return subprocess.run(
         [*PROGRAM, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
     )
 
@@ -151,7 +151,7 @@ def test_in_process_emulator_leaves_no_thread() -> None:
 
 def test_emulator_stands_alone() -> None:
     script = "import sys, local.emulator; print(*sys.modules)"
-    loaded = subprocess.run(  # noqa: S603 - our own program
+    loaded = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     packages = {name.partition(".")[0] for name in loaded.stdout.split()}

@@ -1,4 +1,3 @@
-import os
 from collections.abc import Iterator
 
 import boto3
@@ -12,17 +11,12 @@ from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 from tests.integration.handlers.cloud import AWS_REGION, Cloud
 from tests.integration.handlers.environment import read_environment
 
-# Powertools reads these when a handler is first imported, whichever test that is.
-os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "facematch")
-os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "tests")
-os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
-
 _FAST = {f"{region}Qps": "1000" for region in ("Singapore", "Indonesia", "Malaysia", "HongKong")}
 _ALLOWED = "singapore,indonesia,malaysia"
 """Not Hong Kong, so that a region is there that is not allowed."""
 
 
-_CLIENTS = {"_session", "_ledger", "_comparison_queue", "_photo_store"}
+_CLIENTS = {"_session", "_dynamodb", "_sqs", "_ledger", "comparison_queue", "_photo_store"}
 """What holds nothing but clients, which are slow to make, and names, which are the same in every test."""
 
 

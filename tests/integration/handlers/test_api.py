@@ -277,6 +277,38 @@ def test_body_that_is_no_json_is_refused(cloud: Cloud, text: str) -> None:
     assert cloud.is_untouched()
 
 
+@pytest.mark.parametrize("text", [None, "", "null"])
+def test_missing_body_is_named(cloud: Cloud, text: str | None) -> None:
+    answer = ask({**ask_now(), "body": text})
+
+    check_problem(answer, 400, "missing_field")
+    assert answer.body["errors"][0]["field"] == "body"
+    assert cloud.is_untouched()
+
+
+def test_body_that_is_nested_too_deeply_is_refused(cloud: Cloud) -> None:
+    check_problem(ask({**ask_now(), "body": "[" * 100_000}), 400, "invalid_json")
+    assert cloud.is_untouched()
+
+
+def test_preference_may_have_parameters(cloud: Cloud, provider: ControlClient) -> None:
+    event = ask_now()
+    event["headers"]["prefer"] = "respond-async; wait=10"
+    event["multiValueHeaders"]["prefer"] = ["respond-async; wait=10"]
+
+    assert ask(event).status == 202
+    assert provider.calls() == []
+    assert len(cloud.list_comparisons()) == 1
+
+
+def test_request_of_nobody_is_forbidden(cloud: Cloud) -> None:
+    event = ask_now()
+    event["requestContext"]["identity"]["userArn"] = None
+
+    check_problem(ask(event), 403, "unknown_caller")
+    assert cloud.is_untouched()
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "image/jpeg"])
 def test_body_of_another_type_is_refused(cloud: Cloud, content_type: str) -> None:
     event = ask_now()

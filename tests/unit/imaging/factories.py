@@ -53,7 +53,7 @@ def make_mode(mode: str, width: int = 480, height: int = 640) -> Image.Image:
     return picture.quantize(8, Image.Quantize.FASTOCTREE) if mode == "P" else picture.convert(mode)
 
 
-def make_file(image: Image.Image, file_format: str = "JPEG", **options: Any) -> bytes:  # noqa: ANN401 - the encoder's
+def make_file(image: Image.Image, file_format: str = "JPEG", **options: Any) -> bytes:
     buffer = BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
