@@ -1,6 +1,7 @@
 """A facematch stack on this machine, built and deployed by the template that goes to the cloud."""
 
 import json
+import platform
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ STACK_NAME: Final = "facematch-local"
 STACK_FILE: Final = LOCAL / "stack.json"
 _SECRET: Final = {"access_key_id": "emulator-key-id", "access_key_secret": "emulator-key-secret"}
 _ALL_REGIONS: Final = "singapore,indonesia,malaysia,hong-kong"
+
+_PAST_PROXIES: Final = Config(proxies={})
 
 type Say = Callable[[str], None]
 
@@ -69,8 +72,12 @@ def build(say: Say = print) -> None:
     Raises
     ------
     LocalError
-        The build failed.
+        The build failed, or this machine can't run what it builds.
     """
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise LocalError(
+            "The local stack runs on Linux on x86_64, for which its layers are built: use one, or a VM."
+        )
     say("Building the functions and layers (sam build) …")
     _sam("build", make_environment(), LOCAL / "build.log")
 
@@ -85,7 +92,7 @@ def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: S
     """
     say("Deploying template.yaml into the local cloud (sam deploy) …")
     session = boto3.Session(LOCAL_KEY, LOCAL_KEY, region_name=AWS_REGION)
-    secrets = session.client("secretsmanager", endpoint_url=running.endpoint_url)
+    secrets = session.client("secretsmanager", endpoint_url=running.endpoint_url, config=_PAST_PROXIES)
     secret = secrets.create_secret(Name=f"{STACK_NAME}-provider", SecretString=json.dumps(_SECRET))
     overrides = {
         "ProviderSecretArn": secret["ARN"],
@@ -144,7 +151,7 @@ def _find_error(log: Path) -> str:
 
 
 def _describe(session: boto3.Session, running: Running) -> Stack:
-    clouds = session.client("cloudformation", endpoint_url=running.endpoint_url)
+    clouds = session.client("cloudformation", endpoint_url=running.endpoint_url, config=_PAST_PROXIES)
     described = clouds.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
     return Stack(

@@ -65,9 +65,9 @@ def _photo_store() -> "S3PhotoStore":
 
     from facematch.adapters.photo_store import S3PhotoStore
 
-    # The younger AWS regions take presigned forms of Signature Version 4 only.
-    client = _session().client("s3", config=Config(signature_version="s3v4"))
-    return S3PhotoStore(client, settings().bucket)
+    # The younger AWS regions take presigned forms only at their own endpoint, by Signature Version 4.
+    config = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    return S3PhotoStore(_session().client("s3", config=config), settings().bucket)
 
 
 @cache

@@ -76,11 +76,15 @@ class PairComparer:
     draw: Callable[[float, float], float] = random.uniform
 
     def compare(
-        self, comparison_id: str, effort: Effort, prepared: Mapping[Role, PreparedPhoto] | None = None
+        self,
+        comparison_id: str,
+        effort: Effort,
+        prepared: Mapping[Role, PreparedPhoto] | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         """Compare a registered pair, as its only worker, and record how it ended.
 
-        `prepared` are its photos, where the caller has them at hand.
+        `prepared` are its photos, where the caller has them at hand, and `stopwatch` holds what that took.
 
         Raises
         ------
@@ -99,10 +103,11 @@ class PairComparer:
             horizon_s=effort.horizon_s,
             give_up_at_ms=give_up_at_ms,
             lease_until_ms=give_up_at_ms + round(self.retries.call_timeout_s * 1000),
-            stopwatch=Stopwatch(self.clock),
+            stopwatch=stopwatch or Stopwatch(self.clock),
         )
         comparison = self.ledger.claim(comparison_id, task.owner, now_ms=now_ms, until_ms=task.lease_until_ms)
-        task.stopwatch.steps_ms["wait_for_worker"] = max(now_ms - comparison.created_at_ms, 0)
+        waited_ms = now_ms - comparison.created_at_ms - sum(task.stopwatch.steps_ms.values())
+        task.stopwatch.steps_ms["wait_for_worker"] = max(waited_ms, 0)
         try:
             self._work(task, comparison, prepared)
         finally:

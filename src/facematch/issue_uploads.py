@@ -16,7 +16,6 @@ EXTENSIONS: Final = {
     "image/png": "png",
     "image/webp": "webp",
     "image/avif": "avif",
-    "image/heic": "heic",
     "image/bmp": "bmp",
     "image/tiff": "tiff",
     "image/gif": "gif",

@@ -35,19 +35,17 @@ class PhotoPreparer:
         RejectedPhotoError
             A photo can't be made acceptable; the error names it.
         """
-        photos = self._normalise_all(contents, dict.fromkeys(contents, self.limits))
+        photos = self._normalise_all(contents, self.limits)
         total_bytes = sum(len(photo.jpeg) for photo in photos.values())
         if total_bytes <= PAIR_SIZE_LIMIT_BYTES:
             return photos
         fair_share = replace(self.limits, max_size_bytes=PAIR_SIZE_LIMIT_BYTES // len(photos))
-        return self._normalise_all(contents, dict.fromkeys(contents, fair_share))
+        return self._normalise_all(contents, fair_share)
 
-    def _normalise_all(
-        self, contents: Mapping[Role, bytes], limits: Mapping[Role, Limits]
-    ) -> dict[Role, NormalisedPhoto]:
+    def _normalise_all(self, contents: Mapping[Role, bytes], limits: Limits) -> dict[Role, NormalisedPhoto]:
         with ThreadPoolExecutor(max_workers=2) as pool:
             running = {
-                role: pool.submit(self._normalise_one, role, content, limits[role])
+                role: pool.submit(self._normalise_one, role, content, limits)
                 for role, content in contents.items()
             }
             return {role: future.result() for role, future in running.items()}

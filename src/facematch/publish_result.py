@@ -27,9 +27,12 @@ class ResultPublisher:
     def publish(self, comparison_id: str) -> Comparison | None:
         """Publish one comparison; return it, or None where there is nothing (more) to publish."""
         comparison = self.ledger.find(comparison_id)
-        if comparison is None or comparison.ending is None or comparison.published_at_ms is not None:
+        if comparison is None or comparison.ending is None:
             return None
-        self.results.send(make_result_event(comparison, self.source))
+        is_new = comparison.published_at_ms is None
+        if is_new:
+            self.results.send(make_result_event(comparison, self.source))
+            self.ledger.mark_published(comparison.id, now_ms=self.clock.now_ms())
+        # Last, and again on a repetition: photos that can't be deleted must not repeat the event.
         self.disposal.discard(comparison, uploads_too=self.deletes_uploads)
-        self.ledger.mark_published(comparison.id, now_ms=self.clock.now_ms())
-        return comparison
+        return comparison if is_new else None

@@ -41,6 +41,7 @@ from facematch.errors import (
 from facematch.inbox import InboxKey, check_pair_id
 from facematch.ports import ComparisonQueue, Ledger, PhotoStore
 from facematch.regions import Region, RegionPolicy
+from facematch.stopwatch import Stopwatch
 from facematch.verdict import Role
 
 RESCUE_DELAY_S: Final = 60
@@ -76,6 +77,7 @@ class ComparisonDesk:
     def submit(self, request: ComparisonRequest, effort: Effort | None) -> Comparison:
         """Register a comparison and, given an `effort`, make it now; return it as it then stands.
 
+        The effort's time counts from here, so that what is left of it after slow photos is shorter.
         It is on the queue either way: what has not ended on return ends later.
 
         Raises
@@ -85,28 +87,36 @@ class ComparisonDesk:
         ConflictError
             The `Idempotency-Key` came before, with another body.
         """
+        stopwatch = Stopwatch(self.clock)
+        asked_at_ms = self.clock.now_ms()
         region, upload = self._choose_place(request)
         request_id = identify_request(request.caller, request.idempotency_key)
         fingerprint = _fingerprint(request, region)
         known = self._find_known(request, request_id, fingerprint, upload)
         if known is not None and known.ended:
+            _check_same_asked(known, request, fingerprint, upload)
             return known
-        collected = self.collector.collect(request.photos, request_id)
+        with stopwatch.measure("prepare"):
+            collected = self.collector.collect(request.photos, request_id)
         if request.idempotency_key is not None:
             standing = self.ledger.put_request(request_id, fingerprint, now_ms=self.clock.now_ms())
             _check_same_body(standing, fingerprint)
         asked = self._make(request, request_id, region, upload, collected.stored, fingerprint=fingerprint)
+        asked = replace(asked, created_at_ms=asked_at_ms)
         comparison = self.ledger.register(asked)
         while upload is not None and comparison.state is State.ERASED:
             asked = replace(asked, id=identify_after_erasure(comparison))
             comparison = self.ledger.register(asked)
+        _check_same_asked(comparison, request, fingerprint, upload)
         if comparison.ended:
             return comparison
         self._enqueue(comparison.id, collected, delay_s=RESCUE_DELAY_S if effort else 0)
         if effort:
             # What was registered under this id is compared, not what stands in the inbox by now.
             is_same = comparison.photos == collected.stored
-            self._compare_now(comparison.id, effort, collected.prepared if is_same else None)
+            give_up_at_ms = asked_at_ms + round(effort.time_s * 1000)
+            prepared = collected.prepared if is_same else None
+            self._compare_now(comparison.id, effort.horizon_s, give_up_at_ms, prepared, stopwatch)
         return self._find(comparison.id)
 
     def find(self, comparison_id: str, caller: str) -> Comparison:
@@ -207,12 +217,17 @@ class ComparisonDesk:
         self.comparisons.send(comparison_id, delay_s=delay_s)
 
     def _compare_now(
-        self, comparison_id: str, effort: Effort, prepared: Mapping[Role, PreparedPhoto] | None
+        self,
+        comparison_id: str,
+        horizon_s: float,
+        give_up_at_ms: int,
+        prepared: Mapping[Role, PreparedPhoto] | None,
+        stopwatch: Stopwatch,
     ) -> None:
-        give_up_at_ms = self.clock.now_ms() + round(effort.time_s * 1000)
         while (remaining_ms := give_up_at_ms - self.clock.now_ms()) > 0:
             try:
-                self.comparer.compare(comparison_id, Effort(effort.horizon_s, remaining_ms / 1000), prepared)
+                effort = Effort(horizon_s, remaining_ms / 1000)
+                self.comparer.compare(comparison_id, effort, prepared, stopwatch)
             except LeaseHeldError:
                 # Another request with the same key, or a worker, is at it: its verdict is ours.
                 self.clock.sleep(_POLL_INTERVAL_S)
@@ -229,6 +244,26 @@ def _check_same_body(standing: str, fingerprint: str) -> None:
     if standing != fingerprint:
         raise ConflictError(
             "idempotency_key_reused", "This Idempotency-Key came before with another body; use a new one."
+        )
+
+
+def _check_same_asked(
+    standing: Comparison, request: ComparisonRequest, fingerprint: str, upload: InboxKey | None
+) -> None:
+    """Accept what stands under a request's id, unless something else was asked for then.
+
+    Raises
+    ------
+    ConflictError
+        `idempotency_key_reused`, or `options_differ`: an uploaded pair was registered with other options.
+    """
+    if standing.state is State.ERASED:
+        return
+    if upload is None:
+        _check_same_body(standing.fingerprint or "", fingerprint)
+    elif standing.options != request.options:
+        raise ConflictError(
+            "options_differ", "This uploaded pair was registered with other bounds or checks than these."
         )
 
 

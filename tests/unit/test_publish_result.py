@@ -38,10 +38,23 @@ def test_what_was_published_is_not_published_again() -> None:
     assert len(world.results.sent) == 1
 
 
-@pytest.mark.parametrize("method", ["mark_published", "find_pair", "retire_pair"])
-def test_a_crash_after_sending_repeats_the_event_under_the_same_id(method: str) -> None:
+@pytest.mark.parametrize("method", ["find_pair", "retire_pair"])
+def test_photos_that_can_not_be_let_go_do_not_repeat_the_event_and_go_the_next_time(method: str) -> None:
     world, comparison_id = make_compared(make_world(make_answer(), deletes_uploads=True))
     world.ledger.interludes.before(method, crash)
+    with pytest.raises(Crash):
+        world.publisher.publish(comparison_id)
+    assert len(world.photos.objects) == 2
+
+    assert world.publisher.publish(comparison_id) is None
+
+    assert len(world.results.sent) == 1
+    assert world.photos.objects == {}
+
+
+def test_a_crash_after_sending_repeats_the_event_under_the_same_id() -> None:
+    world, comparison_id = make_compared(make_world(make_answer(), deletes_uploads=True))
+    world.ledger.interludes.before("mark_published", crash)
     with pytest.raises(Crash):
         world.publisher.publish(comparison_id)
     world.clock.advance(60)

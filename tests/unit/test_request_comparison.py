@@ -225,6 +225,36 @@ def test_a_key_that_comes_with_another_body_is_a_conflict_and_costs_nothing(chan
     assert len(world.photos.writes) == written
 
 
+def test_an_uploaded_pair_that_was_registered_with_other_bounds_is_a_conflict_not_a_wrong_verdict() -> None:
+    world = make_world(SUCCESS)
+    world.compare(world.upload_pair())
+    options = Options(bounds=Bounds(match_from=95), face_quality_check=True)
+
+    with pytest.raises(ConflictError) as conflict:
+        world.desk.submit(make_request(photos=UPLOADS, options=options), EFFORT)
+
+    assert conflict.value.code == "options_differ"
+    assert len(world.provider.calls) == 1
+
+
+def test_a_key_whose_first_body_the_ledger_forgot_is_still_not_answered_with_another_pair() -> None:
+    world = make_world(SUCCESS)
+    world.desk.submit(make_request(), EFFORT)
+    world.ledger.requests.clear()
+
+    with pytest.raises(ConflictError):
+        world.desk.submit(make_request(pair_id="another"), EFFORT)
+
+
+def test_what_preparing_the_photos_took_is_in_the_time_of_the_comparison() -> None:
+    world = make_world(SUCCESS)
+
+    comparison = world.desk.submit(make_request(), EFFORT)
+
+    assert comparison.ending is not None
+    assert "prepare" in comparison.ending.timings_ms
+
+
 @pytest.mark.parametrize("uploads_first", [True, False])
 def test_a_key_that_comes_with_an_uploaded_pair_instead_is_a_conflict_too(
     uploads_first: bool,  # noqa: FBT001 - a row

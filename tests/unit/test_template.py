@@ -80,6 +80,8 @@ def test_the_outbox_wakes_publish_for_pending_records_only_and_loses_none() -> N
     (only,) = outbox["FilterCriteria"]["Filters"]
     assert only["Pattern"] == '{"dynamodb": {"NewImage": {"outbox": {"S": ["pending"]}}}}'
     assert "OnFailure" in outbox["DestinationConfig"]
+    stream_retention_s = 86_400
+    assert outbox["MaximumRecordAgeInSeconds"] <= stream_retention_s / 2
 
 
 def test_the_choice_of_workers_is_mapped_number_by_number() -> None:
@@ -89,7 +91,22 @@ def test_the_choice_of_workers_is_mapped_number_by_number() -> None:
 
 
 def test_the_api_answers_only_signed_requests() -> None:
-    assert RESOURCES["HttpApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
+    assert RESOURCES["RestApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
+
+
+def test_the_api_is_reached_in_its_own_region_and_not_by_way_of_an_edge() -> None:
+    assert RESOURCES["RestApi"]["Properties"]["EndpointConfiguration"] == {"Type": "REGIONAL"}
+
+
+def test_every_dead_letter_queue_has_its_alarm() -> None:
+    watched = {
+        dimension["Value"]["GetAtt"].partition(".")[0]
+        for resource in RESOURCES.values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+        for dimension in resource["Properties"]["Dimensions"]
+        if dimension["Name"] == "QueueName"
+    }
+    assert watched == {name for name in QUEUES if name.endswith("DeadLetters")}
 
 
 def test_no_statement_allows_every_action_or_resource() -> None:

@@ -105,14 +105,13 @@ class DynamoDbLedger:
 
     def retire_pair(self, pair: Pair) -> bool:
         """Note that the pair's photos are discarded; False if one of them has changed since."""
-        names = {f"#{role}": role.value for role in pair.arrived}
         values: Item = {f":{role}": arrived.sequencer for role, arrived in pair.arrived.items()}
         try:
             self._update(
                 _pair_key(pair.region, pair.pair_id),
                 "SET " + ", ".join(f"#{role}.discarded = :yes" for role in pair.arrived),
                 _unchanged(pair),
-                names | {f"#{role}": role.value for role in Role},
+                {f"#{role}": role.value for role in Role},
                 {**values, ":yes": True},
             )
         except _Refused:

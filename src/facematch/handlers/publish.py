@@ -24,6 +24,5 @@ def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureR
 def _publish(record: DynamoDBRecord) -> None:
     keys = record.dynamodb.keys if record.dynamodb else {}
     key: str = keys["pk"]
-    published = bootstrap.result_publisher().publish(key.removeprefix(_COMPARISON))
-    if published and published.ending:
+    if bootstrap.result_publisher().publish(key.removeprefix(_COMPARISON)):
         count("ResultsPublished")

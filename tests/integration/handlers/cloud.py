@@ -58,6 +58,7 @@ class Cloud:
             "AWS::Region": AWS_REGION,
             "AWS::StackName": _STACK,
             "Ledger": self.table,
+            "Photos": self.bucket,
             "ProviderSecretArn": secret["ARN"],
             **{resource: self._create_queue(name) for resource, name in _QUEUES.items()},
         }

@@ -468,10 +468,10 @@ def test_uploads_are_two_forms_for_the_inbox() -> None:
 
 
 def test_uploads_without_a_name_get_one() -> None:
-    answer = ask(change_body(ask_for_uploads(), pair_id=None, target={"content_type": "image/heic"}))
+    answer = ask(change_body(ask_for_uploads(), pair_id=None, target={"content_type": "image/avif"}))
 
     assert len(answer.body["pair_id"]) == 32
-    assert answer.body["target"]["key"].endswith("/target.heic")
+    assert answer.body["target"]["key"].endswith("/target.avif")
 
 
 @pytest.mark.parametrize(
