@@ -4,6 +4,9 @@ CLOUD := .local/cloud/bin
 CODE := src layers/imaging/imaging local tests
 export PYTHONPATH := src:layers/imaging
 
+# The two environments are installed side by side.
+MAKEFLAGS += --jobs=2
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check static up down format record-events lock clean

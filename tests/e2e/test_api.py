@@ -34,13 +34,13 @@ def test_an_asynchronous_request_is_accepted_and_ends_later(driver: Driver) -> N
     driver.wait_until(lambda: driver.list_keys(f"requests/{answer.body['id']}/") == [])
 
 
-def test_one_idempotency_key_five_times_at_once_is_one_comparison(driver: Driver) -> None:
-    body, headers = make_body(8, pair_id="five-times"), {"Idempotency-Key": "five-times"}
-    with ThreadPoolExecutor(max_workers=5) as pool:
-        answers = list(pool.map(lambda _: driver.request("POST", "/v1/comparisons", body, headers), range(5)))
+def test_one_idempotency_key_three_times_at_once_is_one_comparison(driver: Driver) -> None:
+    body, headers = make_body(8, pair_id="three-times"), {"Idempotency-Key": "three-times"}
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        answers = list(pool.map(lambda _: driver.request("POST", "/v1/comparisons", body, headers), range(3)))
     assert len({answer.body["id"] for answer in answers}) == 1
     assert {answer.status for answer in answers} <= {HTTPStatus.OK, HTTPStatus.ACCEPTED}
-    assert len(driver.list_calls(driver.wait_for_event("five-times"))) == 1
+    assert len(driver.list_calls(driver.wait_for_event("three-times"))) == 1
 
 
 def test_an_idempotency_key_with_another_body_is_refused(driver: Driver) -> None:
