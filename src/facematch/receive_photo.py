@@ -9,13 +9,13 @@ from facematch.comparison import (
     Options,
     Origin,
     State,
-    identify_after_erasure,
     identify_upload,
 )
 from facematch.errors import InvalidInputError
 from facematch.inbox import InboxKey, check_pair_id
 from facematch.ports import ArrivedPhoto, ComparisonQueue, DeadlineQueue, Ledger, Pair
 from facematch.regions import RegionPolicy
+from facematch.register_upload import register_upload
 from facematch.verdict import Role, Verdict, fail
 
 
@@ -71,9 +71,7 @@ class PhotoIntake:
             comparison = self._make_ended(pair, fail(error.code, error.message), now_ms)
         else:
             comparison = self._make(pair, now_ms)
-        while (standing := self.ledger.register(comparison)).state is State.ERASED:
-            comparison = replace(comparison, id=identify_after_erasure(standing))
-        return standing
+        return register_upload(self.ledger, comparison)
 
     def _make(self, pair: Pair, now_ms: int) -> Comparison:
         etags = {role: photo.etag or "" for role, photo in pair.photos.items()}

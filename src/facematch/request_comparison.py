@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from facematch.clock import Clock
@@ -24,7 +24,6 @@ from facematch.comparison import (
     Origin,
     State,
     StoredPhoto,
-    identify_after_erasure,
     identify_request,
     identify_upload,
 )
@@ -41,6 +40,7 @@ from facematch.errors import (
 from facematch.inbox import InboxKey, check_pair_id
 from facematch.ports import ComparisonQueue, Ledger, PhotoStore
 from facematch.regions import Region, RegionPolicy
+from facematch.register_upload import register_upload
 from facematch.stopwatch import Stopwatch
 from facematch.verdict import Role
 
@@ -101,12 +101,16 @@ class ComparisonDesk:
         if request.idempotency_key is not None:
             standing = self.ledger.put_request(request_id, fingerprint, now_ms=self.clock.now_ms())
             _check_same_body(standing, fingerprint)
-        asked = self._make(request, request_id, region, upload, collected.stored, fingerprint=fingerprint)
-        asked = replace(asked, created_at_ms=asked_at_ms)
-        comparison = self.ledger.register(asked)
-        while upload is not None and comparison.state is State.ERASED:
-            asked = replace(asked, id=identify_after_erasure(comparison))
-            comparison = self.ledger.register(asked)
+        asked = self._make(
+            request,
+            request_id,
+            region,
+            upload,
+            collected.stored,
+            fingerprint=fingerprint,
+            asked_at_ms=asked_at_ms,
+        )
+        comparison = register_upload(self.ledger, asked) if upload else self.ledger.register(asked)
         _check_same_asked(comparison, request, fingerprint, upload)
         if comparison.ended:
             return comparison
@@ -196,6 +200,7 @@ class ComparisonDesk:
         stored: Mapping[Role, StoredPhoto],
         *,
         fingerprint: str,
+        asked_at_ms: int,
     ) -> Comparison:
         # The bucket's own event compares an uploaded pair as well: under one identity it is paid for once.
         etags = {role: photo.etag or "" for role, photo in stored.items()}
@@ -206,7 +211,7 @@ class ComparisonDesk:
             origin=Origin.API if upload is None else Origin.UPLOAD,
             caller=request.caller if upload is None else None,
             fingerprint=fingerprint,
-            created_at_ms=self.clock.now_ms(),
+            created_at_ms=asked_at_ms,
             photos=stored,
             options=request.options,
         )

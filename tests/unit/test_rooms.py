@@ -31,6 +31,7 @@ DOMAIN = {
         "quota",
         "receive_photo",
         "regions",
+        "register_upload",
         "request_comparison",
         "result_event",
         "stopwatch",
