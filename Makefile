@@ -1,7 +1,7 @@
 PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
-CODE := src layers/imaging/imaging local tests
+CODE := src layers local bench tests
 export PYTHONPATH := src:layers/imaging
 
 # The two environments are installed side by side.
@@ -45,7 +45,7 @@ record-events: .venv/ready .local/cloud/ready ## record events/ anew from the lo
 
 lock: ## pin every requirement anew, with hashes
 	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv
-	@for name in layers/runtime/requirements layers/imaging/requirements requirements/dev requirements/cloud; do \
+	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/cloud; do \
 		.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
 			--no-header --no-annotate --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
 	done

@@ -1,0 +1,598 @@
+"""How much a stack bears: a simulated day of its backlog, workers and quota, and what such a month costs.
+
+Messages are worked in the order in which they came, by `worker_concurrency` workers. A worker reads and
+prepares its pair (`overhead_ms`), books a slot of the quota's bucket within `BULK_HORIZON_S`, waits for it,
+calls the provider, and is free for the next message. Requests of the API are worked by functions of their
+own, and book within `INTERACTIVE_HORIZON_S`. Time passes in whole milliseconds, from event to event; chance
+comes from one seed, so a scenario always has the same outcome.
+
+`python -m bench.capacity --help` tells what can be asked.
+"""
+
+import heapq
+import math
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import cycle
+from statistics import NormalDist
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facematch.compare_pair import RetryPolicy
+from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
+
+type Times = NDArray[np.int64]
+type Numbers = NDArray[np.float64]
+
+WORKER_CONCURRENCIES: Final = (2, 4, 8, 12, 20, 40, 100, 200, 400, 1000)
+"""What the template allows for `WorkerConcurrency`; SQS allows one event source no more than the last."""
+CLOSING_TIME_S: Final = 20.0
+ANSWER_TIME_S: Final = 10.0
+"""What the worker keeps back of its time-out, and what a caller of the API waits, as the functions say."""
+CALL_TIMEOUT_S: Final = RetryPolicy().call_timeout_s
+BUCKET_ROUND_TRIP_MS: Final = 5
+"""How long DynamoDB takes to refuse a slot: assumed."""
+MINUTE_MS: Final = 60_000
+DAY_S: Final = 86_400
+
+_POSTPONED_MS: Final = 1000
+"""How long a comparison without a slot rests on the queue: less than a second, in SQS's whole seconds."""
+_BULK_HORIZON_MS: Final = round(BULK_HORIZON_S * 1000)
+_INTERACTIVE_HORIZON_MS: Final = round(INTERACTIVE_HORIZON_S * 1000)
+_ANSWER_TIME_MS: Final = round(ANSWER_TIME_S * 1000)
+_DAY_MINUTES: Final = 1440
+_BUSIEST_MINUTE: Final = 14 * 60
+_HIGHEST_PEAK_FACTOR: Final = 100
+_NEVER: Final = 1 << 60
+
+
+def _input(default: Any, meaning: str) -> Any:  # noqa: ANN401 - like dataclasses.field
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What is asked of a stack, and how it is set up.
+
+    Raises
+    ------
+    ValueError
+        Something does not fit; the message says what.
+    """
+
+    pairs_per_day: int = _input(100_000, "pairs a day, from the bucket and the API together")
+    peak_factor: float = _input(4.0, "arrivals in the busiest minute, over the day's average")
+    interactive_share: float = _input(0.05, "the part of the pairs whose callers wait at the API")
+    qps: float = _input(10.0, "calls a second that the provider grants the account")
+    quota_share: float = _input(0.97, "the stack's part of them: QuotaShare")
+    latency_ms: float = _input(900.0, "the provider's latency, median")
+    latency_p95_ms: float = _input(1800.0, "the provider's latency, 95th percentile")
+    overhead_ms: float = _input(500.0, "a worker's own time for a pair: reading, normalising, the ledger")
+    worker_concurrency: int = _input(20, "workers at once: WorkerConcurrency")
+    function_timeout_s: float = _input(60.0, "Timeout of the compare function")
+    visibility_timeout_s: float = _input(120.0, "VisibilityTimeout of the comparisons queue")
+    crash_share: float = _input(0.0, "the part of the workers that die during their call")
+    seed: int = _input(1, "what chance starts from")
+
+    def __post_init__(self) -> None:
+        rules = {
+            "pairs_per_day and worker_concurrency are 1 or more": self.pairs_per_day >= 1
+            and self.worker_concurrency >= 1,
+            "peak_factor lies from 1 to 100": 1 <= self.peak_factor <= _HIGHEST_PEAK_FACTOR,
+            "interactive_share lies from 0 to 1": 0 <= self.interactive_share <= 1,
+            "qps is above 0": self.qps > 0,
+            "quota_share is above 0, and 1 at the most": 0 < self.quota_share <= 1,
+            "latency_ms is above 0, and latency_p95_ms no less": 0 < self.latency_ms <= self.latency_p95_ms,
+            "overhead_ms is 0 or more": self.overhead_ms >= 0,
+            "function_timeout_s is over what a worker keeps back": self.function_timeout_s > CLOSING_TIME_S,
+            "visibility_timeout_s is no less than function_timeout_s": self.visibility_timeout_s
+            >= self.function_timeout_s,
+            "crash_share is 0 or more, and less than 1": 0 <= self.crash_share < 1,
+        }
+        if broken := [rule for rule, holds in rules.items() if not holds]:
+            raise ValueError("; ".join(broken))
+
+    @property
+    def interval_ms(self) -> int:
+        """The time from one slot to the next, in whole milliseconds as the bucket has it."""
+        return math.ceil(1000 / (self.qps * self.quota_share))
+
+    @property
+    def slots_per_s(self) -> float:
+        """The most calls that the bucket lets through in a second."""
+        return 1000 / self.interval_ms
+
+    @property
+    def latency_sigma(self) -> float:
+        """The standard deviation of the latency's logarithm."""
+        return math.log(self.latency_p95_ms / self.latency_ms) / NormalDist().inv_cdf(0.95)
+
+    @property
+    def hold_s(self) -> float:
+        """How long a pair needs a worker, on average and without a wait for its slot."""
+        mean_latency_ms = self.latency_ms * math.exp(self.latency_sigma**2 / 2)
+        return (self.overhead_ms + mean_latency_ms) / 1000
+
+    @property
+    def workers_needed(self) -> float:
+        """The workers that use all slots, by Little's law."""
+        return self.slots_per_s * self.hold_s
+
+    @property
+    def capacity_per_s(self) -> float:
+        """The pairs a second that the workers can end: what the slots allow, or their own number."""
+        return min(self.slots_per_s, self.worker_concurrency / self.hold_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Times from a pair's arrival to its verdict."""
+
+    count: int
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a scenario went, from its start to the last verdict.
+
+    `arrivals`, `verdicts` and `backlog` hold a number a minute; `backlog` is what came and has no verdict at
+    the minute's end, and `oldest_s` the longest that a pair waited for its worker. `worker_s` and `request_s`
+    are the running times of the compare and API functions, `slot_wait_s` what of that was waiting for slots.
+    `postponed` counts messages sent anew as no slot came in time, `late_answers` requests answered so.
+    """
+
+    scenario: Scenario
+    bulk: Waits
+    interactive: Waits
+    late_answers: int
+    postponed: int
+    oldest_s: float
+    arrivals: tuple[int, ...]
+    verdicts: tuple[int, ...]
+    backlog: tuple[int, ...]
+    calls: int
+    first_call_s: float
+    last_call_s: float
+    last_verdict_s: float
+    bucket_writes: int
+    busiest_bucket_writes_per_s: float
+    worker_s: float
+    request_s: float
+    slot_wait_s: float
+    worker_invocations: int
+    most_at_once: int
+
+    @property
+    def call_rate_per_s(self) -> float:
+        """Calls a second from the first slot to the last."""
+        span_s = self.last_call_s - self.first_call_s
+        return (self.calls - 1) / span_s if span_s else 0.0
+
+    @property
+    def quota_used(self) -> float:
+        """The part of the account's quota that was used from the first slot to the last."""
+        return self.call_rate_per_s / self.scenario.qps
+
+    @property
+    def busiest_verdicts_per_s(self) -> float:
+        """The throughput of the best minute."""
+        return max(self.verdicts) / 60
+
+    @property
+    def mean_concurrency(self) -> float:
+        """Compare and API functions running, on average over the day or until the last verdict."""
+        return (self.worker_s + self.request_s) / max(self.last_verdict_s, DAY_S)
+
+    @property
+    def left_at_midnight(self) -> int:
+        """The backlog at the day's end."""
+        return self.backlog[_DAY_MINUTES - 1] if len(self.backlog) >= _DAY_MINUTES else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """How a burst of pairs goes; `calls_per_s` is the rate between the first slot and the last."""
+
+    duration_s: float
+    throughput_per_s: float
+    calls_per_s: float
+
+
+def simulate(scenario: Scenario) -> Outcome:
+    """Return the outcome of a day that begins with empty queues, worked through to its last verdict."""
+    chance = np.random.default_rng(scenario.seed)
+    arrived_ms = _draw_arrivals_ms(scenario, chance)
+    by_api = chance.random(scenario.pairs_per_day) < scenario.interactive_share
+    return _run(scenario, chance, messages_ms=arrived_ms[~by_api], requests_ms=arrived_ms[by_api])
+
+
+def simulate_burst(scenario: Scenario, pairs: int) -> Outcome:
+    """Return the outcome of `pairs` that are on the queue at once, and nothing besides."""
+    chance = np.random.default_rng(scenario.seed)
+    nothing = np.zeros(0, dtype=np.int64)
+    return _run(scenario, chance, messages_ms=np.zeros(pairs, dtype=np.int64), requests_ms=nothing)
+
+
+def predict_burst(
+    pairs: int, *, qps: float, share: float, concurrency: int, latency_s: float, overhead_s: float
+) -> Burst:
+    """Return how a burst goes where every call takes `latency_s`, and every pair `overhead_s` besides."""
+    scenario = Scenario(
+        qps=qps,
+        quota_share=share,
+        worker_concurrency=concurrency,
+        latency_ms=latency_s * 1000,
+        latency_p95_ms=latency_s * 1000,
+        overhead_ms=overhead_s * 1000,
+    )
+    outcome = simulate_burst(scenario, pairs)
+    return Burst(
+        duration_s=outcome.last_verdict_s,
+        throughput_per_s=pairs / outcome.last_verdict_s,
+        calls_per_s=outcome.call_rate_per_s,
+    )
+
+
+def arrival_curve(peak_factor: float) -> Numbers:
+    """Return each minute's part of a day's arrivals: a von Mises curve with that peak, at 14 h."""
+    sharpness_low, sharpness_high = 0.0, 1e5
+    for _ in range(80):
+        sharpness = (sharpness_low + sharpness_high) / 2
+        if _von_mises(sharpness).max() * _DAY_MINUTES < peak_factor:
+            sharpness_low = sharpness
+        else:
+            sharpness_high = sharpness
+    return _von_mises(sharpness_low)
+
+
+def _von_mises(sharpness: float) -> Numbers:
+    angle = 2 * np.pi * (np.arange(_DAY_MINUTES) - _BUSIEST_MINUTE) / _DAY_MINUTES
+    curve = np.exp(sharpness * (np.cos(angle) - 1))
+    return np.asarray(curve / curve.sum(), dtype=np.float64)
+
+
+def _draw_arrivals_ms(scenario: Scenario, chance: np.random.Generator) -> Times:
+    """Return when the pairs of a day come, each by chance within the curve."""
+    counts = chance.multinomial(scenario.pairs_per_day, arrival_curve(scenario.peak_factor))
+    minutes = np.repeat(np.arange(_DAY_MINUTES), counts)
+    arrived_ms = minutes * MINUTE_MS + chance.integers(0, MINUTE_MS, size=len(minutes))
+    return np.asarray(np.sort(arrived_ms), dtype=np.int64)
+
+
+def _run(
+    scenario: Scenario, chance: np.random.Generator, *, messages_ms: Times, requests_ms: Times
+) -> Outcome:
+    log = _Stack(scenario, messages_ms, requests_ms, chance).run()
+    return _summarise(scenario, np.sort(np.concatenate((messages_ms, requests_ms))), log)
+
+
+_COLUMNS: Final = ("arrived", "begun", "ready", "turn", "slot", "ended", "kind")
+"""One row an invocation, in milliseconds: `turn` is when it booked its slot or gave up, `slot` is -1 then."""
+
+
+class _Kind(IntEnum):
+    """Who was invoked, for a pair from where, and whether that brought a verdict."""
+
+    WORKER = 0
+    WORKER_FOR_API = 1
+    API = 2
+    POSTPONED = 3
+    CRASHED = 4
+    ANSWERED_LATE = 5
+
+
+class _Stack:
+    """The state of a stack while time passes, in whole milliseconds."""
+
+    def __init__(
+        self, scenario: Scenario, messages_ms: Times, requests_ms: Times, chance: np.random.Generator
+    ) -> None:
+        self.crash_share = scenario.crash_share
+        self.chance = chance
+        pairs = len(messages_ms) + len(requests_ms)
+        self.latencies_ms: Iterator[int] = cycle(_draw_latencies_ms(scenario, chance, max(pairs, 1)).tolist())
+        self.messages_ms: list[int] = [*messages_ms.tolist(), _NEVER]
+        self.requests_ms: list[int] = [*requests_ms.tolist(), _NEVER]
+        self.messages_taken = 0
+        self.requests_taken = 0
+        # Messages that came back: when they can be seen, when their pair arrived, and from where.
+        self.returned: list[tuple[int, int, _Kind]] = []
+        # When each worker is free.
+        self.workers_ms = [0] * scenario.worker_concurrency
+        self.interval_ms = scenario.interval_ms
+        self.next_slot_ms = -1
+        self.overhead_ms = round(scenario.overhead_ms)
+        self.patience_ms = round((scenario.function_timeout_s - CLOSING_TIME_S) * 1000)
+        # A crash leaves the message hidden and the comparison leased.
+        self.crash_pause_ms = max(
+            round(scenario.visibility_timeout_s * 1000), self.patience_ms + round(CALL_TIMEOUT_S * 1000)
+        )
+        self.log = array("q")
+
+    def run(self) -> Times:
+        """Let time pass until nothing is left to do; return the log."""
+        while True:
+            start_ms = max(self._next_visible_ms(), self.workers_ms[0])
+            turn_ms = self._find_turn_ms(start_ms, self.patience_ms, _BULK_HORIZON_MS)
+            request_ms = self.requests_ms[self.requests_taken]
+            if request_ms < min(turn_ms, _NEVER):
+                request_turn_ms = self._find_turn_ms(request_ms, _ANSWER_TIME_MS, _INTERACTIVE_HORIZON_MS)
+                if request_turn_ms <= turn_ms:
+                    self._answer(request_ms, request_turn_ms)
+                    continue
+            if start_ms == _NEVER:
+                return np.frombuffer(self.log, dtype=np.int64).reshape(-1, len(_COLUMNS))
+            self._work(start_ms, turn_ms)
+
+    def _next_visible_ms(self) -> int:
+        message_ms = self.messages_ms[self.messages_taken]
+        if self.returned and self.returned[0][0] < message_ms:
+            return self.returned[0][0]
+        return message_ms
+
+    def _find_turn_ms(self, start_ms: int, patience_ms: int, horizon_ms: int) -> int:
+        """Return when one who starts at `start_ms` books a slot or, having found none in time, gives up."""
+        ready_ms = start_ms + self.overhead_ms
+        if self.next_slot_ms > start_ms + patience_ms:
+            return max(ready_ms, start_ms + patience_ms)
+        return max(ready_ms, self.next_slot_ms - horizon_ms)
+
+    def _book(self, turn_ms: int) -> int:
+        slot_ms = max(self.next_slot_ms, turn_ms)
+        self.next_slot_ms = slot_ms + self.interval_ms
+        return slot_ms
+
+    def _work(self, start_ms: int, turn_ms: int) -> None:
+        """Have the first free worker take the oldest message."""
+        if self.returned and self.returned[0][0] < self.messages_ms[self.messages_taken]:
+            _, arrived_ms, kind = heapq.heappop(self.returned)
+        else:
+            arrived_ms, kind = self.messages_ms[self.messages_taken], _Kind.WORKER
+            self.messages_taken += 1
+        slot_ms, end_ms, outcome = -1, turn_ms, _Kind.POSTPONED
+        if self.next_slot_ms > start_ms + self.patience_ms:
+            heapq.heappush(self.returned, (turn_ms + _POSTPONED_MS, arrived_ms, kind))
+        else:
+            slot_ms = self._book(turn_ms)
+            if self.crash_share and self.chance.random() < self.crash_share:
+                end_ms, outcome = slot_ms, _Kind.CRASHED
+                heapq.heappush(self.returned, (start_ms + self.crash_pause_ms, arrived_ms, kind))
+            else:
+                end_ms, outcome = slot_ms + next(self.latencies_ms), kind
+        heapq.heapreplace(self.workers_ms, end_ms)
+        self.log.extend(
+            (arrived_ms, start_ms, start_ms + self.overhead_ms, turn_ms, slot_ms, end_ms, outcome)
+        )
+
+    def _answer(self, arrived_ms: int, turn_ms: int) -> None:
+        """Have a function of its own work the oldest request; without a slot in time it goes on the queue."""
+        self.requests_taken += 1
+        slot_ms, end_ms, outcome = -1, turn_ms, _Kind.ANSWERED_LATE
+        if self.next_slot_ms > arrived_ms + _ANSWER_TIME_MS:
+            heapq.heappush(self.returned, (turn_ms + _POSTPONED_MS, arrived_ms, _Kind.WORKER_FOR_API))
+        else:
+            slot_ms = self._book(turn_ms)
+            end_ms, outcome = slot_ms + next(self.latencies_ms), _Kind.API
+        self.log.extend(
+            (arrived_ms, arrived_ms, arrived_ms + self.overhead_ms, turn_ms, slot_ms, end_ms, outcome)
+        )
+
+
+def _draw_latencies_ms(scenario: Scenario, chance: np.random.Generator, count: int) -> Times:
+    """Return log-normal latencies, none longer than a call is waited for."""
+    latencies_ms = chance.lognormal(math.log(scenario.latency_ms), scenario.latency_sigma, count)
+    return np.asarray(np.minimum(latencies_ms, CALL_TIMEOUT_S * 1000).round(), dtype=np.int64)
+
+
+def _summarise(scenario: Scenario, arrived_ms: Times, log: Times) -> Outcome:
+    row = dict(zip(_COLUMNS, log.T, strict=True))
+    kind = row["kind"]
+    called, by_worker = row["slot"] >= 0, (kind != _Kind.API) & (kind != _Kind.ANSWERED_LATE)
+    judged = kind <= _Kind.API
+    waits_ms = row["ended"] - row["arrived"]
+    slots_ms = np.sort(row["slot"][called])
+    last_verdict_ms = int(row["ended"][judged].max())
+    minutes = last_verdict_ms // MINUTE_MS + 1
+    verdicts = _count_by_minute(row["ended"][judged], minutes)
+    arrivals = _count_by_minute(arrived_ms, minutes)
+    writes = _count_bucket_writes(scenario, row)
+    return Outcome(
+        scenario=scenario,
+        bulk=_measure_waits(waits_ms[kind == _Kind.WORKER]),
+        interactive=_measure_waits(waits_ms[(kind == _Kind.WORKER_FOR_API) | (kind == _Kind.API)]),
+        late_answers=int((kind == _Kind.ANSWERED_LATE).sum()),
+        postponed=int((kind == _Kind.POSTPONED).sum()),
+        oldest_s=float((row["begun"] - row["arrived"]).max()) / 1000,
+        arrivals=tuple(arrivals.tolist()),
+        verdicts=tuple(verdicts.tolist()),
+        backlog=tuple((arrivals - verdicts).cumsum().tolist()),
+        calls=len(slots_ms),
+        first_call_s=float(slots_ms[0]) / 1000,
+        last_call_s=float(slots_ms[-1]) / 1000,
+        last_verdict_s=last_verdict_ms / 1000,
+        bucket_writes=int(writes.sum()),
+        busiest_bucket_writes_per_s=float(_count_by_minute(row["turn"], minutes, writes).max()) / 60,
+        worker_s=float((row["ended"] - row["begun"])[by_worker].sum()) / 1000,
+        request_s=float((row["ended"] - row["begun"])[~by_worker].sum()) / 1000,
+        slot_wait_s=float((row["slot"] - row["ready"])[called].sum()) / 1000,
+        worker_invocations=int(by_worker.sum()),
+        most_at_once=_count_most_at_once(row["begun"], row["ended"]),
+    )
+
+
+def _count_by_minute(times_ms: Times, minutes: int, weights: Times | None = None) -> Times:
+    return np.bincount(times_ms // MINUTE_MS, weights, minutes).astype(np.int64)
+
+
+def _count_bucket_writes(scenario: Scenario, row: Mapping[str, Times]) -> Times:
+    """Return what each invocation writes to the bucket.
+
+    A slot is one write, and two where the bucket was idle. Who is beyond its horizon is refused by a write,
+    and asks again when a slot may have come within it: once an interval.
+    """
+    period_ms = scenario.interval_ms + BUCKET_ROUND_TRIP_MS
+    refused = -((row["ready"] - row["turn"]) // period_ms)
+    booked = np.where(row["slot"] == row["turn"], 2, 1)
+    return np.asarray(refused + np.where(row["slot"] >= 0, booked, 0), dtype=np.int64)
+
+
+def _measure_waits(waits_ms: Times) -> Waits:
+    if not len(waits_ms):
+        return Waits(0, 0.0, 0.0, 0.0, 0.0)
+    ranks = (50, 95, 99, 100)
+    p50_s, p95_s, p99_s, longest_s = np.percentile(waits_ms, ranks, method="inverted_cdf") / 1000
+    return Waits(len(waits_ms), float(p50_s), float(p95_s), float(p99_s), float(longest_s))
+
+
+def _count_most_at_once(begun_ms: Times, ended_ms: Times) -> int:
+    """Return how many overlap at the most; one that begins as another ends does not overlap it."""
+    begun_ms = np.sort(begun_ms)
+    before = np.searchsorted(np.sort(ended_ms), begun_ms, side="right")
+    return int((np.arange(1, len(begun_ms) + 1) - before).max())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What one pair takes of AWS, from its photos to its published verdict.
+
+    `ledger_writes` and `ledger_reads` are DynamoDB's request units, without those of the quota's bucket;
+    `queue_requests` are SQS's, with each message received and deleted on its own, the results too. A round
+    trip is one request of the uploads or publish function.
+    """
+
+    ledger_writes: int
+    ledger_reads: int
+    queue_requests: int
+    photo_writes: int
+    photo_reads: int
+    stored_size_bytes: int
+    invocations: int
+    uploads_round_trips: int
+    publish_round_trips: int
+
+
+BUCKET_PAIR: Final = Footprint(
+    ledger_writes=13,
+    ledger_reads=4,
+    queue_requests=15,
+    photo_writes=2,
+    photo_reads=4,
+    stored_size_bytes=2_200,
+    invocations=5,
+    uploads_round_trips=6,
+    publish_round_trips=11,
+)
+"""A pair that comes by the bucket: two notifications, a deadline, a comparison, a result."""
+API_PAIR: Final = Footprint(
+    ledger_writes=12,
+    ledger_reads=4,
+    queue_requests=6,
+    photo_writes=2,
+    photo_reads=0,
+    stored_size_bytes=1_900,
+    invocations=3,
+    uploads_round_trips=0,
+    publish_round_trips=5,
+)
+"""A pair that comes by the API with its photos and an `Idempotency-Key`; a worker looks at it once more."""
+
+ROUND_TRIP_S: Final = 0.015
+"""One request to DynamoDB, SQS or S3 from a function of 512 MB: assumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """List prices in USD without free tiers: AWS in `ap-southeast-1`, as known of 2025; check yours.
+
+    `provider_call` is the vendor's price of a successful call: 0.001 in Hong Kong, 0.002 in Indonesia; for
+    Singapore and Malaysia it states none.
+    """
+
+    lambda_gb_second: float = 0.0000166667
+    lambda_million_requests: float = 0.20
+    sqs_million_requests: float = 0.40
+    dynamodb_million_writes: float = 0.7115
+    dynamodb_million_reads: float = 0.1423
+    dynamodb_gb_month_with_recovery: float = 0.513
+    s3_thousand_writes: float = 0.005
+    s3_thousand_reads: float = 0.0004
+    api_million_requests: float = 4.25
+    secret_month: float = 0.40
+    secrets_thousand_reads: float = 0.005
+    logs_gb: float = 0.70
+    metric_month: float = 0.30
+    alarm_month: float = 0.10
+    traces_million: float = 5.00
+    transfer_out_gb: float = 0.12
+    provider_call: float | None = None
+
+
+MONTH_DAYS: Final = 30
+RETENTION_DAYS: Final = 90
+WORKER_GB: Final = 1769 / 1024
+SMALL_GB: Final = 512 / 1024
+_GB: Final = 1e9
+_LOG_SIZE_BYTES: Final = 1_250
+"""One invocation's lines: two of our own (766 bytes measured), and Lambda's three."""
+_CALL_SIZE_BYTES: Final = 212_000
+"""Two photos of 75 kB, Base64 in a form (1.416 times as large)."""
+_TRACED_SHARE: Final = 0.05
+_SECRET_KEPT_S: Final = 300
+_METRICS: Final = 14
+_ALARMS: Final = 4
+_IDLE_POLLS: Final = 2 * 5 * 3 * 60 * 24 * MONTH_DAYS
+"""What Lambda asks of two empty queues in a month: five pollers each, every 20 s."""
+
+
+def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
+    """Return what a month of such days costs, in USD by part; without the provider's where it is unknown."""
+    by_bucket, by_api = outcome.bulk.count * MONTH_DAYS, outcome.interactive.count * MONTH_DAYS
+
+    def total(part: str) -> int:
+        amount: int = getattr(BUCKET_PAIR, part) * by_bucket + getattr(API_PAIR, part) * by_api
+        return amount
+
+    invocations = total("invocations") + outcome.postponed * MONTH_DAYS
+    small_s = (total("uploads_round_trips") + total("publish_round_trips")) * ROUND_TRIP_S
+    rescue_s = by_api * ROUND_TRIP_S
+    worker_s = (outcome.worker_s + outcome.request_s) * MONTH_DAYS + rescue_s
+    writes = total("ledger_writes") + outcome.bucket_writes * MONTH_DAYS
+    stored_gb = total("stored_size_bytes") * RETENTION_DAYS / MONTH_DAYS / _GB
+    secret_reads = outcome.mean_concurrency * MONTH_DAYS * DAY_S / _SECRET_KEPT_S
+    calls = outcome.calls * MONTH_DAYS
+    parts = {
+        "Lambda": (worker_s * WORKER_GB + small_s * SMALL_GB) * prices.lambda_gb_second
+        + invocations / 1e6 * prices.lambda_million_requests,
+        "SQS": (total("queue_requests") + _IDLE_POLLS + outcome.postponed * MONTH_DAYS * 3)
+        / 1e6
+        * prices.sqs_million_requests,
+        "DynamoDB": writes / 1e6 * prices.dynamodb_million_writes
+        + total("ledger_reads") / 1e6 * prices.dynamodb_million_reads
+        + stored_gb * prices.dynamodb_gb_month_with_recovery,
+        "S3": total("photo_writes") / 1e3 * prices.s3_thousand_writes
+        + total("photo_reads") / 1e3 * prices.s3_thousand_reads,
+        "API Gateway": by_api / 1e6 * prices.api_million_requests,
+        "Secrets Manager": prices.secret_month + secret_reads / 1e3 * prices.secrets_thousand_reads,
+        "CloudWatch": invocations * _LOG_SIZE_BYTES / _GB * prices.logs_gb
+        + _METRICS * prices.metric_month
+        + _ALARMS * prices.alarm_month,
+        "X-Ray": invocations * _TRACED_SHARE / 1e6 * prices.traces_million,
+        "Data transfer": calls * _CALL_SIZE_BYTES / _GB * prices.transfer_out_gb,
+    }
+    if prices.provider_call is not None:
+        parts["FaceCompare"] = calls * prices.provider_call
+    return parts
+
+
+if __name__ == "__main__":
+    from bench.capacity_report import main
+
+    main()

@@ -1,0 +1,708 @@
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from bench.capacity import (
+    ANSWER_TIME_S,
+    API_PAIR,
+    BUCKET_PAIR,
+    CALL_TIMEOUT_S,
+    CLOSING_TIME_S,
+    DAY_S,
+    MONTH_DAYS,
+    RETENTION_DAYS,
+    SMALL_GB,
+    WORKER_CONCURRENCIES,
+    WORKER_GB,
+    Footprint,
+    Outcome,
+    Prices,
+    Scenario,
+    arrival_curve,
+    predict_burst,
+    price_month,
+    simulate,
+    simulate_burst,
+)
+from bench.capacity_report import (
+    CHART,
+    PAGE,
+    TABLES,
+    choose_workers,
+    draw_page_chart,
+    find_limits,
+    format_duration,
+    main,
+    render_page,
+    render_report,
+)
+from facematch.adapters.ledger import DynamoDbLedger
+from facematch.adapters.photo_store import S3PhotoStore
+from facematch.adapters.queues import SqsComparisonQueue, SqsDeadlineQueue, SqsResultQueue
+from facematch.adapters.quota import DynamoDbQuota
+from facematch.collect_photos import InlinePhoto, PhotoCollector
+from facematch.compare_pair import Effort, PairComparer
+from facematch.comparison import StoredPhoto
+from facematch.discard_photos import PhotoDisposal
+from facematch.errors import AlreadyEndedError
+from facematch.inbox import InboxKey, make_inbox_key
+from facematch.ports import ArrivedPhoto
+from facematch.publish_result import ResultPublisher
+from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S, Patience, book_slot
+from facematch.receive_photo import PhotoIntake
+from facematch.regions import Region
+from facematch.request_comparison import ComparisonDesk, ComparisonRequest
+from facematch.verdict import Role
+from tests.factories import CALLER, make_answer, make_portrait
+from tests.fakes.clock import START_MS, FakeClock
+from tests.fakes.quota import InMemoryQuota
+from tests.fakes.world import EVENT_SOURCE, World, make_world
+from tests.template import ROOT, read_template
+
+SINGAPORE = Region.SINGAPORE
+
+
+def make_scenario(**changes: Any) -> Scenario:
+    """Make a day without a peak and without chance in the latency, all from the bucket."""
+    steady = {"peak_factor": 1.0, "interactive_share": 0.0, "latency_ms": 900.0, "latency_p95_ms": 900.0}
+    return Scenario(**(steady | changes))
+
+
+def make_day(pairs_per_s: float, **changes: Any) -> Outcome:
+    return simulate(make_scenario(pairs_per_day=round(pairs_per_s * DAY_S), **changes))
+
+
+# Known cases.
+
+
+@pytest.mark.parametrize(("qps", "calls_per_s"), [(3, 1000 / 344), (10, 1000 / 104)])
+def test_a_burst_leaves_at_the_rate_of_the_slots_where_workers_suffice(
+    qps: float, calls_per_s: float
+) -> None:
+    burst = predict_burst(300, qps=qps, share=0.97, concurrency=12, latency_s=0.3, overhead_s=0.5)
+
+    assert burst.calls_per_s == pytest.approx(calls_per_s)
+    assert burst.duration_s == pytest.approx(0.5 + 299 / calls_per_s + 0.3, abs=0.001)
+    assert burst.throughput_per_s == pytest.approx(300 / burst.duration_s)
+
+
+@pytest.mark.parametrize("workers", [1, 4, 8])
+def test_by_littles_law_few_workers_end_as_many_as_they_can_hold(workers: int) -> None:
+    burst = predict_burst(2000, qps=1000, share=1, concurrency=workers, latency_s=0.9, overhead_s=0.6)
+
+    assert burst.throughput_per_s == pytest.approx(workers / 1.5, rel=0.01)
+
+
+def test_by_littles_law_the_running_functions_are_the_arrivals_times_their_duration() -> None:
+    day = make_day(1.0, overhead_ms=600)
+
+    assert day.mean_concurrency == pytest.approx(1.0 * 1.5, rel=0.03)
+
+
+def test_arrivals_below_the_quota_leave_no_backlog() -> None:
+    day = make_day(5.0)
+
+    assert day.left_at_midnight < 20
+    assert day.oldest_s < 1
+    assert sum(day.verdicts) == sum(day.arrivals) == day.scenario.pairs_per_day
+
+
+def test_over_the_quota_the_backlog_grows_by_the_difference() -> None:
+    day = make_day(2.0, qps=1.0, quota_share=1.0)
+
+    surplus_per_s = 2.0 - day.scenario.slots_per_s
+    for hour in (3, 6, 12, 24):
+        assert day.backlog[hour * 60 - 1] == pytest.approx(surplus_per_s * hour * 3600, rel=0.02)
+    assert day.oldest_s == pytest.approx(DAY_S, rel=0.02)
+
+
+def test_a_doubled_quota_halves_a_burst_where_workers_suffice_and_does_nothing_where_they_do_not() -> None:
+    def rate(qps: float, workers: int) -> float:
+        return predict_burst(
+            500, qps=qps, share=1, concurrency=workers, latency_s=0.9, overhead_s=0.5
+        ).calls_per_s
+
+    assert rate(10, 100) == pytest.approx(2 * rate(5, 100))
+    assert rate(10, 4) == pytest.approx(rate(5, 4), rel=0.01)
+
+
+def test_a_peak_waits_and_is_gone_by_midnight() -> None:
+    day = simulate(Scenario(pairs_per_day=30_000, peak_factor=6, qps=1.5, interactive_share=0))
+
+    assert max(day.backlog) > 1000
+    assert day.left_at_midnight == 0
+    assert day.bulk.p50_s < day.bulk.p95_s <= day.bulk.p99_s <= day.bulk.longest_s
+
+
+def test_requests_overtake_the_backlog() -> None:
+    day = simulate(Scenario(pairs_per_day=60_000, peak_factor=1, qps=0.6, interactive_share=0.02))
+
+    assert day.bulk.p50_s > 3600
+    assert day.interactive.p95_s < INTERACTIVE_HORIZON_S + 0.5 + 1.8 + day.scenario.interval_ms / 1000
+    assert day.late_answers == 0
+
+
+def test_more_requests_than_the_quota_are_answered_late_and_yet_get_their_verdicts() -> None:
+    day = make_day(0.4, qps=0.2, interactive_share=1.0)
+
+    assert day.late_answers > 0
+    assert day.interactive.count == day.scenario.pairs_per_day
+
+
+def test_far_too_many_workers_find_no_slot_in_time_and_wear_out_the_bucket() -> None:
+    crowded, ample = (
+        simulate_burst(make_scenario(qps=3, worker_concurrency=workers), 600) for workers in (400, 8)
+    )
+
+    assert crowded.postponed > 0
+    assert crowded.bulk.count == ample.bulk.count == 600
+    assert crowded.bucket_writes > 50 * ample.bucket_writes
+    assert crowded.worker_s > 20 * ample.worker_s
+
+
+def test_a_pair_whose_worker_died_comes_again_when_it_is_visible() -> None:
+    outcome = simulate_burst(make_scenario(crash_share=0.1, visibility_timeout_s=120), 200)
+
+    assert outcome.bulk.count == 200
+    assert outcome.calls == outcome.worker_invocations > 200
+    assert outcome.bulk.longest_s > 120
+
+
+def test_a_lease_outlives_a_short_visibility() -> None:
+    scenario = make_scenario(crash_share=0.02, function_timeout_s=60, visibility_timeout_s=60)
+
+    lease_s = 60 - CLOSING_TIME_S + CALL_TIMEOUT_S
+    assert simulate_burst(scenario, 200).bulk.longest_s > lease_s
+
+
+def test_a_steady_quota_costs_one_write_a_slot_and_an_idle_one_two() -> None:
+    busy = simulate_burst(make_scenario(worker_concurrency=16), 3000)
+    idle = make_day(0.01)
+
+    assert busy.bucket_writes == pytest.approx(3000, rel=0.02)
+    assert idle.bucket_writes == pytest.approx(2 * idle.calls, rel=0.01)
+
+
+def test_the_same_seed_gives_the_same_outcome_and_another_one_another() -> None:
+    scenario = Scenario(pairs_per_day=2000, crash_share=0.01)
+
+    assert simulate(scenario) == simulate(scenario)
+    assert simulate(replace(scenario, seed=2)) != simulate(scenario)
+
+
+def test_latencies_have_the_stated_median_and_p95() -> None:
+    scenario = Scenario(pairs_per_day=40_000, peak_factor=1, overhead_ms=0, qps=1000, worker_concurrency=400)
+
+    day = simulate(scenario)
+
+    assert day.bulk.p50_s == pytest.approx(0.9, rel=0.02)
+    assert day.bulk.p95_s == pytest.approx(1.8, rel=0.03)
+    assert day.mean_concurrency == pytest.approx(40_000 / DAY_S * scenario.hold_s, rel=0.02)
+
+
+@pytest.mark.parametrize("peak_factor", [1.0, 2.5, 4.0, 20.0])
+def test_the_arrivals_curve_has_its_peak(peak_factor: float) -> None:
+    curve = arrival_curve(peak_factor)
+
+    assert curve.sum() == pytest.approx(1)
+    assert curve.max() * len(curve) == pytest.approx(peak_factor, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"qps": 0}, "qps is above 0"),
+        ({"quota_share": 1.1}, "quota_share"),
+        ({"peak_factor": 0.5}, "peak_factor"),
+        ({"interactive_share": 2}, "interactive_share"),
+        ({"latency_ms": 2000}, "latency_p95_ms"),
+        ({"overhead_ms": -1}, "overhead_ms"),
+        ({"worker_concurrency": 0}, "worker_concurrency"),
+        ({"function_timeout_s": 20}, "function_timeout_s"),
+        ({"visibility_timeout_s": 59}, "visibility_timeout_s"),
+        ({"crash_share": 1}, "crash_share"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_refused(changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        Scenario(**changes)
+
+
+# What always holds.
+
+BOUNDED = settings(max_examples=60, deadline=None, derandomize=True)
+scenarios = st.builds(
+    Scenario,
+    pairs_per_day=st.integers(1, 400),
+    peak_factor=st.floats(1, 20),
+    interactive_share=st.floats(0, 1),
+    qps=st.floats(0.2, 200),
+    quota_share=st.floats(0.1, 1),
+    latency_ms=st.floats(1, 2000),
+    latency_p95_ms=st.floats(2000, 20_000),
+    overhead_ms=st.floats(0, 3000),
+    worker_concurrency=st.integers(1, 60),
+    crash_share=st.sampled_from([0.0, 0.0, 0.2]),
+    seed=st.integers(0, 1000),
+)
+
+
+@BOUNDED
+@given(scenarios)
+def test_every_pair_of_a_day_gets_one_verdict(scenario: Scenario) -> None:
+    day = simulate(scenario)
+
+    assert day.bulk.count + day.interactive.count == sum(day.verdicts) == scenario.pairs_per_day
+    assert sum(day.arrivals) == scenario.pairs_per_day
+    assert min(day.backlog) >= 0
+    assert day.backlog[-1] == 0
+    assert day.calls >= scenario.pairs_per_day
+    assert day.bucket_writes >= day.calls
+
+
+@BOUNDED
+@given(scenarios, st.integers(2, 300))
+def test_no_burst_goes_beyond_its_workers_or_its_slots(scenario: Scenario, pairs: int) -> None:
+    outcome = simulate_burst(scenario, pairs)
+
+    assert outcome.most_at_once <= scenario.worker_concurrency
+    assert outcome.call_rate_per_s <= scenario.slots_per_s * (1 + 1e-9)
+    assert outcome.slot_wait_s <= outcome.worker_s <= scenario.worker_concurrency * outcome.last_verdict_s + 1
+
+
+@BOUNDED
+@given(
+    pairs=st.integers(1, 200),
+    qps=st.floats(0.5, 100),
+    concurrency=st.integers(1, 40),
+    latency_s=st.floats(0.01, 3),
+    overhead_s=st.floats(0, 2),
+)
+def test_more_workers_and_more_calls_a_second_never_slow_a_burst_down(
+    pairs: int, qps: float, concurrency: int, latency_s: float, overhead_s: float
+) -> None:
+    def duration(qps: float, concurrency: int) -> float:
+        return predict_burst(
+            pairs, qps=qps, share=1, concurrency=concurrency, latency_s=latency_s, overhead_s=overhead_s
+        ).duration_s
+
+    base_s = duration(qps, concurrency)
+    # Where a worker's time to find a slot runs out, its pair rests for a second.
+    assert duration(qps, concurrency + 1) <= base_s + 1
+    assert duration(qps * 2, concurrency) <= base_s + 1
+
+
+# The model is that of the code.
+
+
+@pytest.mark.parametrize("qps", [3, 10, 100, 1000])
+def test_slots_are_as_far_apart_as_in_the_bucket(qps: float) -> None:
+    class Client:
+        interval_ms = 0
+
+        def update_item(self, *, ExpressionAttributeValues: Any, **_: Any) -> Any:  # noqa: N803 - AWS's name
+            self.interval_ms = int(ExpressionAttributeValues[":interval"]["N"])
+            return {"Attributes": {"next_ms": {"N": str(START_MS + self.interval_ms)}}}
+
+    client: Any = Client()
+    scenario = Scenario(qps=qps)
+    quota = DynamoDbQuota(client, "ledger", {SINGAPORE: qps * scenario.quota_share})
+    quota.reserve(SINGAPORE, now_ms=START_MS, horizon_ms=1000)
+
+    assert scenario.interval_ms == client.interval_ms
+
+
+def test_a_lone_worker_calls_when_one_that_books_with_the_quotas_code_would() -> None:
+    clock, quota = FakeClock(), InMemoryQuota({SINGAPORE: 0.2})
+    slots_ms = []
+    for _ in range(5):
+        clock.advance(0.5)
+        slots_ms.append(book_slot(quota, SINGAPORE, Patience(BULK_HORIZON_S, 40), clock))
+        clock.advance((slots_ms[-1] - clock.now_ms()) / 1000 + 0.9)
+
+    outcome = simulate_burst(make_scenario(qps=0.2, quota_share=1, worker_concurrency=1, overhead_ms=500), 5)
+
+    assert outcome.first_call_s == pytest.approx((slots_ms[0] - START_MS) / 1000)
+    assert outcome.last_call_s == pytest.approx((slots_ms[-1] - START_MS) / 1000)
+    assert outcome.last_verdict_s == pytest.approx((clock.at_ms - START_MS) / 1000)
+
+
+@pytest.mark.parametrize(
+    ("handler", "name", "modelled"),
+    [("compare", "_CLOSING_TIME_S", CLOSING_TIME_S), ("api", "_ANSWER_TIME_S", ANSWER_TIME_S)],
+)
+def test_the_functions_keep_back_and_wait_as_long_as_the_model(
+    handler: str, name: str, modelled: float
+) -> None:
+    source = (ROOT / "src" / "facematch" / "handlers" / f"{handler}.py").read_text(encoding="utf-8")
+    match = re.search(rf"^{name}.*= ([0-9.]+)$", source, re.MULTILINE)
+
+    assert match
+    assert float(match[1]) == modelled
+
+
+def test_the_model_knows_what_the_template_sets() -> None:
+    template = read_template()
+    parameters, resources = template["Parameters"], template["Resources"]
+    compare, uploads, publish, api = (
+        resources[name]["Properties"] for name in ("Compare", "Uploads", "Publish", "Api")
+    )
+    standard = Scenario()
+
+    assert tuple(parameters["WorkerConcurrency"]["AllowedValues"]) == WORKER_CONCURRENCIES
+    assert float(parameters["QuotaShare"]["Default"]) == standard.quota_share
+    assert parameters["RecordRetentionDays"]["Default"] == RETENTION_DAYS
+    assert compare["Timeout"] == standard.function_timeout_s
+    visibility_s = resources["ComparisonsQueue"]["Properties"]["VisibilityTimeout"]
+    assert visibility_s == standard.visibility_timeout_s
+    assert {compare["MemorySize"], api["MemorySize"]} == {WORKER_GB * 1024}
+    assert {uploads["MemorySize"], publish["MemorySize"]} == {SMALL_GB * 1024}
+    assert uploads["Events"]["Uploads"]["Properties"]["ScalingConfig"] == {"MaximumConcurrency": 10}
+    assert "ParallelizationFactor" not in publish["Events"]["Outbox"]["Properties"]
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts requests to AWS, and DynamoDB's units, without those of the quota's bucket."""
+
+    spy: Any
+    requests: Counter[str] = field(default_factory=Counter)
+    writes: int = 0
+    reads: int = 0
+    _key: Any = None
+    _size_before: int = 0
+
+    def attach(self, client: Any) -> Any:
+        service = client.meta.service_model.service_name
+        client.meta.events.register(f"before-parameter-build.{service}.*", self.note_request)
+        client.meta.events.register(f"after-call.{service}.*", self.note_answer)
+        return client
+
+    def note_request(self, params: Any, model: Any, **_: Any) -> None:
+        self._key = None
+        if model.service_model.service_name == "dynamodb":
+            key = params.get("Key") or {"pk": params["Item"]["pk"]}
+            if key["pk"]["S"].startswith("quota#"):
+                return
+            self._key, self._size_before = key, self.measure(key)
+        self.requests[model.name] += 1
+
+    def note_answer(self, model: Any, **_: Any) -> None:
+        if self._key is None:
+            return
+        size = max(self._size_before, self.measure(self._key), 1)
+        if model.name == "GetItem":
+            self.reads += math.ceil(size / 4096)
+        else:
+            self.writes += math.ceil(size / 1024)
+
+    def measure(self, key: Any) -> int:
+        item = self.spy.get_item(TableName="ledger", Key=key).get("Item", {})
+        return sum(len(name) + _size(value) for name, value in item.items())
+
+    def measure_table(self) -> int:
+        items = self.spy.scan(TableName="ledger")["Items"]
+        keys = [{"pk": item["pk"]} for item in items if not item["pk"]["S"].startswith("quota#")]
+        return sum(self.measure(key) + 100 for key in keys)
+
+
+def _size(value: dict[str, Any]) -> int:
+    """Return what DynamoDB counts for an attribute, by its documentation."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            return (len(content.strip("-").replace(".", "")) + 1) // 2 + 1
+        case "M":
+            return 3 + sum(len(name) + 1 + _size(inner) for name, inner in content.items())
+    return 1
+
+
+@dataclass(slots=True)
+class MeteredStack:
+    """The use cases over moto; their requests are counted, those of the `customer` who uploads are not."""
+
+    meter: Meter
+    world: World
+    intake: PhotoIntake
+    comparer: PairComparer
+    publisher: ResultPublisher
+    desk: ComparisonDesk
+    customer: Any
+
+
+@contextmanager
+def run_metered_stack() -> Iterator[MeteredStack]:
+    with mock_aws():
+        session = boto3.Session("none", "none", region_name="ap-southeast-1")
+        spy: Any = session.client("dynamodb")
+        spy.create_table(
+            TableName="ledger",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        where: Any = {"LocationConstraint": "ap-southeast-1"}
+        session.client("s3").create_bucket(Bucket="photos", CreateBucketConfiguration=where)
+        url = session.client("sqs").create_queue(QueueName="queue")["QueueUrl"]
+        yield make_metered_stack(session, Meter(spy), url)
+
+
+def make_metered_stack(session: boto3.Session, meter: Meter, url: str) -> MeteredStack:
+    dynamodb, s3, sqs = (meter.attach(session.client(name)) for name in ("dynamodb", "s3", "sqs"))
+    world = make_world(make_answer())
+    clock, regions = world.clock, world.regions
+    ledger, store = DynamoDbLedger(dynamodb, "ledger", RETENTION_DAYS), S3PhotoStore(s3, "photos")
+    comparisons, disposal = SqsComparisonQueue(sqs, url), PhotoDisposal(ledger, store)
+    comparer = replace(
+        world.comparer,
+        ledger=ledger,
+        photos=store,
+        quota=DynamoDbQuota(dynamodb, "ledger", dict.fromkeys(Region, 10.0)),
+    )
+    return MeteredStack(
+        meter=meter,
+        world=world,
+        customer=session.client("s3"),
+        comparer=comparer,
+        intake=PhotoIntake(
+            ledger=ledger,
+            comparisons=comparisons,
+            deadlines=SqsDeadlineQueue(sqs, url),
+            clock=clock,
+            regions=regions,
+            options=world.options,
+            pair_deadline_s=3600,
+        ),
+        publisher=ResultPublisher(
+            ledger=ledger,
+            results=SqsResultQueue(sqs, url),
+            clock=clock,
+            source=EVENT_SOURCE,
+            disposal=disposal,
+            deletes_uploads=True,
+        ),
+        desk=ComparisonDesk(
+            ledger=ledger,
+            photos=store,
+            collector=PhotoCollector(store, comparer),
+            comparisons=comparisons,
+            comparer=comparer,
+            disposal=disposal,
+            clock=clock,
+            regions=regions,
+        ),
+    )
+
+
+def make_footprint(meter: Meter, *, uploads: int, invocations: int, trips: dict[str, int]) -> Footprint:
+    """Make what was counted; each upload brings a notification, and every message is received and deleted."""
+    asked = meter.requests
+    return Footprint(
+        ledger_writes=meter.writes,
+        ledger_reads=meter.reads,
+        queue_requests=3 * (asked["SendMessage"] + uploads),
+        photo_writes=asked["PutObject"] + uploads,
+        photo_reads=asked["GetObject"] + asked["HeadObject"],
+        stored_size_bytes=round(meter.measure_table(), -2),
+        invocations=invocations,
+        uploads_round_trips=trips.get("uploads", 0),
+        publish_round_trips=trips["publish"],
+    )
+
+
+def upload(stack: MeteredStack, role: Role, pair_id: str) -> str | None:
+    """Put a photo into the bucket and have its event received; return the comparison of a complete pair."""
+    key = make_inbox_key("singapore", pair_id, role, "jpg")
+    put = stack.customer.put_object(Bucket="photos", Key=key, Body=make_portrait(role))
+    arrived = ArrivedPhoto(
+        photo=StoredPhoto(key=key, etag=put["ETag"].strip('"')),
+        sequencer=f"{list(Role).index(role):032x}",
+        arrived_at_ms=stack.world.clock.now_ms(),
+    )
+    return stack.intake.receive(InboxKey("singapore", pair_id, role), arrived)
+
+
+def test_a_pair_of_the_bucket_takes_what_the_model_counts() -> None:
+    pair_id = "customer-4711-0123456789"
+    with run_metered_stack() as stack:
+        _, comparison_id = (upload(stack, role, pair_id) for role in Role)
+        stack.intake.expire("singapore", pair_id)
+        trips = {"uploads": stack.meter.requests.total()}
+        assert comparison_id
+        stack.comparer.compare(comparison_id, Effort(BULK_HORIZON_S, 40))
+        before_publish = stack.meter.requests.total()
+        stack.publisher.publish(comparison_id)
+        trips["publish"] = stack.meter.requests.total() - before_publish
+
+        # Two notifications and a deadline for uploads, one for compare, one for publish.
+        counted = make_footprint(stack.meter, uploads=2, invocations=5, trips=trips)
+
+    assert counted == BUCKET_PAIR
+
+
+def test_a_pair_of_the_api_takes_what_the_model_counts() -> None:
+    with run_metered_stack() as stack:
+        request = ComparisonRequest(
+            caller=CALLER,
+            photos={role: InlinePhoto(make_portrait(role)) for role in Role},
+            options=stack.world.options,
+            idempotency_key="4711",
+        )
+        comparison = stack.desk.submit(request, Effort(INTERACTIVE_HORIZON_S, ANSWER_TIME_S))
+        with pytest.raises(AlreadyEndedError):
+            stack.comparer.compare(comparison.id, Effort(BULK_HORIZON_S, 40))
+        before_publish = stack.meter.requests.total()
+        stack.publisher.publish(comparison.id)
+        trips = {"publish": stack.meter.requests.total() - before_publish}
+
+        counted = make_footprint(stack.meter, uploads=0, invocations=3, trips=trips)
+
+    assert counted == API_PAIR
+
+
+# The cost.
+
+
+def make_prices(**usd: float) -> Prices:
+    """Make prices that are nothing but those given."""
+    return Prices(**({entry.name: 0.0 for entry in fields(Prices)} | usd))
+
+
+@pytest.mark.parametrize(
+    ("price", "part"),
+    [
+        ("lambda_gb_second", "Lambda"),
+        ("lambda_million_requests", "Lambda"),
+        ("sqs_million_requests", "SQS"),
+        ("dynamodb_million_writes", "DynamoDB"),
+        ("dynamodb_million_reads", "DynamoDB"),
+        ("dynamodb_gb_month_with_recovery", "DynamoDB"),
+        ("s3_thousand_writes", "S3"),
+        ("s3_thousand_reads", "S3"),
+        ("api_million_requests", "API Gateway"),
+        ("secret_month", "Secrets Manager"),
+        ("secrets_thousand_reads", "Secrets Manager"),
+        ("logs_gb", "CloudWatch"),
+        ("metric_month", "CloudWatch"),
+        ("alarm_month", "CloudWatch"),
+        ("traces_million", "X-Ray"),
+        ("transfer_out_gb", "Data transfer"),
+        ("provider_call", "FaceCompare"),
+    ],
+)
+def test_each_price_makes_its_part_of_the_month(price: str, part: str) -> None:
+    day = simulate(Scenario(pairs_per_day=500))
+
+    paid = {name for name, usd in price_month(day, make_prices(**{price: 1.0})).items() if usd}
+
+    assert paid == {part}
+
+
+def test_the_provider_is_paid_by_the_call_and_left_out_where_its_price_is_not_stated() -> None:
+    day = simulate_burst(make_scenario(crash_share=0.1), 300)
+
+    assert price_month(day, Prices(provider_call=0.001))["FaceCompare"] == pytest.approx(
+        day.calls * MONTH_DAYS * 0.001
+    )
+    assert "FaceCompare" not in price_month(day, Prices())
+
+
+def test_the_total_of_the_report_is_the_sum_of_its_parts() -> None:
+    day, prices = simulate(Scenario(pairs_per_day=5000)), Prices(provider_call=0.002)
+
+    section = render_report(day, prices).split("in USD\n")[1]
+    *parts, total = (float(line.split()[-1].replace(",", "")) for line in section.splitlines())
+
+    assert total == pytest.approx(sum(parts), abs=0.01 * len(parts))
+    assert total == pytest.approx(sum(price_month(day, prices).values()), abs=0.01)
+
+
+def test_waiting_for_slots_is_paid_for() -> None:
+    few, many = (simulate_burst(make_scenario(worker_concurrency=n), 500) for n in (20, 100))
+
+    gb_second = make_prices(lambda_gb_second=1.0)
+    surplus = price_month(many, gb_second)["Lambda"] - price_month(few, gb_second)["Lambda"]
+    waited_s = many.slot_wait_s - few.slot_wait_s
+    assert surplus == pytest.approx(waited_s * WORKER_GB * MONTH_DAYS, rel=0.001)
+
+
+# The command, and the page.
+
+
+def test_the_command_prints_a_report_and_writes_a_chart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chart = tmp_path / "folder" / "chart.svg"
+
+    main(["--pairs-per-day", "3000", "--qps", "3", "--price", "provider_call=0.5", "--chart", str(chart)])
+
+    printed = capsys.readouterr().out
+    assert "3,000" in printed
+    assert re.search(r"FaceCompare +45,000.00", printed)
+    assert chart.read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--price", "gold=1"], "no price gold"),
+        (["--price", "logs_gb=dear"], "dear"),
+        (["--qps", "0"], "qps is above 0"),
+    ],
+    ids=str,
+)
+def test_the_command_refuses_what_it_does_not_understand(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert told in capsys.readouterr().err
+
+
+def test_an_unstated_price_of_the_provider_is_told() -> None:
+    assert "no price stated" in render_report(simulate(Scenario(pairs_per_day=100)), Prices())
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"), [(0.25, "0.2 s"), (119.96, "120.0 s"), (600, "10 min"), (7200, "2.0 h")]
+)
+def test_durations_are_told_in_the_unit_that_fits(duration_s: float, text: str) -> None:
+    assert format_duration(duration_s) == text
+
+
+@pytest.mark.parametrize(("qps", "workers"), [(0.1, 2), (3, 8), (10, 20), (1000, 1000)])
+def test_the_recommended_workers_use_all_slots_if_the_template_allows_so_many(
+    qps: float, workers: int
+) -> None:
+    assert choose_workers(Scenario(qps=qps)) == workers
+
+
+def test_the_limits_come_nearest_first() -> None:
+    carried = [limit.pairs_per_s for limit in find_limits(Scenario())]
+
+    assert carried == sorted(carried)
+
+
+def test_the_tables_of_the_page_are_what_the_simulation_gives() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+
+    assert re.findall(r"<!-- table: (\w+) -->", page) == list(TABLES)
+    assert render_page(page) == page
+
+
+def test_the_chart_of_the_page_is_what_the_simulation_gives() -> None:
+    assert CHART.read_text(encoding="utf-8") == draw_page_chart()
