@@ -1,11 +1,12 @@
 """An emulator of Alibaba Cloud's FaceCompare protocol, to develop and test against; it recognises no one."""
 
+from .keys import Credentials
 from .parameters import DataLimit
 from .quota import QpsWindow
 from .scenarios import Effect, Scenario, ScenarioError
 from .server import Addresses, Emulator, PortBusyError, run_emulator
 from .service import DEFAULT_CREDENTIALS, Rules
-from .signature import Credentials
+from .sts import OidcTrust
 
 __all__ = [
     "DEFAULT_CREDENTIALS",
@@ -14,6 +15,7 @@ __all__ = [
     "DataLimit",
     "Effect",
     "Emulator",
+    "OidcTrust",
     "PortBusyError",
     "QpsWindow",
     "Rules",

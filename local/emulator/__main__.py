@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 from .endpoints import DEFAULT_QPS
+from .keys import Credentials
 from .parameters import DataLimit
 from .quota import QpsWindow
 from .scenarios import Scenario, ScenarioError, read_scenarios
 from .server import Emulator, PortBusyError
 from .service import DEFAULT_CREDENTIALS, Rules
-from .signature import Credentials
+from .sts import DEFAULT_AUDIENCE, OidcTrust, read_public_key
 
 _LAST_CONTROL_PORT = 65535 - 8
 
@@ -53,6 +54,11 @@ def _make_rules(arguments: argparse.Namespace) -> Rules:
         send_retry_after=arguments.retry_after,
         latency_ms=arguments.latency_ms,
         data_limit=arguments.data_limit,
+        oidc_trust=OidcTrust(
+            audiences=(arguments.oidc_audience,),
+            issuer=arguments.oidc_issuer,
+            public_key=arguments.oidc_public_key,
+        ),
     )
 
 
@@ -93,6 +99,16 @@ def _parse_arguments() -> argparse.Namespace:
         default=DataLimit.PICTURE,
         help="what the 1 MB of base64 data is counted over (default: %(default)s)",
     )
+    parser.add_argument(
+        "--oidc-audience", default=DEFAULT_AUDIENCE, help="of tokens that STS accepts (default: %(default)s)"
+    )
+    parser.add_argument("--oidc-issuer", help="of tokens that STS accepts (default: any)")
+    parser.add_argument(
+        "--oidc-public-key",
+        type=_public_key_file,
+        metavar="FILE",
+        help="the issuer's RSA key in PEM; without it no signature of a token is checked",
+    )
     return parser.parse_args()
 
 
@@ -108,6 +124,15 @@ def _qps(text: str) -> tuple[str, int]:
     if region not in DEFAULT_QPS or not qps.isdecimal() or int(qps) < 1:
         raise argparse.ArgumentTypeError(f"must be REGION=N, with a region of {', '.join(DEFAULT_QPS)}")
     return region, int(qps)
+
+
+def _public_key_file(name: str) -> object:
+    try:
+        return read_public_key(Path(name).read_bytes())
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {name}: {error.strerror}") from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{name} is not an RSA public key in PEM") from error
 
 
 def _scenario_file(name: str) -> tuple[Scenario, ...]:

@@ -12,7 +12,8 @@ SUCCESS: Final = "Success"
 THROTTLED: Final = "Throttling.Api"
 RETRY_AFTER_HEADER: Final = "x-acs-retry-after"
 
-# Code -> HTTP status and message. The first group is the API's own page, the second the gateway before it.
+# Code -> HTTP status and message. The first group is the API's own page, the second the gateway before it,
+# the third STS.
 CODES: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
     {
         "MissingParameter": (400, "A required parameter is missing."),
@@ -28,7 +29,9 @@ CODES: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "InternalError": (500, "An internal error occurred."),
         "IncompleteSignature": (400, "The request signature does not conform to the signature method."),
         "InvalidAccessKeyId.NotFound": (404, "Specified access key is not found."),
+        "InvalidAccessKeyId.Inactive": (400, "Specified access key is disabled."),
         "InvalidAction.NotFound": (404, "Specified api is not found, please check your url and method."),
+        "InvalidSecurityToken.Expired": (400, "Specified SecurityToken is expired."),
         "InvalidSecurityToken.MismatchWithAccessKey": (
             400,
             "Specified SecurityToken mismatch with AccessKey.",
@@ -45,6 +48,18 @@ CODES: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "SignatureDoesNotMatch": (400, "Specified signature does not match our calculation."),
         "SignatureNonceUsed": (400, "Specified signature nonce was used already."),
         "UnsupportedHTTPMethod": (400, "This http method is not supported."),
+        "AuthenticationFail.NoPermission": (401, "The role may not be assumed with this token."),
+        "AuthenticationFail.OIDCToken.AudienceNotMatch": (401, "The token is meant for another audience."),
+        "AuthenticationFail.OIDCToken.Expired": (401, "The token has expired."),
+        "AuthenticationFail.OIDCToken.Invalid": (
+            401,
+            "The token is not a JSON Web Token.",
+        ),
+        "AuthenticationFail.OIDCToken.InvalidSignature": (401, "The token is not signed by its issuer."),
+        "AuthenticationFail.OIDCToken.IssuerNotMatch": (401, "The token has another issuer."),
+        "InvalidParameter.DurationSeconds": (400, "The parameter DurationSeconds is wrongly formed."),
+        "InvalidParameter.RoleArn": (400, "The parameter RoleArn is wrongly formed."),
+        "InvalidParameter.RoleSessionName": (400, "The parameter RoleSessionName is wrongly formed."),
     },
 )
 
@@ -98,6 +113,16 @@ def succeed(request_id: str, result: Mapping[str, object] | None = None) -> Answ
     return _answer_json(request_id, 200, {"Code": SUCCESS, "Message": "success"}, result)
 
 
+def grant(request_id: str, document: Mapping[str, object]) -> Answer:
+    """Answer HTTP 200 as STS does, which sends no ``Code`` then."""
+    return Answer(
+        http_status=200,
+        code=SUCCESS,
+        headers={"x-acs-request-id": request_id},
+        body=json.dumps({"RequestId": request_id, **document}).encode(),
+    )
+
+
 def refuse(request_id: str, host: str, refusal: Refusal) -> Answer:
     """Answer with a code; under HTTP 200 in the form of a result, else in the gateway's error form."""
     body = {"Code": refusal.code, "Message": refusal.message}
@@ -105,7 +130,7 @@ def refuse(request_id: str, host: str, refusal: Refusal) -> Answer:
         body["HostId"] = host
         body["Recommend"] = (
             f"https://api.alibabacloud.com/troubleshoot?q={refusal.code}"
-            f"&product=Cloudauth-intl&requestId={request_id}"
+            f"&product={'Sts' if host.startswith('sts') else 'Cloudauth-intl'}&requestId={request_id}"
         )
     headers = {} if refusal.retry_after_ms is None else {RETRY_AFTER_HEADER: str(refusal.retry_after_ms)}
     return _answer_json(request_id, refusal.http_status, body, headers=headers)

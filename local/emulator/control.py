@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from .endpoints import REGIONS
+from .keys import KeyFormError, read_change, read_key
 from .photos import PASS_SCORE
+from .quota import QpsWindow
 from .scenarios import ScenarioError, read_scenarios
 from .service import FaceCompareService
 
@@ -25,10 +27,16 @@ class Control:
         router.add_get("/_emulator/endpoints", self._get_endpoints)
         router.add_get("/_emulator/calls", self._get_calls)
         router.add_delete("/_emulator/calls", self._clear_calls)
+        router.add_put("/_emulator/quota", self._change_quota)
         router.add_get("/_emulator/scenarios", self._get_scenarios)
         router.add_put("/_emulator/scenarios", self._replace_scenarios)
         router.add_post("/_emulator/scenarios", self._add_scenario)
         router.add_delete("/_emulator/scenarios", self._clear_scenarios)
+        router.add_get("/_emulator/keys", self._get_keys)
+        router.add_post("/_emulator/keys", self._add_key)
+        router.add_delete("/_emulator/keys", self._reset_keys)
+        router.add_patch("/_emulator/keys/{access_key_id}", self._change_key)
+        router.add_delete("/_emulator/keys/{access_key_id}", self._remove_key)
 
     async def _describe(self, _: web.Request) -> web.Response:
         rules = self._service.rules
@@ -40,8 +48,10 @@ class Control:
                 ),
                 "pass_score": PASS_SCORE,
                 "qps": self._service.qps,
-                "qps_window": rules.qps_window,
+                "qps_window": self._service.qps_window,
                 "data_limit": rules.data_limit,
+                "oidc_audiences": rules.oidc_trust.audiences,
+                "oidc_signatures_checked": rules.oidc_trust.public_key is not None,
                 "endpoints": self._list_endpoints(),
             },
         )
@@ -62,6 +72,16 @@ class Control:
         self._service.calls.clear()
         return web.Response(status=204)
 
+    async def _change_quota(self, request: web.Request) -> web.Response:
+        try:
+            qps, window = _read_quota(await request.json(), self._service)
+        except json.JSONDecodeError:
+            return _refuse("The body is not JSON.")
+        except ValueError as error:
+            return _refuse(str(error))
+        self._service.enforce(qps, window)
+        return web.json_response({"qps": qps, "qps_window": window})
+
     async def _get_scenarios(self, _: web.Request) -> web.Response:
         return web.json_response(self._service.script.describe())
 
@@ -77,6 +97,38 @@ class Control:
         self._service.script.replace(())
         return web.Response(status=204)
 
+    async def _get_keys(self, _: web.Request) -> web.Response:
+        return web.json_response(self._service.keys.describe())
+
+    async def _add_key(self, request: web.Request) -> web.Response:
+        try:
+            self._service.keys.add(read_key(await request.json()))
+        except json.JSONDecodeError:
+            return _refuse("The body is not JSON.")
+        except KeyFormError as error:
+            return _refuse(str(error))
+        return web.json_response(self._service.keys.describe())
+
+    async def _change_key(self, request: web.Request) -> web.Response:
+        try:
+            active, ends_at = read_change(await request.json())
+            known = self._service.keys.change(
+                request.match_info["access_key_id"], active=active, ends_at=ends_at
+            )
+        except json.JSONDecodeError:
+            return _refuse("The body is not JSON.")
+        except KeyFormError as error:
+            return _refuse(str(error))
+        return web.json_response(self._service.keys.describe()) if known else _miss_key()
+
+    async def _remove_key(self, request: web.Request) -> web.Response:
+        known = self._service.keys.remove(request.match_info["access_key_id"])
+        return web.Response(status=204) if known else _miss_key()
+
+    async def _reset_keys(self, _: web.Request) -> web.Response:
+        self._service.keys.reset()
+        return web.Response(status=204)
+
     async def _change_script(self, request: web.Request, change: Callable[[object], None]) -> web.Response:
         try:
             change(await request.json())
@@ -87,5 +139,23 @@ class Control:
         return web.json_response(self._service.script.describe())
 
 
-def _refuse(sentence: str) -> web.Response:
-    return web.json_response({"error": sentence}, status=400)
+def _read_quota(document: object, service: FaceCompareService) -> tuple[dict[str, int], QpsWindow]:
+    """Return the quota that a JSON object describes; what it does not name stays as it is."""
+    if not isinstance(document, dict) or not document.keys() <= {"qps", "window"}:
+        raise ValueError("A quota is a JSON object of 'qps' and 'window'.")
+    qps, window = document.get("qps", {}), document.get("window", service.qps_window)
+    if not isinstance(qps, dict) or not qps.keys() <= set(REGIONS):
+        raise ValueError(f"'qps' is a JSON object of {', '.join(REGIONS)}.")
+    if any(type(limit) is not int or limit < 1 for limit in qps.values()):
+        raise ValueError("Calls a second are whole numbers from 1.")
+    if window not in set(QpsWindow):
+        raise ValueError(f"'window' is one of {', '.join(QpsWindow)}.")
+    return {**service.qps, **qps}, QpsWindow(window)
+
+
+def _refuse(sentence: str, status: int = 400) -> web.Response:
+    return web.json_response({"error": sentence}, status=status)
+
+
+def _miss_key() -> web.Response:
+    return _refuse("There is no key of that id.", status=404)

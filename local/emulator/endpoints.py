@@ -31,6 +31,12 @@ class Endpoint:
     network: str
     host: str
 
+    @property
+    def sts_host(self) -> str:
+        """The host of STS in the same region and network."""
+        product = "sts-vpc" if self.network == INTERNAL else "sts"
+        return f"{product}.{_PROVIDER_REGION_IDS[self.region]}.aliyuncs.com"
+
 
 def _host(region: str, network: str) -> str:
     product = "cloudauth-intl-vpc" if network == INTERNAL else "cloudauth-intl"

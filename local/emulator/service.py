@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -16,22 +16,27 @@ from .answers import (
     Refusal,
     answer_html,
     break_json,
+    grant,
     new_request_id,
     refuse,
     succeed,
 )
 from .calls import Call, CallLog, begin_call
 from .endpoints import DEFAULT_QPS, Endpoint
+from .keys import Credentials, KeyRing
 from .parameters import CompareParameters, DataLimit, PhotoParameter, check_parameters, read_parameters
 from .photos import PASS_SCORE, Face, PhotoFacts, imagine_face, read_face, read_facts, score_faces
 from .quota import QpsWindow, make_quota
 from .scenarios import CallFacts, Effect, Scenario, Script
-from .signature import Credentials, ReceivedRequest, SignatureVerifier
+from .signature import ReceivedRequest, SignatureVerifier
+from .sts import ASSUME_ROLE, OidcTrust, assume_role
 
 VERSION: Final = "2022-08-09"
 FACE_COMPARE: Final = "FaceCompare"
 KEEPALIVE: Final = "KeepaliveIntl"
 _METHODS: Final = {FACE_COMPARE: ("POST",), KEEPALIVE: ("GET", "POST")}
+
+_REMEMBERED: Final = timedelta(days=1)
 
 DEFAULT_CREDENTIALS: Final = Credentials("emulator-key-id", "emulator-key-secret")
 
@@ -51,6 +56,7 @@ class Rules:
     send_retry_after: bool = False
     latency_ms: float = 0.0
     data_limit: DataLimit = DataLimit.PICTURE
+    oidc_trust: OidcTrust = field(default_factory=OidcTrust)
     now: Callable[[], datetime] = _utc_now
     clock: Callable[[], float] = time.monotonic
 
@@ -68,9 +74,14 @@ class FaceCompareService:
         self.rules = rules
         self.script = Script(rules.clock, rules.scenarios)
         self.calls = CallLog()
-        self._verifier = SignatureVerifier(rules.credentials)
-        self.qps = {**DEFAULT_QPS, **rules.qps}
-        self._quotas = {region: make_quota(rules.qps_window, qps) for region, qps in self.qps.items()}
+        self.keys = KeyRing(rules.credentials)
+        self._verifier = SignatureVerifier(self.keys)
+        self.enforce({**DEFAULT_QPS, **rules.qps}, rules.qps_window)
+
+    def enforce(self, qps: Mapping[str, int], window: QpsWindow) -> None:
+        """Count calls anew, so and so many a second in each region."""
+        self.qps, self.qps_window = dict(qps), window
+        self._quotas = {region: make_quota(window, limit) for region, limit in qps.items()}
 
     async def serve(self, endpoint: Endpoint, request: ReceivedRequest) -> Answer:
         """Answer one request and write it to the log."""
@@ -80,7 +91,7 @@ class FaceCompareService:
         try:
             answer = await self._answer(endpoint, request, request_id, call)
         except Refusal as refusal:
-            answer = refuse(request_id, endpoint.host, refusal)
+            answer = refuse(request_id, call.host, refusal)
         call.code, call.http_status, call.delivery = answer.code, answer.http_status, answer.delivery
         call.duration_ms = round((self.rules.clock() - started_at_s) * 1000, 1)
         self.calls.add(call)
@@ -89,6 +100,9 @@ class FaceCompareService:
     async def _answer(
         self, endpoint: Endpoint, request: ReceivedRequest, request_id: str, call: Call
     ) -> Answer:
+        if ("Action", ASSUME_ROLE) in request.query:
+            call.action, call.host = ASSUME_ROLE, endpoint.sts_host
+            return await asyncio.to_thread(self._assume_role, request, request_id)
         # Hashing and decoding of megabytes would stall the event loop, and with it every other call's time.
         await asyncio.to_thread(self._verifier.verify, request, self.rules.now())
         self._verifier.use_nonce(request, self.rules.now())
@@ -112,6 +126,14 @@ class FaceCompareService:
         if scenario and scenario.effect is not Effect.ANSWER:
             return _play(scenario, request_id)
         return succeed(request_id, _tell_result(comparison, scenario))
+
+    def _assume_role(self, request: ReceivedRequest, request_id: str) -> Answer:
+        now = self.rules.now()
+        key, document = assume_role(read_parameters(request), self.rules.oidc_trust, now)
+        # One that ended a while ago is still told apart from one that never was.
+        self.keys.remove_ended(now - _REMEMBERED)
+        self.keys.add(key)
+        return grant(request_id, document)
 
     def _take_quota(self, region: str) -> None:
         wait_s = self._quotas[region].take(self.rules.clock())

@@ -6,13 +6,14 @@ Written from the provider's description of the method, not from its SDK, so that
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
 from .answers import Refusal
+from .keys import Credentials, KeyRing
 from .recent import Recent
 
 ALGORITHM: Final = "ACS3-HMAC-SHA256"
@@ -26,15 +27,6 @@ _AUTHORIZATION: Final = re.compile(
     rf"{ALGORITHM}\s+Credential=(?P<key>[^,\s]+),\s*SignedHeaders=(?P<signed>[^,\s]+),\s*"
     r"Signature=(?P<signature>[0-9a-f]{64})",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """An access key; with a security token it is a temporary one, as STS issues it."""
-
-    access_key_id: str
-    access_key_secret: str
-    security_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +52,8 @@ class ReceivedRequest:
 class SignatureVerifier:
     """Checks who sent a request, when, that it is whole, and that it is the first of its nonce."""
 
-    def __init__(self, credentials: Iterable[Credentials]) -> None:
-        self._credentials: Mapping[str, Credentials] = {one.access_key_id: one for one in credentials}
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
         self._nonces = Recent(max_count=MAX_NONCES, max_age_s=NONCE_AGE_S)
 
     def verify(self, request: ReceivedRequest, now: datetime) -> None:
@@ -72,11 +64,15 @@ class SignatureVerifier:
         match = _AUTHORIZATION.fullmatch(authorization.strip())
         if match is None:
             raise Refusal("IncompleteSignature")
-        credentials = self._credentials.get(match["key"])
-        if credentials is None:
+        key = self._keys.find(match["key"])
+        if key is None:
             raise Refusal("InvalidAccessKeyId.NotFound")
-        _check_security_token(request, credentials)
-        _check_signature(request, match["signed"].split(";"), match["signature"], credentials)
+        if not key.active:
+            raise Refusal("InvalidAccessKeyId.Inactive")
+        _check_security_token(request, key.credentials)
+        if key.ends_at is not None and now >= key.ends_at:
+            raise Refusal("InvalidSecurityToken.Expired")
+        _check_signature(request, match["signed"].split(";"), match["signature"], key.credentials)
 
     def use_nonce(self, request: ReceivedRequest, now: datetime) -> None:
         """Raise the provider's `Refusal` if a verified request had this nonce before."""

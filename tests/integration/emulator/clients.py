@@ -154,6 +154,9 @@ class ControlClient:
         body = b"" if document is None else json.dumps(document).encode()
         return exchange(self.address, method, f"/_emulator{path}", body)
 
+    def comparisons(self) -> list[dict[str, Any]]:
+        return [call for call in self.calls() if call["action"] == "FaceCompare"]
+
     def calls(self, query: str = "") -> list[dict[str, Any]]:
         return list(self.ask("GET", f"/calls{query}").document)
 

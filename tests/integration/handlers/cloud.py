@@ -13,6 +13,7 @@ from moto.sqs.models import Message, Queue, sqs_backends
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.comparison import Comparison
 from local.emulator import DEFAULT_CREDENTIALS
+from tests.template import read_table_schema
 
 AWS_REGION: Final = "ap-southeast-1"
 ACCOUNT = "123456789012"
@@ -159,9 +160,7 @@ class Cloud:
     def _create_table(self) -> None:
         self.dynamodb.create_table(
             TableName=self.table,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            **read_table_schema(),
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         )
 

@@ -61,7 +61,7 @@ def cloud(
     _resources: Cloud, _emulator: Addresses, provider: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Cloud]:
     """A stack in moto, with the emulator for its provider, and the environment that its functions have."""
-    assert provider.calls() == []
+    assert provider.comparisons() == []
     stand_ins = ",".join(
         f"{endpoint.region}.{endpoint.network}={address}" for endpoint, address in _emulator.endpoints
     )

@@ -88,7 +88,7 @@ def test_comparison_is_made_at_once(provider: ControlClient) -> None:
     )
     assert answer.body["result"]["verdict"] == "match"
     assert answer.headers["Location"] == f"/live/v1/comparisons/{answer.body['id']}"
-    (call,) = provider.calls()
+    (call,) = provider.comparisons()
     assert answer.body["result"]["provider"]["merchant_biz_ids"] == [call["merchant_biz_id"]]
 
 
@@ -102,7 +102,7 @@ def test_comparison_made_at_once_also_leaves_on_the_queue(cloud: Cloud, provider
     check_result_event(event)
     assert event["data"] == answer.body["result"]
     assert event["data"]["verdict"] == "no_match"
-    assert len(provider.calls()) == 1
+    assert len(provider.comparisons()) == 1
     assert cloud.list_keys() == []
 
 
@@ -112,7 +112,7 @@ def test_respond_async_leaves_the_comparison_to_a_worker(cloud: Cloud, provider:
     assert (answer.status, answer.body["state"], answer.body["result"]) == (202, "registered", None)
     assert answer.headers["Location"] == f"/live/v1/comparisons/{answer.body['id']}"
     assert answer.headers["Retry-After"] == "2"
-    assert provider.calls() == []
+    assert provider.comparisons() == []
     assert [waiting.delay_s for waiting in cloud.list_waiting("comparisons")] == [0]
 
     assert compare_waiting(cloud) == []
@@ -129,7 +129,7 @@ def test_idempotency_key_repeated_gets_the_same_comparison(cloud: Cloud, provide
 
     assert first.status == again.status == 200
     assert first.body == again.body
-    assert len(provider.calls()) == len(cloud.list_comparisons()) == 1
+    assert len(provider.comparisons()) == len(cloud.list_comparisons()) == 1
 
 
 def test_idempotency_key_reused_with_another_body_is_refused(cloud: Cloud, provider: ControlClient) -> None:
@@ -141,7 +141,7 @@ def test_idempotency_key_reused_with_another_body_is_refused(cloud: Cloud, provi
     check_problem(answer, 422, "idempotency_key_reused")
     assert "Idempotency-Key" in answer.body["detail"]
     assert (cloud.list_keys(), cloud.list_waiting("comparisons")) == (keys, messages)
-    assert len(provider.calls()) == 1
+    assert len(provider.comparisons()) == 1
     assert cloud.the_comparison().id == first.body["id"]
 
 
@@ -150,7 +150,7 @@ def test_idempotency_key_is_each_callers_own(provider: ControlClient) -> None:
 
     assert mine.status == theirs.status == 200
     assert mine.body["id"] != theirs.body["id"]
-    assert len(provider.calls()) == 2
+    assert len(provider.comparisons()) == 2
 
 
 def test_role_stays_one_caller_whatever_its_session(cloud: Cloud) -> None:
@@ -171,7 +171,7 @@ def test_uploaded_pair_compares_once_by_api_and_bucket(cloud: Cloud, provider: C
     assert compare_waiting(cloud) == []
 
     assert (answer.status, answer.body["result"]["verdict"]) == (200, "match")
-    assert len(provider.calls()) == len(publish_waiting(cloud)) == 1
+    assert len(provider.comparisons()) == len(publish_waiting(cloud)) == 1
     assert cloud.list_keys() == []
 
 
@@ -180,7 +180,7 @@ def test_urls_are_handed_on(cloud: Cloud, provider: ControlClient) -> None:
 
     assert (answer.status, answer.body["result"]["verdict"]) == (200, "match")
     assert answer.body["result"]["photos"] == {role.value: {"url": True} for role in Role}
-    assert len(provider.calls()) == 1
+    assert len(provider.comparisons()) == 1
     assert URL not in json.dumps(cloud.list_items())
 
 
@@ -199,13 +199,13 @@ def test_request_chooses_bounds_and_quality_check(provider: ControlClient) -> No
 def test_call_goes_to_the_region_of_the_request(provider: ControlClient, region: str) -> None:
     assert ask(change_body(ask_now(), region=region)).status == 200
 
-    assert [call["region"] for call in provider.calls()] == [region]
+    assert [call["region"] for call in provider.comparisons()] == [region]
 
 
 def test_request_without_a_region_goes_where_the_stack_is(provider: ControlClient) -> None:
     assert ask(change_body(ask_now(), region=None)).status == 200
 
-    assert [call["region"] for call in provider.calls()] == ["singapore"]
+    assert [call["region"] for call in provider.comparisons()] == ["singapore"]
 
 
 # Bad input
@@ -220,7 +220,7 @@ def test_bad_photo_is_refused_and_unbilled(
     check_problem(answer, 413 if code == "too_large" else 422, code, field=role.value)
     assert role.value in answer.body["detail"]
     assert cloud.is_untouched()
-    assert provider.calls() == []
+    assert provider.comparisons() == []
 
 
 PHOTO = to_base64(PERSON)
@@ -265,7 +265,7 @@ def test_bad_request_names_its_field_and_leaves_nothing(
     check_problem(answer, *problem)
     assert PHOTO[:64] not in answer.text
     assert cloud.is_untouched()
-    assert provider.calls() == []
+    assert provider.comparisons() == []
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", '{"source":'])
@@ -297,7 +297,7 @@ def test_preference_may_have_parameters(cloud: Cloud, provider: ControlClient) -
     event["multiValueHeaders"]["prefer"] = ["respond-async; wait=10"]
 
     assert ask(event).status == 202
-    assert provider.calls() == []
+    assert provider.comparisons() == []
     assert len(cloud.list_comparisons()) == 1
 
 
@@ -419,7 +419,7 @@ def test_erased_comparison_is_not_made_any_more(cloud: Cloud, provider: ControlC
 
     assert compare_waiting(cloud) == []
 
-    assert provider.calls() == []
+    assert provider.comparisons() == []
     (event,) = publish_waiting(cloud)
     check_result_event(event)
     assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "erased")
@@ -439,7 +439,7 @@ def test_key_of_an_erased_comparison_is_gone_too(cloud: Cloud, provider: Control
     ask(erase(ask(ask_with_key()).body["id"]))
 
     check_problem(ask(ask_with_key()), 410, "comparison_erased")
-    assert len(provider.calls()) == 1
+    assert len(provider.comparisons()) == 1
     assert cloud.list_keys() == []
 
 

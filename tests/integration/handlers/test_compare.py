@@ -58,7 +58,7 @@ def test_pair_goes_from_the_bucket_to_exactly_one_event(cloud: Cloud, provider: 
     (event,) = publish_waiting(cloud)
 
     check_result_event(event)
-    (call,) = provider.calls()
+    (call,) = provider.comparisons()
     assert (call["region"], call["action"], call["code"]) == ("singapore", "FaceCompare", "Success")
     assert event["type"] == "facematch.comparison.completed"
     assert (event["subject"], event["data"]["verdict"], event["data"]["attempts"]) == ("pair-1", "match", 1)
@@ -75,7 +75,7 @@ def test_recorded_message_brings_its_comparison_to_an_end(cloud: Cloud, provider
     comparison = find(cloud)
     assert comparison.state is State.COMPLETED
     (attempt,) = comparison.attempts
-    (call,) = provider.calls()
+    (call,) = provider.comparisons()
     assert attempt.outcome is Outcome.ANSWERED
     assert attempt.merchant_biz_id == call["merchant_biz_id"]
     assert attempt.merchant_biz_id.startswith(RECORDED_ID)
@@ -87,14 +87,14 @@ def test_message_said_three_times_costs_one_call(cloud: Cloud, provider: Control
     for _ in range(3):
         assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
 
-    assert len(provider.calls()) == 1
+    assert len(provider.comparisons()) == 1
 
 
 def test_message_of_no_comparison_is_let_go(cloud: Cloud, provider: ControlClient) -> None:
     assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
 
     assert cloud.is_untouched()
-    assert provider.calls() == []
+    assert provider.comparisons() == []
 
 
 def test_unreadable_message_fails_alone(cloud: Cloud) -> None:
@@ -121,7 +121,7 @@ def test_call_goes_to_the_region_of_the_key(cloud: Cloud, provider: ControlClien
     land_pair(cloud, PERSON, SAME_PERSON, f"inbox/{region}/pair-1")
     assert compare_waiting(cloud) == []
 
-    assert [(call["region"], call["network"]) for call in provider.calls()] == [(region, "public")]
+    assert [(call["region"], call["network"]) for call in provider.comparisons()] == [(region, "public")]
 
 
 def test_quality_check_of_the_stack_is_in_the_result(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_bad_photo_from_the_bucket_is_rejected_and_unbilled(
     assert (data["verdict"], data["reason"], data["photo"]) == ("photo_rejected", reason, role.value)
     assert role.value in data["message"]
     assert data["attempts"] == 0
-    assert provider.calls() == []
+    assert provider.comparisons() == []
 
 
 def test_photo_that_the_provider_rejects_names_the_reason(cloud: Cloud, provider: ControlClient) -> None:
@@ -171,7 +171,7 @@ def test_photo_that_is_gone_fails_its_comparison(cloud: Cloud, provider: Control
     (event,) = publish_waiting(cloud)
     check_result_event(event)
     assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "photo_missing")
-    assert provider.calls() == []
+    assert provider.comparisons() == []
 
 
 def test_photo_that_was_replaced_is_not_compared_in_its_place(cloud: Cloud, provider: ControlClient) -> None:
@@ -182,7 +182,7 @@ def test_photo_that_was_replaced_is_not_compared_in_its_place(cloud: Cloud, prov
 
     (event,) = publish_waiting(cloud)
     assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "photo_replaced")
-    assert provider.calls() == []
+    assert provider.comparisons() == []
     assert cloud.list_keys() == ["inbox/singapore/pair-1/target.jpg"]
 
 
@@ -197,7 +197,7 @@ def test_linked_photos_are_handed_on_and_not_fetched(cloud: Cloud, provider: Con
     assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
 
     assert find(cloud).state is State.COMPLETED
-    assert len(provider.calls()) == 1
+    assert len(provider.comparisons()) == 1
 
 
 def test_throttled_comparison_goes_back_on_the_queue(cloud: Cloud, provider: ControlClient) -> None:
@@ -223,7 +223,7 @@ def test_worker_without_time_leaves_the_comparison_for_another(cloud: Cloud, pro
     assert compare_waiting(cloud) == []
 
     assert find(cloud).state is State.COMPLETED
-    assert [call["code"] for call in provider.calls()] == ["InternalError", "Success"]
+    assert [call["code"] for call in provider.comparisons()] == ["InternalError", "Success"]
 
 
 @pytest.mark.parametrize("code", ["Forbidden.RAMUserAccessDenied", "Forbidden.AccountAccessDenied"])
@@ -259,7 +259,7 @@ def test_unusable_secret_is_the_operators_fault(cloud: Cloud, provider: ControlC
 
     assert failed_records(invoke("compare", event)) == [event["Records"][0]["messageId"]]
     assert find(cloud).state is State.REGISTERED
-    assert provider.calls() == []
+    assert provider.comparisons() == []
 
 
 @pytest.mark.usefixtures("_secret_restored")
@@ -273,7 +273,7 @@ def test_new_secret_is_read_once_the_provider_refuses_the_old(cloud: Cloud, prov
 
     assert failed_records(invoke("compare", event)) == []
     assert find(cloud).state is State.COMPLETED
-    assert len(provider.calls()) == 2
+    assert len(provider.comparisons()) == 2
 
 
 def test_logs_tell_kinds_of_errors_and_nothing_of_what_was_sent(

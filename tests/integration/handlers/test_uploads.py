@@ -63,7 +63,7 @@ def test_event_said_three_times_costs_one_comparison(cloud: Cloud, provider: Con
     for event in (source, target):
         invoke("uploads", event)
 
-    assert len(cloud.list_comparisons()) == len(provider.calls()) == len(results) == 1
+    assert len(cloud.list_comparisons()) == len(provider.comparisons()) == len(results) == 1
     assert cloud.list_waiting("comparisons") == []
 
 
@@ -111,7 +111,7 @@ def test_encoded_keys_lead_to_their_photos(cloud: Cloud, provider: ControlClient
     (result,) = publish_waiting(cloud)
 
     assert (result["subject"], result["data"]["verdict"]) == (pair_id, "match")
-    assert [call["code"] for call in provider.calls()] == ["Success"]
+    assert [call["code"] for call in provider.comparisons()] == ["Success"]
     assert cloud.list_keys() == []
 
 
@@ -145,7 +145,7 @@ def test_half_a_pair_ends_at_its_deadline(cloud: Cloud, provider: ControlClient)
     assert result["type"] == "facematch.comparison.failed"
     assert (result["data"]["reason"], result["data"]["photo"]) == ("pair_incomplete", "target")
     assert cloud.list_keys() == ["inbox/singapore/pair-1/source.jpg"]
-    assert provider.calls() == []
+    assert provider.comparisons() == []
 
 
 def test_deadline_that_comes_too_early_is_sent_again(cloud: Cloud) -> None:
@@ -188,7 +188,7 @@ def test_half_that_comes_after_the_deadline_is_still_compared(cloud: Cloud, prov
     assert too_late["data"]["verdict"] == Decision.FAILED
     assert result["data"]["verdict"] == Decision.MATCH
     assert too_late["id"] != result["id"]
-    assert len(provider.calls()) == 1
+    assert len(provider.comparisons()) == 1
 
 
 def test_replaced_photo_compares_anew(cloud: Cloud, provider: ControlClient) -> None:
@@ -201,7 +201,7 @@ def test_replaced_photo_compares_anew(cloud: Cloud, provider: ControlClient) -> 
 
     verdicts = {result["data"]["verdict"] for result in publish_waiting(cloud)}
     assert verdicts == {"match", "no_match"}
-    assert len(provider.calls()) == 2
+    assert len(provider.comparisons()) == 2
 
 
 def test_late_word_of_a_replaced_photo_changes_nothing(cloud: Cloud) -> None:
@@ -235,7 +235,7 @@ def test_pair_under_a_bad_key_ends_as_failed_and_unbilled(
     assert (result["data"]["verdict"], result["data"]["reason"]) == ("failed", reason)
     assert result["data"]["attempts"] == 0
     assert cloud.list_waiting("comparisons") == []
-    assert provider.calls() == []
+    assert provider.comparisons() == []
 
 
 def test_messages_are_kept_while_the_ledger_is_away(cloud: Cloud) -> None:
