@@ -82,6 +82,18 @@ def build(say: Say = print) -> None:
     _sam("build", make_environment(), LOCAL / "build.log")
 
 
+def build_template(template: Path, into: Path) -> None:
+    """Build another template than the project's into a folder of its own.
+
+    Raises
+    ------
+    LocalError
+        The build failed.
+    """
+    folders = ["--build-dir", into, "--cache-dir", into.with_name(f"{into.name}-cache")]
+    _sam("build", make_environment(), into.with_suffix(".log"), "--template", template, *folders)
+
+
 def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: Say = print) -> Stack:
     """Deploy the built template into the running local cloud and return the stack.
 
@@ -126,7 +138,7 @@ def run_stack(
         running.stop()
 
 
-def _sam(command: str, environment: Mapping[str, str], log: Path, *arguments: str) -> None:
+def _sam(command: str, environment: Mapping[str, str], log: Path, *arguments: str | Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         result = subprocess.run(

@@ -3,4 +3,3 @@ import os
 # Powertools reads these when a handler is first imported, whichever test that is.
 os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "facematch")
 os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "tests")
-os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")

@@ -27,3 +27,10 @@ _Loader.add_multi_constructor("!", _read_tag)
 def read_template() -> dict[str, Any]:
     template: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader
     return template
+
+
+def read_table_schema() -> dict[str, Any]:
+    """Return the ledger's keys and indexes, in the form that `create_table` takes."""
+    properties = read_template()["Resources"]["Ledger"]["Properties"]
+    names = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
+    return {name: properties[name] for name in names}

@@ -13,7 +13,7 @@ from facematch.adapters.ledger import DynamoDbLedger
 from facematch.adapters.queues import SqsComparisonQueue, SqsDeadlineQueue, SqsResultQueue
 from facematch.clock import SystemClock
 from facematch.receive_photo import PhotoIntake
-from facematch.settings import Settings, read_settings
+from facematch.settings import Settings, StoredKey, read_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from facematch.compare_pair import PairComparer
     from facematch.discard_photos import PhotoDisposal
     from facematch.issue_uploads import UploadDesk
+    from facematch.provider import CredentialSource
     from facematch.publish_result import ResultPublisher
     from facematch.request_comparison import ComparisonDesk
+    from facematch.sweep_outbox import OutboxSweeper
 
 
 @cache
@@ -40,7 +42,11 @@ def _session() -> boto3.Session:
 
 @cache
 def _dynamodb() -> "DynamoDBClient":
-    return _session().client("dynamodb")
+    from botocore.config import Config
+
+    # A slot in the quota is near: what does not answer soon is asked again.
+    config = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 6, "mode": "standard"})
+    return _session().client("dynamodb", config=config)
 
 
 @cache
@@ -93,24 +99,53 @@ def photo_intake() -> PhotoIntake:
 
 
 @cache
+def _provider_credentials() -> "CredentialSource":
+    key = settings().provider_key
+    if isinstance(key, StoredKey):
+        from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+        from facematch.adapters.secret_credentials import SecretCredentials
+
+        return SecretCredentials(SecretsProvider(boto3_session=_session()), key.secret_arn)
+    from botocore.config import Config
+
+    from facematch.adapters.federated_credentials import FederatedCredentials
+    from facematch.adapters.web_identity import WebIdentity
+
+    # A call of the provider waits for it.
+    config = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
+    identity = WebIdentity(_session().client("sts", config=config), key.audience)
+    return FederatedCredentials(
+        issue_token=identity.issue_token,
+        sts_url=key.sts_url,
+        oidc_provider_arn=key.oidc_provider_arn,
+        role_arn=key.role_arn,
+        clock=SystemClock(),
+    )
+
+
+@cache
 def pair_comparer() -> "PairComparer":
     """Return the worker."""
-    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+    from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
 
-    from facematch.adapters.credentials import SecretCredentials
+    from facematch.adapters.circuit import GuardedProvider
     from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
     from facematch.adapters.quota import DynamoDbQuota
     from facematch.compare_pair import PairComparer, RetryPolicy
+    from facematch.handlers.telemetry import count_attempt
     from facematch.prepare_photos import PhotoPreparer
     from imaging import Limits
 
-    secrets = SecretsProvider(boto3_session=_session())
     provider = FaceCompareProvider(
         endpoints={
             region: FaceCompareEndpoint(address, settings().endpoint_protocol)
             for region, address in settings().endpoints.items()
         },
-        credentials=SecretCredentials(secrets, settings().secret_arn),
+        credentials=_provider_credentials(),
+    )
+    circuits = CircuitBreakerDynamoDBPersistence(
+        settings().table, key_attr="pk", expiry_attr="expires_at", boto3_client=_dynamodb()
     )
     limits = Limits(
         max_source_size_bytes=settings().photo_size_limit_bytes, max_source_pixels=settings().pixel_limit
@@ -120,10 +155,11 @@ def pair_comparer() -> "PairComparer":
         photos=_photo_store(),
         preparer=PhotoPreparer(limits),
         quota=DynamoDbQuota(_dynamodb(), settings().table, settings().calls_per_s),
-        provider=provider,
+        provider=GuardedProvider(provider, circuits),
         clock=SystemClock(),
         regions=settings().regions,
         retries=RetryPolicy(attempt_budget=settings().attempt_budget),
+        notice=count_attempt,
     )
 
 
@@ -166,3 +202,11 @@ def result_publisher() -> "ResultPublisher":
         disposal=_disposal(),
         deletes_uploads=settings().deletes_photos,
     )
+
+
+@cache
+def outbox_sweeper() -> "OutboxSweeper":
+    """Return the sweeper of the outbox."""
+    from facematch.sweep_outbox import OutboxSweeper
+
+    return OutboxSweeper(_ledger(), result_publisher(), SystemClock())

@@ -11,14 +11,17 @@ from facematch.clock import Clock
 from facematch.comparison import Attempt, Comparison, Ending, Outcome, PhotoKind, StoredPhoto
 from facematch.errors import (
     AlreadyEndedError,
+    CircuitOpenError,
     InvalidInputError,
     LeaseLostError,
+    LedgerUnavailableError,
     OperatorFaultError,
     PhotoGoneError,
     PostponedError,
     ProviderError,
     ProviderThrottledError,
     RejectedPhotoError,
+    UnreachableError,
 )
 from facematch.photo_url import URL_LENGTH_LIMIT
 from facematch.ports import Ledger, PhotoStore
@@ -43,6 +46,7 @@ class RetryPolicy:
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 20.0
     throttled_pause_s: float = 1.0
+    ledger_pause_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,16 @@ class PreparedPhoto:
     report: Mapping[str, Any]
 
 
+def _ignore(_region: Region, _attempt: Attempt) -> None:
+    """Take no notice of an attempt."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairComparer:
-    """Brings one comparison to its end, or says when to go on."""
+    """Brings one comparison to its end, or says when to go on.
+
+    `notice` is told what became of each attempt, `draw` returns a number between two others by chance.
+    """
 
     ledger: Ledger
     photos: PhotoStore
@@ -73,7 +84,9 @@ class PairComparer:
     clock: Clock
     regions: RegionPolicy
     retries: RetryPolicy = field(default_factory=RetryPolicy)
-    draw: Callable[[float, float], float] = random.uniform
+    notice: Callable[[Region, Attempt], None] = _ignore
+    # Not by the generator that every copy of a snapshot would begin alike.
+    draw: Callable[[float, float], float] = random.SystemRandom().uniform
 
     def compare(
         self,
@@ -155,11 +168,21 @@ class PairComparer:
             timings_ms=task.stopwatch.steps_ms,
         )
         try:
-            self.ledger.end(comparison.id, ending, attempt)
+            self._record(task, comparison, ending, attempt)
         except AlreadyEndedError:
             if attempt is not None:
                 self.ledger.settle_attempt(comparison.id, attempt)
             raise
+
+    def _record(self, task: "_Task", comparison: Comparison, ending: Ending, attempt: Attempt | None) -> None:
+        """Record the ending, for as long as the lease lasts: an answer that is lost is paid for twice."""
+        while True:
+            try:
+                return self.ledger.end(comparison.id, ending, attempt)
+            except LedgerUnavailableError:
+                if self.clock.now_ms() >= task.lease_until_ms:
+                    raise
+                self.clock.sleep(self.retries.ledger_pause_s)
 
     def _load(self, comparison: Comparison, stopwatch: Stopwatch) -> dict[Role, PreparedPhoto]:
         with stopwatch.measure("read"), ThreadPoolExecutor(max_workers=2) as pool:
@@ -200,25 +223,39 @@ class PairComparer:
             try:
                 with task.stopwatch.measure("call"):
                     verdict = judge(self.provider.compare(call), comparison.options.bounds)
+            except CircuitOpenError as error:
+                self._settle(comparison, region, replace(attempt, outcome=Outcome.UNSENT, code=error.code))
+                raise
             except ProviderError as error:
-                attempt = _settle(attempt, error, self.clock.now_ms() - called_at_ms)
-                self.ledger.settle_attempt(comparison.id, attempt)
+                attempt = _describe(attempt, error, self.clock.now_ms() - called_at_ms)
+                self._settle(comparison, region, attempt)
                 comparison = replace(comparison, attempts=(*comparison.attempts, attempt))
                 self._pause(task, comparison, region, error)
             else:
-                return verdict, replace(
+                attempt = replace(
                     attempt,
                     outcome=Outcome.ANSWERED,
                     code=verdict.provider_code,
                     request_id=verdict.request_id,
                     duration_ms=self.clock.now_ms() - called_at_ms,
                 )
+                self.notice(region, attempt)
+                return verdict, attempt
         return _give_up(comparison), None
 
+    def _settle(self, comparison: Comparison, region: Region, attempt: Attempt) -> None:
+        self.notice(region, attempt)
+        self.ledger.settle_attempt(comparison.id, attempt)
+
     def _begin_attempt(self, task: "_Task", comparison: Comparison, region: Region) -> Attempt:
+        self.provider.check(region)
+        with task.stopwatch.measure("connect"):
+            self.provider.make_ready(region)
         remaining_s = max(task.give_up_at_ms - self.clock.now_ms(), 0) / 1000
         with task.stopwatch.measure("wait_for_slot"):
-            slot_at_ms = book_slot(self.quota, region, Patience(task.horizon_s, remaining_s), self.clock)
+            slot_at_ms = book_slot(
+                self.quota, region, Patience(task.horizon_s, remaining_s), self.clock, self.draw
+            )
             attempt = comparison.next_attempt(slot_at_ms)
             # Written while the slot is still to come, so that the call leaves on time.
             self.ledger.begin_attempt(comparison.id, task.owner, attempt)
@@ -261,9 +298,11 @@ def _pack(photo: NormalisedPhoto) -> PreparedPhoto:
     return PreparedPhoto(InlinePicture(photo.jpeg), report)
 
 
-def _settle(attempt: Attempt, error: ProviderError, duration_ms: int) -> Attempt:
+def _describe(attempt: Attempt, error: ProviderError, duration_ms: int) -> Attempt:
     if not error.answered:
         outcome = Outcome.UNKNOWN
+    elif isinstance(error, UnreachableError):
+        outcome = Outcome.UNSENT
     elif isinstance(error, ProviderThrottledError):
         outcome = Outcome.THROTTLED
     elif isinstance(error, OperatorFaultError):

@@ -58,6 +58,7 @@ class Outcome(StrEnum):
     """What became of an attempt."""
 
     UNKNOWN = "unknown"
+    UNSENT = "unsent"
     ANSWERED = "answered"
     FAULTED = "faulted"
     THROTTLED = "throttled"
@@ -120,7 +121,7 @@ class Comparison:
     @property
     def counted_attempts(self) -> int:
         """How many attempts count against the budget: all that the provider took on, or may have."""
-        free = {Outcome.THROTTLED, Outcome.REFUSED}
+        free = {Outcome.UNSENT, Outcome.THROTTLED, Outcome.REFUSED}
         return sum(attempt.outcome not in free for attempt in self.attempts)
 
     def next_attempt(self, started_at_ms: int) -> Attempt:

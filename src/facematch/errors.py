@@ -9,11 +9,14 @@ FacematchError              code, message
 ├── ConflictError           an Idempotency-Key that came with another body
 ├── ProviderError           no usable answer to a call
 │   ├── ProviderFaultError      worth another attempt
+│   │   └── UnreachableError        no call was made, so none was billed
 │   ├── ProviderThrottledError  worth another attempt, later
 │   └── OperatorFaultError      the account's fault: waits until someone repairs it
 ├── PhotoGoneError          a stored photo is no longer the one that was registered
 ├── PostponedError          not now; says when to go on
 │   ├── NoSlotError             the quota has no slot in time
+│   ├── CircuitOpenError        the provider has failed too often to be asked at the moment
+│   ├── LedgerUnavailableError  the ledger did not take or give a record
 │   ├── LeaseHeldError          another worker has the comparison
 │   └── LeaseLostError          this worker had it too long
 └── AlreadyEndedError       the comparison has its verdict
@@ -23,6 +26,7 @@ FacematchError              code, message
 from typing import Final
 
 _LEASE_LOST_PAUSE_S: Final = 10.0
+_LEDGER_PAUSE_S: Final = 2.0
 
 
 class FacematchError(Exception):
@@ -82,6 +86,13 @@ class ProviderFaultError(ProviderError):
     """The provider or the way to it failed; another attempt may succeed."""
 
 
+class UnreachableError(ProviderFaultError):
+    """The provider could not be reached: it never had the call."""
+
+    def __init__(self) -> None:
+        super().__init__("no_connection", "The provider could not be reached.")
+
+
 class ProviderThrottledError(ProviderError):
     """The provider counts more calls than the quota; `retry_after_s` is its own word, where it gave one."""
 
@@ -120,6 +131,21 @@ class NoSlotError(PostponedError):
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__("no_slot", "The quota has no slot in time.", retry_after_s=retry_after_s)
+
+
+class CircuitOpenError(PostponedError):
+    """The provider has failed so often in a region that it is left alone there for a while."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        message = "The provider is failing in this region; it is asked again after a pause."
+        super().__init__("provider_unavailable", message, retry_after_s=retry_after_s)
+
+
+class LedgerUnavailableError(PostponedError):
+    """The ledger could not be read or written; what was to be recorded may be there all the same."""
+
+    def __init__(self) -> None:
+        super().__init__("ledger_unavailable", "The ledger does not answer.", retry_after_s=_LEDGER_PAUSE_S)
 
 
 class LeaseHeldError(PostponedError):

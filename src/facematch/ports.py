@@ -136,6 +136,10 @@ class Ledger(Protocol):
         """Take the comparison out of the outbox."""
         ...
 
+    def list_unpublished(self, *, before_ms: int, limit: int) -> list[str]:
+        """Return ids of comparisons that were in the outbox before `before_ms` already, the oldest first."""
+        ...
+
     def erase(self, comparison_id: str, *, now_ms: int) -> None:
         """Leave nothing of the comparison but its id, region, times, attempts and that it was erased."""
         ...

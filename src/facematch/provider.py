@@ -52,10 +52,30 @@ class Answer:
     score: float | None = None
     face_quality: dict[str, float] | None = None
 
+    @property
+    def tells_outage(self) -> bool:
+        """Whether the provider, rather than anything about this call, is at fault."""
+        return self.code == "InternalError" or self.http_status >= _SERVER_ERROR
+
+    @property
+    def refuses_key(self) -> bool:
+        """Whether the key was refused before anything was done: with another one the call may go through."""
+        return self.code.startswith(_KEY_REFUSALS)
+
+
+# An unknown, disabled or expired key, or one whose other parts do not belong to it. Source: the provider's
+# public error codes.
+_KEY_REFUSALS: Final = (
+    "InvalidAccessKeyId",
+    "InvalidSecurityToken",
+    "SignatureDoesNotMatch",
+    "Forbidden.AccessKeyDisabled",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A key of the provider's account; `repr` does not show it."""
+    """A key of the provider's account, temporary where it has a token; `repr` does not show it."""
 
     access_key_id: str = field(repr=False)
     access_key_secret: str = field(repr=False)
@@ -63,7 +83,7 @@ class Credentials:
 
 
 class CredentialSource(Protocol):
-    """Where the key comes from."""
+    """Where the key comes from; any thread may ask."""
 
     def read(self) -> Credentials:
         """Return the key.
@@ -76,22 +96,38 @@ class CredentialSource(Protocol):
         ...
 
     def distrust(self) -> None:
-        """Do not trust what was read before: the provider did not know it."""
+        """Do not trust what was read before: the provider refused it. The next `read` gets it anew."""
         ...
 
 
 class Provider(Protocol):
     """The way to FaceCompare."""
 
+    def check(self, region: Region) -> None:
+        """Return where a call may be made.
+
+        Raises
+        ------
+        CircuitOpenError
+            The provider has been failing in this region, and is left alone.
+        """
+        ...
+
+    def make_ready(self, region: Region) -> None:
+        """Have a connection at hand, if that can be, so that the next call leaves when it is made."""
+        ...
+
     def compare(self, call: Call) -> Answer:
-        """Make one call, without retries.
+        """Make one call, without retries but for one: where its key was refused, and there is another by now.
 
         Raises
         ------
         ProviderFaultError
-            No answer came, or none that can be read; `answered` is False.
+            No answer came, or none that can be read; `answered` is False, unless the call never left.
         OperatorFaultError
             The stack has no credentials to sign the call with.
+        CircuitOpenError
+            The call was not made, since the provider has been failing.
         """
         ...
 

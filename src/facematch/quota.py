@@ -4,6 +4,7 @@ The bucket is a generic cell rate algorithm: it keeps the time at which the next
 moves that time on by one interval. Reserving a slot is one conditional write; waiting for it is the caller's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,6 +16,12 @@ INTERACTIVE_HORIZON_S: Final = 2.5
 BULK_HORIZON_S: Final = 1.0
 """How far ahead a slot may be booked. Who may book further goes first: bulk work never books past its own,
 shorter horizon, so an interactive call finds a slot within a second or so, however long the backlog."""
+
+
+LEAD_S: Final = 0.05
+"""How far ahead a slot is booked at the least: its attempt is written first, and the call leaves on time."""
+_SCATTER: Final = 0.25
+"""Those who found no slot come again over this part of their horizon, rather than all at the same moment."""
 
 
 class Quota(Protocol):
@@ -43,8 +50,16 @@ class Patience:
     wait_s: float
 
 
-def book_slot(quota: Quota, region: Region, patience: Patience, clock: Clock) -> int:
+def book_slot(
+    quota: Quota,
+    region: Region,
+    patience: Patience,
+    clock: Clock,
+    draw: Callable[[float, float], float],
+) -> int:
     """Book a slot and return its time (Unix milliseconds), which the caller then waits for.
+
+    `draw` returns a number between two others, by chance.
 
     Raises
     ------
@@ -54,13 +69,15 @@ def book_slot(quota: Quota, region: Region, patience: Patience, clock: Clock) ->
     give_up_at_ms = clock.now_ms() + round(patience.wait_s * 1000)
     while True:
         now_ms = clock.now_ms()
-        horizon_ms = min(round(patience.horizon_s * 1000), max(give_up_at_ms - now_ms, 0))
+        earliest_ms = now_ms + round(LEAD_S * 1000)
+        latest_ms = min(now_ms + round(patience.horizon_s * 1000), give_up_at_ms)
         try:
-            return quota.reserve(region, now_ms=now_ms, horizon_ms=horizon_ms)
+            return quota.reserve(region, now_ms=earliest_ms, horizon_ms=max(latest_ms - earliest_ms, 0))
         except NoSlotError as refusal:
-            if clock.now_ms() + refusal.retry_after_s * 1000 >= give_up_at_ms:
+            pause_s = refusal.retry_after_s + draw(0, patience.horizon_s * _SCATTER)
+            if clock.now_ms() + pause_s * 1000 >= give_up_at_ms:
                 raise
-            clock.sleep(refusal.retry_after_s)
+            clock.sleep(pause_s)
 
 
 def wait_until(at_ms: int, clock: Clock) -> None:

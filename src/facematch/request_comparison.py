@@ -86,6 +86,8 @@ class ComparisonDesk:
             The request or a photo can't be worked with; nothing was registered.
         ConflictError
             The `Idempotency-Key` came before, with another body.
+        CircuitOpenError
+            It was to be made now, and the provider is failing; nothing was registered.
         """
         stopwatch = Stopwatch(self.clock)
         asked_at_ms = self.clock.now_ms()
@@ -96,6 +98,8 @@ class ComparisonDesk:
         if known is not None and known.ended:
             _check_same_asked(known, request, fingerprint, upload)
             return known
+        if effort:
+            self.comparer.provider.check(region)
         with stopwatch.measure("prepare"):
             collected = self.collector.collect(request.photos, request_id)
         if request.idempotency_key is not None:

@@ -12,6 +12,23 @@ from facematch.regions import PROFILES, Network, Region, RegionPolicy, home_regi
 from facematch.verdict import Bounds
 
 
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """The provider's key stands in a secret."""
+
+    secret_arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FederatedKey:
+    """The provider's key is issued for the function's own identity, at `sts_url`."""
+
+    sts_url: str
+    oidc_provider_arn: str
+    role_arn: str
+    audience: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a stack was deployed with; `calls_per_s` already is this stack's share of the account's quota."""
@@ -21,7 +38,7 @@ class Settings:
     uploads_queue_url: str
     comparisons_queue_url: str
     results_queue_url: str
-    secret_arn: str
+    provider_key: StoredKey | FederatedKey
     event_source: str
     regions: RegionPolicy
     endpoints: Mapping[Region, str]
@@ -36,6 +53,11 @@ class Settings:
     deletes_photos: bool
 
 
+def runs_as_function(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether this process is a Lambda function."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in environment
+
+
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings that `environment` holds.
 
@@ -45,16 +67,17 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         A variable is missing, empty or contradicts another; the message names it.
     """
     reader = _Reader(environment)
+    regions, endpoints = _read_regions(reader), _read_endpoints(reader)
     return Settings(
         table=reader.text("TABLE_NAME"),
         bucket=reader.text("BUCKET_NAME"),
         uploads_queue_url=reader.text("UPLOADS_QUEUE_URL"),
         comparisons_queue_url=reader.text("COMPARISONS_QUEUE_URL"),
         results_queue_url=reader.text("RESULTS_QUEUE_URL"),
-        secret_arn=reader.text("SECRET_ARN"),
+        provider_key=_read_provider_key(reader, regions, endpoints),
         event_source=reader.text("EVENT_SOURCE"),
-        regions=_read_regions(reader),
-        endpoints=_read_endpoints(reader),
+        regions=regions,
+        endpoints=endpoints,
         endpoint_protocol="HTTPS" if reader.text("PROVIDER_ENDPOINTS") == _AUTOMATIC else "HTTP",
         calls_per_s=_read_quota(reader),
         options=_read_options(reader),
@@ -68,6 +91,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 _AUTOMATIC: Final = "auto"
+_ABSENT: Final = "none"
+_STATIC: Final = "static"
+_FEDERATED: Final = "federated"
 _SEPARATOR: Final = ","
 
 
@@ -79,6 +105,12 @@ class _Reader:
         value = self.environment.get(name, "").strip()
         if not value:
             raise ConfigurationError(f"The environment variable {name} is missing or empty.")
+        return value
+
+    def needed(self, name: str, reason: str) -> str:
+        value = self.text(name)
+        if value == _ABSENT:
+            raise ConfigurationError(f"The environment variable {name} is needed {reason}.")
         return value
 
     def flag(self, name: str) -> bool:
@@ -141,6 +173,36 @@ def _read_endpoints(reader: _Reader) -> dict[Region, str]:
     if missing:
         raise ConfigurationError(f"PROVIDER_ENDPOINTS lacks {', '.join(missing)}.")
     return {region: stand_ins[f"{region}.{network}"] for region in Region}
+
+
+def _read_provider_key(
+    reader: _Reader, regions: RegionPolicy, endpoints: Mapping[Region, str]
+) -> StoredKey | FederatedKey:
+    """Return where the provider's key comes from; a stack that does not say has it stored."""
+    source = reader.environment.get("PROVIDER_CREDENTIALS", _STATIC)
+    reason = f"where PROVIDER_CREDENTIALS is {source}"
+    if source == _STATIC:
+        return StoredKey(reader.needed("SECRET_ARN", reason))
+    if source != _FEDERATED:
+        raise ConfigurationError(f"PROVIDER_CREDENTIALS is {_STATIC} or {_FEDERATED}, not {source!r}.")
+    return FederatedKey(
+        sts_url=_find_sts(reader, regions, endpoints),
+        oidc_provider_arn=reader.needed("PROVIDER_OIDC_PROVIDER_ARN", reason),
+        role_arn=reader.needed("PROVIDER_ROLE_ARN", reason),
+        audience=reader.needed("PROVIDER_OIDC_AUDIENCE", reason),
+    )
+
+
+def _find_sts(reader: _Reader, regions: RegionPolicy, endpoints: Mapping[Region, str]) -> str:
+    """Return where tokens are traded: in a jurisdiction that the stack may use for faces, too.
+
+    A local stack's stand-in for a region answers as STS as well.
+    """
+    region = regions.default or next(region for region in Region if region in regions.allowed)
+    if reader.text("PROVIDER_ENDPOINTS") != _AUTOMATIC:
+        return f"http://{endpoints[region]}/"
+    product = "sts-vpc" if reader.text("PROVIDER_NETWORK") == Network.INTERNAL else "sts"
+    return f"https://{product}.{PROFILES[region].provider_region_id}.aliyuncs.com/"
 
 
 def _read_quota(reader: _Reader) -> dict[Region, float]:

@@ -36,10 +36,17 @@ class Driver:
 
     stack: Stack
     events: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """Return a client of the stack's cloud, made once; any thread may use it."""
+        if service not in self._clients:
+            self._clients[service] = self.stack.client(service)
+        return self._clients[service]
 
     def put(self, key: str, content: bytes) -> None:
         """Put an object into the bucket."""
-        self.stack.client("s3").put_object(Bucket=self.stack.bucket, Key=key, Body=content)
+        self.client("s3").put_object(Bucket=self.stack.bucket, Key=key, Body=content)
 
     def put_pair(self, pair_id: str, region: str = "singapore", *, seed: int = 0) -> None:
         """Put both photos of a pair into the inbox."""
@@ -60,7 +67,7 @@ class Driver:
 
     def collect_events(self, wait_s: int = 0) -> None:
         """Take what is on the results queue."""
-        queue = self.stack.client("sqs")
+        queue = self.client("sqs")
         received = queue.receive_message(
             QueueUrl=self.stack.results_queue_url, WaitTimeSeconds=wait_s, MaxNumberOfMessages=10
         )
@@ -102,10 +109,11 @@ class Driver:
             self.collect_events(wait_s=1)
 
     def list_calls(self, event: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
-        """Return the calls in the emulator's log, of one comparison or of all."""
-        calls: list[Mapping[str, Any]] = send(
+        """Return the comparisons in the emulator's log, of one comparison or of all."""
+        logged: list[Mapping[str, Any]] = send(
             urllib.request.Request(f"{self.stack.emulator_url}/_emulator/calls")
         ).body
+        calls = [call for call in logged if call["action"] == "FaceCompare"]
         if event is None:
             return calls
         made = set(event["data"]["provider"]["merchant_biz_ids"])
@@ -118,10 +126,10 @@ class Driver:
             "ApproximateNumberOfMessagesDelayed",
             "ApproximateNumberOfMessagesNotVisible",
         ]
-        attributes = self.stack.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
+        attributes = self.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
         return sum(int(attributes["Attributes"][name]) for name in names)
 
     def list_keys(self, prefix: str) -> list[str]:
         """Return the keys of the bucket under a prefix."""
-        listed = self.stack.client("s3").list_objects_v2(Bucket=self.stack.bucket, Prefix=prefix)
+        listed = self.client("s3").list_objects_v2(Bucket=self.stack.bucket, Prefix=prefix)
         return [entry["Key"] for entry in listed.get("Contents", [])]

@@ -159,6 +159,15 @@ class InMemoryLedger:
                 comparison = self.comparisons[comparison_id]
                 self.comparisons[comparison_id] = replace(comparison, published_at_ms=now_ms)
 
+    def list_unpublished(self, *, before_ms: int, limit: int) -> list[str]:
+        self.interludes.play("list_unpublished")
+        ended = {
+            comparison_id: ending.ended_at_ms
+            for comparison_id in self.pending
+            if (ending := self.comparisons[comparison_id].ending) and ending.ended_at_ms < before_ms
+        }
+        return sorted(ended, key=lambda comparison_id: ended[comparison_id])[:limit]
+
     def erase(self, comparison_id: str, *, now_ms: int) -> None:
         self.interludes.play("erase")
         with self._lock:

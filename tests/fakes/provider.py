@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from facematch.errors import CircuitOpenError
 from facematch.provider import Answer, Call
+from facematch.regions import Region
 from tests.fakes.clock import FakeClock
 
 type Step = Answer | BaseException | Callable[[Call], Answer]
@@ -22,9 +24,18 @@ class ScriptedProvider:
     latency_s: float = 0.0
     calls: list[Call] = field(default_factory=list)
     called_at_ms: list[int] = field(default_factory=list)
+    made_ready: list[Region] = field(default_factory=list)
+    circuit_open_s: float | None = None
 
     def follow(self, *steps: Step) -> None:
         self.script.extend(steps)
+
+    def check(self, _region: Region) -> None:
+        if self.circuit_open_s is not None:
+            raise CircuitOpenError(self.circuit_open_s)
+
+    def make_ready(self, region: Region) -> None:
+        self.made_ready.append(region)
 
     def compare(self, call: Call) -> Answer:
         self.calls.append(call)

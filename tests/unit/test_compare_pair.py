@@ -7,16 +7,20 @@ from facematch.compare_pair import PreparedPhoto, RetryPolicy
 from facematch.comparison import Attempt, Comparison, Options, Outcome, State, StoredPhoto
 from facematch.errors import (
     AlreadyEndedError,
+    CircuitOpenError,
     LeaseHeldError,
     LeaseLostError,
+    LedgerUnavailableError,
     NoSlotError,
     NotFoundError,
     OperatorFaultError,
     PostponedError,
     ProviderFaultError,
     ProviderThrottledError,
+    UnreachableError,
 )
 from facematch.provider import Answer, Call, InlinePicture, PictureUrl
+from facematch.quota import LEAD_S
 from facematch.regions import Region
 from facematch.verdict import Bounds, Decision, Role
 from tests.factories import (
@@ -33,6 +37,7 @@ from tests.fakes.interludes import Crash, crash, pass_by
 from tests.fakes.provider import Step
 from tests.fakes.world import World, draw_lowest, make_world
 
+LEAD_MS = round(LEAD_S * 1000)
 SOURCE, TARGET = Role.SOURCE, Role.TARGET
 URL = "https://photos.com/a.jpg?signature=SIGNED"
 NO_CONNECTION = ProviderFaultError("no_connection", "A sentence.")
@@ -104,7 +109,7 @@ def test_a_pair_is_compared_and_its_verdict_recorded(answer: Answer, decision: D
         Attempt(
             number=1,
             merchant_biz_id=world.provider.calls[0].merchant_biz_id,
-            started_at_ms=START_MS,
+            started_at_ms=START_MS + LEAD_MS,
             outcome=Outcome.ANSWERED,
             code="Success",
             request_id="REQUEST-1",
@@ -152,6 +157,7 @@ def test_an_ended_comparison_tells_what_was_done_to_each_photo_and_where_the_tim
         "wait_for_worker": 12_000,
         "read": 0,
         "prepare": 0,
+        "connect": 0,
         "wait_for_slot": 700,
         "call": 300,
     }
@@ -385,8 +391,8 @@ def test_a_throttled_call_teaches_the_quota_and_goes_again() -> None:
     world.compare(comparison_id)
 
     comparison = world.comparison(comparison_id)
-    assert world.quota.held_back == [(Region.SINGAPORE, START_MS + 1000)]
-    assert gaps_ms(world) == [1000]
+    assert world.quota.held_back == [(Region.SINGAPORE, START_MS + LEAD_MS + 1000)]
+    assert gaps_ms(world) == [1000 + LEAD_MS]
     assert outcomes(comparison) == [Outcome.THROTTLED, Outcome.ANSWERED]
     assert comparison.counted_attempts == 1
     assert comparison.state is State.COMPLETED
@@ -400,8 +406,8 @@ def test_the_providers_own_word_on_when_to_come_back_is_kept() -> None:
     world.compare(comparison_id)
 
     attempt = world.comparison(comparison_id).attempts[0]
-    assert world.quota.held_back == [(Region.SINGAPORE, START_MS + 5000)]
-    assert gaps_ms(world) == [5000]
+    assert world.quota.held_back == [(Region.SINGAPORE, START_MS + LEAD_MS + 5000)]
+    assert gaps_ms(world) == [5000 + LEAD_MS]
     assert (attempt.outcome, attempt.code, attempt.request_id) == (Outcome.THROTTLED, "Throttling.Api", "R")
 
 
@@ -424,7 +430,7 @@ def test_a_worker_that_can_not_wait_out_the_throttling_says_when_to_go_on() -> N
         world.compare(comparison_id, time_s=20)
 
     assert (postponed.value.code, postponed.value.retry_after_s) == ("Throttling.Api", 30)
-    assert world.quota.next_ms[Region.SINGAPORE] == START_MS + 30_000
+    assert world.quota.next_ms[Region.SINGAPORE] == START_MS + LEAD_MS + 30_000
     assert world.comparison(comparison_id).state is State.REGISTERED
     assert world.ledger.leases == {}
     world.clock.advance(30)
@@ -493,7 +499,8 @@ def test_the_pauses_double_up_to_a_cap() -> None:
 
     world.compare(comparison_id)
 
-    assert gaps_ms(world) == [1000, 2000, 4000, 5000, 5000, 5000, 5000]
+    pauses_ms = [gap_ms - LEAD_MS for gap_ms in gaps_ms(world)]
+    assert pauses_ms == [1000, 2000, 4000, 5000, 5000, 5000, 5000]
 
 
 def test_a_pause_may_be_none_at_all_but_the_quota_stands() -> None:
@@ -874,3 +881,70 @@ def test_the_second_attempt_is_written_before_its_call_too() -> None:
         world.compare(comparison_id)
 
     assert len(world.provider.calls) == 1
+
+
+def test_an_open_circuit_postpones_before_anything_is_booked_or_written() -> None:
+    world, comparison_id = make_ready()
+    world.provider.circuit_open_s = 12
+
+    with pytest.raises(CircuitOpenError) as postponed:
+        world.compare(comparison_id)
+
+    assert postponed.value.retry_after_s == 12
+    assert world.quota.bookings == []
+    assert world.comparison(comparison_id).attempts == ()
+    assert world.ledger.leases == {}
+
+
+def test_a_circuit_that_opens_at_the_last_moment_leaves_an_attempt_that_counts_for_nothing() -> None:
+    world, comparison_id = make_ready(CircuitOpenError(12), SUCCESS)
+
+    with pytest.raises(CircuitOpenError):
+        world.compare(comparison_id)
+    world.compare(comparison_id)
+
+    comparison = world.comparison(comparison_id)
+    assert outcomes(comparison) == [Outcome.UNSENT, Outcome.ANSWERED]
+    assert comparison.counted_attempts == 1
+
+
+def test_a_provider_that_can_not_be_reached_uses_up_no_attempts() -> None:
+    world, comparison_id = make_ready(*[UnreachableError()] * 9, SUCCESS)
+
+    world.compare(comparison_id, time_s=600)
+
+    assert outcomes(world.comparison(comparison_id)) == [Outcome.UNSENT] * 9 + [Outcome.ANSWERED]
+
+
+def refuse() -> None:
+    raise LedgerUnavailableError
+
+
+def test_an_answer_in_hand_is_recorded_as_soon_as_the_ledger_takes_it() -> None:
+    world, comparison_id = make_ready(SUCCESS)
+    world.ledger.interludes.before("end", *[refuse] * 5)
+
+    world.compare(comparison_id)
+
+    assert world.comparison(comparison_id).state is State.COMPLETED
+    assert len(world.provider.calls) == 1
+
+
+def test_a_ledger_that_never_takes_it_lets_go_when_the_lease_ends() -> None:
+    world, comparison_id = make_ready(SUCCESS)
+
+    world.ledger.interludes.before("end", *[refuse] * 1000)
+
+    with pytest.raises(LedgerUnavailableError):
+        world.compare(comparison_id, time_s=20)
+
+    assert world.comparison(comparison_id).state is State.REGISTERED
+    assert outcomes(world.comparison(comparison_id)) == [Outcome.UNKNOWN]
+
+
+def test_a_connection_is_at_hand_before_a_slot_is_booked() -> None:
+    world, comparison_id = make_ready(SUCCESS)
+
+    world.compare(comparison_id)
+
+    assert world.provider.made_ready == [Region.SINGAPORE]

@@ -197,3 +197,32 @@ def test_nothing_secret_shows_when_it_is_printed() -> None:
 
     for secret in ("KEY-ID", "KEY-SECRET", "TOKEN", "FACE", "SIGNED", "photos.com"):
         assert secret not in printed
+
+
+@pytest.mark.parametrize(
+    ("code", "refuses"),
+    [
+        ("InvalidAccessKeyId", True),
+        ("InvalidAccessKeyId.NotFound", True),
+        ("InvalidAccessKeyId.Inactive", True),
+        ("InvalidSecurityToken.Expired", True),
+        ("InvalidSecurityToken.Malformed", True),
+        ("InvalidSecurityToken.MismatchWithAccessKey", True),
+        ("SignatureDoesNotMatch", True),
+        ("Forbidden.AccessKeyDisabled", True),
+        ("Forbidden.RAMUserAccessDenied", False),
+        ("Forbidden.AccountAccessDenied", False),
+        ("IncompleteSignature", False),
+        ("InvalidTimeStamp.Expired", False),
+        ("SignatureNonceUsed", False),
+        ("NoFaceDetected", False),
+        ("Success", False),
+    ],
+)
+def test_another_key_helps_only_where_the_key_was_refused(code: str, refuses: bool) -> None:  # noqa: FBT001 - a row
+    answer = make_answer(code, http_status=403)
+
+    assert answer.refuses_key is refuses
+    if refuses:
+        with pytest.raises(OperatorFaultError):
+            judge(answer, Bounds())

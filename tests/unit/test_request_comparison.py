@@ -9,13 +9,14 @@ from facematch.compare_pair import Effort
 from facematch.comparison import Comparison, Ending, Options, Origin, State
 from facematch.errors import (
     AlreadyEndedError,
+    CircuitOpenError,
     ConflictError,
     InvalidInputError,
     NotFoundError,
     RejectedPhotoError,
 )
 from facematch.provider import Answer, Call, InlinePicture
-from facematch.quota import INTERACTIVE_HORIZON_S
+from facematch.quota import INTERACTIVE_HORIZON_S, LEAD_S
 from facematch.regions import Region
 from facematch.request_comparison import RESCUE_DELAY_S, ComparisonRequest
 from facematch.verdict import Bounds, Role
@@ -304,7 +305,7 @@ def test_the_same_request_twice_at_once_is_one_comparison_and_one_answer() -> No
     assert first.state is State.COMPLETED
     assert repeated[0].id == first.id
     assert repeated[0].state is State.REGISTERED
-    assert world.clock.now_ms() - START_MS == 10_000
+    assert world.clock.now_ms() - START_MS == 10_000 + round(LEAD_S * 1000)
     assert len(world.provider.calls) == 1
 
 
@@ -345,7 +346,7 @@ def test_who_finds_a_dead_workers_lease_takes_over_when_it_ends() -> None:
     comparison = world.desk.submit(make_request(), EFFORT)
 
     assert comparison.state is State.COMPLETED
-    assert world.provider.called_at_ms == [START_MS + 5000]
+    assert world.provider.called_at_ms == [START_MS + 5000 + round(LEAD_S * 1000)]
 
 
 def test_the_time_spent_on_another_workers_lease_is_not_given_twice() -> None:
@@ -760,3 +761,33 @@ def test_erasing_leaves_a_pair_with_a_newer_photo_to_its_own_comparison() -> Non
     world.compare(newer)
 
     assert world.comparison(newer).state is State.COMPLETED
+
+
+def test_while_the_provider_fails_a_caller_that_waits_is_told_so_and_nothing_is_registered() -> None:
+    world = make_world()
+    world.provider.circuit_open_s = 12
+
+    with pytest.raises(CircuitOpenError):
+        world.desk.submit(make_request(), EFFORT)
+
+    assert world.ledger.comparisons == {}
+    assert world.comparisons.sent == []
+
+
+def test_while_the_provider_fails_a_caller_that_does_not_wait_is_served_later() -> None:
+    world = make_world()
+    world.provider.circuit_open_s = 12
+
+    comparison = world.desk.submit(make_request(), None)
+
+    assert comparison.state is State.REGISTERED
+    assert len(world.comparisons.sent) == 1
+
+
+def test_a_verdict_that_is_there_is_given_while_the_provider_fails() -> None:
+    world = make_world(SUCCESS)
+    request = make_request(idempotency_key="key-1")
+    verdict = world.desk.submit(request, EFFORT)
+    world.provider.circuit_open_s = 12
+
+    assert world.desk.submit(request, EFFORT) == verdict

@@ -229,6 +229,7 @@ def test_the_event_of_a_pair_that_went_all_the_way_is_valid_and_holds_no_photo()
         "wait_for_worker",
         "read",
         "prepare",
+        "connect",
         "wait_for_slot",
         "call",
         "back_off",

@@ -35,6 +35,7 @@ DOMAIN = {
         "request_comparison",
         "result_event",
         "stopwatch",
+        "sweep_outbox",
         "verdict",
     )
 }
@@ -43,7 +44,7 @@ PACKAGES = {"facematch", "facematch.adapters", "facematch.handlers"}
 
 # What an adapter may speak, each only one: an SDK with what it is made of.
 FAMILIES = {
-    "AWS": {"boto3", "botocore", "mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_sqs"},
+    "AWS": {"boto3", "botocore", "mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_sqs", "mypy_boto3_sts"},
     "FaceCompare": {
         "alibabacloud_cloudauth_intl20220809",
         "alibabacloud_tea_openapi",

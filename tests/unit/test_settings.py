@@ -3,7 +3,7 @@ import pytest
 from facematch.comparison import Options
 from facematch.errors import ConfigurationError
 from facematch.regions import PROFILES, Network, Region, RegionPolicy
-from facematch.settings import read_settings
+from facematch.settings import FederatedKey, StoredKey, read_settings
 from facematch.verdict import Bounds
 from tests.factories import make_environment
 
@@ -21,7 +21,7 @@ def test_settings_are_what_the_template_set() -> None:
     assert settings.uploads_queue_url == "https://sqs.invalid/uploads"
     assert settings.comparisons_queue_url == "https://sqs.invalid/comparisons"
     assert settings.results_queue_url == "https://sqs.invalid/results"
-    assert settings.secret_arn.endswith(":secret:provider")
+    assert settings.provider_key == StoredKey(make_environment()["SECRET_ARN"])
     assert settings.event_source == "urn:facematch:000000000000:ap-southeast-1:test"
     assert settings.regions == RegionPolicy(Region.SINGAPORE, frozenset({Region.SINGAPORE}))
     assert settings.options == Options()
@@ -189,6 +189,77 @@ def test_the_provider_itself_is_never_called_without_encryption() -> None:
 def test_a_stand_in_that_is_missing_or_empty_is_named(stand_ins: str) -> None:
     with pytest.raises(ConfigurationError, match=r"PROVIDER_ENDPOINTS.*malaysia\.public"):
         read_settings(make_environment(PROVIDER_ENDPOINTS=stand_ins, LOCAL_STACK="true"))
+
+
+# The provider's key.
+
+FEDERATED = {
+    "PROVIDER_CREDENTIALS": "federated",
+    "PROVIDER_OIDC_PROVIDER_ARN": "acs:ram::1234567890123456:oidc-provider/aws",
+    "PROVIDER_ROLE_ARN": "acs:ram::1234567890123456:role/facematch",
+    "PROVIDER_OIDC_AUDIENCE": "sts.aliyuncs.com",
+    "SECRET_ARN": "none",
+}
+
+
+def test_a_stack_that_does_not_say_otherwise_has_its_key_stored() -> None:
+    said = read_settings(make_environment(PROVIDER_CREDENTIALS="static"))
+    unsaid = read_settings(make_environment())
+
+    assert said.provider_key == unsaid.provider_key == StoredKey(make_environment()["SECRET_ARN"])
+
+
+def test_a_federated_stack_stores_no_key() -> None:
+    settings = read_settings(make_environment(**FEDERATED))
+
+    assert settings.provider_key == FederatedKey(
+        sts_url="https://sts.ap-southeast-1.aliyuncs.com/",
+        oidc_provider_arn=FEDERATED["PROVIDER_OIDC_PROVIDER_ARN"],
+        role_arn=FEDERATED["PROVIDER_ROLE_ARN"],
+        audience=FEDERATED["PROVIDER_OIDC_AUDIENCE"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "sts_url"),
+    [
+        ({"DEFAULT_REGION": "indonesia"}, "https://sts.ap-southeast-5.aliyuncs.com/"),
+        ({"ALLOWED_REGIONS": "hong-kong,malaysia"}, "https://sts.ap-southeast-3.aliyuncs.com/"),
+        ({"PROVIDER_NETWORK": "internal"}, "https://sts-vpc.ap-southeast-1.aliyuncs.com/"),
+        (
+            {"PROVIDER_ENDPOINTS": STAND_INS, "LOCAL_STACK": "true", "DEFAULT_REGION": "malaysia"},
+            "http://127.0.0.1:3/",
+        ),
+    ],
+    ids=["default", "first allowed", "internal", "stand-in"],
+)
+def test_tokens_are_traded_in_a_jurisdiction_that_is_allowed_for_faces(
+    variables: dict[str, str], sts_url: str
+) -> None:
+    key = read_settings(make_environment(**FEDERATED, **variables)).provider_key
+
+    assert isinstance(key, FederatedKey)
+    assert key.sts_url == sts_url
+
+
+@pytest.mark.parametrize("value", ["", "Federated", "none", "static,federated"])
+def test_another_source_of_the_key_names_its_variable(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="PROVIDER_CREDENTIALS"):
+        read_settings(make_environment(**FEDERATED | {"PROVIDER_CREDENTIALS": value}))
+
+
+@pytest.mark.parametrize(
+    "name", ["PROVIDER_OIDC_PROVIDER_ARN", "PROVIDER_ROLE_ARN", "PROVIDER_OIDC_AUDIENCE"]
+)
+@pytest.mark.parametrize("value", [None, "", "none"], ids=["missing", "empty", "none"])
+def test_what_a_federated_stack_lacks_is_named(name: str, value: str | None) -> None:
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
+        read_settings(make_environment(**FEDERATED | {name: value}))
+
+
+def test_a_stack_with_a_stored_key_needs_the_secret() -> None:
+    with pytest.raises(ConfigurationError, match="SECRET_ARN"):
+        read_settings(make_environment(SECRET_ARN="none"))
 
 
 # The quota.

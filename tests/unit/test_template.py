@@ -1,11 +1,13 @@
 """Holds what the local cloud ignores, and what must agree with the code."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from facematch.handlers import api, compare, publish, uploads
+from facematch.adapters.web_identity import SIGNING_ALGORITHM, TOKEN_LIFETIME_S
+from facematch.handlers import api, compare, publish, sweep, uploads
 from facematch.regions import PROFILES, Region
 from tests.template import ROOT, read_template
 
@@ -16,6 +18,11 @@ FUNCTIONS = {
     for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::Serverless::Function"
 }
+LAYERS = {
+    name: resource["Properties"]
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::Serverless::LayerVersion"
+}
 QUEUES = {
     name: resource["Properties"]
     for name, resource in RESOURCES.items()
@@ -24,7 +31,9 @@ QUEUES = {
 
 
 def test_every_function_has_a_handler_that_exists() -> None:
-    handlers = {f"{module.__name__}.{module.handle.__name__}" for module in (api, compare, publish, uploads)}
+    handlers = {
+        f"{module.__name__}.{module.handle.__name__}" for module in (api, compare, publish, sweep, uploads)
+    }
     assert {function["Handler"] for function in FUNCTIONS.values()} == handlers
 
 
@@ -32,7 +41,7 @@ def test_the_functions_are_given_every_variable_that_the_settings_read_and_no_ot
     read = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', (ROOT / "src/facematch/settings.py").read_text()))
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     ours = {name for name in given if not name.startswith("POWERTOOLS_")}
-    assert read - {"AWS_REGION"} == ours
+    assert read - {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"} == ours
 
 
 @pytest.mark.parametrize("region", Region)
@@ -109,14 +118,87 @@ def test_every_dead_letter_queue_has_its_alarm() -> None:
     assert watched == {name for name in QUEUES if name.endswith("DeadLetters")}
 
 
+def read_statements(function: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Return what a function is allowed, whichever branch of a condition allows it."""
+    for policy in function["Policies"]:
+        for statement in policy["Statement"]:
+            yield from statement["If"][1:] if "If" in statement else [statement]
+
+
 def test_no_statement_allows_every_action_or_resource() -> None:
     for name, function in FUNCTIONS.items():
-        for policy in function["Policies"]:
-            for statement in policy["Statement"]:
-                assert "*" not in str(statement["Action"]), name
-                assert statement["Resource"] != "*", name
+        for statement in read_statements(function):
+            assert "*" not in str(statement["Action"]), name
+            # AWS has no resource to name there.
+            assert statement["Resource"] != "*" or statement["Action"] == "sts:GetWebIdentityToken", name
 
 
-def test_only_those_that_call_the_provider_may_read_its_key() -> None:
-    readers = {name for name, function in FUNCTIONS.items() if "GetSecretValue" in str(function["Policies"])}
-    assert readers == {"Api", "Compare"}
+@pytest.mark.parametrize("action", ["secretsmanager:GetSecretValue", "sts:GetWebIdentityToken"])
+def test_only_those_that_call_the_provider_may_come_by_its_key(action: str) -> None:
+    allowed = {
+        name
+        for name, function in FUNCTIONS.items()
+        if action in [statement["Action"] for statement in read_statements(function)]
+    }
+    assert allowed == {"Api", "Compare"}
+
+
+@pytest.mark.parametrize("name", ["Api", "Compare"])
+def test_a_token_is_for_the_provider_alone_short_lived_and_signed_as_the_code_asks(name: str) -> None:
+    statements = read_statements(FUNCTIONS[name])
+    (condition,) = (one["Condition"] for one in statements if one["Action"] == "sts:GetWebIdentityToken")
+    condition_name, in_the_cloud, _ = condition["If"]
+    assert condition_name == "InTheCloud"
+    assert in_the_cloud == {
+        "ForAllValues:StringEquals": {"sts:IdentityTokenAudience": [{"Ref": "ProviderOidcAudience"}]},
+        "Null": {"sts:IdentityTokenAudience": "false"},
+        "NumericLessThanEquals": {"sts:DurationSeconds": TOKEN_LIFETIME_S},
+        "StringEquals": {"sts:SigningAlgorithm": SIGNING_ALGORITHM},
+    }
+
+
+def list_settings() -> set[str]:
+    """Return the parameters that reach the environment of the functions."""
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    text = str(list(variables.values()))
+    named = set(re.findall(r"\$\{(\w+)\}", text)) | set(re.findall(r"'Ref': '(\w+)'", text))
+    return named & TEMPLATE["Parameters"].keys()
+
+
+def measure_longest(name: str) -> int:
+    """Return how long a parameter's text can be; a score may have three decimals."""
+    parameter = TEMPLATE["Parameters"][name]
+    if "AllowedValues" in parameter:
+        return max(len(str(value)) for value in parameter["AllowedValues"])
+    if parameter["Type"] == "Number":
+        return len(str(parameter["MaxValue"])) + (4 if name.endswith("Score") else 0)
+    return {"AllowedRegions": 4 * len("indonesia") + 3, "QuotaShare": len("0.9999")}[name]
+
+
+@pytest.mark.parametrize("name", ["Api", "Compare"])
+def test_a_function_with_versions_publishes_one_for_each_change_of_its_settings(name: str) -> None:
+    assert FUNCTIONS[name]["AutoPublishAliasAllProperties"] is True
+    text, _ = FUNCTIONS[name]["VersionDescription"]["Sub"]
+    described = set(re.findall(r"\$\{(\w+)\}", text)) - {"Key"}
+    local_only = {"LocalStack", "ProviderEndpoints"}
+    of_the_key = {
+        "ProviderCredentials",
+        "ProviderOidcAudience",
+        "ProviderOidcProviderArn",
+        "ProviderRoleArn",
+        "ProviderSecretArn",
+    }
+    assert described == list_settings() - local_only - of_the_key
+    assert all(layer["PublishLambdaVersion"] is True for layer in LAYERS.values())
+
+
+def test_what_a_version_is_published_for_fits_into_its_description() -> None:
+    text, _ = FUNCTIONS["Compare"]["VersionDescription"]["Sub"]
+    names = [name for name in re.findall(r"\$\{(\w+)\}", text) if name != "Key"]
+    longest_key = max(
+        int(limit)
+        for name in ("ProviderSecretArn", "ProviderRoleArn")
+        for limit in re.findall(r"\{1,(\d+)\}", TEMPLATE["Parameters"][name]["AllowedPattern"])
+    )
+    lambda_limit = 256
+    assert sum(measure_longest(name) + 1 for name in names) + longest_key <= lambda_limit

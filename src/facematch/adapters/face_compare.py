@@ -5,7 +5,10 @@ the cause of another, and none of their texts do.
 """
 
 import base64
+import contextlib
 import logging
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,7 +24,13 @@ from requests.exceptions import ConnectTimeout, Timeout
 from Tea.exceptions import TeaException
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from facematch.errors import ProviderError, ProviderFaultError, ProviderThrottledError
+from facematch.errors import (
+    OperatorFaultError,
+    ProviderError,
+    ProviderFaultError,
+    ProviderThrottledError,
+    UnreachableError,
+)
 from facematch.provider import Answer, Call, Credentials, CredentialSource, InlinePicture, Picture
 from facematch.regions import Region
 from facematch.verdict import HIGHEST_SCORE
@@ -36,7 +45,9 @@ sessions.DEFAULT_REDIRECT_LIMIT = 0  # type: ignore[attr-defined]
 
 CONNECT_TIMEOUT_S: Final = 3.0
 READ_TIMEOUT_S: Final = 10.0
-_UNKNOWN_KEY_PREFIXES: Final = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken")
+_READY_TIMEOUT_S: Final = 1.0
+_IDLE_LIMIT_S: Final = 5.0
+"""How long a connection may rest. Source: the provider's page on keeping connections alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +60,62 @@ class FaceCompareEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class FaceCompareProvider:
-    """Calls FaceCompare; one SDK client a region and key, with its connections kept alive."""
+    """Calls FaceCompare, whatever came of earlier calls.
+
+    There is one SDK client a region and key, with its connections kept alive.
+    """
 
     endpoints: Mapping[Region, FaceCompareEndpoint]
     credentials: CredentialSource
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     read_timeout_s: float = READ_TIMEOUT_S
     _clients: dict[tuple[Region, Credentials], Client] = field(default_factory=dict)
+    _used_at_s: dict[Region, float] = field(default_factory=dict)
+
+    def check(self, region: Region) -> None:
+        """Return: any call may be made."""
+
+    def make_ready(self, region: Region) -> None:
+        """Connect, by the provider's own operation for that, unless a connection was used just now.
+
+        What the operation answers does not matter, nor whether the region knows it: the connection stands.
+        """
+        if time.monotonic() - self._used_at_s.get(region, -math.inf) < _IDLE_LIMIT_S:
+            return
+        timeout_ms = round(_READY_TIMEOUT_S * 1000)
+        options = RuntimeOptions(connect_timeout=timeout_ms, read_timeout=timeout_ms)
+        with contextlib.suppress(
+            DaraException, TeaException, OperatorFaultError, ValueError, KeyError, TypeError, AttributeError
+        ):
+            self._client(region, self.credentials.read()).keepalive_intl_with_options(options)
+        self._used_at_s[region] = time.monotonic()
 
     def compare(self, call: Call) -> Answer:
-        """Make one call, without retries.
+        """Make one call, without retries but for one: where its key was refused, and there is another by now.
+
+        A key is refused before the operation: nothing is billed, and the `MerchantBizId` is still unused.
 
         Raises
         ------
         ProviderFaultError, ProviderThrottledError, OperatorFaultError
             See the port.
         """
-        client = self._client(call.region, self.credentials.read())
+        refused = self.credentials.read()
+        answer = self._call(call, refused)
+        if not answer.refuses_key:
+            return answer
+        self.credentials.distrust()
+        replacement = self.credentials.read()
+        if replacement == refused:
+            return answer
+        answer = self._call(call, replacement)
+        if answer.refuses_key:
+            self.credentials.distrust()
+        return answer
+
+    def _call(self, call: Call, credentials: Credentials) -> Answer:
+        client = self._client(call.region, credentials)
+        self._used_at_s[call.region] = time.monotonic()
         try:
             response = client.face_compare_with_options(_request(call), RuntimeOptions())
         except DaraException as error:
@@ -79,8 +129,6 @@ class FaceCompareProvider:
             failure = _read_answer(response)
         if isinstance(failure, ProviderError):
             raise failure
-        if failure.code.startswith(_UNKNOWN_KEY_PREFIXES):
-            self.credentials.distrust()
         return failure
 
     def _client(self, region: Region, credentials: Credentials) -> Client:
@@ -103,7 +151,7 @@ class FaceCompareProvider:
 
     def _forget_old_keys(self, region: Region) -> None:
         for key in [key for key in self._clients if key[0] is region]:
-            del self._clients[key]
+            self._clients.pop(key, None)
 
 
 def _request(call: Call) -> FaceCompareRequest:
@@ -186,11 +234,11 @@ def _read_refusal(error: DaraException) -> Answer | ProviderError:
 
 
 def _read_silence(error: TeaException) -> ProviderFaultError:
-    """Return why no answer came; one that was never asked for does not count as unknown."""
+    """Return why no answer came."""
     inner = getattr(error, "inner_exception", None)
     cause = inner.__context__ if inner is not None else None
     if isinstance(cause, ConnectTimeout) or _never_connected(cause):
-        return ProviderFaultError("no_connection", "The provider could not be reached.")
+        return UnreachableError()
     if isinstance(cause, Timeout):
         return ProviderFaultError("timeout", "The provider did not answer in time.", answered=False)
     if isinstance(cause, RequestsConnectionError):

@@ -1,17 +1,18 @@
 """The ledger in DynamoDB: one table, one item a comparison (`comparison#…`) and one a pair (`pair#…`).
 
-The table's stream is the outbox: an item whose `outbox` turned `pending` is for the publish function.
+The table's stream is the outbox: an item whose `outbox` turned `pending` is for the publish function. The
+index `outbox` finds those that stayed there.
 """
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from facematch.comparison import (
     Attempt,
@@ -25,7 +26,13 @@ from facematch.comparison import (
     StoredPhoto,
     end_state,
 )
-from facematch.errors import AlreadyEndedError, LeaseHeldError, LeaseLostError, NotFoundError
+from facematch.errors import (
+    AlreadyEndedError,
+    LeaseHeldError,
+    LeaseLostError,
+    LedgerUnavailableError,
+    NotFoundError,
+)
 from facematch.ports import ArrivedPhoto, Pair
 from facematch.verdict import Bounds, Decision, Role, Verdict, fail
 
@@ -34,6 +41,15 @@ if TYPE_CHECKING:
 
 PENDING: Final = "pending"
 PUBLISHED: Final = "published"
+OUTBOX_INDEX: Final = "outbox"
+_TEMPORARY: Final = {
+    "InternalServerError",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "TransactionConflictException",
+}
 _COMPARISON: Final = "comparison#"
 _REQUEST: Final = "request#"
 _SECONDS_A_DAY: Final = 86_400
@@ -90,17 +106,18 @@ class DynamoDbLedger:
         """Remove what is known of the pair; False if one of its photos has changed since."""
         values = {f":{role}": arrived.sequencer for role, arrived in pair.arrived.items()}
         try:
-            self.client.delete_item(
-                TableName=self.table,
-                Key=_serialise({"pk": _pair_key(pair.region, pair.pair_id)}),
-                ConditionExpression=_unchanged(pair),
-                ExpressionAttributeNames={f"#{role}": role.value for role in Role},
-                ExpressionAttributeValues=_serialise(values),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
+            with _translated():
+                self.client.delete_item(
+                    TableName=self.table,
+                    Key=_serialise({"pk": _pair_key(pair.region, pair.pair_id)}),
+                    ConditionExpression=_unchanged(pair),
+                    ExpressionAttributeNames={f"#{role}": role.value for role in Role},
+                    ExpressionAttributeValues=_serialise(values),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except _Refused as refusal:
             # Gone already: the SDK repeats a write whose answer was lost.
-            return _read_refusal(error).item is None
+            return refusal.item is None
         return True
 
     def retire_pair(self, pair: Pair) -> bool:
@@ -127,14 +144,9 @@ class DynamoDbLedger:
             "expires_at": self._expiry(now_ms),
         }
         try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=_serialise(item),
-                ConditionExpression="attribute_not_exists(pk)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            item = _read_refusal(error).item or item
+            self._put(item)
+        except _Refused as refusal:
+            item = refusal.item or item
         return str(item["fingerprint"])
 
     def find_request(self, request_id: str) -> str | None:
@@ -145,40 +157,36 @@ class DynamoDbLedger:
     def register(self, comparison: Comparison) -> Comparison:
         """Record a new comparison; return what stands under its id, which may be an older one."""
         try:
-            self.client.put_item(
-                TableName=self.table,
-                Item=_serialise(self._write(comparison)),
-                ConditionExpression="attribute_not_exists(pk)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            return _read_comparison(_read_refusal(error).item or {})
+            self._put(self._write(comparison))
+        except _Refused as refusal:
+            return _read_comparison(refusal.item or {})
         return comparison
 
     def register_lone_photo(self, comparison: Comparison, pair: Pair) -> bool:
         """Record how half a pair ended; False if the pair has changed since or the record exists."""
         values = {f":{role}": arrived.sequencer for role, arrived in pair.arrived.items()}
         try:
-            self.client.transact_write_items(
-                TransactItems=[
-                    {
-                        "ConditionCheck": {
-                            "TableName": self.table,
-                            "Key": _serialise({"pk": _pair_key(pair.region, pair.pair_id)}),
-                            "ConditionExpression": _unchanged(pair),
-                            "ExpressionAttributeNames": {f"#{role}": role.value for role in Role},
-                            "ExpressionAttributeValues": _serialise(values),
-                        }
-                    },
-                    {
-                        "Put": {
-                            "TableName": self.table,
-                            "Item": _serialise(self._write(comparison)),
-                            "ConditionExpression": "attribute_not_exists(pk)",
-                        }
-                    },
-                ]
-            )
+            with _translated():
+                self.client.transact_write_items(
+                    TransactItems=[
+                        {
+                            "ConditionCheck": {
+                                "TableName": self.table,
+                                "Key": _serialise({"pk": _pair_key(pair.region, pair.pair_id)}),
+                                "ConditionExpression": _unchanged(pair),
+                                "ExpressionAttributeNames": {f"#{role}": role.value for role in Role},
+                                "ExpressionAttributeValues": _serialise(values),
+                            }
+                        },
+                        {
+                            "Put": {
+                                "TableName": self.table,
+                                "Item": _serialise(self._write(comparison)),
+                                "ConditionExpression": "attribute_not_exists(pk)",
+                            }
+                        },
+                    ]
+                )
         except self.client.exceptions.TransactionCanceledException as error:
             reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
             if "ConditionalCheckFailed" in reasons:
@@ -274,12 +282,16 @@ class DynamoDbLedger:
         AlreadyEndedError
             See the port.
         """
-        update = "SET #state = :state, ending = :ending, outbox = :pending, expires_at = :expires"
+        update = (
+            "SET #state = :state, ending = :ending, outbox = :pending, pending_since_ms = :now, "
+            "expires_at = :expires"
+        )
         names = {"#state": "state"}
         values = {
             ":state": end_state(ending.verdict.decision).value,
             ":ending": asdict(ending),
             ":pending": PENDING,
+            ":now": ending.ended_at_ms,
             ":expires": self._expiry(ending.ended_at_ms),
             ":registered": State.REGISTERED.value,
         }
@@ -303,11 +315,23 @@ class DynamoDbLedger:
         with contextlib.suppress(_Refused):
             self._update(
                 _COMPARISON + comparison_id,
-                "SET outbox = :published, published_at_ms = :now",
+                "SET outbox = :published, published_at_ms = :now REMOVE pending_since_ms",
                 "outbox = :pending",
                 {},
                 {":published": PUBLISHED, ":pending": PENDING, ":now": now_ms},
             )
+
+    def list_unpublished(self, *, before_ms: int, limit: int) -> list[str]:
+        """Return ids of comparisons that were in the outbox before `before_ms` already, the oldest first."""
+        with _translated():
+            found = self.client.query(
+                TableName=self.table,
+                IndexName=OUTBOX_INDEX,
+                KeyConditionExpression="outbox = :pending AND pending_since_ms < :before",
+                ExpressionAttributeValues=_serialise({":pending": PENDING, ":before": before_ms}),
+                Limit=limit,
+            )
+        return [item["pk"]["S"].removeprefix(_COMPARISON) for item in found["Items"]]
 
     def erase(self, comparison_id: str, *, now_ms: int) -> None:
         """Leave nothing of the comparison but its id, region, times, attempts and that it was erased."""
@@ -316,7 +340,8 @@ class DynamoDbLedger:
             self._update(
                 _COMPARISON + comparison_id,
                 "SET #state = :erased, photos = :none, ending = :ending, expires_at = :expires, "
-                "outbox = if_not_exists(outbox, :pending) "
+                "outbox = if_not_exists(outbox, :pending), "
+                "pending_since_ms = if_not_exists(pending_since_ms, :now) "
                 "REMOVE pair_id, caller, fingerprint, lease_owner, lease_until_ms",
                 "attribute_exists(pk) AND #state <> :erased",
                 {"#state": "state"},
@@ -325,16 +350,27 @@ class DynamoDbLedger:
                     ":none": {},
                     ":ending": asdict(Ending(verdict=verdict, ended_at_ms=now_ms)),
                     ":pending": PENDING,
+                    ":now": now_ms,
                     ":expires": self._expiry(now_ms),
                 },
             )
 
     def _get(self, key: str) -> Item | None:
-        response = self.client.get_item(
-            TableName=self.table, Key=_serialise({"pk": key}), ConsistentRead=True
-        )
+        with _translated():
+            response = self.client.get_item(
+                TableName=self.table, Key=_serialise({"pk": key}), ConsistentRead=True
+            )
         item = response.get("Item")
         return _deserialise(item) if item else None
+
+    def _put(self, item: Item) -> None:
+        with _translated():
+            self.client.put_item(
+                TableName=self.table,
+                Item=_serialise(item),
+                ConditionExpression="attribute_not_exists(pk)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
 
     def _update(self, key: str, update: str, condition: str, names: dict[str, str], values: Item) -> Item:
         request: Item = {
@@ -348,10 +384,8 @@ class DynamoDbLedger:
         }
         if names:
             request["ExpressionAttributeNames"] = names
-        try:
+        with _translated():
             return _deserialise(self.client.update_item(**request)["Attributes"])
-        except ClientError as error:
-            raise _read_refusal(error) from None
 
     def _expiry(self, from_ms: int) -> int:
         return from_ms // 1000 + self.retention_days * _SECONDS_A_DAY
@@ -383,12 +417,29 @@ def _unchanged(pair: Pair) -> str:
     )
 
 
-def _read_refusal(error: ClientError) -> _Refused:
-    """Return what stood in the way of a conditional write; any other error goes on its way."""
-    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-        raise error
-    item: Mapping[str, Any] | None = error.response.get("Item")  # type: ignore[assignment]
-    return _Refused(_deserialise(item) if item else None)
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Raise DynamoDB's errors as ours, but those that only a change of code or template can mend.
+
+    Raises
+    ------
+    _Refused
+        Something stood in the way of a conditional write.
+    LedgerUnavailableError
+        The table did not answer, or can't take more at the moment.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "ConditionalCheckFailedException":
+            item: Mapping[str, Any] | None = error.response.get("Item")  # type: ignore[assignment]
+            raise _Refused(_deserialise(item) if item else None) from None
+        if code in _TEMPORARY:
+            raise LedgerUnavailableError from None
+        raise
+    except BotoCoreError:
+        raise LedgerUnavailableError from None
 
 
 def _serialise(values: Mapping[str, Any]) -> Item:

@@ -25,7 +25,8 @@ from facematch.handlers.api_schema import (
     view_uploads,
 )
 from facematch.handlers.problems import answer_error, answer_problem, answer_validation
-from facematch.handlers.telemetry import count, describe_error, logger, metrics, tracer
+from facematch.handlers.start import end_start
+from facematch.handlers.telemetry import count, describe_error, logger, metrics
 from facematch.quota import INTERACTIVE_HORIZON_S
 from facematch.request_comparison import ComparisonRequest
 from facematch.verdict import Bounds, Role
@@ -52,7 +53,6 @@ _PROBLEMS: Final[dict[int, Any]] = {
 
 
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False, capture_error=False)
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
@@ -221,3 +221,6 @@ def _answer_json(
         body=json.dumps(content),
         headers=dict(headers or {}),
     )
+
+
+end_start(bootstrap.comparison_desk, bootstrap.upload_desk)

@@ -10,8 +10,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
 from facematch.compare_pair import Effort
-from facematch.errors import AlreadyEndedError, NotFoundError, OperatorFaultError, PostponedError
-from facematch.handlers.telemetry import count, logger, metrics, tracer, work_through
+from facematch.errors import (
+    AlreadyEndedError,
+    CircuitOpenError,
+    NotFoundError,
+    OperatorFaultError,
+    PostponedError,
+)
+from facematch.handlers.start import end_start
+from facematch.handlers.telemetry import count, logger, metrics, work_through
 from facematch.quota import BULK_HORIZON_S
 
 _CLOSING_TIME_S: Final = 20.0
@@ -19,7 +26,6 @@ _CLOSING_TIME_S: Final = 20.0
 
 
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False, capture_error=False)
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Take a batch of the comparisons queue; a message that can't be worked on fails alone."""
@@ -38,10 +44,13 @@ def _compare(context: LambdaContext, message: SQSRecord) -> None:
         # A fresh message, so that waiting uses up no receives: only what fails runs out of them.
         bootstrap.comparison_queue().send(comparison_id, delay_s=error.retry_after_s)
         logger.append_keys(postponed=error.code)
-        count("ComparisonsPostponed")
+        count("CircuitsOpen" if isinstance(error, CircuitOpenError) else "ComparisonsPostponed")
     except OperatorFaultError as error:
         logger.append_keys(operator_fault=error.code)
         count("OperatorFaults")
         raise
     else:
         count("ComparisonsEnded")
+
+
+end_start(bootstrap.pair_comparer)

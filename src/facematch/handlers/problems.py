@@ -1,6 +1,7 @@
 """Errors as HTTP answers: problem details by RFC 9457, each with a stable `code`."""
 
 import json
+import math
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -46,7 +47,10 @@ def answer_error(error: FacematchError) -> Response[str]:
     status = _STATUSES_BY_CODE.get(error.code) or next(by_type, HTTPStatus.INTERNAL_SERVER_ERROR)
     field = getattr(error, "field", None)
     errors = [{"field": field, "code": error.code, "message": error.message}] if field else []
-    return answer_problem(status, error.code, error.message, errors)
+    answer = answer_problem(status, error.code, error.message, errors)
+    if isinstance(error, PostponedError):
+        answer.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    return answer
 
 
 def answer_validation(error: RequestValidationError) -> Response[str]:

@@ -8,13 +8,13 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
-from facematch.handlers.telemetry import count, logger, metrics, tracer, work_through
+from facematch.handlers.start import end_start
+from facematch.handlers.telemetry import count, logger, metrics, work_through
 
 _COMPARISON: Final = "comparison#"
 
 
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False, capture_error=False)
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Publish what a batch of the stream points to: the stream says which, the ledger what."""
@@ -26,3 +26,6 @@ def _publish(record: DynamoDBRecord) -> None:
     key: str = keys["pk"]
     if bootstrap.result_publisher().publish(key.removeprefix(_COMPARISON)):
         count("ResultsPublished")
+
+
+end_start(bootstrap.result_publisher)

@@ -1,28 +1,46 @@
-"""What every function logs, counts and traces with, and how a batch is worked through.
+"""What every function logs and counts with, and how a batch is worked through.
 
 An unforeseen error's text may hold what the message held, so logs tell an error's kind or code, never its
 text.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from facematch.comparison import Attempt, Outcome
 from facematch.errors import FacematchError
+from facematch.regions import Region
 
 logger = Logger()
 metrics = Metrics()
-tracer = Tracer()
 
 
 def count(metric: str, value: int = 1) -> None:
     """Add to a metric of this invocation."""
     metrics.add_metric(metric, MetricUnit.Count, value)
+
+
+def count_attempt(_region: Region, attempt: Attempt) -> None:
+    """Count what became of a call to the provider."""
+    count(_ATTEMPTS[attempt.outcome])
+    if attempt.duration_ms is not None:
+        metrics.add_metric("CallDuration", MetricUnit.Milliseconds, attempt.duration_ms)
+
+
+_ATTEMPTS: Final = {
+    Outcome.ANSWERED: "CallsAnswered",
+    Outcome.FAULTED: "CallsFaulted",
+    Outcome.REFUSED: "CallsRefused",
+    Outcome.THROTTLED: "CallsThrottled",
+    Outcome.UNKNOWN: "CallsUnknown",
+    Outcome.UNSENT: "CallsUnsent",
+}
 
 
 def work_through(

@@ -12,7 +12,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
 from facematch.comparison import StoredPhoto
-from facematch.handlers.telemetry import count, logger, metrics, tracer, work_through
+from facematch.handlers.start import end_start
+from facematch.handlers.telemetry import count, logger, metrics, work_through
 from facematch.inbox import parse_inbox_key
 from facematch.ports import ArrivedPhoto
 
@@ -20,7 +21,6 @@ _SEQUENCER_DIGITS: Final = 32
 
 
 @metrics.log_metrics
-@tracer.capture_lambda_handler(capture_response=False, capture_error=False)
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Take a batch of the uploads queue; a message that can't be worked on fails alone."""
@@ -51,3 +51,6 @@ def _receive_photo(record: S3EventRecord) -> None:
     )
     bootstrap.photo_intake().receive(key, arrived)
     count("PhotosReceived")
+
+
+end_start(bootstrap.photo_intake)

@@ -12,6 +12,7 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from tests.integration.adapters.factories import AWS_REGION
+from tests.template import read_table_schema
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,9 +36,7 @@ def table(dynamodb: "DynamoDBClient") -> str:
     name = f"table-{uuid4().hex}"
     dynamodb.create_table(
         TableName=name,
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
+        **read_table_schema(),
     )
     return name
 

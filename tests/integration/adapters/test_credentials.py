@@ -1,4 +1,11 @@
 import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -6,10 +13,20 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
-from facematch.adapters.credentials import SecretCredentials
+from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
+from facematch.adapters.secret_credentials import SecretCredentials
+from facematch.comparison import Outcome
 from facematch.errors import OperatorFaultError
-from facematch.provider import Credentials
+from facematch.provider import Call, Credentials, InlinePicture
+from facematch.regions import Region
+from local.emulator import Addresses, Rules, run_emulator
+from local.emulator import Credentials as EmulatorCredentials
+from local.emulator.endpoints import REGIONS
+from tests.factories import make_environment
+from tests.fakes.world import make_world
 from tests.integration.adapters.leaks import find_leaks
+from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
+from tests.integration.emulator.portraits import draw_portrait, encode
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -63,6 +80,22 @@ def test_distrusted_key_is_read_anew_once_and_kept_again(credentials: SecretCred
     credentials.distrust()
     assert credentials.read() == make(OTHER_KEY)
     change(credentials, json.dumps(KEY))
+    assert credentials.read() == make(OTHER_KEY)
+
+
+def test_distrusted_key_that_is_still_there_is_read_anew_once_more(credentials: SecretCredentials) -> None:
+    credentials.read()
+    credentials.distrust()
+    assert [credentials.read() for _ in range(2)] == [make(KEY)] * 2
+    change(credentials, json.dumps(OTHER_KEY))
+    assert credentials.read() == make(KEY)
+
+
+def test_distrusted_key_that_is_replaced_after_all_is_not_used_again(credentials: SecretCredentials) -> None:
+    credentials.read()
+    credentials.distrust()
+    credentials.read()
+    change(credentials, json.dumps(OTHER_KEY))
     assert credentials.read() == make(OTHER_KEY)
 
 
@@ -136,3 +169,240 @@ def test_secret_that_does_not_exist_is_an_operators_fault(
     with pytest.raises(OperatorFaultError) as failure:
         credentials.read()
     assert failure.value.code == "secret_unreadable"
+
+
+def test_no_log_at_any_level_tells_the_key(
+    credentials: SecretCredentials, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    credentials.read()
+    assert caplog.records
+    assert [record.name for record in caplog.records if MARK in str(vars(record))] == []
+
+
+# Rotation.
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Addresses]:
+    keys = tuple(EmulatorCredentials(**key) for key in (KEY, OTHER_KEY))
+    with run_emulator(Rules(credentials=keys, qps=dict.fromkeys(REGIONS, 1000))) as addresses:
+        yield addresses
+        close_sdk_sessions()
+
+
+@pytest.fixture
+def control(emulator: Addresses, monkeypatch: pytest.MonkeyPatch) -> ControlClient:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    client = ControlClient(emulator.control.removeprefix("http://"))
+    client.reset()
+    client.ask("DELETE", "/keys")
+    return client
+
+
+@pytest.fixture
+def provider(
+    emulator: Addresses,
+    control: ControlClient,  # noqa: ARG001 - resets it
+    credentials: SecretCredentials,
+) -> FaceCompareProvider:
+    endpoint = FaceCompareEndpoint(emulator.address("singapore"), "HTTP")
+    return FaceCompareProvider({Region.SINGAPORE: endpoint}, credentials)
+
+
+def make_call(number: int = 1) -> Call:
+    picture = InlinePicture(encode(draw_portrait()))
+    return Call(
+        region=Region.SINGAPORE,
+        merchant_biz_id=f"{number:032d}",
+        source=picture,
+        target=picture,
+        face_quality_check=False,
+    )
+
+
+def disable(control: ControlClient, key: dict[str, str]) -> None:
+    control.ask("PATCH", f"/keys/{key['access_key_id']}", {"active": False})
+
+
+def list_codes(control: ControlClient) -> list[str]:
+    return [call["code"] for call in control.calls()]
+
+
+class TestRotation:
+    def test_a_call_goes_through_although_its_key_was_replaced_and_disabled(
+        self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
+    ) -> None:
+        provider.compare(make_call(1))
+        change(credentials, json.dumps(OTHER_KEY))
+        disable(control, KEY)
+
+        answers = [provider.compare(make_call(number)) for number in (2, 3)]
+
+        assert [answer.code for answer in answers] == ["Success", "Success"]
+        assert list_codes(control) == ["Success", "InvalidAccessKeyId.Inactive", "Success", "Success"]
+
+    def test_the_refused_call_is_not_billed_and_its_id_is_used_once(
+        self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
+    ) -> None:
+        credentials.read()
+        change(credentials, json.dumps(OTHER_KEY))
+        disable(control, KEY)
+
+        provider.compare(make_call())
+
+        told = [(call["compared"], call["duplicate_merchant_biz_id"]) for call in control.calls()]
+        assert told == [(False, False), (True, False)]
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "InvalidAccessKeyId.NotFound",
+            "InvalidAccessKeyId.Inactive",
+            "InvalidSecurityToken.Expired",
+            "SignatureDoesNotMatch",
+            "Forbidden.AccessKeyDisabled",
+        ],
+    )
+    def test_every_code_that_refuses_a_key_leads_to_the_new_one(
+        self,
+        provider: FaceCompareProvider,
+        control: ControlClient,
+        credentials: SecretCredentials,
+        code: str,
+    ) -> None:
+        credentials.read()
+        change(credentials, json.dumps(OTHER_KEY))
+        control.play({"effect": "refuse", "code": code, "http_status": 403, "times": 1})
+        assert provider.compare(make_call()).code == "Success"
+
+    def test_a_key_that_is_refused_and_not_replaced_is_called_with_once(
+        self, provider: FaceCompareProvider, control: ControlClient
+    ) -> None:
+        disable(control, KEY)
+        assert provider.compare(make_call()).code == "InvalidAccessKeyId.Inactive"
+        assert list_codes(control) == ["InvalidAccessKeyId.Inactive"]
+
+    def test_a_new_key_that_is_refused_too_is_the_end_of_it(
+        self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
+    ) -> None:
+        credentials.read()
+        change(credentials, json.dumps(OTHER_KEY))
+        disable(control, KEY)
+        disable(control, OTHER_KEY)
+        assert provider.compare(make_call()).code == "InvalidAccessKeyId.Inactive"
+        assert list_codes(control) == ["InvalidAccessKeyId.Inactive"] * 2
+
+    def test_a_key_that_is_replaced_after_all_is_used_from_the_next_call_on(
+        self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
+    ) -> None:
+        disable(control, KEY)
+        provider.compare(make_call(1))
+        change(credentials, json.dumps(OTHER_KEY))
+        assert provider.compare(make_call(2)).code == "Success"
+        assert list_codes(control) == ["InvalidAccessKeyId.Inactive", "Success"]
+
+    def test_a_secret_that_can_no_longer_be_read_is_an_operators_fault(
+        self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
+    ) -> None:
+        credentials.read()
+        change(credentials, "not a key")
+        disable(control, KEY)
+        with pytest.raises(OperatorFaultError) as failure:
+            provider.compare(make_call())
+        assert failure.value.code == "secret_unreadable"
+        assert find_leaks(failure.value, MARK, KEY["access_key_id"]) == []
+
+    @pytest.mark.usefixtures("_atomic_requests")
+    def test_many_threads_pass_a_rotation(
+        self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
+    ) -> None:
+        credentials.read()
+        change(credentials, json.dumps(OTHER_KEY))
+        disable(control, KEY)
+        start = threading.Barrier(8)
+
+        def compare(number: int) -> str:
+            start.wait()
+            return provider.compare(make_call(number)).code
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(compare, range(8))) == {"Success"}
+
+
+class TestLedgerThroughRotation:
+    def test_a_comparison_costs_one_attempt_although_its_key_was_replaced(
+        self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
+    ) -> None:
+        credentials.read()
+        change(credentials, json.dumps(OTHER_KEY))
+        disable(control, KEY)
+        world = make_world(provider.compare)
+        comparison_id = world.upload_pair()
+
+        world.compare(comparison_id)
+
+        (attempt,) = world.comparison(comparison_id).attempts
+        assert (attempt.outcome, attempt.code) == (Outcome.ANSWERED, "Success")
+        assert list_codes(control) == ["InvalidAccessKeyId.Inactive", "Success"]
+
+    def test_a_comparison_whose_key_was_not_replaced_stays_open_and_costs_nothing(
+        self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
+    ) -> None:
+        disable(control, KEY)
+        world = make_world(provider.compare, provider.compare)
+        comparison_id = world.upload_pair()
+        with pytest.raises(OperatorFaultError):
+            world.compare(comparison_id)
+        comparison = world.comparison(comparison_id)
+        assert [attempt.outcome for attempt in comparison.attempts] == [Outcome.REFUSED]
+        assert (comparison.counted_attempts, comparison.ended) == (0, False)
+
+        change(credentials, json.dumps(OTHER_KEY))
+        world.compare(comparison_id)
+
+        comparison = world.comparison(comparison_id)
+        assert [attempt.outcome for attempt in comparison.attempts] == [Outcome.REFUSED, Outcome.ANSWERED]
+        assert (comparison.counted_attempts, comparison.ended) == (1, True)
+
+
+# What a function has to import for its key.
+
+_WIRE = """
+import sys
+from facematch import bootstrap
+source = bootstrap._provider_credentials()
+print(type(source).__name__, *sorted(name for name in sys.modules if name.startswith("facematch.adapters.")))
+"""
+_PROCESS = {"PYTHONPATH": os.pathsep.join(sys.path), "AWS_DEFAULT_REGION": "ap-southeast-1"}
+FEDERATED = {
+    "PROVIDER_CREDENTIALS": "federated",
+    "PROVIDER_OIDC_PROVIDER_ARN": "acs:ram::1234567890123456:oidc-provider/aws",
+    "PROVIDER_ROLE_ARN": "acs:ram::1234567890123456:role/facematch",
+    "PROVIDER_OIDC_AUDIENCE": "sts.aliyuncs.com",
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "source", "imported"),
+    [
+        ({}, "SecretCredentials", {"secret_credentials"}),
+        (FEDERATED, "FederatedCredentials", {"federated_credentials", "web_identity"}),
+    ],
+    ids=["static", "federated"],
+)
+def test_only_what_the_stack_is_set_to_is_imported(
+    variables: dict[str, str], source: str, imported: set[str]
+) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", _WIRE],
+        env={**os.environ, **make_environment(), **variables, **_PROCESS},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+    names = {name.rpartition(".")[2] for name in told[1:]}
+    assert told[0] == source
+    assert names & {"secret_credentials", "federated_credentials", "web_identity"} == imported

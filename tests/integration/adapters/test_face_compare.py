@@ -19,6 +19,7 @@ from facematch.errors import (
     ProviderError,
     ProviderFaultError,
     ProviderThrottledError,
+    UnreachableError,
 )
 from facematch.provider import (
     Answer,
@@ -537,7 +538,7 @@ class TestSilence:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
         failure = fail_to_compare(make_provider(f"127.0.0.1:{port}"))
-        assert type(failure) is ProviderFaultError
+        assert type(failure) is UnreachableError
         assert (failure.code, failure.answered) == ("no_connection", True)
 
     def test_provider_that_does_not_accept_was_never_asked(self) -> None:

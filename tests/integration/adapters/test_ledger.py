@@ -1,4 +1,5 @@
 import math
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -6,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.comparison import Comparison, Outcome, State, end_state
-from facematch.errors import AlreadyEndedError, LeaseHeldError, LeaseLostError, NotFoundError
+from facematch.errors import (
+    AlreadyEndedError,
+    LeaseHeldError,
+    LeaseLostError,
+    LedgerUnavailableError,
+    NotFoundError,
+)
 from facematch.ports import Pair
 from facematch.verdict import Decision, Role, Verdict, fail
 from tests.integration.adapters.factories import (
@@ -609,6 +617,7 @@ class TestErasing:
             "published_at_ms",
             "expires_at",
             "outbox",
+            "pending_since_ms",
             "photos",
             "attempts",
             "ending",
@@ -676,6 +685,7 @@ USES: dict[str, tuple[str, Callable[[DynamoDbLedger], object]]] = {
     "settle_attempt": ("update_item", lambda ledger: ledger.settle_attempt("c1", make_attempt())),
     "end": ("update_item", lambda ledger: ledger.end("c1", make_ending(), None)),
     "mark_published": ("update_item", lambda ledger: ledger.mark_published("c1", now_ms=NOW_MS)),
+    "list_unpublished": ("query", lambda ledger: ledger.list_unpublished(before_ms=NOW_MS, limit=1)),
     "erase": ("update_item", lambda ledger: ledger.erase("c1", now_ms=NOW_MS)),
 }
 
@@ -685,8 +695,52 @@ def refusing_client(session: boto3.Session) -> "DynamoDBClient":
     return session.client("dynamodb", region_name=AWS_REGION)
 
 
+class TestSweep:
+    def test_what_ended_and_did_not_leave_is_found_the_oldest_first(self, ledger: DynamoDbLedger) -> None:
+        for name, ended_at_ms in (("late", 3000), ("early", 1000), ("left", 2000), ("young", 9000)):
+            ledger.register(make_comparison(name))
+            ledger.end(name, make_ending(ended_at_ms=ended_at_ms), None)
+        ledger.register(make_comparison("open"))
+        ledger.mark_published("left", now_ms=NOW_MS)
+
+        assert ledger.list_unpublished(before_ms=9000, limit=10) == ["early", "late"]
+        assert ledger.list_unpublished(before_ms=9000, limit=1) == ["early"]
+
+    def test_an_open_comparison_that_is_erased_is_found_and_a_published_one_is_not(
+        self, ledger: DynamoDbLedger
+    ) -> None:
+        for name in ("open", "left"):
+            ledger.register(make_comparison(name))
+        ledger.end("left", make_ending(), None)
+        ledger.mark_published("left", now_ms=NOW_MS)
+        for name in ("open", "left"):
+            ledger.erase(name, now_ms=NOW_MS)
+
+        assert ledger.list_unpublished(before_ms=NOW_MS + 1, limit=10) == ["open"]
+
+
 class TestFaults:
-    @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException"])
+    @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "InternalServerError"])
+    @pytest.mark.parametrize("use", USES)
+    def test_a_table_that_can_not_take_more_postpones_the_work(
+        self, refusing_client: "DynamoDBClient", use: str, code: str
+    ) -> None:
+        operation, call = USES[use]
+        with Stubber(refusing_client) as stubber:
+            stubber.add_client_error(operation, code, "Slow down.")
+            with pytest.raises(LedgerUnavailableError):
+                call(DynamoDbLedger(refusing_client, "table", RETENTION_DAYS))
+
+    @pytest.mark.parametrize("use", USES)
+    def test_so_does_one_that_can_not_be_reached(self, session: boto3.Session, use: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            endpoint_url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        config = Config(retries={"total_max_attempts": 1}, proxies={})
+        client = session.client("dynamodb", AWS_REGION, endpoint_url=endpoint_url, config=config)
+        with pytest.raises(LedgerUnavailableError):
+            USES[use][1](DynamoDbLedger(client, "table", RETENTION_DAYS))
+
+    @pytest.mark.parametrize("code", ["AccessDeniedException"])
     @pytest.mark.parametrize("use", USES)
     def test_any_other_error_of_dynamodb_passes_untouched(
         self, refusing_client: "DynamoDBClient", use: str, code: str

@@ -13,6 +13,7 @@ from facematch.adapters.quota import DynamoDbQuota
 from facematch.errors import NoSlotError
 from facematch.regions import Region
 from tests.integration.adapters.factories import AWS_REGION, NOW_MS, run_at_once
+from tests.template import read_table_schema
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -46,7 +47,7 @@ class TestSlots:
 
     def test_interval_is_rounded_up_so_that_the_rate_is_never_exceeded(self, quota: DynamoDbQuota) -> None:
         slots = [quota.reserve(Region.INDONESIA, now_ms=NOW_MS, horizon_ms=5000) for _ in range(4)]
-        assert [slot - NOW_MS for slot in slots] == [0, 334, 668, 1002]
+        assert [slot - NOW_MS for slot in slots] == [0, 334, 667, 1001]
 
     @pytest.mark.parametrize("region", Region)
     def test_each_region_has_its_own_rate(self, quota: DynamoDbQuota, region: Region) -> None:
@@ -130,7 +131,18 @@ class TestHoldingBack:
 
 
 class TestFaults:
-    @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException"])
+    @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ThrottlingException"])
+    def test_a_bucket_that_is_asked_too_often_has_no_slot_for_now(
+        self, session: boto3.Session, code: str
+    ) -> None:
+        client = session.client("dynamodb", region_name=AWS_REGION)
+        with Stubber(client) as stubber:
+            stubber.add_client_error("update_item", code)
+            with pytest.raises(NoSlotError) as refusal:
+                reserve(DynamoDbQuota(client, "table", CALLS_PER_S))
+        assert refusal.value.retry_after_s == 1
+
+    @pytest.mark.parametrize("code", ["AccessDeniedException"])
     def test_any_other_error_of_dynamodb_passes_untouched(self, session: boto3.Session, code: str) -> None:
         client = session.client("dynamodb", region_name=AWS_REGION)
         quota = DynamoDbQuota(client, "table", CALLS_PER_S)
@@ -217,9 +229,7 @@ def shared_table(dynamodb: "DynamoDBClient") -> str:
     name = f"table-{uuid4().hex}"
     dynamodb.create_table(
         TableName=name,
-        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
+        **read_table_schema(),
     )
     return name
 

@@ -4,7 +4,10 @@ The secret is JSON: `{"access_key_id": …, "access_key_secret": …}`.
 """
 
 import json
+import logging
 from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -12,7 +15,14 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from facematch.errors import OperatorFaultError
 from facematch.provider import Credentials
 
-_KEPT_S = 300
+# botocore logs each answer's body at DEBUG.
+logging.getLogger("botocore.parsers").setLevel(logging.INFO)
+
+_KEPT_S: Final = 300
+
+_READS_ANEW: Final = 2
+"""How often the secret is read anew for a refused key: at once, to repeat the call, and for the next call,
+which may come once someone has put the right key there."""
 
 
 @dataclass(slots=True)
@@ -21,7 +31,9 @@ class SecretCredentials:
 
     secrets: SecretsProvider
     arn: str
-    _stale: bool = field(default=False, init=False)
+    _kept: Credentials | None = field(default=None, init=False)
+    _reads_anew: int = field(default=0, init=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def read(self) -> Credentials:
         """Return the key.
@@ -31,9 +43,16 @@ class SecretCredentials:
         OperatorFaultError
             `secret_unreadable`: the secret can't be read or is not in the form above.
         """
-        credentials = self._fetch()
-        # What can't be read is not kept either: whoever repairs it need not wait for five minutes.
-        self._stale = credentials is None
+        with self._lock:
+            credentials = self._fetch()
+            if credentials is None:
+                # What can't be read is not kept either: whoever repairs it need not wait for five minutes.
+                self._reads_anew = _READS_ANEW
+            elif credentials == self._kept:
+                self._reads_anew = max(self._reads_anew - 1, 0)
+            else:
+                self._reads_anew = 0
+            self._kept = credentials
         if credentials is None:
             raise OperatorFaultError("secret_unreadable", "The secret with the provider's key can't be read.")
         return credentials
@@ -41,7 +60,7 @@ class SecretCredentials:
     def _fetch(self) -> Credentials | None:
         """Return the key, or None: an error of the JSON reader would carry the secret as its context."""
         try:
-            text = self.secrets.get(self.arn, max_age=_KEPT_S, force_fetch=self._stale)
+            text = self.secrets.get(self.arn, max_age=_KEPT_S, force_fetch=self._reads_anew > 0)
             secret = json.loads(str(text))
             key = (secret["access_key_id"], secret["access_key_secret"])
         except (GetParameterError, ValueError, KeyError, TypeError, RecursionError):
@@ -49,5 +68,6 @@ class SecretCredentials:
         return Credentials(*key) if all(isinstance(part, str) and part for part in key) else None
 
     def distrust(self) -> None:
-        """Read the secret anew next time: the provider did not know the key."""
-        self._stale = True
+        """Read the secret anew the next two times, or until it holds another key: this one was refused."""
+        with self._lock:
+            self._reads_anew = _READS_ANEW

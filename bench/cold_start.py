@@ -1,0 +1,103 @@
+"""What a cold start costs: each function as this project builds it, and as SAM's own Python builder would.
+
+Both bundles have the same sources and requirements. The stock one is uncompiled and unpruned, and looks for
+garbage while it imports. Starts alternate between the two, so that a busy machine is busy for both.
+"""
+
+import argparse
+import re
+import statistics
+from dataclasses import dataclass
+from typing import Final
+
+from bench.bundles import Bundle, ColdStart, find_bundles
+from local.processes import LOCAL, ROOT
+from local.stack import build, build_template
+
+STARTS: Final = 15
+_STOCK: Final = LOCAL / "stock"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One function's median start, stock and ours; times in ms, memory in MiB, sizes in MB."""
+
+    function: str
+    stock_ms: float
+    our_ms: float
+    stock_memory_mib: float
+    our_memory_mib: float
+    stock_size_mb: float
+    our_size_mb: float
+
+    @property
+    def ratio(self) -> float:
+        """Our time as a part of the stock one's."""
+        return self.our_ms / self.stock_ms
+
+
+def main() -> None:
+    """Build both, measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--starts", type=int, default=STARTS, help="of each bundle (%(default)s)")
+    starts: int = parser.parse_args().starts
+    build()
+    build_stock()
+    stock, ours = find_bundles(_STOCK), find_bundles(LOCAL / "build")
+    print(render_table([compare(stock[name], ours[name], starts) for name in ours]))
+
+
+def build_stock() -> None:
+    """Build the template with SAM's own Python builder instead of the project's makefiles.
+
+    Raises
+    ------
+    LocalError
+        The build failed.
+    """
+    template = (ROOT / "template.yaml").read_text()
+    path = _STOCK.with_suffix(".yaml")
+    path.write_text(make_stock_template(template))
+    build_template(path, _STOCK)
+
+
+def make_stock_template(template: str) -> str:
+    """Return the template as it would be without build methods of the project's own, for `.local/`."""
+    without_own = template.replace("    Metadata: { BuildMethod: makefile }\n", "")
+    stock = re.sub(r"BuildMethod: makefile\n(?: {6}.*\n)*", "BuildMethod: python3.13\n", without_own)
+    return re.sub(r"((?:Code|Content)Uri): ", r"\1: ../", stock)
+
+
+def compare(stock: Bundle, ours: Bundle, starts: int) -> Comparison:
+    """Start both bundles of a function by turns."""
+    told: list[tuple[ColdStart, ColdStart]] = [
+        (stock.start(collecting=True), ours.start()) for _ in range(starts)
+    ]
+    return Comparison(
+        function=ours.function,
+        stock_ms=statistics.median(start.start_ms for start, _ in told),
+        our_ms=statistics.median(start.start_ms for _, start in told),
+        stock_memory_mib=statistics.median(start.peak_memory_mib for start, _ in told),
+        our_memory_mib=statistics.median(start.peak_memory_mib for _, start in told),
+        stock_size_mb=stock.size_bytes / 1e6,
+        our_size_mb=ours.size_bytes / 1e6,
+    )
+
+
+def render_table(comparisons: list[Comparison]) -> str:
+    """Return the comparisons as a Markdown table."""
+    rows = [
+        "| function | start, stock | start, ours | ratio | peak memory | unzipped |",
+        "| --- | --: | --: | --: | --: | --: |",
+    ]
+    rows += [
+        f"| {it.function.lower()} | {it.stock_ms:.0f} ms | {it.our_ms:.0f} ms | {it.ratio:.2f} "
+        f"| {it.stock_memory_mib:.0f} → {it.our_memory_mib:.0f} MiB "
+        f"| {it.stock_size_mb:.0f} → {it.our_size_mb:.0f} MB |"
+        for it in comparisons
+    ]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""The books of a stack: what was accepted, what became of it, and what the provider would bill.
+
+Everything that says whether the promises are kept is counted here, from the ledger's table, the results queue,
+the dead letters and the emulator's log, and from nothing that the stack says of itself elsewhere.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from facematch.comparison import Outcome, State
+
+type Call = Mapping[str, Any]
+type Record = Mapping[str, Any]
+type Event = Mapping[str, Any]
+
+_ID_LENGTH: Final = 26
+"""A `MerchantBizId` begins with the id of its comparison."""
+_THROTTLED: Final = "Throttling.Api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What a stack and its provider hold: `records` of comparisons, `events` as they came off the queue.
+
+    `waiting` are the ids, of comparisons or pairs, that stand in a dead-letter queue.
+    """
+
+    records: Sequence[Record]
+    events: Sequence[Event]
+    waiting: frozenset[str]
+    calls: Sequence[Call]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What the books say of some pairs; each finding names the pair or the `MerchantBizId`.
+
+    `lost` are accepted pairs for which the first promise does not hold, whatever the reason. `unknown` are
+    billed calls whose answer nobody read, `double_billed` all others that were billed beyond the one whose
+    answer is the verdict.
+    """
+
+    pairs: int
+    verdicts: int
+    failed: int
+    waiting: int
+    lost: Mapping[str, str]
+    double_billed: Sequence[str]
+    unknown: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """How calls met the provider's quota; `used` is of the quota from the first call to the last."""
+
+    calls: int
+    throttled: int
+    used: float
+
+    @property
+    def throttled_share(self) -> float:
+        """The part of the calls that the provider throttled by its own count."""
+        return self.throttled / self.calls if self.calls else 0.0
+
+
+def audit(books: Books, accepted: Mapping[str, int]) -> Audit:
+    """Return what became of `accepted`: pair ids with the number of comparisons that each must come to."""
+    records = _group(books.records, accepted)
+    events: dict[str, set[str]] = {}
+    for event in books.events:
+        events.setdefault(event["data"]["comparison_id"], set()).add(event["id"])
+    lost = {
+        pair_id: reason
+        for pair_id, expected in accepted.items()
+        if (reason := _find_loss(pair_id, expected, records[pair_id], events, books.waiting))
+    }
+    mine = [record for group in records.values() for record in group]
+    double_billed, unknown = _find_excess(books.calls, mine)
+    ended = [record for record in mine if record["state"] != State.REGISTERED]
+    return Audit(
+        pairs=len(accepted),
+        verdicts=sum(record["id"] in events for record in ended),
+        failed=sum(record["state"] == State.FAILED for record in ended),
+        waiting=sum(record["id"] in books.waiting for record in mine),
+        lost=lost,
+        double_billed=double_billed,
+        unknown=unknown,
+    )
+
+
+def measure_traffic(calls: Iterable[Call], qps: int) -> Traffic:
+    """Return how the calls of one region met a quota of `qps`; those that a scenario decided do not count."""
+    counted = [call for call in calls if call["scenario"] is None]
+    admitted = sorted(read_time_s(call) for call in counted if call["code"] != _THROTTLED)
+    span_s = admitted[-1] - admitted[0] if len(admitted) > 1 else 0.0
+    return Traffic(
+        calls=len(counted),
+        throttled=len(counted) - len(admitted),
+        # The first call opens the span and the last one ends it: between them lies one interval less.
+        used=(len(admitted) - 1) / (qps * span_s) if span_s else 0.0,
+    )
+
+
+def read_time_s(call: Call) -> float:
+    """Return when a call reached the provider, as Unix seconds."""
+    return datetime.fromisoformat(call["received_at"]).timestamp()
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value that `share` of the others do not exceed, by nearest rank."""
+    return sorted(values)[max(-(-len(values) * share // 1), 1).__int__() - 1]
+
+
+def _group(records: Iterable[Record], accepted: Mapping[str, int]) -> dict[str, list[Record]]:
+    groups: dict[str, list[Record]] = {pair_id: [] for pair_id in accepted}
+    for record in records:
+        if record.get("pair_id") in groups:
+            groups[record["pair_id"]].append(record)
+    return groups
+
+
+def _find_loss(
+    pair_id: str,
+    expected: int,
+    records: Sequence[Record],
+    events: Mapping[str, set[str]],
+    waiting: frozenset[str],
+) -> str | None:
+    """Return in what way the first promise is broken for a pair, or None where it is kept."""
+    if len(records) != expected and pair_id not in waiting:
+        return f"{len(records)} comparisons instead of {expected}"
+    for record in records:
+        if record["id"] in waiting:
+            continue
+        if record["state"] == State.REGISTERED:
+            return "no verdict"
+        ids = events.get(record["id"], set())
+        if len(ids) != 1:
+            return f"{len(ids)} event ids"
+    return None
+
+
+def _find_excess(calls: Iterable[Call], records: Iterable[Record]) -> tuple[list[str], list[str]]:
+    """Return the billed calls beyond one for each comparison: those known as answered, and the unknown."""
+    outcomes = {
+        record["id"]: {
+            attempt["merchant_biz_id"]: attempt["outcome"] for attempt in record["attempts"].values()
+        }
+        for record in records
+    }
+    double_billed, unknown, paid = list[str](), list[str](), set[str]()
+    for call in calls:
+        merchant_biz_id = call["merchant_biz_id"] or ""
+        comparison_id = merchant_biz_id[:_ID_LENGTH]
+        if not call["compared"] or comparison_id not in outcomes:
+            continue
+        outcome = outcomes[comparison_id].get(merchant_biz_id)
+        if outcome == Outcome.UNKNOWN:
+            unknown.append(merchant_biz_id)
+        elif outcome == Outcome.ANSWERED and comparison_id not in paid:
+            paid.add(comparison_id)
+        else:
+            double_billed.append(merchant_biz_id)
+    return double_billed, unknown
