@@ -1,15 +1,15 @@
 PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
-CODE := src layers local bench tests
-export PYTHONPATH := src:layers/imaging
+CODE := src layers local cli bench tests
+export PYTHONPATH := src:layers/imaging:cli
 
 # The two environments are installed side by side.
 MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check static up down format record-events lock clean
+.PHONY: help demo test check static bench soak up down format record-events lock clean
 
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,13 @@ static: .venv/ready
 	@$(VENV)/ruff check --quiet $(CODE)
 	@$(VENV)/mypy
 
+bench: .venv/bench .local/cloud/ready ## how fast photos are normalised and functions start, as ratios in one run
+	@$(VENV)/python -m bench.imaging
+	@$(VENV)/python -m bench.cold_start
+
+soak: .venv/ready .local/cloud/ready ## every load and fault, on a stack of its own
+	@$(VENV)/python -m bench.soak
+
 up: .venv/ready .local/cloud/ready ## a stack that keeps running; .local/stack.json tells where
 	@$(VENV)/python -m local.up
 
@@ -45,10 +52,14 @@ record-events: .venv/ready .local/cloud/ready ## record events/ anew from the lo
 
 lock: ## pin every requirement anew, with hashes
 	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv
-	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/cloud; do \
+	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/bench requirements/cloud; do \
 		.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
 			--no-header --no-annotate --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
 	done
+	@# Pillow comes with the layer imaging.
+	@.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package pillow \
+		layers/heic/requirements.in -o layers/heic/requirements.txt
 
 clean: down ## remove what was built and installed
 	@rm -rf .venv .local .aws-sam
@@ -57,6 +68,11 @@ clean: down ## remove what was built and installed
 	@$(PYTHON) -c '' 2>/dev/null || { echo "Install Python 3.13 so that '$(PYTHON)' runs, or name yours: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	@echo "Installing the development tools into .venv (once) …"
 	@$(PYTHON) -m venv .venv && $(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/bench: .venv/ready requirements/bench.txt
+	@echo "Installing what the benchmarks compare with into .venv (once) …"
+	@$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
 
 .local/cloud/ready: requirements/cloud.txt

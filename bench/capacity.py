@@ -1,10 +1,10 @@
 """How much a stack bears: a simulated day of its backlog, workers and quota, and what such a month costs.
 
 Messages are worked in the order in which they came, by `worker_concurrency` workers. A worker reads and
-prepares its pair (`overhead_ms`), books a slot of the quota's bucket within `BULK_HORIZON_S`, waits for it,
-calls the provider, and is free for the next message. Requests of the API are worked by functions of their
-own, and book within `INTERACTIVE_HORIZON_S`. Time passes in whole milliseconds, from event to event; chance
-comes from one seed, so a scenario always has the same outcome.
+prepares its pair (`overhead_ms`), asks the bucket for a slot as `facematch.quota.book_slot` does, waits for
+it, calls the provider, and is free for the next message. Requests of the API are worked by functions of
+their own, which book further ahead. Time passes in whole milliseconds, from event to event; chance comes
+from one seed, so a scenario always has the same outcome.
 
 `python -m bench.capacity --help` tells what can be asked.
 """
@@ -12,7 +12,8 @@ comes from one seed, so a scenario always has the same outcome.
 import heapq
 import math
 from array import array
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import cycle
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facematch.compare_pair import RetryPolicy
-from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
+from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S, LEAD_S
 
 type Times = NDArray[np.int64]
 type Numbers = NDArray[np.float64]
@@ -33,14 +34,13 @@ WORKER_CONCURRENCIES: Final = (2, 4, 8, 12, 20, 40, 100, 200, 400, 1000)
 CLOSING_TIME_S: Final = 20.0
 ANSWER_TIME_S: Final = 10.0
 """What the worker keeps back of its time-out, and what a caller of the API waits, as the functions say."""
+SCATTER: Final = 0.25
+"""Over what part of its horizon one who found no slot comes again, as the quota says."""
 CALL_TIMEOUT_S: Final = RetryPolicy().call_timeout_s
-BUCKET_ROUND_TRIP_MS: Final = 5
-"""How long DynamoDB takes to refuse a slot: assumed."""
 MINUTE_MS: Final = 60_000
 DAY_S: Final = 86_400
 
-_POSTPONED_MS: Final = 1000
-"""How long a comparison without a slot rests on the queue: less than a second, in SQS's whole seconds."""
+_LEAD_MS: Final = round(LEAD_S * 1000)
 _BULK_HORIZON_MS: Final = round(BULK_HORIZON_S * 1000)
 _INTERACTIVE_HORIZON_MS: Final = round(INTERACTIVE_HORIZON_S * 1000)
 _ANSWER_TIME_MS: Final = round(ANSWER_TIME_S * 1000)
@@ -71,7 +71,9 @@ class Scenario:
     quota_share: float = _input(0.97, "the stack's part of them: QuotaShare")
     latency_ms: float = _input(900.0, "the provider's latency, median")
     latency_p95_ms: float = _input(1800.0, "the provider's latency, 95th percentile")
-    overhead_ms: float = _input(500.0, "a worker's own time for a pair: reading, normalising, the ledger")
+    overhead_ms: float = _input(
+        500.0, "a worker's own time for a pair: reading, normalising, AWS, connecting"
+    )
     worker_concurrency: int = _input(20, "workers at once: WorkerConcurrency")
     function_timeout_s: float = _input(60.0, "Timeout of the compare function")
     visibility_timeout_s: float = _input(120.0, "VisibilityTimeout of the comparisons queue")
@@ -97,14 +99,14 @@ class Scenario:
             raise ValueError("; ".join(broken))
 
     @property
-    def interval_ms(self) -> int:
-        """The time from one slot to the next, in whole milliseconds as the bucket has it."""
-        return math.ceil(1000 / (self.qps * self.quota_share))
+    def interval_us(self) -> int:
+        """The time from one slot to the next, in whole microseconds as the bucket has it."""
+        return math.ceil(1e6 / (self.qps * self.quota_share))
 
     @property
     def slots_per_s(self) -> float:
         """The most calls that the bucket lets through in a second."""
-        return 1000 / self.interval_ms
+        return 1e6 / self.interval_us
 
     @property
     def latency_sigma(self) -> float:
@@ -113,9 +115,9 @@ class Scenario:
 
     @property
     def hold_s(self) -> float:
-        """How long a pair needs a worker, on average and without a wait for its slot."""
+        """How long a pair needs a worker, on average and with the next slot free."""
         mean_latency_ms = self.latency_ms * math.exp(self.latency_sigma**2 / 2)
-        return (self.overhead_ms + mean_latency_ms) / 1000
+        return (self.overhead_ms + _LEAD_MS + mean_latency_ms) / 1000
 
     @property
     def workers_needed(self) -> float:
@@ -270,12 +272,13 @@ def _draw_arrivals_ms(scenario: Scenario, chance: np.random.Generator) -> Times:
 def _run(
     scenario: Scenario, chance: np.random.Generator, *, messages_ms: Times, requests_ms: Times
 ) -> Outcome:
-    log = _Stack(scenario, messages_ms, requests_ms, chance).run()
-    return _summarise(scenario, np.sort(np.concatenate((messages_ms, requests_ms))), log)
+    stack = _Stack(scenario, messages_ms, requests_ms, chance)
+    stack.run()
+    return _summarise(scenario, np.sort(np.concatenate((messages_ms, requests_ms))), stack)
 
 
-_COLUMNS: Final = ("arrived", "begun", "ready", "turn", "slot", "ended", "kind")
-"""One row an invocation, in milliseconds: `turn` is when it booked its slot or gave up, `slot` is -1 then."""
+_COLUMNS: Final = ("arrived", "begun", "slot", "ended", "kind")
+"""One row an invocation, in milliseconds; `slot` is -1 where it found none in time."""
 
 
 class _Kind(IntEnum):
@@ -289,8 +292,11 @@ class _Kind(IntEnum):
     ANSWERED_LATE = 5
 
 
+_BY_API: Final = (_Kind.API, _Kind.ANSWERED_LATE)
+
+
 class _Stack:
-    """The state of a stack while time passes, in whole milliseconds."""
+    """The state of a stack while time passes, in whole milliseconds, and the log of what happened."""
 
     def __init__(
         self, scenario: Scenario, messages_ms: Times, requests_ms: Times, chance: np.random.Generator
@@ -299,91 +305,89 @@ class _Stack:
         self.chance = chance
         pairs = len(messages_ms) + len(requests_ms)
         self.latencies_ms: Iterator[int] = cycle(_draw_latencies_ms(scenario, chance, max(pairs, 1)).tolist())
-        self.messages_ms: list[int] = [*messages_ms.tolist(), _NEVER]
-        self.requests_ms: list[int] = [*requests_ms.tolist(), _NEVER]
-        self.messages_taken = 0
-        self.requests_taken = 0
-        # Messages that came back: when they can be seen, when their pair arrived, and from where.
-        self.returned: list[tuple[int, int, _Kind]] = []
-        # When each worker is free.
-        self.workers_ms = [0] * scenario.worker_concurrency
-        self.interval_ms = scenario.interval_ms
-        self.next_slot_ms = -1
         self.overhead_ms = round(scenario.overhead_ms)
-        self.patience_ms = round((scenario.function_timeout_s - CLOSING_TIME_S) * 1000)
+        patience_ms = round((scenario.function_timeout_s - CLOSING_TIME_S) * 1000)
+        # By `_Kind`: how far ahead each books, and how long after its beginning it gives up.
+        worker = (_BULK_HORIZON_MS, patience_ms)
+        self.patience_ms = (worker, worker, (_INTERACTIVE_HORIZON_MS, _ANSWER_TIME_MS))
         # A crash leaves the message hidden and the comparison leased.
         self.crash_pause_ms = max(
-            round(scenario.visibility_timeout_s * 1000), self.patience_ms + round(CALL_TIMEOUT_S * 1000)
+            round(scenario.visibility_timeout_s * 1000), patience_ms + round(CALL_TIMEOUT_S * 1000)
         )
-        self.log = array("q")
+        # Messages: when they can be seen, when their pair arrived, and from where. A sorted list is a heap.
+        self.queue = [(at_ms, at_ms, _Kind.WORKER) for at_ms in messages_ms.tolist()]
+        # Who wants a slot: when they ask next, when they began, when their pair arrived, and who they are.
+        self.asks = [(at_ms + self.overhead_ms, at_ms, at_ms, _Kind.API) for at_ms in requests_ms.tolist()]
+        # When each worker that wants no slot is free.
+        self.workers_ms = [0] * scenario.worker_concurrency
+        self.interval_us = scenario.interval_us
+        self.next_slot_us = -1
+        self.bucket_writes = Counter[int]()
+        self._log = array("q")
 
-    def run(self) -> Times:
-        """Let time pass until nothing is left to do; return the log."""
-        while True:
-            start_ms = max(self._next_visible_ms(), self.workers_ms[0])
-            turn_ms = self._find_turn_ms(start_ms, self.patience_ms, _BULK_HORIZON_MS)
-            request_ms = self.requests_ms[self.requests_taken]
-            if request_ms < min(turn_ms, _NEVER):
-                request_turn_ms = self._find_turn_ms(request_ms, _ANSWER_TIME_MS, _INTERACTIVE_HORIZON_MS)
-                if request_turn_ms <= turn_ms:
-                    self._answer(request_ms, request_turn_ms)
-                    continue
-            if start_ms == _NEVER:
-                return np.frombuffer(self.log, dtype=np.int64).reshape(-1, len(_COLUMNS))
-            self._work(start_ms, turn_ms)
+    @property
+    def log(self) -> Times:
+        """The invocations, with `_COLUMNS`."""
+        return np.frombuffer(self._log, dtype=np.int64).reshape(-1, len(_COLUMNS))
 
-    def _next_visible_ms(self) -> int:
-        message_ms = self.messages_ms[self.messages_taken]
-        if self.returned and self.returned[0][0] < message_ms:
-            return self.returned[0][0]
-        return message_ms
-
-    def _find_turn_ms(self, start_ms: int, patience_ms: int, horizon_ms: int) -> int:
-        """Return when one who starts at `start_ms` books a slot or, having found none in time, gives up."""
-        ready_ms = start_ms + self.overhead_ms
-        if self.next_slot_ms > start_ms + patience_ms:
-            return max(ready_ms, start_ms + patience_ms)
-        return max(ready_ms, self.next_slot_ms - horizon_ms)
-
-    def _book(self, turn_ms: int) -> int:
-        slot_ms = max(self.next_slot_ms, turn_ms)
-        self.next_slot_ms = slot_ms + self.interval_ms
-        return slot_ms
-
-    def _work(self, start_ms: int, turn_ms: int) -> None:
-        """Have the first free worker take the oldest message."""
-        if self.returned and self.returned[0][0] < self.messages_ms[self.messages_taken]:
-            _, arrived_ms, kind = heapq.heappop(self.returned)
-        else:
-            arrived_ms, kind = self.messages_ms[self.messages_taken], _Kind.WORKER
-            self.messages_taken += 1
-        slot_ms, end_ms, outcome = -1, turn_ms, _Kind.POSTPONED
-        if self.next_slot_ms > start_ms + self.patience_ms:
-            heapq.heappush(self.returned, (turn_ms + _POSTPONED_MS, arrived_ms, kind))
-        else:
-            slot_ms = self._book(turn_ms)
-            if self.crash_share and self.chance.random() < self.crash_share:
-                end_ms, outcome = slot_ms, _Kind.CRASHED
-                heapq.heappush(self.returned, (start_ms + self.crash_pause_ms, arrived_ms, kind))
+    def run(self) -> None:
+        """Let time pass until nothing is left to do."""
+        while self.queue or self.asks:
+            start_ms = max(self.queue[0][0], self.workers_ms[0]) if self.queue and self.workers_ms else _NEVER
+            if self.asks and self.asks[0][0] <= start_ms:
+                self._ask(*heapq.heappop(self.asks))
             else:
-                end_ms, outcome = slot_ms + next(self.latencies_ms), kind
-        heapq.heapreplace(self.workers_ms, end_ms)
-        self.log.extend(
-            (arrived_ms, start_ms, start_ms + self.overhead_ms, turn_ms, slot_ms, end_ms, outcome)
-        )
+                self._take(start_ms)
 
-    def _answer(self, arrived_ms: int, turn_ms: int) -> None:
-        """Have a function of its own work the oldest request; without a slot in time it goes on the queue."""
-        self.requests_taken += 1
-        slot_ms, end_ms, outcome = -1, turn_ms, _Kind.ANSWERED_LATE
-        if self.next_slot_ms > arrived_ms + _ANSWER_TIME_MS:
-            heapq.heappush(self.returned, (turn_ms + _POSTPONED_MS, arrived_ms, _Kind.WORKER_FOR_API))
+    def _take(self, start_ms: int) -> None:
+        """Have a free worker take the oldest message."""
+        heapq.heappop(self.workers_ms)
+        _, arrived_ms, kind = heapq.heappop(self.queue)
+        heapq.heappush(self.asks, (start_ms + self.overhead_ms, start_ms, arrived_ms, kind))
+
+    def _ask(self, at_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind) -> None:
+        """Have one who wants a slot book it, come again, or give up."""
+        horizon_ms, patience_ms = self.patience_ms[kind]
+        give_up_ms = begun_ms + patience_ms
+        earliest_us = (at_ms + _LEAD_MS) * 1000
+        latest_us = max(min(at_ms + horizon_ms, give_up_ms) * 1000, earliest_us)
+        early_us = self.next_slot_us - latest_us
+        if early_us <= 0:
+            self._call(self._book(earliest_us, at_ms), begun_ms, arrived_ms, kind)
+            return
+        self.bucket_writes[at_ms // MINUTE_MS] += 1
+        again_ms = at_ms + math.ceil(early_us / 1000 + self.chance.random() * SCATTER * horizon_ms)
+        if again_ms < give_up_ms:
+            heapq.heappush(self.asks, (again_ms, begun_ms, arrived_ms, kind))
         else:
-            slot_ms = self._book(turn_ms)
-            end_ms, outcome = slot_ms + next(self.latencies_ms), _Kind.API
-        self.log.extend(
-            (arrived_ms, arrived_ms, arrived_ms + self.overhead_ms, turn_ms, slot_ms, end_ms, outcome)
-        )
+            self._postpone(math.ceil(early_us / 1e6), at_ms, begun_ms, arrived_ms, kind)
+
+    def _book(self, earliest_us: int, at_ms: int) -> int:
+        """Return the next slot: a write, after one in vain where the bucket was idle."""
+        is_idle = self.next_slot_us <= earliest_us
+        self.bucket_writes[at_ms // MINUTE_MS] += 2 if is_idle else 1
+        slot_us = earliest_us if is_idle else self.next_slot_us
+        self.next_slot_us = slot_us + self.interval_us
+        return math.ceil(slot_us / 1000)
+
+    def _call(self, slot_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind) -> None:
+        if kind is not _Kind.API and self.crash_share and self.chance.random() < self.crash_share:
+            heapq.heappush(self.queue, (begun_ms + self.crash_pause_ms, arrived_ms, kind))
+            self._end(arrived_ms, begun_ms, slot_ms, slot_ms, _Kind.CRASHED)
+        else:
+            self._end(arrived_ms, begun_ms, slot_ms, slot_ms + next(self.latencies_ms), kind)
+
+    def _postpone(self, pause_s: int, at_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind) -> None:
+        """Put the pair on the queue, where a message rests for whole seconds."""
+        by_api = kind is _Kind.API
+        message = (at_ms + pause_s * 1000, arrived_ms, _Kind.WORKER_FOR_API if by_api else kind)
+        heapq.heappush(self.queue, message)
+        self._end(arrived_ms, begun_ms, -1, at_ms, _Kind.ANSWERED_LATE if by_api else _Kind.POSTPONED)
+
+    def _end(self, arrived_ms: int, begun_ms: int, slot_ms: int, ended_ms: int, kind: _Kind) -> None:
+        if kind not in _BY_API:
+            heapq.heappush(self.workers_ms, ended_ms)
+        self._log.extend((arrived_ms, begun_ms, slot_ms, ended_ms, kind))
 
 
 def _draw_latencies_ms(scenario: Scenario, chance: np.random.Generator, count: int) -> Times:
@@ -392,18 +396,18 @@ def _draw_latencies_ms(scenario: Scenario, chance: np.random.Generator, count: i
     return np.asarray(np.minimum(latencies_ms, CALL_TIMEOUT_S * 1000).round(), dtype=np.int64)
 
 
-def _summarise(scenario: Scenario, arrived_ms: Times, log: Times) -> Outcome:
-    row = dict(zip(_COLUMNS, log.T, strict=True))
+def _summarise(scenario: Scenario, arrived_ms: Times, stack: _Stack) -> Outcome:
+    row = dict(zip(_COLUMNS, stack.log.T, strict=True))
     kind = row["kind"]
-    called, by_worker = row["slot"] >= 0, (kind != _Kind.API) & (kind != _Kind.ANSWERED_LATE)
+    called, by_worker = row["slot"] >= 0, ~np.isin(kind, _BY_API)
     judged = kind <= _Kind.API
     waits_ms = row["ended"] - row["arrived"]
+    waited_until_ms = np.where(called, row["slot"], row["ended"])
     slots_ms = np.sort(row["slot"][called])
     last_verdict_ms = int(row["ended"][judged].max())
     minutes = last_verdict_ms // MINUTE_MS + 1
     verdicts = _count_by_minute(row["ended"][judged], minutes)
     arrivals = _count_by_minute(arrived_ms, minutes)
-    writes = _count_bucket_writes(scenario, row)
     return Outcome(
         scenario=scenario,
         bulk=_measure_waits(waits_ms[kind == _Kind.WORKER]),
@@ -418,30 +422,18 @@ def _summarise(scenario: Scenario, arrived_ms: Times, log: Times) -> Outcome:
         first_call_s=float(slots_ms[0]) / 1000,
         last_call_s=float(slots_ms[-1]) / 1000,
         last_verdict_s=last_verdict_ms / 1000,
-        bucket_writes=int(writes.sum()),
-        busiest_bucket_writes_per_s=float(_count_by_minute(row["turn"], minutes, writes).max()) / 60,
+        bucket_writes=stack.bucket_writes.total(),
+        busiest_bucket_writes_per_s=max(stack.bucket_writes.values()) / 60,
         worker_s=float((row["ended"] - row["begun"])[by_worker].sum()) / 1000,
         request_s=float((row["ended"] - row["begun"])[~by_worker].sum()) / 1000,
-        slot_wait_s=float((row["slot"] - row["ready"])[called].sum()) / 1000,
+        slot_wait_s=float((waited_until_ms - row["begun"] - stack.overhead_ms).sum()) / 1000,
         worker_invocations=int(by_worker.sum()),
         most_at_once=_count_most_at_once(row["begun"], row["ended"]),
     )
 
 
-def _count_by_minute(times_ms: Times, minutes: int, weights: Times | None = None) -> Times:
-    return np.bincount(times_ms // MINUTE_MS, weights, minutes).astype(np.int64)
-
-
-def _count_bucket_writes(scenario: Scenario, row: Mapping[str, Times]) -> Times:
-    """Return what each invocation writes to the bucket.
-
-    A slot is one write, and two where the bucket was idle. Who is beyond its horizon is refused by a write,
-    and asks again when a slot may have come within it: once an interval.
-    """
-    period_ms = scenario.interval_ms + BUCKET_ROUND_TRIP_MS
-    refused = -((row["ready"] - row["turn"]) // period_ms)
-    booked = np.where(row["slot"] == row["turn"], 2, 1)
-    return np.asarray(refused + np.where(row["slot"] >= 0, booked, 0), dtype=np.int64)
+def _count_by_minute(times_ms: Times, minutes: int) -> Times:
+    return np.bincount(times_ms // MINUTE_MS, minlength=minutes).astype(np.int64)
 
 
 def _measure_waits(waits_ms: Times) -> Waits:
@@ -463,13 +455,15 @@ def _count_most_at_once(begun_ms: Times, ended_ms: Times) -> int:
 class Footprint:
     """What one pair takes of AWS, from its photos to its published verdict.
 
-    `ledger_writes` and `ledger_reads` are DynamoDB's request units, without those of the quota's bucket;
-    `queue_requests` are SQS's, with each message received and deleted on its own, the results too. A round
-    trip is one request of the uploads or publish function.
+    `ledger_writes`, `ledger_reads` and `index_writes` (of the outbox's index) are DynamoDB's request units,
+    without those of the quota's bucket and the provider's circuit. `queue_requests` are SQS's, with each
+    message received and deleted on its own, the results too. A round trip is one request of the uploads or
+    publish function.
     """
 
     ledger_writes: int
     ledger_reads: int
+    index_writes: int
     queue_requests: int
     photo_writes: int
     photo_reads: int
@@ -482,6 +476,7 @@ class Footprint:
 BUCKET_PAIR: Final = Footprint(
     ledger_writes=13,
     ledger_reads=4,
+    index_writes=2,
     queue_requests=15,
     photo_writes=2,
     photo_reads=4,
@@ -494,6 +489,7 @@ BUCKET_PAIR: Final = Footprint(
 API_PAIR: Final = Footprint(
     ledger_writes=12,
     ledger_reads=4,
+    index_writes=2,
     queue_requests=6,
     photo_writes=2,
     photo_reads=0,
@@ -546,8 +542,13 @@ _CALL_SIZE_BYTES: Final = 212_000
 """Two photos of 75 kB, Base64 in a form (1.416 times as large)."""
 _TRACED_SHARE: Final = 0.05
 _SECRET_KEPT_S: Final = 300
-_METRICS: Final = 14
-_ALARMS: Final = 4
+_METRICS: Final = 17
+"""What the functions count in a month without faults; a metric that stays out costs nothing."""
+ALARMED_METRICS: Final = 12
+"""An alarm is paid for by the metrics that it looks at."""
+CIRCUIT_READS: Final = 2
+"""The circuit's state before a slot is booked and before the call: at the most, and half a unit each."""
+SWEEPS_A_DAY: Final = 288
 _IDLE_POLLS: Final = 2 * 5 * 3 * 60 * 24 * MONTH_DAYS
 """What Lambda asks of two empty queues in a month: five pollers each, every 20 s."""
 
@@ -560,14 +561,15 @@ def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
         amount: int = getattr(BUCKET_PAIR, part) * by_bucket + getattr(API_PAIR, part) * by_api
         return amount
 
-    invocations = total("invocations") + outcome.postponed * MONTH_DAYS
+    invocations = total("invocations") + (outcome.postponed + SWEEPS_A_DAY) * MONTH_DAYS
     small_s = (total("uploads_round_trips") + total("publish_round_trips")) * ROUND_TRIP_S
     rescue_s = by_api * ROUND_TRIP_S
     worker_s = (outcome.worker_s + outcome.request_s) * MONTH_DAYS + rescue_s
-    writes = total("ledger_writes") + outcome.bucket_writes * MONTH_DAYS
+    calls = outcome.calls * MONTH_DAYS
+    writes = total("ledger_writes") + total("index_writes") + outcome.bucket_writes * MONTH_DAYS
+    reads = total("ledger_reads") + calls * CIRCUIT_READS / 2
     stored_gb = total("stored_size_bytes") * RETENTION_DAYS / MONTH_DAYS / _GB
     secret_reads = outcome.mean_concurrency * MONTH_DAYS * DAY_S / _SECRET_KEPT_S
-    calls = outcome.calls * MONTH_DAYS
     parts = {
         "Lambda": (worker_s * WORKER_GB + small_s * SMALL_GB) * prices.lambda_gb_second
         + invocations / 1e6 * prices.lambda_million_requests,
@@ -575,7 +577,7 @@ def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
         / 1e6
         * prices.sqs_million_requests,
         "DynamoDB": writes / 1e6 * prices.dynamodb_million_writes
-        + total("ledger_reads") / 1e6 * prices.dynamodb_million_reads
+        + reads / 1e6 * prices.dynamodb_million_reads
         + stored_gb * prices.dynamodb_gb_month_with_recovery,
         "S3": total("photo_writes") / 1e3 * prices.s3_thousand_writes
         + total("photo_reads") / 1e3 * prices.s3_thousand_reads,
@@ -583,7 +585,7 @@ def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
         "Secrets Manager": prices.secret_month + secret_reads / 1e3 * prices.secrets_thousand_reads,
         "CloudWatch": invocations * _LOG_SIZE_BYTES / _GB * prices.logs_gb
         + _METRICS * prices.metric_month
-        + _ALARMS * prices.alarm_month,
+        + ALARMED_METRICS * prices.alarm_month,
         "X-Ray": invocations * _TRACED_SHARE / 1e6 * prices.traces_million,
         "Data transfer": calls * _CALL_SIZE_BYTES / _GB * prices.transfer_out_gb,
     }

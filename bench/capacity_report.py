@@ -38,6 +38,8 @@ SPARE_WORKERS: Final = 1.15
 _DAYS: Final = (100_000, 200_000, 400_000)
 _CHARTED: Final = 400_000
 _BURST_S: Final = 300
+PUBLISH_BATCHES: Final = 10
+"""`ParallelizationFactor` of the publish function: batches of a shard that are worked on at once."""
 
 type Rows = list[list[str]]
 
@@ -132,7 +134,7 @@ def _report_waits(outcome: Outcome) -> Rows:
 def _report_workers(outcome: Outcome) -> Rows:
     scenario, busy_s = outcome.scenario, outcome.worker_s + outcome.request_s
     return [
-        ["one slot every", f"{scenario.interval_ms} ms, {scenario.slots_per_s:.2f} a second"],
+        ["one slot every", f"{_format_interval(scenario)}, {scenario.slots_per_s:.2f} a second"],
         [
             "workers that use them all",
             f"{scenario.workers_needed:.1f} (there are {scenario.worker_concurrency})",
@@ -182,6 +184,10 @@ def format_duration(duration_s: float) -> str:
     return f"{duration_s / _HOUR_S:.1f} h"
 
 
+def _format_interval(scenario: Scenario) -> str:
+    return f"{scenario.interval_us / 1000:.4g} ms"
+
+
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 
@@ -211,8 +217,8 @@ def tabulate_settings() -> Rows:
         rows.append(
             [
                 f"{qps:,}",
-                f"{scenario.interval_ms} ms",
-                f"{scenario.workers_needed:.1f}",
+                _format_interval(scenario),
+                f"{scenario.workers_needed:,.1f}",
                 f"{outcome.scenario.worker_concurrency:,}",
                 f"{outcome.call_rate_per_s:.2f}",
                 f"{outcome.quota_used:.1%}",
@@ -307,7 +313,7 @@ def tabulate_shares() -> Rows:
                 stack,
                 str(quota_share),
                 f"{pairs_per_day:,}",
-                f"{outcome.scenario.interval_ms} ms",
+                _format_interval(outcome.scenario),
                 f"{max(outcome.backlog):,}",
                 format_duration(outcome.bulk.p95_s),
             ]
@@ -345,11 +351,15 @@ def find_limits(scenario: Scenario) -> list[Limit]:
             scenario.slots_per_s,
             "a larger quota from the vendor; nothing else helps",
         ),
-        Limit("`WorkerConcurrency` 12", 12 / scenario.hold_s, "up to 1,000"),
         Limit(
-            "publish: 4 stream shards, one batch each",
-            4 / publish_s,
-            "`ParallelizationFactor` up to 10, more memory",
+            f"`WorkerConcurrency` {scenario.worker_concurrency}",
+            scenario.worker_concurrency / scenario.hold_s,
+            "up to 1,000",
+        ),
+        Limit(
+            "publish: 4 stream shards, 10 batches each",
+            4 * PUBLISH_BATCHES / publish_s,
+            "more memory; the table gets more shards as it grows",
         ),
         Limit("uploads: `MaximumConcurrency` 10", 10 / uploads_s, "up to 1,000"),
         Limit(
@@ -364,6 +374,11 @@ def find_limits(scenario: Scenario) -> list[Limit]:
         ),
         Limit("`WorkerConcurrency` 1,000", 1000 / scenario.hold_s, "a second queue"),
         Limit("one item's 1,000 writes a second", 1000.0, "slots in batches, or a bucket in parts"),
+        Limit(
+            "the outbox index's one key, 1,000 writes a second",
+            1000 / BUCKET_PAIR.index_writes,
+            "an outbox of several keys",
+        ),
         Limit(
             "S3's 3,500 writes a second to one prefix",
             3500 / BUCKET_PAIR.photo_writes,

@@ -35,8 +35,28 @@ def request_api(
     headers: Mapping[str, str] | None = None,
     *,
     signed: bool = True,
+    timeout_s: float = _TIMEOUT_S,
 ) -> HttpAnswer:
-    """Make one request to the stack's API."""
+    """Make one request to the stack's API.
+
+    Raises
+    ------
+    OSError
+        No answer came within `timeout_s`, or the stack can't be reached.
+    """
+    return send(make_request(stack, method, path, body, headers, signed=signed), timeout_s)
+
+
+def make_request(
+    stack: Stack,
+    method: str,
+    path: str,
+    body: Any = None,  # noqa: ANN401 - any JSON value, or bytes as they are
+    headers: Mapping[str, str] | None = None,
+    *,
+    signed: bool = True,
+) -> urllib.request.Request:
+    """Return one request to the stack's API, ready to be sent."""
     url = stack.api_url + path
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     unsigned = {"Content-Type": "application/json", **(headers or {})}
@@ -44,14 +64,14 @@ def request_api(
     if signed:
         credentials = Credentials(LOCAL_KEY, LOCAL_KEY)
         SigV4Auth(credentials, "execute-api", stack.aws_region).add_auth(request)
-    return send(urllib.request.Request(url, data=data, method=method, headers=dict(request.headers)))
+    return urllib.request.Request(url, data=data, method=method, headers=dict(request.headers))
 
 
-def send(request: urllib.request.Request) -> HttpAnswer:
+def send(request: urllib.request.Request, timeout_s: float = _TIMEOUT_S) -> HttpAnswer:
     """Send a request on loopback, past any proxy, and read the answer whatever its status."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        response = opener.open(request, timeout=_TIMEOUT_S)
+        response = opener.open(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
         response = error
     with response:

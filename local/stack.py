@@ -90,7 +90,7 @@ def build_template(template: Path, into: Path) -> None:
     LocalError
         The build failed.
     """
-    folders = ["--build-dir", into, "--cache-dir", into.with_name(f"{into.name}-cache")]
+    folders: list[str | Path] = ["--build-dir", into, "--cache-dir", into.with_name(f"{into.name}-cache")]
     _sam("build", make_environment(), into.with_suffix(".log"), "--template", template, *folders)
 
 

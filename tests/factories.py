@@ -158,6 +158,7 @@ def make_environment(**changes: str | None) -> dict[str, str]:
         "PHOTO_SIZE_LIMIT_BYTES": "20000000",
         "PIXEL_LIMIT": "64000000",
         "RECORD_RETENTION_DAYS": "30",
+        "HEIC_PHOTOS": "false",
         "DELETE_PHOTOS_AFTER_VERDICT": "true",
     }
     return {name: value for name, value in (variables | changes).items() if value is not None}

@@ -186,7 +186,12 @@ def upload_desk() -> "UploadDesk":
     """Return the desk that issues upload tickets."""
     from facematch.issue_uploads import UploadDesk
 
-    return UploadDesk(_photo_store(), settings().regions, settings().photo_size_limit_bytes)
+    return UploadDesk(
+        photos=_photo_store(),
+        regions=settings().regions,
+        size_limit_bytes=settings().photo_size_limit_bytes,
+        reads_heic=settings().reads_heic,
+    )
 
 
 @cache

@@ -20,6 +20,7 @@ EXTENSIONS: Final = {
     "image/tiff": "tiff",
     "image/gif": "gif",
 }
+_HEIC: Final = {"image/heic": "heic", "image/heif": "heif"}
 TICKET_VALID_S: Final = 600
 
 
@@ -44,11 +45,12 @@ class UploadTickets:
 
 @dataclass(frozen=True, slots=True)
 class UploadDesk:
-    """Issues upload tickets."""
+    """Issues upload tickets, for HEIC as well where the stack reads it."""
 
     photos: PhotoStore
     regions: RegionPolicy
     size_limit_bytes: int
+    reads_heic: bool
 
     def issue(
         self, content_types: Mapping[Role, str], *, region: str | None, pair_id: str | None
@@ -71,11 +73,12 @@ class UploadDesk:
         return UploadTickets(chosen, pair_id, TICKET_VALID_S, self.size_limit_bytes, tickets)
 
     def _issue_one(self, region: str, pair_id: str, role: Role, content_type: str) -> UploadTicket:
-        extension = EXTENSIONS.get(content_type)
+        extensions = EXTENSIONS | _HEIC if self.reads_heic else EXTENSIONS
+        extension = extensions.get(content_type)
         if extension is None:
             raise InvalidInputError(
                 "unsupported_content_type",
-                f"{role}.content_type is one of {', '.join(EXTENSIONS)}.",
+                f"{role}.content_type is one of {', '.join(extensions)}.",
                 field=f"{role}.content_type",
             )
         key = make_inbox_key(region, pair_id, role, extension)

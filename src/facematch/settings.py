@@ -49,6 +49,7 @@ class Settings:
     attempt_budget: int
     photo_size_limit_bytes: int
     pixel_limit: int
+    reads_heic: bool
     retention_days: int
     deletes_photos: bool
 
@@ -84,6 +85,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         pair_deadline_s=reader.number("PAIR_DEADLINE_SECONDS", int),
         attempt_budget=reader.number("ATTEMPT_BUDGET", int),
         photo_size_limit_bytes=reader.number("PHOTO_SIZE_LIMIT_BYTES", int),
+        reads_heic=reader.flag("HEIC_PHOTOS"),
         pixel_limit=reader.number("PIXEL_LIMIT", int),
         retention_days=reader.number("RECORD_RETENTION_DAYS", int),
         deletes_photos=reader.flag("DELETE_PHOTOS_AFTER_VERDICT"),

@@ -2,16 +2,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.processes import LOCAL, Ports
+from local.processes import Ports
 from local.stack import run_stack
-from tests.e2e.driver import Driver
+from tests.e2e.driver import FOLDER, Driver
 
-PAIR_DEADLINE_S = 5
+PAIR_DEADLINE_S = 10
 
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
     """A stack of its own for all end-to-end tests, on ports that the system chooses."""
-    parameters = {"PairDeadlineSeconds": str(PAIR_DEADLINE_S)}
-    with run_stack(Ports(cloud=0, emulator=0), LOCAL / "e2e", parameters) as stack:
+    parameters = {"HeicPhotos": "true", "PairDeadlineSeconds": str(PAIR_DEADLINE_S)}
+    with run_stack(Ports(cloud=0, emulator=0), FOLDER, parameters) as stack:
         yield Driver(stack)

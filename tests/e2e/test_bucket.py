@@ -132,3 +132,12 @@ def test_a_pair_under_an_impossible_key_fails_once_without_a_call(
     event = driver.wait_for_event(pair_id)
     assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", reason)
     assert event["data"]["attempts"] == 0
+
+
+def test_photos_in_heic_are_compared_where_the_stack_reads_them(driver: Driver) -> None:
+    for seed, role in enumerate(("source", "target")):
+        driver.put(f"inbox/singapore/pair-in-heic/{role}.heic", make_photo(seed, form="HEIF"))
+
+    event = driver.wait_for_event("pair-in-heic")
+    assert event["type"] == "facematch.comparison.completed"
+    assert [photo["source_format"] for photo in event["data"]["photos"].values()] == ["HEIC", "HEIC"]

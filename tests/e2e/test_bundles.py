@@ -2,6 +2,7 @@
 
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bench.bundles import WIRINGS, Bundle, find_bundles
 from local.processes import LOCAL
 from local.stack import build
+from tests.e2e.driver import make_photo
 from tests.template import ROOT
 
 HEAVY = {"PIL", "alibabacloud_tea_openapi", "aiohttp", "cryptography", "pydantic"}
@@ -75,6 +77,23 @@ def test_a_layer_is_built_for_the_architecture_that_the_makefile_stands_for(
     libraries = list((tmp_path / "python" / "PIL").glob("*.so"))
     assert libraries
     assert {read_machine(library) for library in libraries} == {ELF_MACHINES[architecture]}
+
+
+def test_the_layer_for_heic_reads_it_with_nothing_but_pillows_layer_beside_it(tmp_path: Path) -> None:
+    command = ["make", "--silent", f"--makefile={ROOT}/layers/x86_64/Makefile", "build-HeicLayer"]
+    subprocess.run([*command, f"ARTIFACTS_DIR={tmp_path}"], check=True, cwd=ROOT / "layers" / "heic")
+    photo = tmp_path / "photo.heic"
+    photo.write_bytes(make_photo(form="HEIF"))
+    folders = [str(LOCAL / "build" / "ImagingLayer" / "python"), str(tmp_path / "python")]
+    program = (
+        f"import sys; sys.path[:0] = {folders!r}; from imaging import normalise; "
+        f"print(normalise(open({str(photo)!r}, 'rb').read()).report.source_format)"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", program], check=True, capture_output=True, text=True
+    )
+    assert told.stdout == "HEIC\n"
 
 
 def read_machine(library: Path) -> int:

@@ -52,6 +52,7 @@ class World:
     retries: RetryPolicy
     pair_deadline_s: int
     deletes_uploads: bool
+    reads_heic: bool
     draw: Draw
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
     photos: InMemoryPhotoStore = field(default_factory=InMemoryPhotoStore)
@@ -109,7 +110,7 @@ class World:
 
     @property
     def upload_desk(self) -> UploadDesk:
-        return UploadDesk(self.photos, self.regions, SIZE_LIMIT_BYTES)
+        return UploadDesk(self.photos, self.regions, SIZE_LIMIT_BYTES, reads_heic=self.reads_heic)
 
     @property
     def publisher(self) -> ResultPublisher:
@@ -194,6 +195,7 @@ def make_world(
     latency_s: float = 0.0,
     pair_deadline_s: int = 600,
     deletes_uploads: bool = False,
+    reads_heic: bool = False,
     draw: Draw = draw_highest,
 ) -> World:
     """Make a stack whose provider follows `script`."""
@@ -209,5 +211,6 @@ def make_world(
         retries=retries or RetryPolicy(),
         pair_deadline_s=pair_deadline_s,
         deletes_uploads=deletes_uploads,
+        reads_heic=reads_heic,
         draw=draw,
     )

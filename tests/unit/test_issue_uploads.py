@@ -77,3 +77,18 @@ def test_a_region_that_can_not_be_used_is_refused(region: str | None, code: str)
         world.upload_desk.issue(JPEGS, region=region, pair_id=None)
 
     assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(("content_type", "extension"), [("image/heic", "heic"), ("image/heif", "heif")])
+def test_heic_may_be_uploaded_where_it_is_read(content_type: str, extension: str) -> None:
+    desk = make_world(reads_heic=True).upload_desk
+    uploads = desk.issue({Role.SOURCE: content_type}, region=None, pair_id="p")
+
+    assert uploads.tickets[Role.SOURCE].key == f"inbox/singapore/p/source.{extension}"
+
+
+def test_heic_may_not_be_uploaded_where_it_would_only_be_refused_later() -> None:
+    with pytest.raises(InvalidInputError) as refusal:
+        make_world().upload_desk.issue({Role.SOURCE: "image/heic"}, region=None, pair_id="p")
+
+    assert refusal.value.code == "unsupported_content_type"

@@ -30,6 +30,7 @@ def test_settings_are_what_the_template_set() -> None:
     assert (settings.photo_size_limit_bytes, settings.pixel_limit) == (20_000_000, 64_000_000)
     assert settings.retention_days == 30
     assert settings.deletes_photos is True
+    assert settings.reads_heic is False
 
 
 @pytest.mark.parametrize("name", make_environment())
@@ -62,7 +63,7 @@ def test_a_count_is_a_whole_number(value: str) -> None:
         read_settings(make_environment(ATTEMPT_BUDGET=value))
 
 
-@pytest.mark.parametrize("name", ["LOCAL_STACK", "FACE_QUALITY_CHECK", "DELETE_PHOTOS_AFTER_VERDICT"])
+@pytest.mark.parametrize("name", ["LOCAL_STACK", "FACE_QUALITY_CHECK", "HEIC_PHOTOS", "DELETE_PHOTOS_AFTER_VERDICT"])
 @pytest.mark.parametrize("value", ["True", "yes", "1", "on"])
 def test_a_switch_is_true_or_false_and_names_itself(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):

@@ -112,8 +112,9 @@ def test_every_dead_letter_queue_has_its_alarm() -> None:
         dimension["Value"]["GetAtt"].partition(".")[0]
         for resource in RESOURCES.values()
         if resource["Type"] == "AWS::CloudWatch::Alarm"
-        for dimension in resource["Properties"]["Dimensions"]
+        for dimension in resource["Properties"].get("Dimensions", [])
         if dimension["Name"] == "QueueName"
+        if resource["Properties"]["MetricName"] == "ApproximateNumberOfMessagesVisible"
     }
     assert watched == {name for name in QUEUES if name.endswith("DeadLetters")}
 
@@ -162,7 +163,7 @@ def list_settings() -> set[str]:
     variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     text = str(list(variables.values()))
     named = set(re.findall(r"\$\{(\w+)\}", text)) | set(re.findall(r"'Ref': '(\w+)'", text))
-    return named & TEMPLATE["Parameters"].keys()
+    return named & set(TEMPLATE["Parameters"])
 
 
 def measure_longest(name: str) -> int:
@@ -202,3 +203,16 @@ def test_what_a_version_is_published_for_fits_into_its_description() -> None:
     )
     lambda_limit = 256
     assert sum(measure_longest(name) + 1 for name in names) + longest_key <= lambda_limit
+
+
+def test_every_metric_of_ours_that_an_alarm_watches_is_counted_by_the_code() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "src/facematch/handlers").glob("*.py"))
+    watched = re.findall(r"Namespace: facematch\n\s+MetricName: (\w+)", (ROOT / "template.yaml").read_text())
+    assert len(watched) == 7
+    assert [name for name in watched if f'"{name}"' not in sources] == []
+
+
+def test_every_alarm_goes_to_the_topic() -> None:
+    alarms = [one for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    actions = {"If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    assert [one["Properties"]["AlarmActions"] for one in alarms] == [actions] * len(alarms)

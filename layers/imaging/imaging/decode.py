@@ -13,8 +13,10 @@ from imaging.jpeg import has_end, has_too_many_scans
 from imaging.limits import Limits
 from imaging.shape import Shape
 
-# Halving by averages first, where the reduction is so large that LANCZOS shows no difference.
-_REDUCING_GAP = 3.0
+# Whole steps by averages, as a JPEG's decoder takes them, and a filter for what is left.
+_REDUCING_GAP = 1.0
+_SMALL_REDUCTION = 1.25
+"""After a whole step, BICUBIC does as well as LANCZOS up to here (Y-SSIM differs by 0.001), in less time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,9 @@ def _require_sound_jpeg(image: ImageFile, data: bytes) -> None:
 def _learn(image: ImageFile, source_format: str) -> Source:
     mode = image.mode
     tiff_orientation = _read_tiff_orientation(image) if source_format == TIFF else UPRIGHT
-    stored_size = _swap(image.size, tiff_orientation)  # Pillow states a TIFF's size as turned
     if source_format != JPEG:
         image.load()
+    stored_size = _swap(image.size, tiff_orientation)  # Pillow states a TIFF's size as turned
     orientation = (
         tiff_orientation if source_format == TIFF else read_orientation(image.info.get("exif") or b"")
     )
@@ -135,13 +137,23 @@ def _swap(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 
 def _reduce(image: ImageFile, size: tuple[int, int]) -> Image.Image:
-    """Let a JPEG's decoder do the coarse part (1/2, 1/4 or 1/8), and LANCZOS the rest, from the exact box."""
+    """Take whole steps first, of a JPEG in its decoder (2, 4 or 8), and let a filter do what is left."""
+    reduction = image.width / size[0]
     draft = image.draft(None, size) if image.format == JPEG else None
     expanded = expand_mode(image)
     expanded.load()
-    box = draft[1] if draft else None
+    box = draft[1] if draft else (0, 0, *expanded.size)
     gap = None if expanded.mode == "I;16" else _REDUCING_GAP  # Pillow averages no 16-bit pixels
-    return expanded.resize(size, Image.Resampling.LANCZOS, box, gap)
+    return expanded.resize(size, _choose_filter(reduction, (box[2] - box[0]) / size[0]), box, gap)
+
+
+def _choose_filter(reduction: float, decoded: float) -> Image.Resampling:
+    """Choose by the whole reduction, and by what of it is left once the file is decoded."""
+    left = decoded / max(1, int(decoded))
+    has_whole_step = left <= reduction / 2
+    return (
+        Image.Resampling.BICUBIC if has_whole_step and left <= _SMALL_REDUCTION else Image.Resampling.LANCZOS
+    )
 
 
 def _turn(image: Image.Image, orientation: int) -> Image.Image:

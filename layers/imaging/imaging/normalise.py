@@ -32,7 +32,7 @@ class Report:
     source_mode
         Pillow's name of the pixel format, such as "RGB", "CMYK" or "I;16".
     orientation
-        By EXIF, 1 to 8; 1 is upright.
+        By EXIF, 1 to 8; 1 is upright, as is every HEIC photo, which its decoder turns.
     scale
         Length in the normalised picture of one pixel of the source; never above 1.
     padded_rows
@@ -81,7 +81,8 @@ def normalise(data: bytes, limits: Limits = PROVIDER_LIMITS) -> NormalisedPhoto:
     """
     Make a photo fit for comparison: a baseline JPEG, upright, within the limits, without metadata.
 
-    Holds no state, so threads may call it at once.
+    Threads may call it at once. A JPEG damaged among its pixels, but whole at its end, is normalised as
+    libjpeg mends it, for Pillow does not pass on libjpeg's warnings.
 
     Raises
     ------

@@ -396,8 +396,9 @@ class DynamoDbLedger:
         record["kind"] = "comparison"
         record["attempts"] = {_number(attempt): asdict(attempt) for attempt in comparison.attempts}
         record["expires_at"] = self._expiry(comparison.created_at_ms)
-        if comparison.ended:
+        if comparison.ending is not None:
             record["outbox"] = PENDING
+            record["pending_since_ms"] = comparison.ending.ended_at_ms
         return {name: value for name, value in record.items() if value is not None}
 
 

@@ -706,6 +706,15 @@ class TestSweep:
         assert ledger.list_unpublished(before_ms=9000, limit=10) == ["early", "late"]
         assert ledger.list_unpublished(before_ms=9000, limit=1) == ["early"]
 
+    def test_half_a_pair_that_ended_is_found(self, ledger: DynamoDbLedger) -> None:
+        pair = put(ledger, Role.SOURCE)
+        ended = make_ended()
+        assert ledger.register_lone_photo(ended, pair)
+
+        assert ended.ending is not None
+        before_ms = ended.ending.ended_at_ms + 1
+        assert ledger.list_unpublished(before_ms=before_ms, limit=10) == [ended.id]
+
     def test_an_open_comparison_that_is_erased_is_found_and_a_published_one_is_not(
         self, ledger: DynamoDbLedger
     ) -> None:

@@ -8,12 +8,34 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageCms, ImageDraw
+
+from imaging import Limits
+
+pillow_heif.register_heif_opener()  # so that Pillow writes HEIC
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 160, 60), (40, 60, 200), (255, 255, 255)
 CORNERS = {"top left": RED, "top right": GREEN, "bottom left": BLUE, "bottom right": WHITE}
 
 ORIENTATION = 0x0112
+
+DISPLAY_P3_PRIMARIES = {
+    b"rXYZ": (0.51512, 0.24120, -0.00105),
+    b"gXYZ": (0.29198, 0.69225, 0.04189),
+    b"bXYZ": (0.15710, 0.06657, 0.78407),
+}
+"""Display P3's red, green and blue as an ICC profile states them: X, Y and Z under D50."""
+
+SMALL_LIMITS = Limits(
+    min_height=64,
+    min_width=48,
+    max_height=192,
+    max_width=108,
+    target_short_side=72,
+    max_source_pixels=1_000_000,
+)
+"""So small that thousands of cases take seconds."""
 
 
 def make_picture(width: int = 480, height: int = 640) -> Image.Image:
@@ -72,6 +94,18 @@ def make_swapped_profile() -> bytes:
     entries = {bytes(profile[132 + 12 * i : 136 + 12 * i]): 132 + 12 * i for i in range(count)}
     profile[entries[b"rXYZ"] : entries[b"rXYZ"] + 4] = b"bXYZ"
     profile[entries[b"bXYZ"] : entries[b"bXYZ"] + 4] = b"rXYZ"
+    return bytes(profile)
+
+
+def make_display_p3_profile() -> bytes:
+    """Make the profile that phones embed: sRGB's curve, wider primaries."""
+    profile = bytearray(make_srgb_profile())
+    count = struct.unpack_from(">I", profile, 128)[0]
+    for entry in range(132, 132 + 12 * count, 12):
+        primary = DISPLAY_P3_PRIMARIES.get(bytes(profile[entry : entry + 4]))
+        if primary:
+            start = struct.unpack_from(">I", profile, entry + 4)[0] + 8
+            struct.pack_into(">iii", profile, start, *(round(value * 65_536) for value in primary))
     return bytes(profile)
 
 
@@ -149,3 +183,55 @@ def show_same_corners(jpeg: bytes, tolerance: int = 12) -> bool:
     """Tell whether a photo shows the four quarters of `make_picture` in their places."""
     corners = read_corners(open_jpeg(jpeg))
     return all(is_near(corners[corner], colour, tolerance) for corner, colour in CORNERS.items())
+
+
+def compare_luma(one: Image.Image, other: Image.Image) -> float:
+    """Return the structural similarity (SSIM) of luma, averaged over blocks of 8 x 8; 1 is equality."""
+    first, second = (_cut_into_blocks(image) for image in (one, other))
+    means, other_means = first.mean(1), second.mean(1)
+    covariance = (first * second).mean(1) - means * other_means
+    steady, steady_variance = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    similarity = (
+        (2 * means * other_means + steady)
+        * (2 * covariance + steady_variance)
+        / ((means**2 + other_means**2 + steady) * (first.var(1) + second.var(1) + steady_variance))
+    )
+    return float(similarity.mean())
+
+
+def _cut_into_blocks(image: Image.Image) -> np.ndarray:
+    luma = np.asarray(image.convert("L")).astype(float)
+    rows, columns = luma.shape[0] // 8, luma.shape[1] // 8
+    whole = luma[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8)
+    return whole.swapaxes(1, 2).reshape(rows * columns, 64)
+
+
+@cache
+def make_fuzz_seeds() -> dict[str, bytes]:
+    """Make a small sound file of every kind, to be damaged."""
+    noise = make_noise(60, 80, 30)
+    palette = noise.quantize(32)
+    rest = {"save_all": True, "append_images": [make_noise(60, 80, 20)]}
+    return {
+        "baseline JPEG": make_file(noise),
+        "JPEG with EXIF and profile": make_file(
+            noise, exif=make_exif(6), icc_profile=make_display_p3_profile()
+        ),
+        "progressive JPEG": make_file(noise, progressive=True),
+        "CMYK JPEG": make_file(noise.convert("CMYK")),
+        "MPO": make_file(noise, "MPO", **rest),
+        "PNG": make_file(noise, "PNG", exif=make_exif(3), icc_profile=make_display_p3_profile()),
+        "palette PNG": make_file(palette, "PNG", transparency=3),
+        "deep PNG": make_file(make_mode("I;16", 60, 80), "PNG"),
+        "APNG": make_file(noise, "PNG", **rest),
+        "WebP": make_file(noise, "WEBP", exif=make_exif(8)),
+        "lossless WebP": make_file(noise.convert("RGBA"), "WEBP", lossless=True),
+        "animated WebP": make_file(noise, "WEBP", **rest),
+        "AVIF": make_file(noise, "AVIF", speed=10, exif=make_exif(6)),
+        "HEIC": make_file(noise, "HEIF", exif=make_exif(6).tobytes()),
+        "GIF": make_file(noise, "GIF", **rest),
+        "BMP": make_file(noise, "BMP"),
+        "TIFF": make_file(noise, "TIFF", exif=make_exif(5)),
+        "LZW TIFF": make_file(palette, "TIFF", compression="tiff_lzw"),
+        "JPEG TIFF": make_file(noise, "TIFF", compression="jpeg"),
+    }

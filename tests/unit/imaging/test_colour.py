@@ -5,6 +5,7 @@ from PIL import Image, ImageCms
 from imaging import normalise
 from tests.unit.imaging.factories import (
     is_near,
+    make_display_p3_profile,
     make_file,
     make_noise,
     make_picture,
@@ -12,6 +13,7 @@ from tests.unit.imaging.factories import (
     make_swapped_profile,
     open_jpeg,
     read_corners,
+    read_pixel,
     show_same_corners,
 )
 
@@ -23,6 +25,21 @@ def test_a_profile_that_matters_is_applied(file_format: str) -> None:
     red, green, blue = read_corners(open_jpeg(photo.jpeg))["top left"]
     assert blue > red
     assert blue > green
+    assert "icc_profile" not in open_jpeg(photo.jpeg).info
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "HEIF"])
+def test_a_phones_display_p3_becomes_srgb(file_format: str) -> None:
+    muted = Image.new("RGB", (480, 640), (180, 80, 60))
+    photo = normalise(make_file(muted, file_format, quality=95, icc_profile=make_display_p3_profile()))
+    assert photo.report.profile_converted
+    # By the two spaces' matrices: the same light in sRGB's narrower primaries is a stronger red.
+    assert is_near(read_pixel(open_jpeg(photo.jpeg), 240, 320), (194, 75, 52), 4)
+
+
+def test_a_profile_met_before_gives_the_same_photo() -> None:
+    data = make_file(make_noise(480, 640, 20), icc_profile=make_display_p3_profile())
+    assert normalise(data) == normalise(data)
 
 
 def test_a_profile_is_applied_below_alpha_and_palette() -> None:
@@ -80,9 +97,11 @@ def test_a_grey_landscape_gets_grey_bars() -> None:
     assert image.getpixel((5, 5)) == pytest.approx(128, abs=3)
 
 
-def test_reduction_keeps_to_the_full_size_lanczos() -> None:
-    smooth = make_noise(90, 120, 50).resize((1440, 1920), Image.Resampling.BICUBIC)
-    data = make_file(smooth, quality=95)
+@pytest.mark.parametrize("size", [(900, 1200), (1440, 1920), (1512, 2016), (2700, 3600)])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+def test_reduction_keeps_to_the_full_size_lanczos(size: tuple[int, int], file_format: str) -> None:
+    smooth = make_noise(90, 120, 50).resize(size, Image.Resampling.BICUBIC)
+    data = make_file(smooth, file_format, quality=95)
     ours = np.asarray(open_jpeg(normalise(data).jpeg).convert("L")).astype(float)
     reference = np.asarray(open_jpeg(data).resize((720, 960), Image.Resampling.LANCZOS).convert("L")).astype(
         float

@@ -18,7 +18,7 @@ from tests.unit.imaging.factories import (
     make_png_bomb,
 )
 
-FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"]
+FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF"]
 
 
 def _refusal(data: bytes, limits: Limits | None = None) -> PhotoError:
@@ -63,6 +63,13 @@ def test_heic_without_its_decoder_is_named(brands: bytes, monkeypatch: pytest.Mo
     error = _refusal(struct.pack(">I", 8 + len(brands)) + b"ftyp" + brands + bytes(100))
     assert error.code is PhotoErrorCode.UNSUPPORTED_FORMAT
     assert "HEIC" in error.message
+
+
+def test_heic_is_refused_without_its_decoder_and_read_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_file(make_picture(), "HEIF")
+    assert normalise(data).report.source_format == "HEIC"
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert _refusal(data).code is PhotoErrorCode.UNSUPPORTED_FORMAT
 
 
 def test_avif_under_a_general_brand_is_still_avif() -> None:
@@ -167,6 +174,15 @@ def test_a_jpeg_whose_end_is_missing_is_unreadable(size: tuple[int, int], progre
 def test_an_untouched_candidate_is_decoded_before_it_is_let_through() -> None:
     data = make_file(make_noise(480, 640, 30))
     assert _refusal(data[: len(data) // 2]).code is PhotoErrorCode.UNREADABLE
+
+
+def test_damage_inside_a_jpeg_that_leaves_its_end_is_not_noticed() -> None:
+    """Pillow does not pass on libjpeg's warnings: a known limit, told in `normalise`."""
+    data = bytearray(make_file(make_noise(960, 1280, 30)))
+    middle = len(data) // 2
+    data[middle : middle + 500] = bytes(500)
+    photo = normalise(bytes(data))
+    assert (photo.width, photo.height) == (720, 960)
 
 
 @pytest.mark.parametrize(

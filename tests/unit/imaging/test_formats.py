@@ -22,6 +22,7 @@ from tests.unit.imaging.factories import (
     remove_segment,
     show_same_corners,
 )
+from tests.unit.imaging.rare_jpegs import RARE_JPEGS
 
 FILES = {
     "baseline JPEG": ("JPEG", {"quality": 95}),
@@ -36,6 +37,7 @@ FILES = {
     "lossless WebP": ("WEBP", {"lossless": True}),
     "animated WebP": ("WEBP", {"save_all": True, "append_images": [Image.new("RGB", (840, 1120))]}),
     "AVIF": ("AVIF", {"quality": 95, "speed": 10}),
+    "HEIC": ("HEIF", {"quality": 90}),
     "GIF": ("GIF", {}),
     "animated GIF": ("GIF", {"save_all": True, "append_images": [Image.new("RGB", (480, 640))]}),
     "BMP": ("BMP", {}),
@@ -55,6 +57,23 @@ def test_every_format_becomes_a_baseline_jpeg_of_the_same_picture(name: str) -> 
     assert show_same_corners(photo.jpeg, tolerance=20)
 
 
+@pytest.mark.parametrize("name", RARE_JPEGS)
+def test_a_jpeg_of_a_rare_kind_is_read(name: str) -> None:
+    photo = normalise(RARE_JPEGS[name])
+    assert (photo.width, photo.height) == (480, 640)
+    assert is_plain(photo.jpeg)
+    assert show_same_corners(photo.jpeg)
+    assert photo.report.untouched == (name in {"4:1:1", "4:4:0"})
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("size", [(480, 640), (960, 1280)])
+def test_every_heic_mode_is_read(mode: str, size: tuple[int, int]) -> None:
+    photo = normalise(make_file(make_picture(*size).convert(mode), "HEIF", quality=90))
+    assert (photo.report.source_mode, photo.report.alpha_flattened) == (mode, mode == "RGBA")
+    assert open_jpeg(photo.jpeg).mode == ("L" if mode == "L" else "RGB")
+
+
 @pytest.mark.parametrize(
     ("file_format", "name"),
     [
@@ -62,6 +81,7 @@ def test_every_format_becomes_a_baseline_jpeg_of_the_same_picture(name: str) -> 
         ("PNG", "PNG"),
         ("WEBP", "WebP"),
         ("AVIF", "AVIF"),
+        ("HEIF", "HEIC"),
         ("GIF", "GIF"),
         ("BMP", "BMP"),
         ("TIFF", "TIFF"),

@@ -1,60 +1,27 @@
 """Hostile bytes: `normalise` answers with a photo within the limits or a `PhotoError`, and nothing else."""
 
-from functools import cache
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imaging import Limits, PhotoError, normalise
+from imaging import PhotoError, normalise
 from imaging.jpeg import is_plain
-from tests.unit.imaging.factories import make_exif, make_file, make_noise, make_srgb_profile
+from tests.unit.imaging.factories import SMALL_LIMITS, make_fuzz_seeds
 
-# Small, so that hundreds of cases take seconds.
-LIMITS = Limits(
-    min_height=64,
-    min_width=48,
-    max_height=192,
-    max_width=108,
-    target_short_side=72,
-    max_source_pixels=1_000_000,
-)
-KINDS: dict[str, dict[str, Any]] = {
-    "JPEG": {"exif": make_exif(6), "icc_profile": make_srgb_profile()},
-    "progressive": {"progressive": True},
-    "plain": {},
-    "PNG": {"exif": make_exif(3)},
-    "palette": {},
-    "WEBP": {"exif": make_exif(8)},
-    "AVIF": {"speed": 10},
-    "GIF": {},
-    "BMP": {},
-    "TIFF": {"exif": make_exif(5)},
-    "LZW": {"compression": "tiff_lzw"},
-}
-FORMATS = {"progressive": "JPEG", "plain": "JPEG", "palette": "PNG", "LZW": "TIFF"}
+KINDS = list(make_fuzz_seeds())
 
 bounded = settings(
     derandomize=True,
     deadline=None,
-    max_examples=30,
+    max_examples=25,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 
 
-@cache
-def _make_seed(kind: str) -> bytes:
-    image = make_noise(60, 80, 30)
-    if kind == "palette":
-        image = image.quantize(32)
-    return make_file(image, FORMATS.get(kind, kind), **KINDS[kind])
-
-
 def _require_photo_or_refusal(data: bytes) -> None:
     try:
-        photo = normalise(data, LIMITS)
+        photo = normalise(data, SMALL_LIMITS)
     except PhotoError as error:
         assert error.message  # noqa: PT017 - either outcome is right
         return
@@ -68,7 +35,7 @@ def _require_photo_or_refusal(data: bytes) -> None:
 @bounded
 @given(data=st.data())
 def test_a_mutated_file_is_a_photo_or_refused(kind: str, data: st.DataObject) -> None:
-    mutated = bytearray(_make_seed(kind))
+    mutated = bytearray(make_fuzz_seeds()[kind])
     for _ in range(data.draw(st.integers(1, 6))):
         # Headers are where the damage is interesting.
         reach = data.draw(st.sampled_from([64, 700, len(mutated)]))
@@ -81,13 +48,13 @@ def test_a_mutated_file_is_a_photo_or_refused(kind: str, data: st.DataObject) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_cut_off_at_every_point_is_refused_or_whole(kind: str) -> None:
-    seed = _make_seed(kind)
+    seed = make_fuzz_seeds()[kind]
     for cut in range(1, len(seed), max(1, len(seed) // 60)):
         _require_photo_or_refusal(seed[:cut])
 
 
 @bounded
-@given(head=st.sampled_from([_make_seed(kind)[:16] for kind in KINDS]), tail=st.binary(max_size=300))
+@given(head=st.sampled_from([make_fuzz_seeds()[kind][:16] for kind in KINDS]), tail=st.binary(max_size=300))
 def test_a_right_beginning_and_a_wrong_end_are_refused(head: bytes, tail: bytes) -> None:
     _require_photo_or_refusal(head + tail)
 

@@ -55,6 +55,15 @@ def test_every_orientation_ends_upright(orientation: int, file_format: str, size
     assert show_same_corners(photo.jpeg, tolerance=20)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_heic_is_turned_by_its_decoder(orientation: int) -> None:
+    stored = _store(make_picture(), orientation)
+    photo = normalise(make_file(stored, "HEIF", quality=90, exif=make_exif(orientation).tobytes()))
+    assert photo.report.orientation == 1
+    assert (photo.width, photo.height) == (480, 640)
+    assert show_same_corners(photo.jpeg, tolerance=20)
+
+
 def test_a_landscape_turned_to_portrait_gets_no_bars() -> None:
     photo = normalise(make_file(_store(make_picture(720, 1280), 6), exif=make_exif(6)))
     assert (photo.width, photo.height, photo.report.padded_rows) == (720, 1280, 0)

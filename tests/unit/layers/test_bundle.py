@@ -81,7 +81,7 @@ def test_a_service_model_keeps_everything_but_its_prose(tmp_path: Path) -> None:
 
 
 def test_the_endpoints_of_other_services_are_dropped(tmp_path: Path) -> None:
-    services = {"sqs": {"endpoints": {}}, "ec2": {"endpoints": {}}}
+    services: dict[str, Any] = {"sqs": {"endpoints": {}}, "ec2": {"endpoints": {}}}
     partition = {"partition": "aws", "services": services}
     (tmp_path / "endpoints.json").write_text(json.dumps({"partitions": [partition]}))
     BUNDLE["trim_service_models"](tmp_path)
