@@ -1,0 +1,1 @@
+"""The command `facematch`: for those who run a stack, send pairs to it, and ask what became of them."""

@@ -1,0 +1,148 @@
+"""`facematch compare`: one pair, now."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from facematch.errors import RejectedPhotoError
+from facematch.prepare_photos import PhotoPreparer
+from facematch.regions import Region
+from facematch.settings import Settings
+from facematch.verdict import Bounds, Role
+from facematch_cli.ask import PairRequest, ask_for_verdict, make_key
+from facematch_cli.direct import DirectRequest, compare_directly, reject_directly
+from facematch_cli.errors import CommandError, ExitCode
+from facematch_cli.files import read_photo
+from facematch_cli.options import Invocation, region_option, stack_options
+from facematch_cli.output import Output, clean, make_facts, style_verdict, summarise_photo
+from imaging import PROVIDER_LIMITS, Limits
+
+_EXIT_CODES: Final = {"photo_rejected": ExitCode.REFUSED, "failed": ExitCode.NO_VERDICT}
+_SCORE = click.FloatRange(0, 100)
+
+
+@click.command(short_help="Compare two photos now.")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@region_option("Where the faces may go; else the stack's own.")
+@click.option("--direct", is_flag=True, help="One call of the provider itself, recorded nowhere.")
+@click.option("--pair-id", metavar="ID", help="Your name for the pair.")
+@click.option("--match-from", type=_SCORE, help="The lowest score of a match; else the stack's.")
+@click.option("--no-match-up-to", type=_SCORE, help="The highest score of a no_match; else the stack's.")
+@click.option("--face-quality", is_flag=True, help="Have the photos' quality scored as well.")
+@click.option("--anew", is_flag=True, help="Compare and pay again, even if this pair has its verdict.")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(0), default=60.0, show_default=True, metavar="SECONDS"
+)
+@stack_options
+def compare(
+    invocation: Invocation,
+    *,
+    source: Path,
+    target: Path,
+    region: str | None,
+    direct: bool,
+    pair_id: str | None,
+    match_from: float | None,
+    no_match_up_to: float | None,
+    face_quality: bool,
+    anew: bool,
+    wait_s: float,
+) -> ExitCode:
+    """Compare the faces in two photos, SOURCE and TARGET.
+
+    The pair goes through the stack's API, signed with your AWS profile. The same pair asked for again gets
+    its first verdict and is not paid for again.
+    """
+    files = {Role.SOURCE: source, Role.TARGET: target}
+    bounds = {"match_from": match_from, "no_match_up_to": no_match_up_to}
+    if direct:
+        result = _compare_directly(invocation, files, region, bounds, face_quality=face_quality)
+        return _present(invocation.output, result, result)
+    stack = invocation.find_stack()
+    photos = _read_photos(files, stack.settings.photo_size_limit_bytes)
+    wishes: dict[str, Any] = {
+        "region": stack.settings.regions.choose(region).value,
+        "pair_id": pair_id,
+        **bounds,
+        "face_quality_check": face_quality or None,
+    }
+    asked = {name: wish for name, wish in wishes.items() if wish is not None}
+    request = PairRequest(photos, asked, make_key(photos, asked, anew=anew))
+    comparison = ask_for_verdict(stack, request, wait_s=wait_s, clock=invocation.clock)
+    return _present(invocation.output, comparison["result"], comparison)
+
+
+def _compare_directly(
+    invocation: Invocation,
+    files: Mapping[Role, Path],
+    region: str | None,
+    bounds: Mapping[str, float | None],
+    *,
+    face_quality: bool,
+) -> dict[str, Any]:
+    is_somewhere = invocation.place.stack is not None or invocation.place.local
+    stack = invocation.find_stack() if is_somewhere else None
+    if stack is None and region is None:
+        raise CommandError("--direct without a stack needs a --region: faces stay in it.", ExitCode.USAGE)
+    chosen = stack.settings.regions.choose(region) if stack else Region(region or "")
+    standing = stack.settings.options.bounds if stack else Bounds()
+    limits = _choose_limits(stack.settings if stack else None)
+    request = DirectRequest(
+        photos=_read_photos(files, limits.max_source_size_bytes),
+        region=chosen,
+        bounds=Bounds(
+            standing.match_from if bounds["match_from"] is None else bounds["match_from"],
+            standing.no_match_up_to if bounds["no_match_up_to"] is None else bounds["no_match_up_to"],
+        ),
+        face_quality_check=face_quality,
+    )
+    try:
+        return compare_directly(request, PhotoPreparer(limits), stack, invocation.clock)
+    except RejectedPhotoError as error:
+        return reject_directly(error, chosen)
+
+
+def _choose_limits(settings: Settings | None) -> Limits:
+    if settings is None:
+        return PROVIDER_LIMITS
+    return Limits(
+        max_source_size_bytes=settings.photo_size_limit_bytes, max_source_pixels=settings.pixel_limit
+    )
+
+
+def _read_photos(files: Mapping[Role, Path], size_limit_bytes: int) -> dict[Role, bytes]:
+    return {role: read_photo(file, size_limit_bytes) for role, file in files.items()}
+
+
+def _present(output: Output, result: Mapping[str, Any], document: Mapping[str, Any]) -> ExitCode:
+    if output.as_json:
+        output.print_document(document)
+    else:
+        provider = result.get("provider", {})
+        facts = {
+            "verdict": style_verdict(result["verdict"]),
+            "score": None if result["score"] is None else f"{result['score']:g} of 100",
+            "why": clean(result["message"]),
+            "reason": result["reason"] and clean(result["reason"]),
+            "region": result["region"],
+            "comparison": document.get("id"),
+            "request": provider.get("request_id"),
+            "quality": _list_figures(provider.get("face_quality") or {}),
+            **{f"{role} photo": summarise_photo(told) for role, told in result.get("photos", {}).items()},
+            "time": _list_figures(result.get("timings_ms", {}), " ms"),
+        }
+        output.print(make_facts({name: _text(fact) for name, fact in facts.items()}))
+    return _EXIT_CODES.get(result["verdict"], ExitCode.DONE)
+
+
+def _text(fact: str | Text | None) -> Text | None:
+    return Text(fact) if isinstance(fact, str) else fact
+
+
+def _list_figures(figures: Mapping[str, float], unit: str = "") -> str | None:
+    told = (f"{clean(name).replace('_', ' ')} {figure:g}{unit}" for name, figure in figures.items())
+    return ", ".join(told) or None

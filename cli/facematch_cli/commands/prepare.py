@@ -1,0 +1,81 @@
+"""`facematch prepare`: what becomes of a photo before it is compared."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from facematch.errors import InvalidInputError
+from facematch_cli.errors import ExitCode
+from facematch_cli.files import read_photo
+from facematch_cli.options import json_option
+from facematch_cli.output import clean, make_output, make_table, summarise_photo
+from facematch_cli.sheet import SheetEntry, render_sheet
+from imaging import PROVIDER_LIMITS, PhotoError, PhotoErrorCode, normalise
+
+SHEET_NAME: Final = "sheet.html"
+
+
+@click.command(short_help="See what becomes of photos before they are compared.")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@json_option
+def prepare(*, photos: tuple[Path, ...], folder: Path, as_json: bool) -> ExitCode:
+    """Make PHOTOS acceptable as the stack would, into DIR, each with its report, and a before/after sheet.
+
+    No cloud is needed, and nothing leaves this machine.
+    """
+    output = make_output(as_json=as_json)
+    folder.mkdir(parents=True, exist_ok=True)
+    told: list[dict[str, Any]] = []
+    entries: list[SheetEntry] = []
+    for number, photo in enumerate(photos, start=1):
+        document, entry = _prepare_one(photo, folder, f"{number:03d}-{photo.stem}")
+        told.append(document)
+        entries.append(entry)
+    (folder / SHEET_NAME).write_text(render_sheet(entries), encoding="utf-8")
+    if as_json:
+        output.print_document({"photos": told, "sheet": str(folder / SHEET_NAME)})
+    else:
+        table = make_table("photo", "became", "what was done")
+        for document in told:
+            refused = Text("refused", "bold red")
+            became = Text(Path(document["file"]).name, "green") if document["file"] else refused
+            table.add_row(clean(document["photo"]), became, clean(_summarise(document)))
+        output.print(table)
+        output.note(f"Before and after: {folder / SHEET_NAME}")
+    return _choose_exit_code(told)
+
+
+def _prepare_one(photo: Path, folder: Path, name: str) -> tuple[dict[str, Any], SheetEntry]:
+    content = b""
+    try:
+        content = read_photo(photo, PROVIDER_LIMITS.max_source_size_bytes)
+        normalised = normalise(content)
+    except (InvalidInputError, PhotoError) as error:
+        refusal = {"code": str(error.code), "message": error.message}
+        document = {"photo": str(photo), "file": None, "report": None, "refusal": refusal}
+        # Only what is known to be a small picture is decoded to be shown.
+        shown = content if error.code == PhotoErrorCode.TOO_SMALL else b""
+        return document, SheetEntry(name=photo.name, before=shown, refusal=error.message)
+    report = {**asdict(normalised.report), "width": normalised.width, "height": normalised.height}
+    file = folder / f"{name}.jpg"
+    file.write_bytes(normalised.jpeg)
+    file.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    document = {"photo": str(photo), "file": str(file), "report": report, "refusal": None}
+    return document, SheetEntry(name=photo.name, before=content, after=normalised.jpeg, report=report)
+
+
+def _summarise(document: dict[str, Any]) -> str:
+    refusal = document["refusal"]
+    return f"{refusal['code']}: {refusal['message']}" if refusal else summarise_photo(document["report"])
+
+
+def _choose_exit_code(told: list[dict[str, Any]]) -> ExitCode:
+    refused = sum(document["refusal"] is not None for document in told)
+    if refused == len(told):
+        return ExitCode.REFUSED
+    return ExitCode.PARTIAL if refused else ExitCode.DONE

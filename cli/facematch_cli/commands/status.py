@@ -1,0 +1,157 @@
+"""`facematch status`: how a stack is."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from facematch.regions import Region
+from facematch.verdict import Decision
+from facematch_cli.errors import ExitCode
+from facematch_cli.options import Invocation, price_option, stack_options
+from facematch_cli.output import (
+    Output,
+    clean,
+    count_of,
+    format_duration,
+    format_moment,
+    make_facts,
+    make_table,
+    style_verdict,
+)
+from facematch_cli.overview import Circuit, Overview, RegionUse, look_over
+from facematch_cli.queues import Depth
+
+_PAGE_LIMIT: Final = 100
+
+
+@click.command(short_help="See how a stack is.")
+@click.option(
+    "--all", "reads_all", is_flag=True, help=f"Read the whole ledger, not its first {_PAGE_LIMIT} MB."
+)
+@price_option
+@stack_options
+def status(invocation: Invocation, *, reads_all: bool, prices: Mapping[Region, float]) -> ExitCode:
+    """Show backlog and its age, quota in use, verdicts and spend today, circuits and dead letters."""
+    stack = invocation.find_stack()
+    now_ms = invocation.clock.now_ms()
+    overview = look_over(stack, now_ms=now_ms, page_limit=None if reads_all else _PAGE_LIMIT)
+    if invocation.output.as_json:
+        invocation.output.print_document(_make_document(stack.name, overview, prices))
+    else:
+        _print(invocation.output, stack.name, overview, prices)
+    return ExitCode.DONE
+
+
+def _make_document(name: str, overview: Overview, prices: Mapping[Region, float]) -> dict[str, Any]:
+    tally = overview.tally
+    return {
+        "stack": name,
+        "at": format_moment(tally.now_ms),
+        "queues": {queue: asdict(depth) for queue, depth in overview.queues.items()},
+        "dead_letters": {queue: depth.total for queue, depth in overview.dead_letters.items()},
+        "open_comparisons": tally.open,
+        "oldest_open_age_s": _measure_age_s(overview),
+        "waiting_to_be_published": tally.pending,
+        "regions": {
+            region.value: {
+                "calls_per_s": round(use.calls_per_s, 3),
+                "calls_last_minute": use.calls_last_minute,
+                "quota_used": round(use.share, 3),
+                "held_back_s": round(use.held_back_s, 1),
+                "circuit": use.circuit.state,
+            }
+            for region, use in overview.regions.items()
+        },
+        "verdicts_today": dict(tally.verdicts_today),
+        "billed_calls_today": dict(tally.bill_today.billed),
+        "perhaps_billed_calls_today": tally.bill_today.perhaps_billed.total(),
+        "spend_today_usd": tally.bill_today.cost_usd(prices),
+        "records_read": tally.records,
+        "has_more_records": overview.is_cut,
+    }
+
+
+def _print(output: Output, name: str, overview: Overview, prices: Mapping[Region, float]) -> None:
+    tally = overview.tally
+    output.print(Text.assemble((name, "bold"), f"  {format_moment(tally.now_ms)}"), "")
+    output.print(_tabulate_queues(overview), "", _tabulate_regions(overview.regions), "")
+    age_s = _measure_age_s(overview)
+    output.print(
+        make_facts(
+            {
+                "open": count_of(tally.open, "comparison")
+                + (f", the oldest for {format_duration(age_s)}" if age_s is not None else ""),
+                "to publish": count_of(tally.pending, "verdict") if tally.pending else None,
+                "today (UTC)": _list_verdicts(overview),
+                "spend today": tally.bill_today.describe(prices),
+            }
+        )
+    )
+    if overview.is_cut:
+        output.note(f"Of the first {tally.records} records in the ledger; --all reads them all.")
+    if any(depth.total for depth in overview.dead_letters.values()):
+        output.note("`facematch redrive --dry-run` shows what the dead letters are, and why.")
+
+
+def _tabulate_queues(overview: Overview) -> Any:  # noqa: ANN401 - a table
+    figures = ("ready", "in flight", "delayed", "dead letters")
+    table = make_table("queue", *figures, right=figures)
+    for queue, depth in overview.queues.items():
+        dead = overview.dead_letters.get(queue)
+        table.add_row(queue, str(depth.ready), str(depth.in_flight), str(depth.delayed), _count_dead(dead))
+    table.add_row("outbox", "", "", "", _count_dead(overview.dead_letters["outbox"]))
+    return table
+
+
+def _count_dead(depth: Depth | None) -> Text:
+    if depth is None:
+        return Text("")
+    return Text(str(depth.total), "bold red" if depth.total else "green")
+
+
+def _tabulate_regions(regions: Mapping[Region, RegionUse]) -> Any:  # noqa: ANN401 - a table
+    figures = ("calls a second", "last minute", "quota used")
+    table = make_table("region", *figures, "bucket", "circuit", right=figures)
+    for region, use in regions.items():
+        table.add_row(
+            region.value,
+            f"{use.calls_per_s:.2f}",
+            count_of(use.calls_last_minute, "call"),
+            f"{use.share:.0%}",
+            _describe_bucket(use),
+            _describe_circuit(use.circuit),
+        )
+    return table
+
+
+def _describe_bucket(use: RegionUse) -> Text:
+    if use.held_back_s:
+        return Text(f"held back for {use.held_back_s:.1f} s", "bold yellow")
+    return Text(f"booked {use.booked_s:.1f} s ahead" if use.booked_s else "free")
+
+
+def _describe_circuit(circuit: Circuit) -> Text:
+    if circuit.is_closed:
+        return Text("closed", "green")
+    since = "" if circuit.open_s is None else f" for {format_duration(circuit.open_s)}"
+    return Text(f"{clean(circuit.state).replace('_', ' ')}{since}", "bold red")
+
+
+def _list_verdicts(overview: Overview) -> Text:
+    counts = overview.tally.verdicts_today
+    if not counts:
+        return Text("no verdict yet")
+    told = [
+        Text.assemble(f"{counts[decision]} ", style_verdict(decision))
+        for decision in Decision
+        if counts[decision]
+    ]
+    return Text(", ").join(told)
+
+
+def _measure_age_s(overview: Overview) -> float | None:
+    oldest_ms = overview.tally.oldest_open_ms
+    return None if oldest_ms is None else max(overview.tally.now_ms - oldest_ms, 0) / 1000

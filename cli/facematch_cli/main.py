@@ -1,0 +1,87 @@
+"""The command and its parts."""
+
+import json
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+from click.shell_completion import get_completion_class
+
+from facematch.errors import FacematchError
+from facematch_cli.commands.compare import compare
+from facematch_cli.commands.prepare import prepare
+from facematch_cli.commands.redrive import redrive
+from facematch_cli.commands.results import results
+from facematch_cli.commands.show import show
+from facematch_cli.commands.status import status
+from facematch_cli.commands.submit import submit
+from facematch_cli.errors import CommandError, ExitCode, explain_error
+from facematch_cli.options import Surroundings
+
+_NAME = "facematch"
+
+
+def _read_version() -> str:
+    try:
+        return metadata.version("facematch-cli")
+    except metadata.PackageNotFoundError:
+        return "from the source tree"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(_read_version(), prog_name=_NAME, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Compare faces with a facematch stack: send pairs, read verdicts, look after what runs."""
+
+
+@cli.command(short_help="Print a shell's completion script.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for a shell; `source` it."""
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise CommandError(f"There is no completion for {shell}.", ExitCode.USAGE)
+    click.echo(kind(cli, {}, _NAME, f"_{_NAME.upper()}_COMPLETE").source())
+
+
+for _part in (compare, prepare, submit, results, show, status, redrive):
+    cli.add_command(_part)
+
+
+def run(arguments: Sequence[str], surroundings: Surroundings | None = None) -> int:
+    """Run the command; return its exit code."""
+    try:
+        ended = cli.main(
+            list(arguments), prog_name=_NAME, standalone_mode=False, obj=surroundings or Surroundings()
+        )
+    except click.Abort:
+        return _tell(CommandError("Stopped.", ExitCode.INTERRUPTED), arguments)
+    except click.UsageError as error:
+        message = (
+            f"{error.format_message()} `{error.ctx.command_path if error.ctx else _NAME} --help` tells more."
+        )
+        return _tell(CommandError(message, ExitCode.USAGE), arguments)
+    except CommandError as error:
+        return _tell(error, arguments)
+    except (FacematchError, BotoCoreError, ClientError) as error:
+        return _tell(explain_error(error), arguments)
+    except OSError as error:
+        what = f"The file {error.filename}" if error.filename else "A file"
+        return _tell(CommandError(f"{what} can't be used: {error.strerror}.", ExitCode.REFUSED), arguments)
+    return int(ended or ExitCode.DONE)
+
+
+def _tell(error: CommandError, arguments: Sequence[str]) -> int:
+    if "--json" in arguments:
+        told = {"error": {"message": error.message, "exit_code": int(error.exit_code)}}
+        click.echo(json.dumps(told, ensure_ascii=False), err=True)
+    else:
+        click.echo(f"{_NAME}: {error.message}", err=True)
+    return int(error.exit_code)
+
+
+def main() -> None:
+    """Run the command and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))

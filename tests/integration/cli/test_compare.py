@@ -1,0 +1,286 @@
+"""The command against an API on loopback, and against the provider's emulator."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from facematch.settings import StoredKey, read_settings
+from facematch_cli.ask import INLINE_LIMIT_BYTES
+from facematch_cli.errors import ExitCode
+from local.emulator import DEFAULT_CREDENTIALS, Rules, run_emulator
+from local.emulator.endpoints import REGIONS
+from tests.integration.cli.stand import Stand
+from tests.integration.emulator.clients import close_sdk_sessions, forgive_sdk
+from tests.integration.emulator.portraits import draw_portrait, encode
+from tests.integration.handlers.photos import OTHER_PERSON, PERSON
+
+RESULT = {
+    "verdict": "no_match",
+    "reason": None,
+    "message": "The photos show two persons.",
+    "score": 12.5,
+    "region": "singapore",
+    "photos": {},
+    "timings_ms": {"total": 400},
+}
+ENDED = {"id": "c-1", "state": "completed", "region": "singapore", "result": RESULT}
+WAITING = {**ENDED, "state": "registered", "result": None}
+
+
+class FakeApi:
+    """Answers each request with what was laid down for it, and keeps the requests."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, Any]] = []
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                api.requests.append((f"{self.command} {self.path}", dict(self.headers), body))
+                status, document = api.answers.pop(0)
+                content = json.dumps(document).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = answer  # noqa: N815 - so the server calls them
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def api(stand: Stand) -> Iterator[FakeApi]:
+    fake = FakeApi()
+    thread = threading.Thread(target=fake.server.serve_forever, args=(0.01,))
+    thread.start()
+    stand.change_stack(api_url=f"{fake.url}/live")
+    yield fake
+    fake.server.shutdown()
+    thread.join()
+    fake.server.server_close()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> tuple[Path, Path]:
+    source, target = tmp_path / "source.jpg", tmp_path / "target.jpg"
+    source.write_bytes(PERSON)
+    target.write_bytes(OTHER_PERSON)
+    return source, target
+
+
+def test_a_pair_goes_to_the_api_signed_and_its_verdict_is_no_failure(
+    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+) -> None:
+    api.answers = [(200, ENDED)]
+
+    ran = stand.run("compare", *photos, "--pair-id", "customer-1", "--match-from", "80")
+
+    assert ran.exit_code == ExitCode.DONE
+    assert "no_match" in ran.out
+    ((line, headers, body),) = api.requests
+    assert line == "POST /live/v1/comparisons"
+    assert "/ap-southeast-1/execute-api/aws4_request" in headers["Authorization"]
+    assert json.loads(body) == {
+        "region": "singapore",
+        "pair_id": "customer-1",
+        "match_from": 80,
+        "source": {"photo": base64.b64encode(PERSON).decode()},
+        "target": {"photo": base64.b64encode(OTHER_PERSON).decode()},
+    }
+
+
+def read_keys(api: FakeApi) -> list[str]:
+    return [headers["Idempotency-Key"] for _, headers, _ in api.requests]
+
+
+def test_the_same_pair_asked_for_twice_is_one_comparison_unless_it_is_wanted_anew(
+    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+) -> None:
+    api.answers = [(200, ENDED)] * 4
+
+    stand.run("compare", *photos)
+    stand.run("compare", *photos)
+    stand.run("compare", *photos, "--region", "indonesia")
+    stand.run("compare", *photos, "--anew")
+
+    first, second, elsewhere, anew = read_keys(api)
+    assert first == second
+    assert len({first, elsewhere, anew}) == 3
+
+
+def test_a_verdict_that_takes_its_time_is_waited_for(
+    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+) -> None:
+    api.answers = [(202, WAITING), (200, WAITING), (200, ENDED)]
+
+    assert stand.run("compare", *photos, "--json").document["result"]["verdict"] == "no_match"
+    assert [line for line, _, _ in api.requests[1:]] == ["GET /live/v1/comparisons/c-1"] * 2
+
+
+def test_a_verdict_that_does_not_come_in_time_can_be_asked_for_again(
+    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+) -> None:
+    api.answers = [(202, WAITING)] * 4
+
+    ran = stand.run("compare", *photos, "--wait", "3")
+
+    assert ran.exit_code == ExitCode.NO_VERDICT
+    assert "facematch show c-1" in ran.err
+
+
+def test_photos_too_large_for_a_request_are_uploaded_first(
+    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+) -> None:
+    source, target = photos
+    source.write_bytes(PERSON + bytes(INLINE_LIMIT_BYTES))
+    tickets = {
+        role: {"key": f"inbox/{role}", "url": f"{api.url}/bucket", "fields": {"key": f"inbox/{role}"}}
+        for role in ("source", "target")
+    }
+    api.answers = [(201, tickets), (204, None), (204, None), (200, ENDED)]
+
+    assert stand.run("compare", source, target).exit_code == ExitCode.DONE
+
+    lines = [line for line, _, _ in api.requests]
+    assert lines == ["POST /live/v1/uploads", *["POST /bucket"] * 2, "POST /live/v1/comparisons"]
+    assert PERSON in api.requests[1][2]
+    asked = json.loads(api.requests[3][2])
+    assert asked["source"] == {"upload_key": "inbox/source"}
+    assert json.loads(api.requests[0][2])["pair_id"] == read_keys_of_last(api)
+
+
+def read_keys_of_last(api: FakeApi) -> str:
+    return api.requests[-1][1]["Idempotency-Key"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "exit_code"),
+    [
+        ((422, "not_an_image"), ExitCode.REFUSED),
+        ((403, "gateway"), ExitCode.UNREACHABLE),
+        ((403, "region_not_allowed"), ExitCode.REFUSED),
+        ((503, "no_slot"), ExitCode.NO_VERDICT),
+    ],
+)
+def test_a_refusal_of_the_api_is_told_in_its_own_words(
+    stand: Stand, api: FakeApi, photos: tuple[Path, Path], refusal: tuple[int, str], exit_code: ExitCode
+) -> None:
+    status, code = refusal
+    api.answers = [(status, {"code": code, "detail": "That is why."})]
+
+    ran = stand.run("compare", *photos)
+
+    assert ran.exit_code == exit_code
+    assert "That is why" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("verdict", "exit_code"), [("photo_rejected", ExitCode.REFUSED), ("failed", ExitCode.NO_VERDICT)]
+)
+def test_an_end_without_a_comparison_is_a_failure(
+    stand: Stand, api: FakeApi, photos: tuple[Path, Path], verdict: str, exit_code: ExitCode
+) -> None:
+    result = {**RESULT, "verdict": verdict, "reason": "some_reason", "score": None}
+    api.answers = [(200, {**ENDED, "result": result})]
+
+    assert stand.run("compare", *photos).exit_code == exit_code
+
+
+def test_an_api_that_is_not_there_is_told(stand: Stand, photos: tuple[Path, Path]) -> None:
+    assert stand.run("compare", *photos).exit_code == ExitCode.UNREACHABLE
+
+
+@pytest.fixture
+def provider(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    """A stack whose provider is the emulator."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    secrets = stand.stack.secrets()
+    key = {
+        "access_key_id": DEFAULT_CREDENTIALS.access_key_id,
+        "access_key_secret": DEFAULT_CREDENTIALS.access_key_secret,
+    }
+    arn = secrets.create_secret(Name=f"{stand.name}-provider", SecretString=json.dumps(key))["ARN"]
+    with run_emulator(Rules(qps=dict.fromkeys(REGIONS, 1000))) as addresses:
+        stand_ins = ",".join(
+            f"{endpoint.region}.{endpoint.network}={address}" for endpoint, address in addresses.endpoints
+        )
+        environment = stand.make_environment(LOCAL_STACK="true", PROVIDER_ENDPOINTS=stand_ins)
+        settings = replace(read_settings(environment), provider_key=StoredKey(arn))
+        stand.change_stack(settings=settings)
+        with forgive_sdk():
+            yield stand
+        close_sdk_sessions()
+
+
+def test_a_pair_can_go_to_the_provider_itself(provider: Stand, photos: tuple[Path, Path]) -> None:
+    source, _ = photos
+
+    ran = provider.run("compare", source, source, "--direct", "--stack", "any", "--json", "--face-quality")
+
+    assert ran.exit_code == ExitCode.DONE
+    assert ran.document["verdict"] == "match"
+    assert ran.document["provider"]["code"] == "Success"
+    assert ran.document["provider"]["face_quality"]
+    assert ran.document["photos"]["source"]["size_bytes"] > 0
+
+
+def test_the_bounds_decide_there_too(provider: Stand, photos: tuple[Path, Path]) -> None:
+    source, target = photos
+    target.write_bytes(encode(Image.blend(draw_portrait(), draw_portrait(seed=2), 0.4)))
+    bounds = ("--match-from", "100", "--no-match-up-to", "0")
+
+    ran = provider.run("compare", source, target, "--direct", "--stack", "any", "--json", *bounds)
+
+    assert ran.document["verdict"] == "review"
+
+
+def test_a_bad_photo_costs_no_call(provider: Stand, photos: tuple[Path, Path]) -> None:
+    source, target = photos
+    target.write_bytes(b"Dear Sir or Madam")
+
+    ran = provider.run("compare", source, target, "--direct", "--stack", "any", "--json")
+
+    assert ran.exit_code == ExitCode.REFUSED
+    assert (ran.document["reason"], ran.document["photo"]) == ("not_an_image", "target")
+
+
+def test_a_key_that_the_provider_does_not_know_is_told(provider: Stand, photos: tuple[Path, Path]) -> None:
+    settings = provider.stack.settings
+    assert isinstance(settings.provider_key, StoredKey)
+    secret = json.dumps({"access_key_id": "nobody", "access_key_secret": "nothing"})
+    provider.stack.secrets().put_secret_value(SecretId=settings.provider_key.secret_arn, SecretString=secret)
+
+    ran = provider.run("compare", *photos, "--direct", "--stack", "any")
+
+    assert ran.exit_code == ExitCode.UNREACHABLE
+    assert "repair that first" in ran.err
+    assert "nothing" not in ran.err
+
+
+def test_without_stack_and_key_the_way_to_one_is_told(
+    stand: Stand, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ALIBABA_CLOUD_ACCESS_KEY_ID", raising=False)
+
+    ran = stand.run("compare", *photos, "--direct", "--region", "singapore")
+
+    assert ran.exit_code == ExitCode.USAGE
+    assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in ran.err
+    assert stand.run("compare", *photos, "--direct").exit_code == ExitCode.USAGE

@@ -1,0 +1,130 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from facematch_cli.errors import ExitCode
+from tests.factories import make_portrait
+from tests.integration.cli.stand import Stand
+from tests.unit.cli.factories import write_pair
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Three pairs, all of them good."""
+    folder = tmp_path / "pairs"
+    for number in range(3):
+        write_pair(
+            folder / f"c-{number}",
+            {"source.jpg": make_portrait(number), "target.png": make_portrait(f"other {number}")},
+        )
+    return folder
+
+
+def read_refused(pairs: Path) -> list[dict[str, str]]:
+    with pairs.with_name("pairs.refused.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_of_pairs_lands_in_the_inbox(stand: Stand, pairs: Path) -> None:
+    ran = stand.run("submit", pairs)
+
+    assert ran.exit_code == ExitCode.DONE
+    assert stand.list_keys() == sorted(
+        f"inbox/singapore/c-{number}/{name}" for number in range(3) for name in ("source.jpg", "target.png")
+    )
+    stored = stand.s3.get_object(Bucket=stand.name, Key="inbox/singapore/c-1/source.jpg")["Body"].read()
+    assert stored == make_portrait(1)
+    assert not pairs.with_name("pairs.refused.csv").exists()
+
+
+def test_a_manifest_sends_each_pair_to_its_region(stand: Stand, pairs: Path) -> None:
+    manifest = pairs / "all.csv"
+    manifest.write_text(
+        "pair_id,source,target,region\n"
+        "one,c-0/source.jpg,c-0/target.png,indonesia\n"
+        "two,c-1/source.jpg,c-1/target.png,\n"
+    )
+
+    assert stand.run("submit", manifest, "--region", "singapore").exit_code == ExitCode.DONE
+
+    folders = {key.rpartition("/")[0] for key in stand.list_keys()}
+    assert folders == {"inbox/indonesia/one", "inbox/singapore/two"}
+
+
+def test_what_was_submitted_is_not_uploaded_again(stand: Stand, pairs: Path) -> None:
+    stand.run("submit", pairs)
+    for key in stand.list_keys():
+        stand.s3.delete_object(Bucket=stand.name, Key=key)
+    write_pair(pairs / "c-3", {"source.jpg": make_portrait(3), "target.png": make_portrait(4)})
+
+    ran = stand.run("submit", pairs, "--json")
+
+    assert (ran.document["submitted"], ran.document["submitted_before"]) == (1, 3)
+    assert stand.list_keys() == ["inbox/singapore/c-3/source.jpg", "inbox/singapore/c-3/target.png"]
+    assert stand.run("submit", pairs, "--again", "--json").document["submitted"] == 4
+
+
+def test_refused_pairs_are_listed_with_the_reason_and_tried_again_next_time(
+    stand: Stand, pairs: Path
+) -> None:
+    (pairs / "c-1" / "target.png").write_bytes(b"Dear Sir or Madam")
+
+    ran = stand.run("submit", pairs, "--json")
+
+    assert ran.exit_code == ExitCode.PARTIAL
+    assert (ran.document["submitted"], ran.document["refused"]) == (2, 1)
+    (refused,) = read_refused(pairs)
+    assert (refused["pair_id"], refused["photo"], refused["reason"]) == ("c-1", "target", "not_an_image")
+    assert refused["file"] == str(pairs / "c-1" / "target.png")
+    (pairs / "c-1" / "target.png").write_bytes(make_portrait("mended"))
+
+    assert stand.run("submit", pairs).exit_code == ExitCode.DONE
+    assert len(stand.list_keys()) == 6
+
+
+def test_with_every_pair_refused_the_input_is(stand: Stand, pairs: Path) -> None:
+    assert stand.run("submit", pairs, "--region", "malaysia").exit_code == ExitCode.REFUSED
+    assert {row["reason"] for row in read_refused(pairs)} == {"region_not_allowed"}
+
+
+def test_a_dry_run_checks_and_uploads_nothing(stand: Stand, pairs: Path) -> None:
+    ran = stand.run("submit", pairs, "--dry-run")
+
+    assert ran.exit_code == ExitCode.DONE
+    assert "fit to submit   3 pairs" in ran.out
+    assert stand.list_keys() == []
+    assert stand.run("submit", pairs, "--json").document["submitted"] == 3
+
+
+def test_a_cloud_that_refuses_stops_the_run_and_the_same_command_goes_on(stand: Stand, pairs: Path) -> None:
+    for key in stand.list_keys():
+        stand.s3.delete_object(Bucket=stand.name, Key=key)
+    stand.s3.delete_bucket(Bucket=stand.name)
+
+    ran = stand.run("submit", pairs)
+
+    assert ran.exit_code == ExitCode.UNREACHABLE
+    assert "the same command goes on where it stopped" in ran.err
+    stand.s3.create_bucket(
+        Bucket=stand.name, CreateBucketConfiguration={"LocationConstraint": "ap-southeast-1"}
+    )
+    assert stand.run("submit", pairs).exit_code == ExitCode.DONE
+    assert len(stand.list_keys()) == 6
+
+
+def test_more_pairs_than_the_quota_takes_while_photos_are_kept_are_warned_of(
+    stand: Stand, pairs: Path
+) -> None:
+    stand.change_stack(photo_retention_days=0)
+
+    assert "PhotoRetentionDays" in stand.run("submit", pairs).err
+
+
+def test_the_journal_names_each_pair_once(stand: Stand, pairs: Path) -> None:
+    stand.run("submit", pairs, "--workers", "2", "--journal", pairs.with_name("mine.journal"))
+
+    header, *lines = (json.loads(line) for line in pairs.with_name("mine.journal").read_text().splitlines())
+    assert header["stack"] == stand.stack.id
+    assert sorted(line["pair"] for line in lines) == [f"singapore/c-{number}" for number in range(3)]

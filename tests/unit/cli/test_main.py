@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from facematch_cli.errors import ExitCode
+from facematch_cli.main import cli, run
+from tests.factories import make_portrait
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == ExitCode.DONE
+    assert f"Usage: facematch {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted(set(cli.commands) - {"completion"}))
+def test_every_command_can_speak_json(name: str) -> None:
+    options = {option for parameter in cli.commands[name].params for option in parameter.opts}
+
+    assert "--json" in options
+
+
+@pytest.mark.parametrize("name", sorted(set(cli.commands) - {"completion", "prepare"}))
+def test_every_command_that_needs_a_stack_lets_it_be_chosen(name: str) -> None:
+    options = {option for parameter in cli.commands[name].params for option in parameter.opts}
+
+    assert options >= {"--stack", "--local", "--profile", "--aws-region"}
+
+
+def test_a_wrong_command_line_is_told_in_one_sentence_with_the_way_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["submit"]) == ExitCode.USAGE
+
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "`facematch submit --help` tells more." in told
+
+
+def test_for_a_program_an_error_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", "--json"]) == ExitCode.USAGE
+
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert error["exit_code"] == ExitCode.USAGE
+    assert "--stack" in error["message"]
+
+
+@pytest.mark.parametrize("price", ["singapore", "atlantis=1", "singapore=cheap"])
+def test_a_price_that_is_none_is_refused(price: str) -> None:
+    assert run(["status", "--local", "--price", price]) == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_gets_its_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == ExitCode.DONE
+    assert "_FACEMATCH_COMPLETE" in capsys.readouterr().out
+
+
+def test_an_interrupt_has_an_exit_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command("wait")
+    def wait() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.commands, "wait", wait)
+
+    assert run(["wait"]) == ExitCode.INTERRUPTED
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.jpg").write_bytes(make_portrait(1))
+    (tmp_path / "taken").write_text("a file, no folder")
+
+    assert run(["prepare", str(tmp_path / "a.jpg"), "-o", str(tmp_path / "taken")]) == ExitCode.REFUSED
+    assert f"The file {tmp_path / 'taken'} can't be used" in capsys.readouterr().err

@@ -1,0 +1,58 @@
+from facematch.comparison import Origin, Outcome, State
+from facematch_cli.story import tell_story
+from tests.factories import CALLER, make_attempt, make_comparison, make_ended
+from tests.fakes.clock import START_MS
+
+NOW_MS = START_MS + 60_000
+
+
+def test_a_published_comparison_is_told_from_its_registration_on() -> None:
+    attempts = (
+        make_attempt(1, Outcome.THROTTLED, code="Throttling.Api", duration_ms=12),
+        make_attempt(2, Outcome.ANSWERED, code="Success", request_id="REQUEST-1", duration_ms=300),
+    )
+    comparison = make_ended(attempts=attempts, published_at_ms=START_MS + 9000)
+
+    story = tell_story(comparison, {"nudged_at_ms": START_MS + 8000}, now_ms=NOW_MS)
+
+    assert [chapter.what for chapter in story] == [
+        "registered",
+        "attempt 1",
+        "ended: match",
+        "attempt 2",
+        "redriven",
+        "published",
+    ]
+    assert "was throttled (Throttling.Api), after 12 ms" in story[1].details
+    assert story[3].details.endswith("request REQUEST-1")
+
+
+def test_one_that_nobody_has_waits() -> None:
+    story = tell_story(make_comparison(origin=Origin.API, caller=CALLER), {}, now_ms=NOW_MS)
+
+    assert [chapter.what for chapter in story] == ["registered", "waiting"]
+    assert CALLER in story[0].details
+
+
+def test_one_that_a_worker_has_is_at_work_as_long_as_its_lease() -> None:
+    story = tell_story(make_comparison(), {"lease_until_ms": NOW_MS + 5000}, now_ms=NOW_MS)
+
+    assert (story[-1].what, story[-1].details) == ("at work", "a worker has it, for 5 s at the most")
+
+
+def test_a_verdict_that_has_not_left_waits_to_be_published() -> None:
+    story = tell_story(make_ended(), {"outbox": "pending"}, now_ms=NOW_MS)
+
+    assert (story[-1].what, story[-1].details) == ("waiting", "to be published")
+
+
+def test_an_attempt_without_an_answer_is_told_as_unknown() -> None:
+    comparison = make_comparison(attempts=(make_attempt(1, Outcome.UNKNOWN),))
+
+    assert "nobody can tell whether it was billed" in tell_story(comparison, {}, now_ms=NOW_MS)[1].details
+
+
+def test_an_erased_one_is_told_as_erased() -> None:
+    comparison = make_ended(state=State.ERASED, published_at_ms=START_MS + 2000)
+
+    assert "erased" in [chapter.what for chapter in tell_story(comparison, {}, now_ms=NOW_MS)]
