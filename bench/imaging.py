@@ -125,18 +125,21 @@ def take_turns(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[s
 
 def tabulate_speeds(speeds: Sequence[Speed]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Write milliseconds and ratios."""
-    times = [f"{name}, ms" for name in (*_RIVALS, OURS)]
-    head = ["photo", "MB", *times, *(f"{name}, ratio" for name in _RIVALS)]
-    rows = [
-        [
-            speed.photo.name,
-            f"{len(speed.photo.data) / 1e6:.1f}",
-            *(_show(speed.take_ms(name), ".0f") for name in (*_RIVALS, OURS)),
-            *(_show(speed.compare(name), ".2f") for name in _RIVALS),
-        ]
-        for speed in speeds
-    ]
-    return head, rows
+    everyone = (*_RIVALS, OURS)
+    ratios = ["plain Pillow ÷ facematch", "libvips ÷ facematch", "facematch ÷ libjpeg-turbo"]
+    rows = []
+    for speed in speeds:
+        limit = speed.compare(TURBO)
+        rows.append(
+            [
+                speed.photo.name,
+                f"{len(speed.photo.data) / 1e6:.1f}",
+                *(_show(speed.take_ms(name), ".0f") for name in everyone),
+                *(_show(speed.compare(name), ".2f") for name in (PILLOW, LIBVIPS)),
+                _show(limit and 1 / limit, ".2f"),
+            ]
+        )
+    return ["photo", "MB", *(f"{name}, ms" for name in everyone), *ratios], rows
 
 
 def draw_speeds(speeds: Sequence[Speed]) -> str:

@@ -1,9 +1,10 @@
 """The books of a stack: what was accepted, what became of it, and what the provider would bill.
 
-Everything that says whether the promises are kept is counted here, from the ledger's table, the results queue,
-the dead letters and the emulator's log, and from nothing that the stack says of itself elsewhere.
+Whether the promises are kept is counted here, from the ledger's table, the results queue, the dead letters
+and the emulator's log, and from nothing that the stack says of itself elsewhere.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,7 +111,7 @@ def read_time_s(call: Call) -> float:
 
 def quantile(values: Sequence[float], share: float) -> float:
     """Return the value that `share` of the others do not exceed, by nearest rank."""
-    return sorted(values)[max(-(-len(values) * share // 1), 1).__int__() - 1]
+    return sorted(values)[max(math.ceil(len(values) * share), 1) - 1]
 
 
 def _group(records: Iterable[Record], accepted: Mapping[str, int]) -> dict[str, list[Record]]:

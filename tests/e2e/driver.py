@@ -9,11 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image, ImageDraw
+from pillow_heif import register_heif_opener
 
+from local.processes import LOCAL
 from local.signed_http import HttpAnswer, request_api, send
 from local.stack import Stack
 
+FOLDER = LOCAL / "e2e"
+"""Where the stack of all end-to-end tests keeps its logs."""
 LONGEST_WAIT_S = 60.0
+register_heif_opener()  # so that Pillow writes HEIC
 
 
 def make_photo(seed: int = 0, *, width: int = 720, height: int = 960, form: str = "JPEG") -> bytes:
@@ -86,9 +91,10 @@ class Driver:
         headers: Mapping[str, str] | None = None,
         *,
         signed: bool = True,
+        timeout_s: float = LONGEST_WAIT_S,
     ) -> HttpAnswer:
         """Make a request to the API."""
-        return request_api(self.stack, method, path, body, headers, signed=signed)
+        return request_api(self.stack, method, path, body, headers, signed=signed, timeout_s=timeout_s)
 
     def wait_for_verdict(self, comparison_id: str) -> Mapping[str, Any]:
         """Return a comparison, as the API shows it, once it has ended."""

@@ -63,7 +63,9 @@ def test_a_count_is_a_whole_number(value: str) -> None:
         read_settings(make_environment(ATTEMPT_BUDGET=value))
 
 
-@pytest.mark.parametrize("name", ["LOCAL_STACK", "FACE_QUALITY_CHECK", "HEIC_PHOTOS", "DELETE_PHOTOS_AFTER_VERDICT"])
+@pytest.mark.parametrize(
+    "name", ["LOCAL_STACK", "FACE_QUALITY_CHECK", "HEIC_PHOTOS", "DELETE_PHOTOS_AFTER_VERDICT"]
+)
 @pytest.mark.parametrize("value", ["True", "yes", "1", "on"])
 def test_a_switch_is_true_or_false_and_names_itself(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):

@@ -14,7 +14,6 @@ from facematch.adapters.circuit import PAUSE_S, GuardedProvider
 from facematch.errors import (
     CircuitOpenError,
     OperatorFaultError,
-    ProviderError,
     ProviderFaultError,
     ProviderThrottledError,
     UnreachableError,

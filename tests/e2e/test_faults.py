@@ -1,0 +1,151 @@
+"""The faults that a stack has to survive, as far as they fit here; `python -m bench.soak` plays all."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import pytest
+
+from bench.soak_scenarios import (
+    Played,
+    Scenario,
+    failing,
+    forbidden,
+    killed_after_the_answer,
+    killed_after_the_ledger_write,
+    killed_before_the_call,
+    killed_during_the_call,
+    lease_outlived,
+    ledger_throttled,
+    outage,
+    photo_deleted,
+    poison,
+    publish_fails,
+    repeated_events,
+    results_refused,
+    same_key,
+    same_millisecond,
+    source_replaced,
+    throttled,
+)
+from facematch.regions import Region
+from tests.e2e.accounting import Audit
+from tests.e2e.driver import FOLDER, Driver
+from tests.e2e.faults import Cloud, Emulator, Site, settle
+from tests.e2e.workers import sweep
+
+LONGEST_SETTLING_S = 90
+
+KILLED = (
+    Scenario(name="killed-before-the-call", region=Region.HONG_KONG, run=killed_before_the_call),
+    Scenario(name="killed-during-the-call", region=Region.HONG_KONG, run=killed_during_the_call),
+    Scenario(name="killed-after-the-answer", region=Region.HONG_KONG, run=killed_after_the_answer),
+)
+OUTAGE = Scenario(name="outage", region=Region.MALAYSIA, run=outage(pairs=4, duration_s=12))
+
+UNKNOWN = {"killed-before-the-call": 0, "killed-during-the-call": 1, "killed-after-the-answer": 1}
+
+FAULTS = (
+    Scenario(
+        name="throttled-and-told-how-long",
+        region=Region.SINGAPORE,
+        run=throttled(pairs=3, duration_s=2, retry_after_ms=500),
+    ),
+    Scenario(
+        name="broken-json", region=Region.SINGAPORE, run=failing(pairs=2, effect="broken_json", times=1)
+    ),
+    Scenario(
+        name="a-failing-code-under-200",
+        region=Region.SINGAPORE,
+        run=failing(pairs=2, effect="refuse", code="InternalError", http_status=200, times=2),
+    ),
+    Scenario(name="killed-after-the-write", region=Region.SINGAPORE, run=killed_after_the_ledger_write),
+    Scenario(name="the-same-event-many-times", region=Region.SINGAPORE, run=repeated_events(times=50)),
+    Scenario(name="both-photos-at-once", region=Region.SINGAPORE, run=same_millisecond(pairs=4)),
+    Scenario(name="source-replaced-meanwhile", region=Region.SINGAPORE, run=source_replaced),
+    Scenario(name="poison-in-a-batch", region=Region.SINGAPORE, run=poison(pairs=3)),
+    Scenario(name="publish-fails", region=Region.SINGAPORE, run=publish_fails(pairs=2, duration_s=3)),
+    Scenario(name="lease-outlived", region=Region.SINGAPORE, run=lease_outlived),
+    Scenario(name="photo-deleted", region=Region.SINGAPORE, run=photo_deleted),
+    Scenario(name="ledger-throttled", region=Region.SINGAPORE, run=ledger_throttled(pairs=1, share=0.4)),
+    Scenario(name="one-key-at-once", region=Region.SINGAPORE, run=same_key(times=4)),
+)
+
+
+@pytest.fixture(scope="module")
+def cloud(driver: Driver) -> Cloud:
+    return Cloud(driver)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def begun(cloud: Cloud) -> Iterator[Mapping[str, Future[Played]]]:
+    """What takes a while to settle, in regions of its own, while the other faults are played."""
+    with ThreadPoolExecutor(1) as pool:
+        began = {scenario.name: pool.submit(scenario.run, open_site(cloud, scenario)) for scenario in KILLED}
+        wait(began.values())
+        began[OUTAGE.name] = pool.submit(OUTAGE.run, open_site(cloud, OUTAGE))
+        yield began
+
+
+def open_site(cloud: Cloud, scenario: Scenario) -> Site:
+    return Site(
+        cloud=cloud,
+        emulator=Emulator(cloud.driver.stack.emulator_url),
+        region=scenario.region,
+        prefix=scenario.name,
+        folder=FOLDER,
+    )
+
+
+def check_promises(played: Played, found: Audit) -> None:
+    assert (found.lost, found.double_billed, list(played.findings)) == ({}, [], [])
+
+
+@pytest.mark.parametrize("scenario", FAULTS, ids=lambda scenario: scenario.name)
+def test_nothing_is_lost_and_nothing_billed_twice(cloud: Cloud, scenario: Scenario) -> None:
+    played = scenario.run(open_site(cloud, scenario))
+    check_promises(played, settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S))
+
+
+def test_a_broken_connection_leaves_one_unknown_attempt_and_one_verdict(cloud: Cloud) -> None:
+    reset = Scenario(
+        name="reset",
+        region=Region.SINGAPORE,
+        run=failing(pairs=1, effect="reset", after_compare=True, times=1),
+    )
+    played = reset.run(open_site(cloud, reset))
+    found = settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S)
+    check_promises(played, found)
+    assert (found.verdicts, len(found.unknown)) == (1, 1)
+
+
+def test_what_the_account_is_forbidden_waits_as_dead_letters_and_is_redriven(cloud: Cloud) -> None:
+    scenario = Scenario(name="forbidden", region=Region.INDONESIA, run=forbidden(pairs=2))
+    played = scenario.run(open_site(cloud, scenario))
+    found = settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S)
+    check_promises(played, found)
+    assert (found.verdicts, found.failed) == (2, 0)
+
+
+def test_what_the_results_queue_refused_is_swept(cloud: Cloud) -> None:
+    scenario = Scenario(name="refused", region=Region.INDONESIA, run=results_refused(pairs=2))
+    site = open_site(cloud, scenario)
+    played = scenario.run(site)
+    assert sweep(site) == 2
+    check_promises(played, settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S))
+
+
+def test_an_outage_opens_the_circuit_and_the_backlog_drains_afterwards(
+    cloud: Cloud, begun: Mapping[str, Future[Played]]
+) -> None:
+    played = begun[OUTAGE.name].result()
+    check_promises(played, settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S))
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_killed_workers_pair_ends_once_its_lease_is_over(
+    cloud: Cloud, begun: Mapping[str, Future[Played]], name: str
+) -> None:
+    played = begun[name].result()
+    found = settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S)
+    check_promises(played, found)
+    assert (found.verdicts, found.failed, len(found.unknown)) == (1, 0, UNKNOWN[name])

@@ -1,0 +1,192 @@
+"""Workers in this process, on a deployed stack's ledger, bucket and provider, with faults of their own."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from facematch.adapters.circuit import GuardedProvider
+from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
+from facematch.adapters.ledger import DynamoDbLedger
+from facematch.adapters.photo_store import S3PhotoStore
+from facematch.adapters.queues import SqsResultQueue
+from facematch.adapters.quota import DynamoDbQuota
+from facematch.clock import Clock, SystemClock
+from facematch.compare_pair import Effort, PairComparer, RetryPolicy
+from facematch.comparison import Attempt, Comparison, Ending, Origin, StoredPhoto, identify_request
+from facematch.discard_photos import PhotoDisposal
+from facematch.errors import AlreadyEndedError, PostponedError
+from facematch.prepare_photos import PhotoPreparer
+from facematch.provider import Credentials
+from facematch.publish_result import ResultPublisher
+from facematch.quota import BULK_HORIZON_S
+from facematch.regions import PROFILES, Region, RegionPolicy
+from facematch.sweep_outbox import SWEPT_AFTER_S, OutboxSweeper
+from facematch.verdict import Role
+from imaging import Limits
+from local.emulator import DEFAULT_CREDENTIALS
+from tests.e2e.faults import Site, make_small_photo
+
+QUOTA_SHARE = 0.97
+_RETENTION_DAYS = 90
+
+
+class KilledError(BaseException):
+    """The worker's process has ended; nothing of the worker runs any more, so nothing handles it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkewedClock:
+    """A clock that is wrong by `ahead_ms`."""
+
+    ahead_ms: int
+
+    def now_ms(self) -> int:
+        return SystemClock().now_ms() + self.ahead_ms
+
+    def sleep(self, duration_s: float) -> None:
+        SystemClock().sleep(duration_s)
+
+
+@dataclass(frozen=True, slots=True)
+class FreezingClock:
+    """A right clock, on which every sleep lasts for `frozen_s` at the least: the process did not run."""
+
+    frozen_s: float
+
+    def now_ms(self) -> int:
+        return SystemClock().now_ms()
+
+    def sleep(self, duration_s: float) -> None:
+        SystemClock().sleep(max(duration_s, self.frozen_s))
+
+
+@dataclass(frozen=True, slots=True)
+class FatalLedger(DynamoDbLedger):
+    """A ledger whose worker is killed as soon as the ending is written."""
+
+    def end(self, comparison_id: str, ending: Ending, attempt: Attempt | None) -> None:
+        # Of a class with slots there is no `super()` without arguments.
+        DynamoDbLedger.end(self, comparison_id, ending, attempt)
+        raise KilledError
+
+
+@dataclass(frozen=True, slots=True)
+class _EmulatorKey:
+    def read(self) -> Credentials:
+        key = DEFAULT_CREDENTIALS
+        return Credentials(key.access_key_id, key.access_key_secret)
+
+    def distrust(self) -> None:
+        pass
+
+
+def make_worker(
+    site: Site,
+    *,
+    clock: Clock | None = None,
+    retries: RetryPolicy | None = None,
+    make_ledger: Callable[..., DynamoDbLedger] = DynamoDbLedger,
+    throttled_share: float = 0.0,
+) -> PairComparer:
+    """Return a worker of the site's region; the given share of its ledger's requests is throttled."""
+    table, client = site.driver.stack.table, _make_client(site, throttled_share)
+    calls_per_s = {region: profile.default_qps * QUOTA_SHARE for region, profile in PROFILES.items()}
+    endpoints = {site.region: FaceCompareEndpoint(site.emulator.find_address(site.region), "HTTP")}
+    circuits = CircuitBreakerDynamoDBPersistence(
+        table, key_attr="pk", expiry_attr="expires_at", boto3_client=_make_client(site, 0.0)
+    )
+    return PairComparer(
+        ledger=make_ledger(client, table, _RETENTION_DAYS),
+        photos=S3PhotoStore(site.cloud.client("s3"), site.driver.stack.bucket),
+        preparer=PhotoPreparer(Limits()),
+        quota=DynamoDbQuota(client, table, calls_per_s),
+        provider=GuardedProvider(FaceCompareProvider(endpoints, _EmulatorKey()), circuits),
+        clock=clock or SystemClock(),
+        regions=RegionPolicy(None, frozenset(Region)),
+        retries=retries or RetryPolicy(),
+    )
+
+
+def register_pair(site: Site, pair_id: str) -> str:
+    """Register a pair of which no queue knows; return its comparison's id."""
+    comparison_id = identify_request("in-process", pair_id)
+    photos = {role: StoredPhoto(key=f"requests/{comparison_id}/{role}") for role in Role}
+    for number, photo in enumerate(photos.values()):
+        site.cloud.client("s3").put_object(
+            Bucket=site.driver.stack.bucket, Key=photo.key, Body=make_small_photo(number)
+        )
+    comparison = Comparison(
+        id=comparison_id,
+        region=site.region,
+        origin=Origin.API,
+        created_at_ms=SystemClock().now_ms(),
+        photos=photos,
+        pair_id=pair_id,
+        caller="in-process",
+        fingerprint=pair_id,
+    )
+    _make_ledger(site).register(comparison)
+    return comparison_id
+
+
+def work_off(worker: PairComparer, comparison_id: str, *, time_s: float = 20.0) -> None:
+    """Have a worker compare as the queue would: what is postponed, or fails, is delivered again."""
+    while True:
+        try:
+            return worker.compare(comparison_id, Effort(BULK_HORIZON_S, time_s))
+        except AlreadyEndedError:
+            return None
+        except PostponedError as error:
+            SystemClock().sleep(min(error.retry_after_s, 2.0))
+        except ClientError:
+            SystemClock().sleep(0.1)
+
+
+def sweep(site: Site) -> int:
+    """Publish what is in the outbox, as the sweep does once it is old enough; return how much."""
+    client, stack = site.cloud.client("dynamodb"), site.driver.stack
+    ledger = DynamoDbLedger(client, stack.table, _RETENTION_DAYS)
+    publisher = ResultPublisher(
+        ledger=ledger,
+        results=SqsResultQueue(site.cloud.client("sqs"), stack.results_queue_url),
+        clock=SystemClock(),
+        source="urn:facematch:sweep",
+        disposal=PhotoDisposal(ledger, S3PhotoStore(site.cloud.client("s3"), stack.bucket)),
+        deletes_uploads=True,
+    )
+    due = OutboxSweeper(ledger, publisher, SkewedClock(1000 * (SWEPT_AFTER_S + 1))).find_due()
+    return sum(publisher.publish(comparison_id) is not None for comparison_id in due)
+
+
+def _make_ledger(site: Site) -> DynamoDbLedger:
+    return DynamoDbLedger(site.cloud.client("dynamodb"), site.driver.stack.table, _RETENTION_DAYS)
+
+
+def _make_client(site: Site, throttled_share: float) -> Any:
+    config = Config(retries={"total_max_attempts": 2, "mode": "standard"}, proxies={})
+    session: boto3.Session = site.driver.stack.session()
+    client = session.client("dynamodb", endpoint_url=site.driver.stack.endpoint_url, config=config)
+    chance = random.Random(4)  # noqa: S311 - no secret, only repeatable
+
+    def throttle(request: Any, **_: Any) -> Any:
+        return _Throttled(request.url) if chance.random() < throttled_share else None
+
+    client.meta.events.register("before-send.dynamodb", throttle)
+    return client
+
+
+class _Throttled(AWSResponse):
+    def __init__(self, url: str) -> None:
+        super().__init__(url, 400, HTTPHeaders(), None)
+
+    @property
+    def content(self) -> bytes:
+        return b'{"__type": "ProvisionedThroughputExceededException", "message": "Too fast."}'
