@@ -479,11 +479,11 @@ BUCKET_PAIR: Final = Footprint(
     index_writes=2,
     queue_requests=15,
     photo_writes=2,
-    photo_reads=4,
+    photo_reads=8,
     stored_size_bytes=2_200,
     invocations=5,
     uploads_round_trips=6,
-    publish_round_trips=11,
+    publish_round_trips=15,
 )
 """A pair that comes by the bucket: two notifications, a deadline, a comparison, a result."""
 API_PAIR: Final = Footprint(

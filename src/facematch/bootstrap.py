@@ -95,6 +95,7 @@ def photo_intake() -> PhotoIntake:
         regions=settings().regions,
         options=settings().options,
         pair_deadline_s=settings().pair_deadline_s,
+        deletes_uploads=settings().deletes_photos,
     )
 
 

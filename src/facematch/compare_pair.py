@@ -38,11 +38,14 @@ from imaging import NormalisedPhoto
 class RetryPolicy:
     """How often and how soon a comparison is tried again.
 
-    `attempt_budget` survives restarts; `call_timeout_s` is the longest that one call can take.
+    `attempt_budget` survives restarts; `call_timeout_s` is the longest that one call can take. A lease lasts
+    `lease_margin_s` longer than its owner can need it: workers' clocks differ, and the verdict is still to be
+    recorded.
     """
 
     attempt_budget: int = 4
     call_timeout_s: float = 16.0
+    lease_margin_s: float = 4.0
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 20.0
     throttled_pause_s: float = 1.0
@@ -115,7 +118,8 @@ class PairComparer:
             owner=secrets.token_hex(8),
             horizon_s=effort.horizon_s,
             give_up_at_ms=give_up_at_ms,
-            lease_until_ms=give_up_at_ms + round(self.retries.call_timeout_s * 1000),
+            lease_until_ms=give_up_at_ms
+            + round((self.retries.call_timeout_s + self.retries.lease_margin_s) * 1000),
             stopwatch=stopwatch or Stopwatch(self.clock),
         )
         comparison = self.ledger.claim(comparison_id, task.owner, now_ms=now_ms, until_ms=task.lease_until_ms)

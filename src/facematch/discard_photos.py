@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from facematch.comparison import Comparison, Origin
+from facematch.comparison import Comparison, Origin, StoredPhoto
 from facematch.inbox import InboxKey, parse_inbox_key
 from facematch.ports import Ledger, Pair, PhotoStore
 from facematch.verdict import Role
@@ -39,8 +39,14 @@ class PhotoDisposal:
 
     def _let_go(self, key: InboxKey, comparison: Comparison, note: Callable[[Pair], bool]) -> bool:
         """Have the ledger `note` that a pair's photos go, unless a newer one is still to be compared."""
+        served = comparison.photos.values()
+        if any(self._is_replaced(photo) for photo in served):
+            return False
         pair = self.ledger.find_pair(key.region, key.pair_id)
         if pair is None:
             return True
-        served = comparison.photos.values()
         return all(photo in served for photo in pair.photos.values()) and note(pair)
+
+    def _is_replaced(self, photo: StoredPhoto) -> bool:
+        """Tell whether a newer photo stands in the bucket, of which the ledger may not know yet."""
+        return self.photos.find(photo.key) not in {None, photo}

@@ -117,7 +117,16 @@ class Ledger(Protocol):
         ...
 
     def settle_attempt(self, comparison_id: str, attempt: Attempt) -> None:
-        """Record what became of an attempt."""
+        """Record what became of an attempt.
+
+        What comes after the comparison has ended is noted, but the attempt stays `unknown`: nothing came of
+        it, and the event, which counts such attempts, may be out.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such attempt.
+        """
         ...
 
     def end(self, comparison_id: str, ending: Ending, attempt: Attempt | None) -> None:

@@ -23,7 +23,8 @@ from facematch.verdict import Role, Verdict, fail
 class PhotoIntake:
     """Registers what lands in the inbox, whatever the order, and however often it is told.
 
-    `pair_deadline_s` is how long half a pair may stay alone.
+    `pair_deadline_s` is how long half a pair may stay alone; `deletes_uploads` tells whether photos are
+    deleted once their verdict is out.
     """
 
     ledger: Ledger
@@ -33,6 +34,7 @@ class PhotoIntake:
     regions: RegionPolicy
     options: Options
     pair_deadline_s: int
+    deletes_uploads: bool
 
     def receive(self, key: InboxKey, arrived: ArrivedPhoto) -> str | None:
         """Record one photo; return the id of its comparison once the pair is complete, else None."""
@@ -45,6 +47,9 @@ class PhotoIntake:
         comparison = self._register(pair)
         if not comparison.ended:
             self.comparisons.send(comparison.id)
+        elif self.deletes_uploads and comparison.published_at_ms is not None:
+            # The API was faster than this event: what it tells of is gone, or on its way out.
+            self.ledger.retire_pair(pair)
         return comparison.id
 
     def expire(self, region: str, pair_id: str) -> str | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
-from facematch.comparison import Attempt, Comparison, Ending, State, end_state
+from facematch.comparison import Attempt, Comparison, Ending, Outcome, State, end_state
 from facematch.errors import AlreadyEndedError, LeaseHeldError, LeaseLostError, NotFoundError
 from facematch.ports import ArrivedPhoto, Pair
 from facematch.verdict import Role, fail
@@ -24,10 +24,14 @@ class InMemoryLedger:
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     requests: dict[str, str] = field(default_factory=dict)
-    pending: set[str] = field(default_factory=set)
-    """The outbox: comparisons that ended and were not published."""
+    pending_since_ms: dict[str, int] = field(default_factory=dict)
+    """The outbox: comparisons that ended and were not published, and since when."""
     interludes: Interludes = field(default_factory=Interludes)
     _lock: RLock = field(default_factory=RLock)
+
+    @property
+    def pending(self) -> set[str]:
+        return set(self.pending_since_ms)
 
     def put_photo(self, region: str, pair_id: str, role: Role, arrived: ArrivedPhoto) -> Pair:
         self.interludes.play("put_photo")
@@ -132,9 +136,12 @@ class InMemoryLedger:
         self.interludes.play("settle_attempt")
         with self._lock:
             comparison = self.comparisons.get(comparison_id)
-            if comparison is None or all(known.number != attempt.number for known in comparison.attempts):
+            attempts = {known.number: known for known in comparison.attempts} if comparison else {}
+            if comparison is None or attempt.number not in attempts:
                 raise NotFoundError(comparison_id)
-            self._put_attempt(comparison, attempt)
+            if attempts[attempt.number].outcome is Outcome.UNKNOWN:
+                late = replace(attempt, outcome=Outcome.UNKNOWN)
+                self._put_attempt(comparison, late if comparison.ended else attempt)
 
     def end(self, comparison_id: str, ending: Ending, attempt: Attempt | None) -> None:
         self.interludes.play("end")
@@ -148,25 +155,23 @@ class InMemoryLedger:
             kept = replace(ending, photos=dict(ending.photos), timings_ms=dict(ending.timings_ms))
             state = end_state(ending.verdict.decision)
             self.comparisons[comparison_id] = replace(comparison, state=state, ending=kept)
-            self.pending.add(comparison_id)
+            self.pending_since_ms[comparison_id] = ending.ended_at_ms
             self.leases.pop(comparison_id, None)
 
     def mark_published(self, comparison_id: str, *, now_ms: int) -> None:
         self.interludes.play("mark_published")
         with self._lock:
-            if comparison_id in self.pending:
-                self.pending.remove(comparison_id)
+            if comparison_id in self.pending_since_ms:
+                del self.pending_since_ms[comparison_id]
                 comparison = self.comparisons[comparison_id]
                 self.comparisons[comparison_id] = replace(comparison, published_at_ms=now_ms)
 
     def list_unpublished(self, *, before_ms: int, limit: int) -> list[str]:
         self.interludes.play("list_unpublished")
-        ended = {
-            comparison_id: ending.ended_at_ms
-            for comparison_id in self.pending
-            if (ending := self.comparisons[comparison_id].ending) and ending.ended_at_ms < before_ms
-        }
-        return sorted(ended, key=lambda comparison_id: ended[comparison_id])[:limit]
+        due = [
+            comparison_id for comparison_id, since_ms in self.pending_since_ms.items() if since_ms < before_ms
+        ]
+        return sorted(due, key=self.pending_since_ms.__getitem__)[:limit]
 
     def erase(self, comparison_id: str, *, now_ms: int) -> None:
         self.interludes.play("erase")
@@ -186,12 +191,12 @@ class InMemoryLedger:
             )
             self.leases.pop(comparison_id, None)
             if comparison.published_at_ms is None:
-                self.pending.add(comparison_id)
+                self.pending_since_ms.setdefault(comparison_id, now_ms)
 
     def _put_new(self, comparison: Comparison) -> None:
         self.comparisons[comparison.id] = comparison
-        if comparison.ended:
-            self.pending.add(comparison.id)
+        if comparison.ending is not None:
+            self.pending_since_ms[comparison.id] = comparison.ending.ended_at_ms
 
     def _put_attempt(self, comparison: Comparison, attempt: Attempt) -> Comparison:
         attempts = {known.number: known for known in comparison.attempts} | {attempt.number: attempt}

@@ -71,6 +71,7 @@ class World:
             regions=self.regions,
             options=self.options,
             pair_deadline_s=self.pair_deadline_s,
+            deletes_uploads=self.deletes_uploads,
         )
 
     @property

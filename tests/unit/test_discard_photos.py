@@ -82,13 +82,14 @@ def test_a_photo_that_arrives_while_its_pair_is_discarded_keeps_both() -> None:
     assert not world.ledger.pairs[PAIR].over
 
 
-def test_a_photo_that_landed_but_was_not_told_of_yet_is_not_deleted() -> None:
+def test_a_photo_that_landed_but_was_not_told_of_yet_stays_and_so_does_the_one_it_needs() -> None:
     world, comparison_id = make_compared()
     world.photos.write(SOURCE_KEY, make_portrait("newer"))
 
     world.disposal.discard(world.comparison(comparison_id), uploads_too=True)
 
-    assert world.photos.objects == {SOURCE_KEY: make_portrait("newer")}
+    assert world.photos.objects == {SOURCE_KEY: make_portrait("newer"), TARGET_KEY: make_portrait(TARGET)}
+    assert world.tell(SOURCE_KEY) not in {None, comparison_id}
 
 
 def test_photos_whose_pair_the_ledger_has_forgotten_go_all_the_same() -> None:

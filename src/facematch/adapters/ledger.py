@@ -7,7 +7,7 @@ index `outbox` finds those that stayed there.
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -262,17 +262,32 @@ class DynamoDbLedger:
             raise LeaseLostError from None
 
     def settle_attempt(self, comparison_id: str, attempt: Attempt) -> None:
-        """Record what became of an attempt."""
+        """Record what became of an attempt.
+
+        Raises
+        ------
+        NotFoundError
+            See the port.
+        """
         try:
-            self._update(
-                _COMPARISON + comparison_id,
-                "SET attempts.#number = :attempt",
-                "attribute_exists(attempts.#number)",
-                {"#number": _number(attempt)},
-                {":attempt": asdict(attempt)},
-            )
-        except _Refused:
-            raise NotFoundError(comparison_id) from None
+            self._settle(comparison_id, attempt, State.REGISTERED)
+        except _Refused as refusal:
+            if refusal.item is None or _number(attempt) not in refusal.item["attempts"]:
+                raise NotFoundError(comparison_id) from None
+            with contextlib.suppress(_Refused):
+                self._settle(
+                    comparison_id, replace(attempt, outcome=Outcome.UNKNOWN), State(refusal.item["state"])
+                )
+
+    def _settle(self, comparison_id: str, attempt: Attempt, state: State) -> None:
+        """Replace an attempt that nothing is known of in a comparison of that `state`."""
+        self._update(
+            _COMPARISON + comparison_id,
+            "SET attempts.#number = :attempt",
+            "#state = :state AND attempts.#number.outcome = :unknown",
+            {"#number": _number(attempt), "#state": "state"},
+            {":attempt": asdict(attempt), ":state": state.value, ":unknown": Outcome.UNKNOWN.value},
+        )
 
     def end(self, comparison_id: str, ending: Ending, attempt: Attempt | None) -> None:
         """Record how a comparison ended, with its last attempt, and put it into the outbox.

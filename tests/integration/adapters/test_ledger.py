@@ -452,18 +452,28 @@ class TestAttempts:
         assert found.attempts[0] == settled
         assert found.attempts[1].outcome is Outcome.UNKNOWN
 
-    def test_it_is_settled_without_the_lease_and_after_the_end(self, ledger: DynamoDbLedger) -> None:
+    def test_it_is_settled_without_the_lease(self, ledger: DynamoDbLedger) -> None:
         ledger.register(make_comparison())
         claim(ledger, "ann")
         attempt = make_attempt()
         ledger.begin_attempt("c1", "ann", attempt)
         claim(ledger, "bob", now_ms=UNTIL_MS, until_ms=UNTIL_MS + 1000)
-        ledger.end("c1", make_ending(), None)
-        ledger.mark_published("c1", now_ms=NOW_MS)
         ledger.settle_attempt("c1", replace(attempt, outcome=Outcome.ANSWERED))
         found = ledger.find("c1")
         assert found is not None
         assert [one.outcome for one in found.attempts] == [Outcome.ANSWERED]
+
+    def test_what_comes_after_the_end_is_noted_but_stays_unknown(self, ledger: DynamoDbLedger) -> None:
+        ledger.register(make_comparison())
+        claim(ledger, "ann")
+        attempt = make_attempt()
+        ledger.begin_attempt("c1", "ann", attempt)
+        ledger.end("c1", make_ending(), None)
+        ledger.mark_published("c1", now_ms=NOW_MS)
+        ledger.settle_attempt("c1", replace(attempt, outcome=Outcome.ANSWERED, request_id="R1"))
+        found = ledger.find("c1")
+        assert found is not None
+        assert [(one.outcome, one.request_id) for one in found.attempts] == [(Outcome.UNKNOWN, "R1")]
         assert read_outbox(ledger) == "published"
 
     def test_one_that_never_began_is_not_settled(self, ledger: DynamoDbLedger) -> None:

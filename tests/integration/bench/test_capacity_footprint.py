@@ -169,6 +169,7 @@ def make_metered_stack(session: boto3.Session, meter: Meter, url: str) -> Metere
             regions=regions,
             options=world.options,
             pair_deadline_s=3600,
+            deletes_uploads=True,
         ),
         publisher=ResultPublisher(
             ledger=ledger,

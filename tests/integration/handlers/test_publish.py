@@ -96,13 +96,13 @@ def test_photos_stay_where_the_stack_keeps_them(cloud: Cloud, monkeypatch: pytes
     assert cloud.list_keys() == [f"inbox/singapore/pair-1/{role}.jpg" for role in Role]
 
 
-def test_photo_that_was_replaced_since_stays(cloud: Cloud) -> None:
+def test_photo_that_was_replaced_since_stays_and_so_does_the_one_it_needs(cloud: Cloud) -> None:
     event = end_recorded(cloud)
     cloud.put_photo("inbox/singapore/pair-1/target.jpg", OTHER_PERSON)
 
     assert failed_records(invoke("publish", event)) == []
 
-    assert cloud.list_keys() == ["inbox/singapore/pair-1/target.jpg"]
+    assert cloud.list_keys() == [f"inbox/singapore/pair-1/{role}.jpg" for role in Role]
 
 
 def test_pair_with_a_newer_photo_keeps_both(cloud: Cloud) -> None:

@@ -1,0 +1,315 @@
+"""A stack whose functions run one step at a time, and what keeps delivering to them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import count
+from typing import Any, Final
+
+from facematch.adapters.ledger import PENDING, DynamoDbLedger
+from facematch.collect_photos import InlinePhoto, UploadedPhoto
+from facematch.compare_pair import Effort, PairComparer
+from facematch.comparison import Options
+from facematch.errors import (
+    AlreadyEndedError,
+    InvalidInputError,
+    LedgerUnavailableError,
+    NotFoundError,
+    PostponedError,
+)
+from facematch.inbox import make_inbox_key, parse_inbox_key
+from facematch.ports import ArrivedPhoto, Ledger
+from facematch.prepare_photos import PhotoPreparer
+from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
+from facematch.regions import Region
+from facematch.request_comparison import ComparisonRequest
+from facematch.sweep_outbox import SWEPT_AFTER_S, OutboxSweeper
+from facematch.verdict import Role
+from imaging import Limits, NormalisedPhoto, normalise
+from tests.factories import CALLER, make_portrait
+from tests.fakes.ledger import InMemoryLedger
+from tests.fakes.quota import InMemoryQuota
+from tests.fakes.world import World, make_world
+from tests.integration.promises.model import Model, WatchedLedger
+from tests.integration.promises.stepping import InTurn, Process, ProcessClock, Stepping, Time
+from tests.integration.promises.surroundings import (
+    Bucket,
+    ComparisonsPort,
+    DeadlinesPort,
+    Message,
+    Provider,
+    ProviderPort,
+    Queue,
+    succeed,
+)
+
+REGION: Final = "singapore"
+PAIR_DEADLINE_S: Final = 1000
+"""Longer than a message can be delayed, so that a deadline has to be sent on."""
+WORKER_TIME_S: Final = 40.0
+API_TIME_S: Final = 10.0
+_DELIVERIES: Final = 2000
+
+type Task = Callable[[Process], None]
+
+
+class UnavailableError(Exception):
+    """What a queue or a bucket answers that is out of order."""
+
+
+@cache
+def _normalised() -> NormalisedPhoto:
+    return normalise(make_portrait())
+
+
+def _pass_through(_content: bytes, _limits: Limits) -> NormalisedPhoto:
+    return _normalised()
+
+
+class Wiring(World):
+    """The use cases of one process; its photos are made acceptable in no time."""
+
+    @property
+    def comparer(self) -> PairComparer:
+        return replace(super().comparer, preparer=PhotoPreparer(normalise=_pass_through))
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoEvent:
+    """What S3 tells of an object."""
+
+    key: str
+    arrived: ArrivedPhoto
+
+
+@dataclass(slots=True)
+class Stack:
+    """Queues, bucket, provider and ledger, and each function's way of working on what they deliver."""
+
+    ledger: Ledger
+    is_pending: Callable[[str], bool]
+    """Whether the ledger's record of a comparison is in the outbox, which its stream is filtered by."""
+    time: Time = field(default_factory=Time)
+    model: Model = field(init=False)
+    provider: Provider = field(default_factory=Provider)
+    bucket: Bucket = field(default_factory=Bucket)
+    quota: InMemoryQuota = field(default_factory=lambda: InMemoryQuota(dict.fromkeys(Region, 10.0)))
+    uploads: Queue = field(init=False)
+    comparisons: Queue = field(init=False)
+    stream: list[str] = field(default_factory=list)
+    unanswered: list[Task] = field(default_factory=list)
+    """What callers of the API ask for again, since they were not answered."""
+    failures: list[Exception] = field(default_factory=list)
+    """What functions failed with."""
+    latency_s: float = 0.3
+    _numbers: Any = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        self.model = Model(self.time)
+        self.uploads, self.comparisons = Queue(self.time), Queue(self.time)
+        self.provider.on_call = self.model.see_call
+        self.bucket.on_delete = self.model.see_deleted
+
+    # What happens outside.
+
+    def upload(self, pair_id: str, role: Role, version: int) -> PhotoEvent:
+        """Put a photo into the inbox, which tells of it."""
+        key = make_inbox_key(REGION, pair_id, role, "jpg")
+        self.bucket.objects[key] = f"{pair_id} {role} {version}".encode()
+        photo = self.bucket.find(key)
+        assert photo is not None
+        self.model.see_uploaded((pair_id, role), photo)
+        arrived = ArrivedPhoto(
+            photo=photo, sequencer=f"{next(self._numbers):032x}", arrived_at_ms=int(self.time.at_ms)
+        )
+        event = PhotoEvent(key, arrived)
+        self.uploads.put(event)
+        return event
+
+    # One run of each function.
+
+    def take_upload(self, message: Message) -> Task:
+        def work(process: Process) -> None:
+            intake = self._wire(process).intake
+            if isinstance(message.body, PhotoEvent):
+                key = parse_inbox_key(message.body.key)
+                assert key is not None
+                intake.receive(key, message.body.arrived)
+            else:
+                intake.expire(*message.body)
+
+        return self._consume(self.uploads, message, work)
+
+    def take_comparison(self, message: Message) -> Task:
+        def work(process: Process) -> None:
+            wiring = self._wire(process)
+            try:
+                wiring.comparer.compare(message.body, Effort(BULK_HORIZON_S, WORKER_TIME_S))
+            except (AlreadyEndedError, NotFoundError):
+                pass
+            except PostponedError as error:
+                wiring.comparisons.send(message.body, delay_s=error.retry_after_s)
+
+        return self._consume(self.comparisons, message, work)
+
+    def publish(self, comparison_id: str) -> Task:
+        """Return the publishing of what the stream points to, which repeats it until that succeeds."""
+
+        def work(process: Process) -> None:
+            try:
+                self._wire(process).publisher.publish(comparison_id)
+            except Exception as error:  # noqa: BLE001 - the function fails, whatever it is
+                self.failures.append(error)
+                return
+            if comparison_id in self.stream:
+                self.stream.remove(comparison_id)
+
+        return work
+
+    def sweep(self, process: Process) -> None:
+        wiring = self._wire(process)
+        try:
+            for comparison_id in OutboxSweeper(wiring.ledger, wiring.publisher, wiring.clock).find_due():
+                wiring.publisher.publish(comparison_id)
+        except Exception as error:  # noqa: BLE001 - the function fails, whatever it is
+            self.failures.append(error)
+
+    def submit(self, request: ComparisonRequest, *, at_once: bool) -> Task:
+        effort = Effort(INTERACTIVE_HORIZON_S, API_TIME_S) if at_once else None
+        return self._answer(lambda wiring: wiring.desk.submit(request, effort))
+
+    def erase(self, comparison_id: str) -> Task:
+        self.model.erased.add(comparison_id)
+        return self._answer(lambda wiring: wiring.desk.erase(comparison_id, CALLER))
+
+    # Rest.
+
+    def drain(self) -> None:
+        """Deliver what there is to deliver, without faults, until nothing is left to do."""
+        self.provider.draw_reply = succeed
+        self.failures.clear()
+        for _ in range(_DELIVERIES):
+            if task := self._next_task():
+                self._run_well(task)
+            elif waiting := [*self.uploads.messages, *self.comparisons.messages]:
+                self.time.reach(min(message.visible_at_ms for message in waiting))
+            elif self.uploads.dead_letters or self.comparisons.dead_letters:
+                self.uploads.redrive()
+                self.comparisons.redrive()
+            else:
+                self.time.reach(self.time.at_ms + SWEPT_AFTER_S * 1000 + 5000)
+                self._run_well(self.sweep)
+                return
+        raise AssertionError("It never comes to rest.")
+
+    def _run_well(self, task: Task) -> None:
+        run(task)
+        if self.failures:
+            raise AssertionError("A function failed without a fault.") from self.failures[0]
+
+    def check(self) -> None:
+        if not self.model.objections:
+            self.model.check(self.ledger, self.provider.replies)
+        assert not self.model.objections, "\n".join(self.model.objections)
+
+    def count_surplus(self) -> dict[str, tuple[int, int]]:
+        return self.model.count_surplus(self.ledger, self.provider.replies)
+
+    def _next_task(self) -> Task | None:
+        if self.unanswered:
+            return self.unanswered.pop(0)
+        for message in self.uploads.visible():
+            if self.uploads.receive(message):
+                return self.take_upload(message)
+        for message in self.comparisons.visible():
+            if self.comparisons.receive(message):
+                return self.take_comparison(message)
+        return self.publish(self.stream[0]) if self.stream else None
+
+    def _consume(self, queue: Queue, message: Message, work: Task) -> Task:
+        def consume(process: Process) -> None:
+            try:
+                work(process)
+            except Exception as error:  # noqa: BLE001 - the message fails, whatever it is, and comes again
+                self.failures.append(error)
+                return
+            queue.delete(message)
+
+        return consume
+
+    def _answer(self, ask: Callable[[Wiring], object]) -> Task:
+        def answer(process: Process) -> None:
+            is_answered = False
+            try:
+                ask(self._wire(process))
+                is_answered = True
+            except (InvalidInputError, NotFoundError):
+                is_answered = True
+            except Exception as error:  # noqa: BLE001 - the caller is told to come again, whatever it is
+                self.failures.append(error)
+            finally:
+                if not is_answered:
+                    self.unanswered.append(answer)
+
+        return answer
+
+    def _wire(self, process: Process) -> Wiring:
+        """Return the use cases with every port a step away."""
+        made = make_world(pair_deadline_s=PAIR_DEADLINE_S, deletes_uploads=True)
+        ledger = WatchedLedger(self.ledger, process, self.model, self._see_written)
+        ports: dict[str, Any] = {
+            "clock": ProcessClock(self.time, process),
+            "ledger": Stepping(process, "ledger", ledger, LedgerUnavailableError),
+            "quota": Stepping(process, "quota", self.quota, UnavailableError),
+            "provider": ProviderPort(process, self.time, self.provider, self.latency_s),
+            "photos": InTurn(Stepping(process, "photos", self.bucket, UnavailableError)),
+            "comparisons": Stepping(
+                process, "comparisons", ComparisonsPort(self.comparisons), UnavailableError
+            ),
+            "deadlines": Stepping(process, "deadlines", DeadlinesPort(self.uploads), UnavailableError),
+            "results": Stepping(process, "results", self.model.results, UnavailableError),
+        }
+        given = {name: getattr(made, name) for name in World.__slots__ if not name.startswith("_")}
+        return Wiring(**{**given, **ports})
+
+    def _see_written(self, comparison_id: str) -> None:
+        if comparison_id not in self.stream and self.is_pending(comparison_id):
+            self.stream.append(comparison_id)
+
+
+def make_stack() -> Stack:
+    """Make a stack with its ledger in memory."""
+    ledger = InMemoryLedger()
+    return Stack(ledger, is_pending=lambda comparison_id: comparison_id in ledger.pending)
+
+
+def make_dynamodb_stack(ledger: DynamoDbLedger) -> Stack:
+    """Make a stack on a ledger in DynamoDB."""
+
+    def is_pending(comparison_id: str) -> bool:
+        found = ledger.client.get_item(
+            TableName=ledger.table, Key={"pk": {"S": f"comparison#{comparison_id}"}}
+        )
+        return found["Item"].get("outbox") == {"S": PENDING}
+
+    return Stack(ledger, is_pending=is_pending)
+
+
+def run(task: Task, process: Process | None = None) -> None:
+    """Run a task by itself, to its end."""
+    process = process or Process("alone")
+    task(process)
+    process.dead = True
+
+
+def make_request(key: str, *, uploaded: str | None = None) -> ComparisonRequest:
+    """Make a request with photos of its own, or with those of a pair that was `uploaded`."""
+    photos = {
+        role: UploadedPhoto(make_inbox_key(REGION, uploaded, role, "jpg"))
+        if uploaded
+        else InlinePhoto(f"{key} {role}".encode())
+        for role in Role
+    }
+    return ComparisonRequest(
+        caller=CALLER, photos=photos, options=Options(), region=REGION, idempotency_key=key
+    )
