@@ -12,7 +12,6 @@ from bench.soak_scenarios import (
     forbidden,
     killed_after_the_answer,
     killed_after_the_ledger_write,
-    killed_before_the_call,
     killed_during_the_call,
     lease_outlived,
     ledger_throttled,
@@ -36,13 +35,12 @@ from tests.e2e.workers import sweep
 LONGEST_SETTLING_S = 90
 
 KILLED = (
-    Scenario(name="killed-before-the-call", region=Region.HONG_KONG, run=killed_before_the_call),
     Scenario(name="killed-during-the-call", region=Region.HONG_KONG, run=killed_during_the_call),
     Scenario(name="killed-after-the-answer", region=Region.HONG_KONG, run=killed_after_the_answer),
 )
 OUTAGE = Scenario(name="outage", region=Region.MALAYSIA, run=outage(pairs=4, duration_s=12))
 
-UNKNOWN = {"killed-before-the-call": 0, "killed-during-the-call": 1, "killed-after-the-answer": 1}
+UNKNOWN = {"killed-during-the-call": 1, "killed-after-the-answer": 1}
 
 FAULTS = (
     Scenario(
