@@ -474,20 +474,20 @@ class Footprint:
 
 
 BUCKET_PAIR: Final = Footprint(
-    ledger_writes=13,
-    ledger_reads=4,
+    ledger_writes=10,
+    ledger_reads=3,
     index_writes=2,
     queue_requests=15,
     photo_writes=2,
-    photo_reads=8,
+    photo_reads=4,
     stored_size_bytes=2_200,
     invocations=5,
     uploads_round_trips=6,
-    publish_round_trips=15,
+    publish_round_trips=9,
 )
 """A pair that comes by the bucket: two notifications, a deadline, a comparison, a result."""
 API_PAIR: Final = Footprint(
-    ledger_writes=12,
+    ledger_writes=10,
     ledger_reads=4,
     index_writes=2,
     queue_requests=6,

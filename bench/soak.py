@@ -39,6 +39,7 @@ from bench.soak_scenarios import (
     same_millisecond,
     source_replaced,
     throttled,
+    warm_up,
 )
 from facematch.regions import Region
 from facematch.sweep_outbox import SWEPT_AFTER_S
@@ -53,6 +54,18 @@ _FOLDER: Final = LOCAL / "soak"
 _PAIR_DEADLINE_S: Final = 15
 _SETTLED_AFTER_S: Final = 150
 _WINDOWS: Final = ("fixed", "sliding", "bucket")
+
+_HEADS: Final = (
+    "scenario",
+    "pairs",
+    "verdicts",
+    "lost",
+    "double-billed",
+    "unknown",
+    "throttled share",
+    "quota used",
+    "p95",
+)
 
 _THROTTLED_LIMIT: Final = 0.01
 _USED_LIMIT: Final = 0.95
@@ -160,14 +173,17 @@ LANES: Final = (
     ),
 )
 
-BURSTS: Final = tuple(
-    Scenario(
-        name=f"burst of 300 and API, {qps} QPS, {window}",
-        region=region,
-        run=burst(pairs=300, qps=qps, window=window, request_interval_s=interval_s),
-    )
-    for qps, region, interval_s in ((10, Region.SINGAPORE, 1.0), (3, Region.INDONESIA, 2.0))
-    for window in _WINDOWS
+BURSTS: Final = (
+    Scenario(name="all workers started, for the bursts", region=Region.SINGAPORE, run=warm_up),
+    *(
+        Scenario(
+            name=f"burst of 300 and API, {qps} QPS, {window}",
+            region=region,
+            run=burst(pairs=300, qps=qps, window=window, request_interval_s=interval_s),
+        )
+        for qps, region, interval_s in ((10, Region.SINGAPORE, 1.0), (3, Region.INDONESIA, 2.0))
+        for window in _WINDOWS
+    ),
 )
 
 
@@ -194,10 +210,11 @@ class Row:
             told.append(f"requests took {quantile(latencies_s, 0.95):.1f} s at p95")
         return told
 
-    def format(self) -> str:
-        """Return the line in Markdown."""
+    @property
+    def cells(self) -> list[str]:
+        """The line as text, by the table's heads."""
         traffic, latencies_s = self.played.traffic, self.played.latencies_s
-        cells = [
+        return [
             self.name,
             str(self.found.pairs),
             str(self.found.verdicts),
@@ -208,7 +225,6 @@ class Row:
             f"{traffic.used:.1%}" if traffic and latencies_s else "",
             f"{quantile(latencies_s, 0.95):.2f} s" if latencies_s else "",
         ]
-        return f"| {' | '.join(cells)} |"
 
 
 @dataclass(slots=True)
@@ -252,7 +268,9 @@ class Soak:
             self._say(f"{scenario.name}: {type(error).__name__}: {error}")
             return
         self.played[scenario.name] = played
-        told = [f"{found.pairs} pairs", f"{found.verdicts} verdicts", *played.findings, *played.notes]
+        row = Row(scenario.name, played, found)
+        told = [f"{head} {cell}" for head, cell in zip(_HEADS[1:], row.cells[1:], strict=True) if cell]
+        told += [*row.shortfalls, *played.notes]
         self._say(f"{scenario.name} ({time.monotonic() - started_at_s:.0f} s): {'; '.join(told)}")
 
     def _open_site(self, scenario: Scenario) -> Site:
@@ -284,19 +302,8 @@ class Soak:
 
 def format_table(rows: Sequence[Row]) -> str:
     """Return the table in Markdown."""
-    heads = (
-        "scenario",
-        "pairs",
-        "verdicts",
-        "lost",
-        "double-billed",
-        "unknown",
-        "throttled share",
-        "quota used",
-        "p95",
-    )
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
-    return "\n".join([*lines, *(row.format() for row in rows)])
+    lines = [f"| {' | '.join(_HEADS)} |", f"|{' --- |' * len(_HEADS)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row.cells)} |" for row in rows)])
 
 
 def main() -> int:

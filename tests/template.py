@@ -25,7 +25,11 @@ _Loader.add_multi_constructor("!", _read_tag)
 
 
 def read_template() -> dict[str, Any]:
-    template: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader
+    return parse_template((ROOT / "template.yaml").read_text())
+
+
+def parse_template(text: str) -> dict[str, Any]:
+    template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     return template
 
 

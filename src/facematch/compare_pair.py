@@ -15,6 +15,7 @@ from facematch.errors import (
     InvalidInputError,
     LeaseLostError,
     LedgerUnavailableError,
+    NoSlotError,
     OperatorFaultError,
     PhotoGoneError,
     PostponedError,
@@ -27,7 +28,7 @@ from facematch.photo_url import URL_LENGTH_LIMIT
 from facematch.ports import Ledger, PhotoStore
 from facematch.prepare_photos import PhotoPreparer
 from facematch.provider import Call, InlinePicture, Picture, PictureUrl, Provider, judge
-from facematch.quota import Patience, Quota, book_slot, wait_until
+from facematch.quota import LATENESS_LIMIT_MS, Patience, Quota, book_slot, wait_until
 from facematch.regions import Region, RegionPolicy
 from facematch.stopwatch import Stopwatch
 from facematch.verdict import Role, Verdict, fail, reject_photo
@@ -48,8 +49,17 @@ class RetryPolicy:
     lease_margin_s: float = 4.0
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 20.0
-    throttled_pause_s: float = 1.0
+    throttled_pause_s: float = 0.3
+    throttled_cap_s: float = 2.0
     ledger_pause_s: float = 0.5
+
+    def pause_throttled(self, comparison: Comparison) -> float:
+        """Return for how long, in seconds, a throttled call leaves its region alone.
+
+        A call that came a little early costs little; what goes on is given twice as long each time.
+        """
+        throttled = sum(attempt.outcome is Outcome.THROTTLED for attempt in comparison.attempts)
+        return min(self.throttled_pause_s * 2.0 ** (throttled - 1), self.throttled_cap_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +137,10 @@ class PairComparer:
         task.stopwatch.steps_ms["wait_for_worker"] = max(waited_ms, 0)
         try:
             self._work(task, comparison, prepared)
-        finally:
+        except BaseException:
+            # An ending has given the lease back already.
             self.ledger.release(comparison_id, task.owner)
+            raise
 
     def prepare(self, contents: Mapping[Role, bytes]) -> dict[Role, PreparedPhoto]:
         """Return photos made acceptable.
@@ -255,26 +267,37 @@ class PairComparer:
         self.provider.check(region)
         with task.stopwatch.measure("connect"):
             self.provider.make_ready(region)
-        remaining_s = max(task.give_up_at_ms - self.clock.now_ms(), 0) / 1000
         with task.stopwatch.measure("wait_for_slot"):
-            slot_at_ms = book_slot(
-                self.quota, region, Patience(task.horizon_s, remaining_s), self.clock, self.draw
-            )
+            slot_at_ms = self._book(task, region)
             attempt = comparison.next_attempt(slot_at_ms)
             # Written while the slot is still to come, so that the call leaves on time.
             self.ledger.begin_attempt(comparison.id, task.owner, attempt)
-            wait_until(slot_at_ms, self.clock)
+            if self.clock.now_ms() > slot_at_ms + LATENESS_LIMIT_MS:
+                attempt = self._book_again(task, comparison, region, attempt)
+            wait_until(attempt.started_at_ms, self.clock)
         if self.clock.now_ms() >= task.lease_until_ms:
             # The process was frozen meanwhile: someone else may be calling by now.
             raise LeaseLostError
         return attempt
+
+    def _book(self, task: "_Task", region: Region) -> int:
+        remaining_s = max(task.give_up_at_ms - self.clock.now_ms(), 0) / 1000
+        return book_slot(self.quota, region, Patience(task.horizon_s, remaining_s), self.clock, self.draw)
+
+    def _book_again(self, task: "_Task", comparison: Comparison, region: Region, attempt: Attempt) -> Attempt:
+        """Return the attempt with another slot: its own has passed, and a late call takes its neighbour's."""
+        try:
+            return replace(attempt, started_at_ms=self._book(task, region))
+        except NoSlotError as error:
+            self._settle(comparison, region, replace(attempt, outcome=Outcome.UNSENT, code=error.code))
+            raise
 
     def _pause(self, task: "_Task", comparison: Comparison, region: Region, error: ProviderError) -> None:
         now_ms = self.clock.now_ms()
         if isinstance(error, OperatorFaultError):
             raise error
         if isinstance(error, ProviderThrottledError):
-            pause_s = error.retry_after_s or self.retries.throttled_pause_s
+            pause_s = error.retry_after_s or self.retries.pause_throttled(comparison)
             self.quota.hold_back(region, until_ms=now_ms + round(pause_s * 1000))
         else:
             ceiling_s = self.retries.backoff_base_s * 2.0**comparison.counted_attempts

@@ -1,12 +1,17 @@
 """Letting go of a comparison's photos once they have served."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 from facematch.comparison import Comparison, Origin, StoredPhoto
-from facematch.inbox import InboxKey, parse_inbox_key
+from facematch.inbox import parse_inbox_key
 from facematch.ports import Ledger, Pair, PhotoStore
 from facematch.verdict import Role
+
+type _Pairs = Mapping[tuple[str, str], Sequence[StoredPhoto]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +27,48 @@ class PhotoDisposal:
         Half a pair keeps its photo, even one that a request borrowed: the other one may still come. So does a
         pair with a newer photo, which needs the other one for its own comparison.
         """
-        whole = comparison.origin is Origin.UPLOAD and len(comparison.photos) == len(Role)
-        for photo in comparison.photos.values():
-            key = parse_inbox_key(photo.key)
-            if key is None or (
-                uploads_too and whole and self._let_go(key, comparison, self.ledger.retire_pair)
-            ):
-                self.photos.delete(photo)
+        own, borrowed = _sort(comparison)
+        self._delete(own)
+        if uploads_too and comparison.origin is Origin.UPLOAD and len(comparison.photos) == len(Role):
+            self._let_go(comparison, borrowed, self.ledger.retire_pair)
 
     def erase(self, comparison: Comparison) -> None:
         """Delete the photos of a comparison, those of half a pair too, and what is known of the pair."""
-        for photo in comparison.photos.values():
-            key = parse_inbox_key(photo.key)
-            if key is None or self._let_go(key, comparison, self.ledger.forget_pair):
-                self.photos.delete(photo)
+        own, borrowed = _sort(comparison)
+        self._delete(own)
+        self._let_go(comparison, borrowed, self.ledger.forget_pair)
 
-    def _let_go(self, key: InboxKey, comparison: Comparison, note: Callable[[Pair], bool]) -> bool:
-        """Have the ledger `note` that a pair's photos go, unless a newer one is still to be compared."""
+    def _let_go(self, comparison: Comparison, borrowed: _Pairs, note: Callable[[Pair], bool]) -> None:
+        """Have the ledger `note` that pairs' photos go, and delete them, unless newer ones wait."""
         served = comparison.photos.values()
-        if any(self._is_replaced(photo) for photo in served):
-            return False
-        pair = self.ledger.find_pair(key.region, key.pair_id)
-        if pair is None:
-            return True
-        return all(photo in served for photo in pair.photos.values()) and note(pair)
+        with _pool() as pool:
+            if any(pool.map(self._is_replaced, chain.from_iterable(borrowed.values()))):
+                return
+        for (region, pair_id), photos in borrowed.items():
+            pair = self.ledger.find_pair(region, pair_id)
+            if pair is None or (all(photo in served for photo in pair.photos.values()) and note(pair)):
+                self._delete(photos)
+
+    def _delete(self, photos: Iterable[StoredPhoto]) -> None:
+        with _pool() as pool:
+            list(pool.map(self.photos.delete, photos))
 
     def _is_replaced(self, photo: StoredPhoto) -> bool:
         """Tell whether a newer photo stands in the bucket, of which the ledger may not know yet."""
         return self.photos.find(photo.key) not in {None, photo}
+
+
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(len(Role))
+
+
+def _sort(comparison: Comparison) -> tuple[list[StoredPhoto], _Pairs]:
+    """Return what a comparison brought with it, and what it has from the inbox, by region and pair's id."""
+    own, borrowed = list[StoredPhoto](), defaultdict[tuple[str, str], list[StoredPhoto]](list)
+    for photo in comparison.photos.values():
+        key = parse_inbox_key(photo.key)
+        if key is None:
+            own.append(photo)
+        else:
+            borrowed[key.region, key.pair_id].append(photo)
+    return own, borrowed

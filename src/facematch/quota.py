@@ -13,13 +13,15 @@ from facematch.errors import NoSlotError
 from facematch.regions import Region
 
 INTERACTIVE_HORIZON_S: Final = 2.5
-BULK_HORIZON_S: Final = 1.0
+BULK_HORIZON_S: Final = 1.5
 """How far ahead a slot may be booked. Who may book further goes first: bulk work never books past its own,
-shorter horizon, so an interactive call finds a slot within a second or so, however long the backlog."""
+shorter horizon, so an interactive call finds a slot within two seconds, however long the backlog."""
 
 
 LEAD_S: Final = 0.05
 """How far ahead a slot is booked at the least: its attempt is written first, and the call leaves on time."""
+LATENESS_LIMIT_MS: Final = 25
+"""How late a slot may still be used. With a share of 0.97 of the quota, any second holds room for 30 ms."""
 _SCATTER: Final = 0.25
 """Those who found no slot come again over this part of their horizon, rather than all at the same moment."""
 

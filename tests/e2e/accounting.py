@@ -5,7 +5,7 @@ and the emulator's log, and from nothing that the stack says of itself elsewhere
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -102,6 +102,14 @@ def measure_traffic(calls: Iterable[Call], qps: int) -> Traffic:
         # The first call opens the span and the last one ends it: between them lies one interval less.
         used=(len(admitted) - 1) / (qps * span_s) if span_s else 0.0,
     )
+
+
+def trim_calls(calls: Sequence[Call], comparison_ids: Container[str]) -> Sequence[Call]:
+    """Return the calls up to the last one for those comparisons: after that, nothing waits for the quota."""
+    ordered = sorted(calls, key=read_time_s)
+    while ordered and (ordered[-1]["merchant_biz_id"] or "")[:_ID_LENGTH] not in comparison_ids:
+        ordered.pop()
+    return ordered
 
 
 def read_time_s(call: Call) -> float:

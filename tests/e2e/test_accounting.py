@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.accounting import Books, audit, measure_traffic, quantile
+from tests.e2e.accounting import Books, audit, measure_traffic, quantile, trim_calls
 
 ID = "a" * 26
 
@@ -110,3 +110,11 @@ def test_what_a_scenario_throttled_is_not_the_quotas() -> None:
 
 def test_a_quantile_is_one_of_the_values() -> None:
     assert [quantile([3, 1, 2, 4], share) for share in (0.25, 0.5, 0.95, 1)] == [1, 2, 4, 4]
+
+
+def test_calls_after_the_backlog_do_not_count_for_how_it_was_worked_off() -> None:
+    backlog = [make_call("one", 0.0), make_call("two", 2.0)]
+    others = [make_call(at_s=at_s, merchant_biz_id="b" * 32) for at_s in (1.0, 3.0)]
+
+    assert trim_calls([*others, *backlog], {ID}) == [backlog[0], others[0], backlog[1]]
+    assert trim_calls(others, {ID}) == []

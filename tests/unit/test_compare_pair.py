@@ -20,7 +20,7 @@ from facematch.errors import (
     UnreachableError,
 )
 from facematch.provider import Answer, Call, InlinePicture, PictureUrl
-from facematch.quota import LEAD_S
+from facematch.quota import LATENESS_LIMIT_MS, LEAD_S
 from facematch.regions import Region
 from facematch.verdict import Bounds, Decision, Role
 from tests.factories import (
@@ -359,6 +359,45 @@ def test_a_slot_is_booked_before_the_attempt_and_the_call_leaves_on_it() -> None
     assert world.comparison(comparison_id).attempts[0].started_at_ms == slot_ms
 
 
+def test_a_slot_that_has_passed_by_is_left_and_another_one_booked() -> None:
+    world, comparison_id = make_ready(SUCCESS)
+    world.ledger.interludes.before("begin_attempt", lambda: world.clock.advance(0.4))
+
+    world.compare(comparison_id)
+
+    (_, passed_ms), (_, slot_ms) = world.quota.bookings
+    assert passed_ms + LATENESS_LIMIT_MS < START_MS + 400 < slot_ms
+    assert world.provider.called_at_ms == [slot_ms]
+    assert world.comparison(comparison_id).attempts[0].started_at_ms == slot_ms
+
+
+def test_a_slot_that_has_only_just_passed_is_used() -> None:
+    world, comparison_id = make_ready(SUCCESS)
+    late_s = LEAD_S + LATENESS_LIMIT_MS / 1000
+    world.ledger.interludes.before("begin_attempt", lambda: world.clock.advance(late_s))
+
+    world.compare(comparison_id)
+
+    assert len(world.quota.bookings) == 1
+    assert world.comparison(comparison_id).state is State.COMPLETED
+
+
+def test_where_no_other_slot_comes_in_time_nothing_was_sent() -> None:
+    world, comparison_id = make_ready()
+
+    def stall() -> None:
+        world.clock.advance(0.4)
+        world.quota.hold_back(Region.SINGAPORE, until_ms=START_MS + 60_000)
+
+    world.ledger.interludes.before("begin_attempt", stall)
+    with pytest.raises(NoSlotError):
+        world.compare(comparison_id, time_s=10, horizon_s=1)
+
+    comparison = world.comparison(comparison_id)
+    assert (comparison.state, outcomes(comparison)) == (State.REGISTERED, [Outcome.UNSENT])
+    assert world.provider.calls == []
+
+
 def test_photos_are_ready_before_a_slot_is_booked() -> None:
     world, comparison_id = make_ready(SUCCESS)
 
@@ -392,11 +431,20 @@ def test_a_throttled_call_teaches_the_quota_and_goes_again() -> None:
     world.compare(comparison_id)
 
     comparison = world.comparison(comparison_id)
-    assert world.quota.held_back == [(Region.SINGAPORE, START_MS + LEAD_MS + 1000)]
-    assert gaps_ms(world) == [1000 + LEAD_MS]
+    assert world.quota.held_back == [(Region.SINGAPORE, START_MS + LEAD_MS + 300)]
+    assert gaps_ms(world) == [300 + LEAD_MS]
     assert outcomes(comparison) == [Outcome.THROTTLED, Outcome.ANSWERED]
     assert comparison.counted_attempts == 1
     assert comparison.state is State.COMPLETED
+
+
+def test_each_further_throttling_is_answered_with_a_longer_pause_up_to_a_limit() -> None:
+    retries = RetryPolicy(throttled_pause_s=0.5, throttled_cap_s=2)
+    world, comparison_id = make_ready(world=make_world(*[THROTTLED] * 5, SUCCESS, retries=retries))
+
+    world.compare(comparison_id)
+
+    assert [gap_ms - LEAD_MS for gap_ms in gaps_ms(world)] == [500, 1000, 2000, 2000, 2000]
 
 
 def test_the_providers_own_word_on_when_to_come_back_is_kept() -> None:
@@ -622,16 +670,16 @@ def test_a_worker_that_dies_after_the_answer_costs_one_unknown_attempt() -> None
     assert outcomes(world.comparison(comparison_id)) == [Outcome.UNKNOWN, Outcome.ANSWERED]
 
 
-def test_a_worker_that_dies_after_the_verdict_costs_nothing() -> None:
+def test_the_verdict_is_the_last_thing_that_a_worker_writes() -> None:
     world, comparison_id = make_ready(SUCCESS)
     world.ledger.interludes.before("release", crash)
-    with pytest.raises(Crash):
-        world.compare(comparison_id)
 
-    with pytest.raises(AlreadyEndedError):
-        world.compare(comparison_id)
+    world.compare(comparison_id)
 
     assert world.comparison(comparison_id).state is State.COMPLETED
+    assert world.ledger.leases == {}
+    with pytest.raises(AlreadyEndedError):
+        world.compare(comparison_id)
 
 
 def test_an_unforeseen_error_leaves_the_comparison_open_and_its_attempt_unknown() -> None:

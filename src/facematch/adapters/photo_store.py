@@ -57,8 +57,14 @@ class S3PhotoStore:
 
     def delete(self, photo: StoredPhoto) -> None:
         """Delete exactly this photo; one that was replaced or is gone stays as it is."""
-        if photo.etag is None or self.find(photo.key) == photo:
+        if photo.etag is None:
             self.client.delete_object(Bucket=self.bucket, Key=photo.key)
+            return
+        try:
+            self.client.delete_object(Bucket=self.bucket, Key=photo.key, IfMatch=photo.etag)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING | _REPLACED:
+                raise
 
     def presign_upload(
         self, key: str, *, content_type: str, size_limit_bytes: int, valid_s: int

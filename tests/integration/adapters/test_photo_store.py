@@ -107,7 +107,7 @@ class TestReading:
             stubber.add_client_error("head_object", code)
             with pytest.raises(ClientError, match=code):
                 store.find(KEY)
-            stubber.add_client_error("head_object", code)
+            stubber.add_client_error("delete_object", code)
             with pytest.raises(ClientError, match=code):
                 store.delete(photo)
 
