@@ -148,7 +148,7 @@ def _read_quota(document: object, service: FaceCompareService) -> tuple[dict[str
         raise ValueError(f"'qps' is a JSON object of {', '.join(REGIONS)}.")
     if any(type(limit) is not int or limit < 1 for limit in qps.values()):
         raise ValueError("Calls a second are whole numbers from 1.")
-    if window not in set(QpsWindow):
+    if window not in list(QpsWindow):
         raise ValueError(f"'window' is one of {', '.join(QpsWindow)}.")
     return {**service.qps, **qps}, QpsWindow(window)
 

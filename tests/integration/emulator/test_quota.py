@@ -93,3 +93,43 @@ def test_keepalive_takes_nothing_of_the_quota() -> None:
         for _ in range(3):
             assert send(address, sign(address, x_acs_action="KeepaliveIntl")).code == "Success"
         assert count_admitted(addresses, "malaysia", 2) == 1
+
+
+def test_the_quota_is_changed_while_the_emulator_runs() -> None:
+    clock = SteppedClock(0.9)
+    with run_emulator(Rules(qps={"malaysia": 5}, clock=clock)) as addresses:
+        control = ControlClient(addresses.control.removeprefix("http://"))
+        assert count_admitted(addresses, "malaysia", 6) == 5
+
+        told = control.ask("PUT", "/quota", {"qps": {"malaysia": 2}, "window": "sliding"})
+        assert told.document["qps"]["malaysia"] == 2
+        assert told.document["qps_window"] == "sliding"
+        assert count_admitted(addresses, "malaysia", 4) == 2
+
+        # A fixed window would start anew here.
+        clock.now_s = 1.1
+        assert count_admitted(addresses, "malaysia", 1) == 0
+        assert control.ask("PUT", "/quota", {}).document == told.document
+
+
+@pytest.mark.parametrize(
+    ("quota", "complaint"),
+    [
+        ([], "A quota is"),
+        ({"calls": 3}, "A quota is"),
+        ({"qps": 3}, "'qps' is"),
+        ({"qps": {"mars": 3}}, "'qps' is"),
+        ({"qps": {"malaysia": 0}}, "whole numbers from 1"),
+        ({"qps": {"malaysia": True}}, "whole numbers from 1"),
+        ({"window": "lunar"}, "'window' is one of"),
+        ({"window": ["fixed"]}, "'window' is one of"),
+    ],
+    ids=str,
+)
+def test_a_quota_that_makes_no_sense_is_refused(
+    control: ControlClient, quota: object, complaint: str
+) -> None:
+    refusal = control.ask("PUT", "/quota", quota)
+
+    assert refusal.http_status == 400
+    assert complaint in refusal.document["error"]
