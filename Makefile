@@ -1,7 +1,7 @@
 PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
-CODE := src layers local cli bench tests
+CODE := src layers local cli bench docs examples tests
 export PYTHONPATH := src:layers/imaging:cli
 
 # The two environments are installed side by side.
@@ -9,7 +9,7 @@ MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check static bench soak up down format record-events lock clean
+.PHONY: help demo test check static bench soak up down docs format record-events lock clean
 
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -17,7 +17,7 @@ help: ## what there is to run
 demo: .venv/ready .local/cloud/ready ## two photos through a stack on this machine (SOURCE=a.jpg TARGET=b.png REGION=indonesia)
 	@SOURCE="$(SOURCE)" TARGET="$(TARGET)" REGION="$(REGION)" $(VENV)/python -m local.demo
 
-test: static .local/cloud/ready ## everything: the checks below, and integration and end-to-end tests
+test: static .local/cloud/ready .local/docs/ready ## everything: the checks below, and integration and end-to-end tests
 	@$(CLOUD)/cfn-lint template.yaml
 	@$(VENV)/pytest --quiet --numprocesses 2 --cov --cov-report=term tests/unit tests/integration
 	@$(VENV)/pytest --quiet tests/e2e
@@ -43,6 +43,10 @@ up: .venv/ready .local/cloud/ready ## a stack that keeps running; .local/stack.j
 down: .venv/ready ## end that stack
 	@$(VENV)/python -m local.up down
 
+docs: .local/docs/ready ## the pages as a site, which reads offline: .local/site/index.html
+	@NO_MKDOCS_2_WARNING=1 .local/docs/bin/mkdocs build --quiet
+	@echo ".local/site/index.html"
+
 format: .venv/ready ## put the code into its form
 	@$(VENV)/ruff format --quiet $(CODE)
 	@$(VENV)/ruff check --quiet --fix $(CODE)
@@ -52,7 +56,7 @@ record-events: .venv/ready .local/cloud/ready ## record events/ anew from the lo
 
 lock: ## pin every requirement anew, with hashes
 	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv
-	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/bench requirements/cloud; do \
+	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/bench requirements/cloud requirements/docs; do \
 		.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
 			--no-header --no-annotate --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
 	done
@@ -79,4 +83,9 @@ clean: down ## remove what was built and installed
 	@$(PYTHON) -c '' 2>/dev/null || { echo "Install Python 3.13 so that '$(PYTHON)' runs, or name yours: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	@echo "Installing the local cloud and SAM into .local/cloud (once) …"
 	@mkdir -p .local && $(PYTHON) -m venv .local/cloud && $(CLOUD)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.local/docs/ready: requirements/docs.txt
+	@echo "Installing what makes the site into .local/docs (once) …"
+	@mkdir -p .local && $(PYTHON) -m venv .local/docs && .local/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
