@@ -1,0 +1,50 @@
+"""The documents of the interfaces say what the code does."""
+
+import json
+from typing import Any
+
+import yaml
+
+from tests.template import ROOT, read_template
+
+SCHEMAS = ROOT / "schemas"
+EVENT = json.loads((SCHEMAS / "result-event.schema.json").read_text())
+
+
+def read_results_interface() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((SCHEMAS / "results.asyncapi.yaml").read_text())
+    return document
+
+
+def test_the_results_interface_has_a_message_for_each_type_of_event() -> None:
+    messages = read_results_interface()["components"]["messages"]
+
+    assert sorted(message["name"] for message in messages.values()) == sorted(
+        EVENT["properties"]["type"]["enum"]
+    )
+
+
+def test_every_reference_of_the_results_interface_leads_somewhere() -> None:
+    document = read_results_interface()
+
+    def list_references(node: object) -> list[str]:
+        if isinstance(node, dict):
+            own = [node["$ref"]] if "$ref" in node else []
+            return own + [ref for value in node.values() for ref in list_references(value)]
+        return [ref for value in node for ref in list_references(value)] if isinstance(node, list) else []
+
+    references = list_references(document)
+    assert references
+    for reference in references:
+        path, _, pointer = reference.partition("#/")
+        target: Any = document if pointer else json.loads((SCHEMAS / path).read_text())
+        for step in pointer.split("/") if pointer else ():
+            target = target[step]
+        assert target
+
+
+def test_the_results_interface_names_the_export_of_the_template() -> None:
+    export = read_template()["Outputs"]["ResultsQueueArn"]["Export"]["Name"]["Sub"]
+
+    told = read_results_interface()["channels"]["results"]["description"]
+    assert export.replace("${AWS::StackName}", "{StackName}") in told
