@@ -39,6 +39,8 @@ class PhotoIntake:
     def receive(self, key: InboxKey, arrived: ArrivedPhoto) -> str | None:
         """Record one photo; return the id of its comparison once the pair is complete, else None."""
         pair = self.ledger.put_photo(key.region, key.pair_id, key.role, arrived)
+        if pair.arrived[key.role].photo != arrived.photo:
+            self._take_up(pair, key.role, arrived)
         if pair.over:
             return None
         if not pair.complete:
@@ -51,6 +53,14 @@ class PhotoIntake:
             # The API was faster than this event: what it tells of is gone, or on its way out.
             self.ledger.retire_pair(pair)
         return comparison.id
+
+    def _take_up(self, pair: Pair, role: Role, replaced: ArrivedPhoto) -> None:
+        """Enqueue the comparison of a photo that was replaced since, if who registered it died over that."""
+        earlier = {**pair.arrived, role: replaced}
+        etags = {one: arrived.photo.etag or "" for one, arrived in earlier.items()}
+        comparison = self.ledger.find(identify_upload(pair.region, pair.pair_id, etags))
+        if comparison is not None and not comparison.ended:
+            self.comparisons.send(comparison.id)
 
     def expire(self, region: str, pair_id: str) -> str | None:
         """End half a pair as `pair_incomplete` if its time is up; return the comparison's id then."""

@@ -324,6 +324,25 @@ def test_a_worker_that_dies_before_it_enqueues_is_made_up_for_by_the_repeated_ev
     assert world.comparisons.sent == [(comparison_id, 0)]
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_pair_that_was_replaced_before_it_was_enqueued_is_enqueued_by_the_repeated_event(
+    ended: bool,  # noqa: FBT001 - a row
+) -> None:
+    world = make_half()
+    first = world.upload(TARGET, sequencer=2)
+    assert first is not None
+    told = world.ledger.pairs[PAIR].arrived[TARGET]
+    second = world.upload(TARGET, make_portrait("another"), sequencer=3)
+    # As after a worker that died over each of the two.
+    world.comparisons.sent.clear()
+    if ended:
+        world.compare(first)
+
+    world.intake.receive(InboxKey(*PAIR, TARGET), told)
+
+    assert [sent for sent, _ in world.comparisons.sent] == ([] if ended else [first]) + [second]
+
+
 def test_a_late_repetition_after_the_photos_were_discarded_does_nothing() -> None:
     world = make_world(deletes_uploads=True)
     content = make_portrait(SOURCE)
