@@ -1,7 +1,7 @@
 PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
-CODE := src layers local cli bench docs examples tests
+CODE := src layers local cli console bench docs examples tests
 export PYTHONPATH := src:layers/imaging:cli
 
 # The two environments are installed side by side.
@@ -9,7 +9,7 @@ MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check static bench soak up down docs format record-events lock clean
+.PHONY: help demo test check static bench soak up down console docs interfaces format record-events lock clean
 
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ up: .venv/ready .local/cloud/ready ## a stack that keeps running; .local/stack.j
 down: .venv/ready ## end that stack
 	@$(VENV)/python -m local.up down
 
+console: .venv/ready ## one page beside that stack, or STACK=name deployed by your AWS profile (PORT=4590)
+	@$(VENV)/python -m console $(if $(STACK),--stack "$(STACK)") $(if $(PORT),--port "$(PORT)")
+
 docs: .local/docs/ready ## the pages as a site, which reads offline: .local/site/index.html
 	@NO_MKDOCS_2_WARNING=1 .local/docs/bin/mkdocs build --quiet
 	@echo ".local/site/index.html"
@@ -53,6 +56,9 @@ format: .venv/ready ## put the code into its form
 
 record-events: .venv/ready .local/cloud/ready ## record events/ anew from the local cloud
 	@$(VENV)/python -m local.record_events
+
+interfaces: .venv/ready ## describe the HTTP API anew, from the code
+	@$(VENV)/python -m local.describe_api
 
 lock: ## pin every requirement anew, with hashes
 	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv

@@ -526,6 +526,7 @@ class Prices:
     logs_gb: float = 0.70
     metric_month: float = 0.30
     alarm_month: float = 0.10
+    dashboard_month: float = 3.00
     traces_million: float = 5.00
     transfer_out_gb: float = 0.12
     provider_call: float | None = None
@@ -536,15 +537,16 @@ RETENTION_DAYS: Final = 90
 WORKER_GB: Final = 1769 / 1024
 SMALL_GB: Final = 512 / 1024
 _GB: Final = 1e9
-_LOG_SIZE_BYTES: Final = 1_250
-"""One invocation's lines: two of our own (766 bytes measured), and Lambda's three."""
+_LOG_SIZE_BYTES: Final = 1_450
+"""One invocation's lines: two of our own (766 bytes measured), and Lambda's three; to one in five come the
+metrics of a verdict (951 bytes measured)."""
 _CALL_SIZE_BYTES: Final = 212_000
 """Two photos of 75 kB, Base64 in a form (1.416 times as large)."""
 _TRACED_SHARE: Final = 0.05
 _SECRET_KEPT_S: Final = 300
-_METRICS: Final = 17
-"""What the functions count in a month without faults; a metric that stays out costs nothing."""
-ALARMED_METRICS: Final = 12
+_METRICS: Final = 29
+"""What the functions count in a month without faults, in one region; one that stays out costs nothing."""
+ALARMED_METRICS: Final = 13
 """An alarm is paid for by the metrics that it looks at."""
 CIRCUIT_READS: Final = 2
 """The circuit's state before a slot is booked and before the call: at the most, and half a unit each."""
@@ -585,7 +587,8 @@ def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
         "Secrets Manager": prices.secret_month + secret_reads / 1e3 * prices.secrets_thousand_reads,
         "CloudWatch": invocations * _LOG_SIZE_BYTES / _GB * prices.logs_gb
         + _METRICS * prices.metric_month
-        + ALARMED_METRICS * prices.alarm_month,
+        + ALARMED_METRICS * prices.alarm_month
+        + prices.dashboard_month,
         "X-Ray": invocations * _TRACED_SHARE / 1e6 * prices.traces_million,
         "Data transfer": calls * _CALL_SIZE_BYTES / _GB * prices.transfer_out_gb,
     }

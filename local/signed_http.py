@@ -55,15 +55,16 @@ def make_request(
     headers: Mapping[str, str] | None = None,
     *,
     signed: bool = True,
+    credentials: Credentials | None = None,
 ) -> urllib.request.Request:
-    """Return one request to the stack's API, ready to be sent."""
+    """Return one request to the stack's API, signed by the local cloud's key unless by `credentials`."""
     url = stack.api_url + path
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     unsigned = {"Content-Type": "application/json", **(headers or {})}
     request = AWSRequest(method, url, data=data, headers=unsigned)
     if signed:
-        credentials = Credentials(LOCAL_KEY, LOCAL_KEY)
-        SigV4Auth(credentials, "execute-api", stack.aws_region).add_auth(request)
+        key = credentials or Credentials(LOCAL_KEY, LOCAL_KEY)
+        SigV4Auth(key, "execute-api", stack.aws_region).add_auth(request)
     return urllib.request.Request(url, data=data, method=method, headers=dict(request.headers))
 
 

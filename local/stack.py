@@ -28,6 +28,8 @@ from local.processes import (
 STACK_NAME: Final = "facematch-local"
 STACK_FILE: Final = LOCAL / "stack.json"
 _SECRET: Final = {"access_key_id": "emulator-key-id", "access_key_secret": "emulator-key-secret"}
+_ADMINISTRATOR: Final = "arn:aws:iam::000000000000:root"
+"""Whom the local cloud takes for the holder of its own key."""
 _ALL_REGIONS: Final = "singapore,indonesia,malaysia,hong-kong"
 
 _PAST_PROXIES: Final = Config(proxies={})
@@ -109,6 +111,7 @@ def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: S
     overrides = {
         "ProviderSecretArn": secret["ARN"],
         "AllowedRegions": _ALL_REGIONS,
+        "AdminPrincipals": _ADMINISTRATOR,
         "LocalStack": "true",
         "ProviderEndpoints": running.provider_endpoints,
         **(parameters or {}),

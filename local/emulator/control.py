@@ -1,10 +1,12 @@
 """The control port: ``/_emulator/*``."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
+from .calls import MAX_CALLS
 from .endpoints import REGIONS
 from .keys import KeyFormError, read_change, read_key
 from .photos import PASS_SCORE
@@ -66,7 +68,10 @@ class Control:
         region = request.query.get("region")
         if region not in {None, *REGIONS}:
             return _refuse(f"The region must be one of {', '.join(REGIONS)}.")
-        return web.json_response(self._service.calls.describe(region))
+        last = request.query.get("last", str(MAX_CALLS))
+        if not re.fullmatch("[1-9][0-9]{0,5}", last):
+            return _refuse("'last' is a whole number from 1 to 999999.")
+        return web.json_response(self._service.calls.describe(region)[-int(last) :])
 
     async def _clear_calls(self, _: web.Request) -> web.Response:
         self._service.calls.clear()

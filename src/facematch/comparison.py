@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import secrets
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -170,7 +171,9 @@ def make_merchant_biz_id(comparison_id: str, attempt_number: int) -> str:
     Source: the API page; it must be unique for each request.
     """
     stem = f"{comparison_id}{attempt_number:02d}"
-    return stem + secrets.token_hex(MERCHANT_BIZ_ID_LENGTH)[: MERCHANT_BIZ_ID_LENGTH - len(stem)]
+    # Letters only: a digit more would make attempt 1 of attempt 10.
+    letters = (secrets.choice(string.ascii_letters) for _ in range(MERCHANT_BIZ_ID_LENGTH - len(stem)))
+    return stem + "".join(letters)
 
 
 def _digest(*parts: str) -> str:

@@ -44,8 +44,8 @@ class PhotoDisposal:
         with _pool() as pool:
             if any(pool.map(self._is_replaced, chain.from_iterable(borrowed.values()))):
                 return
-        for (region, pair_id), photos in borrowed.items():
-            pair = self.ledger.find_pair(region, pair_id)
+        for (region, folder), photos in borrowed.items():
+            pair = self.ledger.find_pair(region, folder)
             if pair is None or (all(photo in served for photo in pair.photos.values()) and note(pair)):
                 self._delete(photos)
 
@@ -63,12 +63,12 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _sort(comparison: Comparison) -> tuple[list[StoredPhoto], _Pairs]:
-    """Return what a comparison brought with it, and what it has from the inbox, by region and pair's id."""
+    """Return what a comparison brought with it, and what it has from the inbox, by region and folder."""
     own, borrowed = list[StoredPhoto](), defaultdict[tuple[str, str], list[StoredPhoto]](list)
     for photo in comparison.photos.values():
         key = parse_inbox_key(photo.key)
         if key is None:
             own.append(photo)
         else:
-            borrowed[key.region, key.pair_id].append(photo)
+            borrowed[key.region, key.folder].append(photo)
     return own, borrowed

@@ -53,9 +53,9 @@ class UploadDesk:
     reads_heic: bool
 
     def issue(
-        self, content_types: Mapping[Role, str], *, region: str | None, pair_id: str | None
+        self, caller: str, content_types: Mapping[Role, str], *, region: str | None, pair_id: str | None
     ) -> UploadTickets:
-        """Return tickets for a pair, under a fresh id where the caller has none.
+        """Return tickets for a pair of the `caller`'s own, under a fresh id where it has no name for it.
 
         Raises
         ------
@@ -67,21 +67,25 @@ class UploadDesk:
             pair_id = secrets.token_hex(16)
         check_pair_id(pair_id)
         tickets = {
-            role: self._issue_one(chosen, pair_id, role, content_type)
+            role: self._issue_one(
+                make_inbox_key(chosen, pair_id, role, self._choose_extension(role, content_type), caller),
+                content_type,
+            )
             for role, content_type in content_types.items()
         }
         return UploadTickets(chosen, pair_id, TICKET_VALID_S, self.size_limit_bytes, tickets)
 
-    def _issue_one(self, region: str, pair_id: str, role: Role, content_type: str) -> UploadTicket:
+    def _choose_extension(self, role: Role, content_type: str) -> str:
         extensions = EXTENSIONS | _HEIC if self.reads_heic else EXTENSIONS
-        extension = extensions.get(content_type)
-        if extension is None:
+        if content_type not in extensions:
             raise InvalidInputError(
                 "unsupported_content_type",
                 f"{role}.content_type is one of {', '.join(extensions)}.",
                 field=f"{role}.content_type",
             )
-        key = make_inbox_key(region, pair_id, role, extension)
+        return extensions[content_type]
+
+    def _issue_one(self, key: str, content_type: str) -> UploadTicket:
         form = self.photos.presign_upload(
             key, content_type=content_type, size_limit_bytes=self.size_limit_bytes, valid_s=TICKET_VALID_S
         )

@@ -27,7 +27,11 @@ class ArrivedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The photos of a pair that have arrived so far."""
+    """The photos of a pair that have arrived so far.
+
+    `pair_id` is the pair's folder in the inbox (`facematch.inbox`), as it is wherever the ledger names one:
+    so pairs of two callers differ that have the same name.
+    """
 
     region: str
     pair_id: str

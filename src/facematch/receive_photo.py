@@ -12,7 +12,7 @@ from facematch.comparison import (
     identify_upload,
 )
 from facematch.errors import InvalidInputError
-from facematch.inbox import InboxKey, check_pair_id
+from facematch.inbox import InboxKey, check_pair_id, split_folder
 from facematch.ports import ArrivedPhoto, ComparisonQueue, DeadlineQueue, Ledger, Pair
 from facematch.regions import RegionPolicy
 from facematch.register_upload import register_upload
@@ -38,13 +38,13 @@ class PhotoIntake:
 
     def receive(self, key: InboxKey, arrived: ArrivedPhoto) -> str | None:
         """Record one photo; return the id of its comparison once the pair is complete, else None."""
-        pair = self.ledger.put_photo(key.region, key.pair_id, key.role, arrived)
+        pair = self.ledger.put_photo(key.region, key.folder, key.role, arrived)
         if pair.arrived[key.role].photo != arrived.photo:
             self._take_up(pair, key.role, arrived)
         if pair.over:
             return None
         if not pair.complete:
-            self.deadlines.send_deadline(key.region, key.pair_id, delay_s=self.pair_deadline_s)
+            self.deadlines.send_deadline(key.region, key.folder, delay_s=self.pair_deadline_s)
             return None
         comparison = self._register(pair)
         if not comparison.ended:
@@ -80,7 +80,7 @@ class PhotoIntake:
     def _register(self, pair: Pair) -> Comparison:
         now_ms = self.clock.now_ms()
         try:
-            check_pair_id(pair.pair_id)
+            check_pair_id(split_folder(pair.pair_id)[0])
             self.regions.choose(pair.region)
         except InvalidInputError as error:
             comparison = self._make_ended(pair, fail(error.code, error.message), now_ms)
@@ -90,10 +90,12 @@ class PhotoIntake:
 
     def _make(self, pair: Pair, now_ms: int) -> Comparison:
         etags = {role: photo.etag or "" for role, photo in pair.photos.items()}
+        pair_id, caller = split_folder(pair.pair_id)
         return Comparison(
             id=identify_upload(pair.region, pair.pair_id, etags),
             region=pair.region,
-            pair_id=pair.pair_id,
+            pair_id=pair_id,
+            caller=caller,
             origin=Origin.UPLOAD,
             created_at_ms=now_ms,
             photos=pair.photos,

@@ -49,11 +49,23 @@ RESCUE_DELAY_S: Final = 60
 _POLL_INTERVAL_S: Final = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed a request; an administrator may see and erase what others asked for, or nobody did."""
+
+    arn: str
+    is_administrator: bool = False
+
+    def may_see(self, owner: str | None) -> bool:
+        """Whether what belongs to `owner` is for this caller; what came through the bucket has no owner."""
+        return self.is_administrator or owner == self.arn
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRequest:
-    """What a caller asks for; `caller` is the principal that signed the request."""
+    """What a caller asks for."""
 
-    caller: str
+    caller: Caller
     photos: Mapping[Role, PhotoInput]
     options: Options
     region: str | None = None
@@ -83,7 +95,7 @@ class ComparisonDesk:
         Raises
         ------
         InvalidInputError
-            The request or a photo can't be worked with; nothing was registered.
+            The request or a photo can't be worked with, or was uploaded by another; nothing was registered.
         ConflictError
             The `Idempotency-Key` came before, with another body.
         CircuitOpenError
@@ -92,7 +104,7 @@ class ComparisonDesk:
         stopwatch = Stopwatch(self.clock)
         asked_at_ms = self.clock.now_ms()
         region, upload = self._choose_place(request)
-        request_id = identify_request(request.caller, request.idempotency_key)
+        request_id = identify_request(request.caller.arn, request.idempotency_key)
         fingerprint = _fingerprint(request, region)
         known = self._find_known(request, request_id, fingerprint, upload)
         if known is not None and known.ended:
@@ -127,8 +139,8 @@ class ComparisonDesk:
             self._compare_now(comparison.id, effort.horizon_s, give_up_at_ms, prepared, stopwatch)
         return self._find(comparison.id)
 
-    def find(self, comparison_id: str, caller: str) -> Comparison:
-        """Return a comparison that `caller` may see: its own, or one that came through the bucket.
+    def find(self, comparison_id: str, caller: Caller) -> Comparison:
+        """Return a comparison that `caller` may see, or what is left of an erased one: that says nothing.
 
         Raises
         ------
@@ -136,11 +148,11 @@ class ComparisonDesk:
             There is none.
         """
         comparison = self._find(comparison_id)
-        if comparison.caller not in {None, caller}:
+        if comparison.state is not State.ERASED and not caller.may_see(comparison.caller):
             raise NotFoundError(comparison_id)
         return comparison
 
-    def erase(self, comparison_id: str, caller: str) -> None:
+    def erase(self, comparison_id: str, caller: Caller) -> None:
         """Erase the photos and the record of a comparison that `caller` may see; a tombstone stays.
 
         Raises
@@ -175,9 +187,15 @@ class ComparisonDesk:
                 "region_mismatch", "The upload keys and region name different regions.", field="region"
             )
         region = self.regions.choose(next(iter(named), None))
-        for upload in uploads.values():
+        for role, upload in uploads.items():
             check_pair_id(upload.pair_id)
-        same_pair = uploads.keys() == set(Role) and len({upload.pair_id for upload in uploads.values()}) == 1
+            if not request.caller.may_see(upload.caller):
+                raise InvalidInputError(
+                    "foreign_upload_key",
+                    f"{role}.upload_key is not one that POST /v1/uploads gave to you.",
+                    field=f"{role}.upload_key",
+                )
+        same_pair = uploads.keys() == set(Role) and len({upload.folder for upload in uploads.values()}) == 1
         in_order = all(upload.role is role for role, upload in uploads.items())
         return region, uploads[Role.SOURCE] if same_pair and in_order else None
 
@@ -189,11 +207,11 @@ class ComparisonDesk:
             _check_same_body(self.ledger.find_request(request_id) or fingerprint, fingerprint)
         if upload is None:
             return self.ledger.find(request_id) if request.idempotency_key is not None else None
-        pair = self.ledger.find_pair(upload.region, upload.pair_id)
+        pair = self.ledger.find_pair(upload.region, upload.folder)
         if pair is None or not pair.over or pair.arrived.keys() != set(Role):
             return None
         etags = {role: arrived.photo.etag or "" for role, arrived in pair.arrived.items()}
-        return self.ledger.find(identify_upload(upload.region, upload.pair_id, etags))
+        return self.ledger.find(identify_upload(upload.region, upload.folder, etags))
 
     def _make(
         self,
@@ -209,11 +227,11 @@ class ComparisonDesk:
         # The bucket's own event compares an uploaded pair as well: under one identity it is paid for once.
         etags = {role: photo.etag or "" for role, photo in stored.items()}
         return Comparison(
-            id=identify_upload(region, upload.pair_id, etags) if upload else request_id,
+            id=identify_upload(region, upload.folder, etags) if upload else request_id,
             region=region,
             pair_id=upload.pair_id if upload else request.pair_id,
             origin=Origin.API if upload is None else Origin.UPLOAD,
-            caller=request.caller if upload is None else None,
+            caller=upload.caller if upload else request.caller.arn,
             fingerprint=fingerprint,
             created_at_ms=asked_at_ms,
             photos=stored,

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.credentials import Credentials
 from PIL import Image, ImageDraw
 from pillow_heif import register_heif_opener
 
 from local.processes import LOCAL
-from local.signed_http import HttpAnswer, request_api, send
+from local.signed_http import HttpAnswer, make_request, send
 from local.stack import Stack
 
 FOLDER = LOCAL / "e2e"
@@ -91,10 +92,14 @@ class Driver:
         headers: Mapping[str, str] | None = None,
         *,
         signed: bool = True,
+        credentials: Credentials | None = None,
         timeout_s: float = LONGEST_WAIT_S,
     ) -> HttpAnswer:
-        """Make a request to the API."""
-        return request_api(self.stack, method, path, body, headers, signed=signed, timeout_s=timeout_s)
+        """Make a request to the API, signed by whoever brings up stacks here unless by `credentials`."""
+        request = make_request(
+            self.stack, method, path, body, headers, signed=signed, credentials=credentials
+        )
+        return send(request, timeout_s)
 
     def wait_for_verdict(self, comparison_id: str) -> Mapping[str, Any]:
         """Return a comparison, as the API shows it, once it has ended."""

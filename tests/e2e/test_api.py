@@ -1,8 +1,12 @@
 import base64
+import json
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from itertools import product
 from typing import Any
+
+from botocore.credentials import Credentials
 
 from tests.e2e.driver import Driver, make_photo
 
@@ -75,6 +79,47 @@ def test_a_pair_uploaded_by_presigned_forms_is_compared_once_by_whichever_way(dr
     event = driver.wait_for_event("by-form")
     assert len(driver.list_calls(event)) == 1
     assert event["data"]["origin"] == "upload"
+
+
+def test_a_caller_sees_neither_anothers_comparisons_nor_the_buckets(driver: Driver) -> None:
+    stranger = sign_up(driver, "stranger")
+    driver.put_pair("not-for-strangers", seed=18)
+    posted = driver.request("POST", "/v1/comparisons", make_body(18))
+    ids = [posted.body["id"], driver.wait_for_event("not-for-strangers")["id"]]
+    for method, comparison_id in product(("GET", "DELETE"), ids):
+        answer = driver.request(method, f"/v1/comparisons/{comparison_id}", credentials=stranger)
+        assert (answer.status, answer.body["code"]) == (HTTPStatus.NOT_FOUND, "comparison_not_found")
+    assert {driver.request("GET", f"/v1/comparisons/{one}").status for one in ids} == {HTTPStatus.OK}
+
+
+def test_a_caller_that_is_no_administrator_has_its_own_pairs_by_tickets(driver: Driver) -> None:
+    stranger = sign_up(driver, "uploader")
+    wanted = {"pair_id": "by-ticket", "region": "singapore"}
+    theirs = driver.request("POST", "/v1/uploads", wanted).body
+    mine = driver.request("POST", "/v1/uploads", wanted, credentials=stranger).body
+    for role, seed in (("source", 20), ("target", 21)):
+        post_form(mine[role]["url"], mine[role]["fields"], make_photo(seed))
+    keys = {role: {"upload_key": mine[role]["key"]} for role in ("source", "target")}
+    posted = driver.request("POST", "/v1/comparisons", keys, credentials=stranger)
+    assert posted.status in {HTTPStatus.OK, HTTPStatus.ACCEPTED}
+    assert (
+        driver.request("GET", f"/v1/comparisons/{posted.body['id']}", credentials=stranger).status
+        == HTTPStatus.OK
+    )
+    foreign = {role: {"upload_key": theirs[role]["key"]} for role in ("source", "target")}
+    refused = driver.request("POST", "/v1/comparisons", foreign, credentials=stranger)
+    assert (refused.status, refused.body["code"]) == (HTTPStatus.FORBIDDEN, "foreign_upload_key")
+
+
+def sign_up(driver: Driver, name: str) -> Credentials:
+    """Return the key of a new IAM user that may call the API and nothing else."""
+    iam = driver.client("iam")
+    iam.create_user(UserName=name)
+    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=name, PolicyName="invoke", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
 
 def test_a_photo_by_url_is_handed_on_and_never_fetched_here(driver: Driver) -> None:

@@ -177,6 +177,7 @@ class InMemoryLedger:
         self.interludes.play("erase")
         with self._lock:
             comparison = self.comparisons.get(comparison_id)
+            self.requests.pop(comparison_id, None)
             if comparison is None or comparison.state is State.ERASED:
                 return
             verdict = fail("erased", "The comparison was erased before its verdict left.")

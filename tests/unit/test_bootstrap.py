@@ -5,6 +5,7 @@ import pytest
 from facematch import bootstrap
 from facematch.regions import PROFILES
 from facematch.verdict import Role
+from tests.factories import CALLER
 from tests.integration.handlers.environment import read_environment
 
 KNOWN = {
@@ -43,7 +44,9 @@ def test_upload_forms_lead_to_the_buckets_own_region(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    uploads = bootstrap.upload_desk().issue(dict.fromkeys(Role, "image/jpeg"), region=None, pair_id=None)
+    uploads = bootstrap.upload_desk().issue(
+        CALLER, dict.fromkeys(Role, "image/jpeg"), region=None, pair_id=None
+    )
 
     form = uploads.tickets[Role.SOURCE].form
     assert form.url == f"https://photos.s3.{aws_region}.amazonaws.com/"

@@ -3,7 +3,14 @@ from urllib.parse import quote_plus, unquote_plus
 import pytest
 
 from facematch.errors import InvalidInputError
-from facematch.inbox import InboxKey, check_pair_id, make_inbox_key, parse_inbox_key
+from facematch.inbox import (
+    InboxKey,
+    check_pair_id,
+    make_folder,
+    make_inbox_key,
+    parse_inbox_key,
+    split_folder,
+)
 from facematch.verdict import Role
 
 PAIR_IDS = [
@@ -38,6 +45,41 @@ def test_a_key_survives_the_encoding_of_an_s3_event(pair_id: str) -> None:
     )
 
 
+CALLERS = [
+    "arn:aws:sts::123456789012:assumed-role/kyc",
+    "arn:aws:iam::123456789012:user/a/path/to/ann@example.com",
+    "arn:aws:iam::123456789012:root",
+    "?",
+]
+
+
+@pytest.mark.parametrize("pair_id", PAIR_IDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_key_of_a_callers_own_says_so_and_survives_an_s3_event(pair_id: str, caller: str) -> None:
+    key = make_inbox_key("singapore", pair_id, Role.TARGET, "jpg", caller)
+
+    assert parse_inbox_key(unquote_plus(quote_plus(key, safe="/"))) == InboxKey(
+        "singapore", pair_id, Role.TARGET, caller
+    )
+
+
+def test_the_folders_of_pairs_differ_by_caller_and_lead_back_to_both() -> None:
+    owners = [None, *CALLERS]
+
+    folders = [make_folder(pair_id, owner) for pair_id in PAIR_IDS for owner in owners]
+
+    assert len(set(folders)) == len(PAIR_IDS) * len(owners)
+    assert [split_folder(folder) for folder in folders] == [
+        (pair_id, owner) for pair_id in PAIR_IDS for owner in owners
+    ]
+
+
+def test_a_pair_whose_name_looks_like_a_caller_is_the_buckets() -> None:
+    assert parse_inbox_key("inbox/singapore/caller=a2V5/source.jpg") == InboxKey(
+        "singapore", "caller=a2V5", Role.SOURCE
+    )
+
+
 @pytest.mark.parametrize("extension", ["jpg", "JPEG", "png", "webp", "anything at all"])
 def test_the_extension_says_nothing(extension: str) -> None:
     assert parse_inbox_key(f"inbox/singapore/p/source.{extension}") == InboxKey("singapore", "p", Role.SOURCE)
@@ -65,6 +107,11 @@ def test_region_and_pair_id_are_taken_as_they_stand() -> None:
         "inbox/singapore//source.jpg",
         "inbox//p/source.jpg",
         "inbox/singapore/a/b/source.jpg",
+        "inbox/singapore/caller=/p/source.jpg",
+        "inbox/singapore/caller=a/p/source.jpg",
+        "inbox/singapore/caller=gICA/p/source.jpg",
+        "inbox/singapore/caller=a+b/p/source.jpg",
+        "inbox/singapore/caller=a2V5/a/b/source.jpg",
         "inbox/singapore/p/source.jpg/",
         "/inbox/singapore/p/source.jpg",
         "INBOX/singapore/p/source.jpg",

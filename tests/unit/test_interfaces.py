@@ -1,10 +1,15 @@
 """The documents of the interfaces say what the code does."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import yaml
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
 
+from local.describe_api import OPENAPI, describe_api
 from tests.template import ROOT, read_template
 
 SCHEMAS = ROOT / "schemas"
@@ -48,3 +53,38 @@ def test_the_results_interface_names_the_export_of_the_template() -> None:
 
     told = read_results_interface()["channels"]["results"]["description"]
     assert export.replace("${AWS::StackName}", "{StackName}") in told
+
+
+def test_the_api_document_is_what_the_code_describes() -> None:
+    assert json.loads(OPENAPI.read_text()) == describe_api(), "Run `make interfaces`."
+
+
+def test_the_api_document_is_valid() -> None:
+    validate(describe_api())
+
+
+def list_examples() -> Iterator[tuple[str, Any, Any]]:
+    for path, methods in describe_api()["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                for described in answer.get("content", {}).values():
+                    yield f"{method} {path} {status}", described["schema"], described["example"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "example"), [pytest.param(*rest, id=name) for name, *rest in list_examples()]
+)
+def test_every_answer_has_an_example_of_its_schema(schema: Any, example: Any) -> None:
+    whole = {**schema, "components": describe_api()["components"]}
+
+    assert example
+    Draft202012Validator(whole).validate(example)
+
+
+def test_every_route_of_the_template_is_in_the_api_document() -> None:
+    events = read_template()["Resources"]["Api"]["Properties"]["Events"].values()
+    routes = {(event["Properties"]["Path"], event["Properties"]["Method"].lower()) for event in events}
+
+    assert {
+        (path, method) for path, methods in describe_api()["paths"].items() for method in methods
+    } == routes

@@ -15,10 +15,11 @@ from facematch.errors import (
     NotFoundError,
     RejectedPhotoError,
 )
+from facematch.inbox import make_inbox_key
 from facematch.provider import Answer, Call, InlinePicture
 from facematch.quota import INTERACTIVE_HORIZON_S, LEAD_S
 from facematch.regions import Region
-from facematch.request_comparison import RESCUE_DELAY_S, ComparisonRequest
+from facematch.request_comparison import RESCUE_DELAY_S, Caller, ComparisonRequest
 from facematch.verdict import Bounds, Role
 from tests.factories import CALLER, make_answer, make_policy, make_portrait, make_verdict
 from tests.fakes.clock import START_MS
@@ -26,6 +27,8 @@ from tests.fakes.interludes import Crash, crash, pass_by
 from tests.fakes.world import World, make_world
 
 SOURCE, TARGET = Role.SOURCE, Role.TARGET
+ME, STRANGER = Caller(CALLER), Caller("arn:aws:iam::000000000000:user/another")
+ADMINISTRATOR = Caller(CALLER, is_administrator=True)
 EFFORT = Effort(INTERACTIVE_HORIZON_S, 10.0)
 SUCCESS = make_answer()
 UPLOADS: dict[Role, PhotoInput] = {role: UploadedPhoto(f"inbox/singapore/pair-1/{role}.jpg") for role in Role}
@@ -33,13 +36,19 @@ INLINE: dict[Role, PhotoInput] = {role: InlinePhoto(make_portrait(role)) for rol
 
 
 def make_request(**changes: Any) -> ComparisonRequest:
+    """Make a request of one who may also ask for the pairs of the bucket."""
     fields: dict[str, Any] = {
-        "caller": CALLER,
+        "caller": ADMINISTRATOR,
         "photos": INLINE,
         "options": Options(),
         "idempotency_key": "key-1",
     }
     return ComparisonRequest(**(fields | changes))
+
+
+FIND_OR_ERASE = pytest.mark.parametrize(
+    "act", [lambda desk: desk.find, lambda desk: desk.erase], ids=["find", "erase"]
+)
 
 
 def run_queue(world: World) -> None:
@@ -141,7 +150,7 @@ def test_a_worker_finds_everything_it_needs() -> None:
 
     run_queue(world)
 
-    assert world.desk.find(comparison.id, CALLER).state is State.COMPLETED
+    assert world.desk.find(comparison.id, ADMINISTRATOR).state is State.COMPLETED
 
 
 def test_without_a_slot_in_time_the_comparison_goes_on_from_the_queue() -> None:
@@ -277,7 +286,7 @@ def test_the_same_key_of_another_caller_is_another_comparison() -> None:
     world = make_world()
 
     first = world.desk.submit(make_request(), None)
-    second = world.desk.submit(make_request(caller="another"), None)
+    second = world.desk.submit(make_request(caller=STRANGER), None)
 
     assert first.id != second.id
 
@@ -396,7 +405,7 @@ def test_a_request_erased_while_it_waits_for_its_slot_is_answered_as_erased() ->
 
     def be_erased() -> None:
         (comparison_id,) = world.ledger.comparisons
-        world.desk.erase(comparison_id, CALLER)
+        world.desk.erase(comparison_id, ADMINISTRATOR)
 
     world.ledger.interludes.before("begin_attempt", be_erased)
 
@@ -430,7 +439,7 @@ def test_an_uploaded_pair_that_the_api_compared_first_is_not_compared_by_the_buc
     assert world.upload_pair() == from_api.id
 
     assert from_api.caller is None
-    assert world.desk.find(from_api.id, "anyone") == from_api
+    assert world.desk.find(from_api.id, ADMINISTRATOR) == from_api
     assert len(world.ledger.comparisons) == 1
     assert len(world.provider.calls) == 1
 
@@ -611,44 +620,153 @@ def test_the_key_of_an_uploaded_photo_gives_its_region() -> None:
 # Finding and erasing.
 
 
-def test_a_caller_finds_its_own_comparison() -> None:
+def test_a_caller_finds_and_erases_its_own_comparison() -> None:
     world = make_world()
-    comparison = world.desk.submit(make_request(), None)
+    comparison = world.desk.submit(make_request(caller=ME), None)
 
-    assert world.desk.find(comparison.id, CALLER) == comparison
-
-
-def test_a_comparison_that_came_through_the_bucket_is_everyones() -> None:
-    world = make_world()
-    comparison_id = world.upload_pair()
-
-    assert world.desk.find(comparison_id, "anyone").id == comparison_id
+    assert comparison.caller == CALLER
+    assert world.desk.find(comparison.id, ME) == comparison
+    world.desk.erase(comparison.id, ME)
+    assert world.photos.objects == {}
 
 
-@pytest.mark.parametrize("act", [lambda desk: desk.find, lambda desk: desk.erase], ids=["find", "erase"])
+@FIND_OR_ERASE
 def test_another_callers_comparison_is_not_there_and_stays_as_it_is(act: Callable[..., Any]) -> None:
     world = make_world()
-    comparison = world.desk.submit(make_request(), None)
+    comparison = world.desk.submit(make_request(caller=ME), None)
 
     with pytest.raises(NotFoundError) as refusal:
-        act(world.desk)(comparison.id, "another")
+        act(world.desk)(comparison.id, STRANGER)
 
     assert refusal.value.code == "comparison_not_found"
     assert world.comparison(comparison.id) == comparison
     assert len(world.photos.objects) == 2
 
 
-@pytest.mark.parametrize("act", [lambda desk: desk.find, lambda desk: desk.erase], ids=["find", "erase"])
+@FIND_OR_ERASE
+def test_a_comparison_that_came_through_the_bucket_is_no_callers(act: Callable[..., Any]) -> None:
+    world = make_world()
+    comparison_id = world.upload_pair()
+
+    with pytest.raises(NotFoundError):
+        act(world.desk)(comparison_id, ME)
+
+    assert world.comparison(comparison_id).state is State.REGISTERED
+    assert len(world.photos.objects) == 2
+
+
+def test_an_administrator_finds_and_erases_what_is_anothers_and_what_is_nobodys() -> None:
+    world = make_world()
+    theirs = world.desk.submit(make_request(caller=STRANGER), None)
+    ids = [theirs.id, world.upload_pair()]
+
+    for comparison_id in ids:
+        assert world.desk.find(comparison_id, ADMINISTRATOR).id == comparison_id
+        world.desk.erase(comparison_id, ADMINISTRATOR)
+
+    assert {world.comparison(comparison_id).state for comparison_id in ids} == {State.ERASED}
+
+
+def test_what_was_erased_is_known_as_erased_to_whoever_has_its_id_and_says_nothing_else() -> None:
+    world = make_world(SUCCESS)
+    comparison = world.desk.submit(make_request(caller=ME, pair_id="passport-123"), EFFORT)
+    world.desk.erase(comparison.id, ME)
+    tombstone = world.comparison(comparison.id)
+
+    assert world.desk.find(comparison.id, STRANGER) == tombstone
+    world.desk.erase(comparison.id, STRANGER)
+
+    assert world.comparison(comparison.id) == tombstone
+    assert (tombstone.caller, tombstone.pair_id, tombstone.photos) == (None, None, {})
+
+
+def upload_my_pair(world: World, caller: str = CALLER, pair_id: str = "pair-1") -> dict[Role, PhotoInput]:
+    """Put a pair where its caller's tickets lead, as yet without events; return it as a request's photos."""
+    keys = {role: make_inbox_key("singapore", pair_id, role, "jpg", caller) for role in Role}
+    for role, key in keys.items():
+        world.photos.write(key, make_portrait(f"{caller} {role}"))
+    return {role: UploadedPhoto(key) for role, key in keys.items()}
+
+
+@pytest.mark.parametrize("bucket_first", [True, False])
+def test_a_pair_that_was_uploaded_by_tickets_is_its_callers_whichever_way_came_first(
+    bucket_first: bool,  # noqa: FBT001 - a row
+) -> None:
+    world = make_world(SUCCESS)
+    photos = upload_my_pair(world)
+    ways: list[Callable[[], object]] = [
+        lambda: [world.tell(make_inbox_key("singapore", "pair-1", role, "jpg", CALLER)) for role in Role],
+        lambda: world.desk.submit(make_request(caller=ME, photos=photos), EFFORT),
+    ]
+    for way in ways if bucket_first else reversed(ways):
+        way()
+
+    (comparison,) = world.ledger.comparisons.values()
+    assert (comparison.caller, comparison.pair_id, comparison.origin) == (CALLER, "pair-1", Origin.UPLOAD)
+    assert world.desk.find(comparison.id, ME) == comparison
+    with pytest.raises(NotFoundError):
+        world.desk.find(comparison.id, STRANGER)
+    assert len(world.provider.calls) == 1
+
+
+def test_half_a_pair_that_was_uploaded_by_a_ticket_ends_as_its_callers() -> None:
+    world = make_world()
+    upload_my_pair(world)
+    world.tell(make_inbox_key("singapore", "pair-1", SOURCE, "jpg", CALLER))
+    (region, folder, _) = world.deadlines.sent[0]
+    world.clock.advance(601)
+
+    comparison_id = world.intake.expire(region, folder)
+
+    assert comparison_id is not None
+    comparison = world.desk.find(comparison_id, ME)
+    assert (comparison.pair_id, comparison.state) == ("pair-1", State.FAILED)
+
+
+def test_pairs_of_one_name_are_each_callers_own_and_apart_from_the_buckets() -> None:
+    world = make_world(SUCCESS, SUCCESS, SUCCESS)
+    of_the_bucket = world.upload_pair()
+    mine = world.desk.submit(make_request(caller=ME, photos=upload_my_pair(world)), EFFORT)
+    theirs = world.desk.submit(
+        make_request(caller=STRANGER, photos=upload_my_pair(world, STRANGER.arn)), EFFORT
+    )
+
+    world.desk.erase(mine.id, ME)
+
+    assert len({of_the_bucket, mine.id, theirs.id}) == 3
+    assert world.comparison(of_the_bucket).photos == world.ledger.pairs["singapore", "pair-1"].photos
+    assert world.comparison(theirs.id).state is State.COMPLETED
+    assert len(world.photos.objects) == 4
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("owner", [None, STRANGER.arn], ids=["the bucket's", "another's"])
+def test_a_photo_that_another_uploaded_can_not_be_asked_for_whether_it_is_there_or_not(
+    owner: str | None, role: Role
+) -> None:
+    world = make_world()
+    key = make_inbox_key("singapore", "pair-1", role, "jpg", owner)
+    request = make_request(caller=ME, photos=INLINE | {role: UploadedPhoto(key)})
+
+    missing = refuse(world, request)
+    world.photos.objects[key] = make_portrait()
+    present = refuse(world, request)
+
+    assert (present.code, present.field) == ("foreign_upload_key", f"{role}.upload_key")
+    assert str(missing) == str(present)
+
+
+@FIND_OR_ERASE
 def test_a_comparison_that_is_not_there_is_not_found(act: Callable[..., Any]) -> None:
     with pytest.raises(NotFoundError):
-        act(make_world().desk)("unheard-of", CALLER)
+        act(make_world().desk)("unheard-of", ADMINISTRATOR)
 
 
 def test_erasing_takes_the_photos_and_leaves_a_tombstone() -> None:
     world = make_world(SUCCESS)
     comparison = world.desk.submit(make_request(pair_id="passport-123"), EFFORT)
 
-    world.desk.erase(comparison.id, CALLER)
+    world.desk.erase(comparison.id, ADMINISTRATOR)
 
     tombstone = world.comparison(comparison.id)
     assert world.photos.objects == {}
@@ -666,7 +784,7 @@ def test_erasing_an_uploaded_pair_takes_its_photos_whatever_the_stack_does_with_
     world = make_world(deletes_uploads=False)
     comparison_id = world.upload_pair()
 
-    world.desk.erase(comparison_id, "anyone")
+    world.desk.erase(comparison_id, ADMINISTRATOR)
 
     assert world.photos.objects == {}
     assert world.comparison(comparison_id).state is State.ERASED
@@ -675,11 +793,11 @@ def test_erasing_an_uploaded_pair_takes_its_photos_whatever_the_stack_does_with_
 def test_erasing_twice_is_as_good_as_once() -> None:
     world = make_world()
     comparison_id = world.upload_pair()
-    world.desk.erase(comparison_id, CALLER)
+    world.desk.erase(comparison_id, ADMINISTRATOR)
     tombstone = world.comparison(comparison_id)
     world.clock.advance(60)
 
-    world.desk.erase(comparison_id, CALLER)
+    world.desk.erase(comparison_id, ADMINISTRATOR)
 
     assert world.comparison(comparison_id) == tombstone
 
@@ -687,7 +805,7 @@ def test_erasing_twice_is_as_good_as_once() -> None:
 def test_what_was_erased_is_not_compared_from_the_queue() -> None:
     world = make_world()
     comparison = world.desk.submit(make_request(), None)
-    world.desk.erase(comparison.id, CALLER)
+    world.desk.erase(comparison.id, ADMINISTRATOR)
 
     run_queue(world)
 
@@ -698,7 +816,7 @@ def test_what_was_erased_is_not_compared_from_the_queue() -> None:
 def test_a_request_repeated_after_it_was_erased_is_told_so_and_not_of_another_body() -> None:
     world = make_world(SUCCESS)
     comparison = world.desk.submit(make_request(), EFFORT)
-    world.desk.erase(comparison.id, CALLER)
+    world.desk.erase(comparison.id, ADMINISTRATOR)
 
     repeated = world.desk.submit(make_request(), EFFORT)
 
@@ -713,7 +831,7 @@ def test_an_uploaded_pair_that_comes_again_after_it_was_erased_is_compared_anew(
     for _ in range(2):
         ids.append(world.upload_pair())
         world.compare(ids[-1])
-        world.desk.erase(ids[-1], CALLER)
+        world.desk.erase(ids[-1], ADMINISTRATOR)
         world.clock.advance(60)
 
     third = world.upload_pair()
@@ -727,7 +845,7 @@ def test_an_uploaded_pair_that_comes_again_after_it_was_erased_is_the_same_to_th
     None
 ):
     world = make_world(SUCCESS)
-    world.desk.erase(world.upload_pair(), CALLER)
+    world.desk.erase(world.upload_pair(), ADMINISTRATOR)
     again = world.upload_pair()
 
     comparison = world.desk.submit(make_request(photos=UPLOADS), EFFORT)
@@ -742,9 +860,9 @@ def test_an_erasure_that_died_on_its_way_is_finished_by_the_next(method: str) ->
     comparison_id = world.upload_pair()
     world.ledger.interludes.before(method, crash)
     with pytest.raises(Crash):
-        world.desk.erase(comparison_id, CALLER)
+        world.desk.erase(comparison_id, ADMINISTRATOR)
 
-    world.desk.erase(comparison_id, CALLER)
+    world.desk.erase(comparison_id, ADMINISTRATOR)
 
     assert world.photos.objects == {}
     assert world.ledger.pairs == {}
@@ -757,7 +875,7 @@ def test_erasing_leaves_a_pair_with_a_newer_photo_to_its_own_comparison() -> Non
     newer = world.upload(SOURCE, make_portrait("newer"))
     assert newer is not None
 
-    world.desk.erase(older, CALLER)
+    world.desk.erase(older, ADMINISTRATOR)
     world.compare(newer)
 
     assert world.comparison(newer).state is State.COMPLETED

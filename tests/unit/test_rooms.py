@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
 IMAGING = ROOT / "layers" / "imaging"
 CLI = ROOT / "cli"
+CONSOLE = ROOT / "console"
 
 DOMAIN = {
     f"facematch.{name}"
@@ -60,6 +61,9 @@ HANDLERS_VENDORS = {"aws_lambda_powertools", "pydantic", "pydantic_core"}
 CLI_VENDORS = {"click", "rich", "boto3", "botocore", "urllib3", "PIL"}
 # The command reads records and settings, and calls the provider, by the very code that the functions run.
 CLI_SHARES = {"facematch.settings", "facematch.adapters.ledger", "facematch.adapters.face_compare"}
+CONSOLE_VENDORS = {"aiohttp", "click", "boto3", "botocore"}
+# The console finds and reads a stack as the command does; of what is local it shows the portraits.
+CONSOLE_SHARES = {"facematch.settings", "facematch.adapters.ledger", "local.portraits"}
 
 type Rule = Callable[[str], bool]
 
@@ -84,16 +88,17 @@ def _walk_imports(tree: ast.AST, package: str) -> Iterator[str]:
                 pass
 
 
-def _find_modules(*roots: Path) -> dict[str, Path]:
+def _find_modules(*roots: Path, within: Path | None = None) -> dict[str, Path]:
+    """Return the modules below each root, by their names from there, or from `within`."""
     modules: dict[str, Path] = {}
     for root in roots:
         for path in root.rglob("*.py"):
-            parts = path.relative_to(root).with_suffix("").parts
+            parts = path.relative_to(within or root).with_suffix("").parts
             modules[".".join(part for part in parts if part != "__init__")] = path
     return modules
 
 
-MODULES = _find_modules(SRC, IMAGING, CLI)
+MODULES = _find_modules(SRC, IMAGING, CLI) | _find_modules(CONSOLE, within=ROOT)
 
 
 def room_of(module: str) -> str:
@@ -104,6 +109,7 @@ def room_of(module: str) -> str:
         "adapters": "facematch.adapters.",
         "imaging": "imaging.",
         "cli": "facematch_cli.",
+        "console": "console.",
     }
     return next(
         chain(
@@ -152,12 +158,21 @@ def _may_cli(module: str) -> bool:
     )
 
 
+def _may_console(module: str) -> bool:
+    return (
+        _is_standard(module)
+        or _root(module) in CONSOLE_VENDORS | {"imaging", "facematch_cli", "console"}
+        or _root(module).startswith("mypy_boto3_")
+        or module in DOMAIN | CONSOLE_SHARES
+    )
+
+
 def _may_packages(module: str) -> bool:
     return _is_standard(module)
 
 
 def _may_wiring(module: str) -> bool:
-    return _root(module) not in {"local", "cli", "tests", "bench"}
+    return _root(module) not in {"local", "cli", "console", "tests", "bench"}
 
 
 RULES: dict[str, Rule] = {
@@ -166,6 +181,7 @@ RULES: dict[str, Rule] = {
     "adapters": _may_adapters,
     "imaging": _may_imaging,
     "cli": _may_cli,
+    "console": _may_console,
     "packages": _may_packages,
     "wiring": _may_wiring,
 }
@@ -202,7 +218,7 @@ def test_nothing_imports_what_is_local(folder: str) -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / folder).rglob("*.py")]
     imported = {_root(name) for source in sources for name in read_imports(source)}
 
-    assert imported & {"local", "tests", "bench"} == set()
+    assert imported & {"local", "console", "tests", "bench"} == set()
 
 
 def test_only_the_settings_read_the_environment() -> None:
@@ -246,6 +262,9 @@ def test_only_the_settings_read_the_environment() -> None:
         ("facematch_cli.main", "from facematch import bootstrap", "facematch.bootstrap"),
         ("facematch_cli.main", "from facematch.handlers import api", "facematch.handlers.api"),
         ("facematch_cli.main", "import local.stack", "local.stack"),
+        ("facematch_cli.main", "import console.server", "console.server"),
+        ("console.server", "from local.stack import run_stack", "local.stack"),
+        ("console.server", "from facematch import bootstrap", "facematch.bootstrap"),
     ],
 )
 def test_a_trespass_is_noticed(module: str, line: str, trespass: str) -> None:

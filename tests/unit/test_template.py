@@ -1,6 +1,8 @@
 """Holds what the local cloud ignores, and what must agree with the code."""
 
+import json
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,9 +11,11 @@ import pytest
 from facematch.adapters.web_identity import SIGNING_ALGORITHM, TOKEN_LIFETIME_S
 from facematch.handlers import api, compare, publish, sweep, uploads
 from facematch.regions import PROFILES, Region
+from tests.deployed import read_stack
 from tests.template import ROOT, read_template
 
 TEMPLATE = read_template()
+PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 FUNCTIONS = {
     name: resource["Properties"]
@@ -28,6 +32,22 @@ QUEUES = {
     for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::SQS::Queue"
 }
+KEY_ARN = "arn:aws:kms:ap-southeast-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+KEY = {"Ref": "KmsKeyArn"}
+OURS = "facematch/${AWS::StackName}"
+"""The namespace of our own metrics."""
+
+
+def find(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
+    """Return the properties of a stack's resources of one kind, by name."""
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in read_stack(**parameters).items()
+        if resource["Type"] == kind
+    }
+
+
+# Functions
 
 
 def test_every_function_has_a_handler_that_exists() -> None:
@@ -44,28 +64,138 @@ def test_the_functions_are_given_every_variable_that_the_settings_read_and_no_ot
     assert read - {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"} == ours
 
 
+def test_every_function_and_the_api_are_traced() -> None:
+    functions = find("AWS::Lambda::Function")
+    assert functions.keys() == FUNCTIONS.keys()
+    assert {function["TracingConfig"]["Mode"] for function in functions.values()} == {"Active"}
+    (stage,) = find("AWS::ApiGateway::Stage").values()
+    assert stage["TracingEnabled"] is True
+
+
+def test_no_function_takes_concurrency_from_the_account_for_itself() -> None:
+    for name, function in find("AWS::Lambda::Function").items():
+        assert "ReservedConcurrentExecutions" not in function, name
+
+
+def test_every_function_logs_into_a_group_of_its_own_that_ends_with_the_stack() -> None:
+    groups = {name: one for name, one in read_stack().items() if one["Type"] == "AWS::Logs::LogGroup"}
+    for name, function in find("AWS::Lambda::Function").items():
+        assert function["LoggingConfig"] == {"LogGroup": {"Ref": f"{name}Logs"}}
+        assert f"{name}Logs" in groups
+    for name, group in groups.items():
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
+        assert group["DeletionPolicy"] == group["UpdateReplacePolicy"] == "Delete", name
+
+
 @pytest.mark.parametrize("region", Region)
 def test_the_default_quota_of_each_region_is_the_providers(region: Region) -> None:
     name = "".join(word.capitalize() for word in region.split("-")) + "Qps"
-    assert TEMPLATE["Parameters"][name]["Default"] == PROFILES[region].default_qps
+    assert PARAMETERS[name]["Default"] == PROFILES[region].default_qps
+
+
+def test_the_choice_of_workers_is_mapped_number_by_number() -> None:
+    workers = {int(name): entry["Concurrency"] for name, entry in TEMPLATE["Mappings"]["Workers"].items()}
+    assert list(workers) == list(workers.values())
+    assert list(workers) == PARAMETERS["WorkerConcurrency"]["AllowedValues"]
+
+
+# What stays, and for how long
 
 
 def test_the_ledger_forgets_by_time_can_be_restored_and_is_kept_when_the_stack_goes() -> None:
-    ledger = RESOURCES["Ledger"]
+    ledger = read_stack()["Ledger"]
     properties = ledger["Properties"]
     assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["DeletionProtectionEnabled"] is True
     assert ledger["DeletionPolicy"] == ledger["UpdateReplacePolicy"] == "Retain"
 
 
-def test_photos_are_private_encrypted_and_do_not_stay() -> None:
-    properties = RESOURCES["Photos"]["Properties"]
-    assert all(properties["PublicAccessBlockConfiguration"].values())
-    assert len(properties["PublicAccessBlockConfiguration"]) == 4
-    assert "BucketEncryption" in properties
+def test_photos_are_private_and_do_not_outlast_their_days_nor_the_stack() -> None:
+    bucket = read_stack()["Photos"]
+    properties = bucket["Properties"]
+    assert list(properties["PublicAccessBlockConfiguration"].values()) == [True] * 4
+    assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert "VersioningConfiguration" not in properties
     (rule,) = properties["LifecycleConfiguration"]["Rules"]
     assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", {"Ref": "PhotoRetentionDays"})
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Delete"
+
+
+def test_photos_travel_encrypted_only() -> None:
+    (statement,) = find("AWS::S3::BucketPolicy")["PhotosPolicy"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statement["Resource"]) == 2
+
+
+def test_a_browser_may_only_post_photos() -> None:
+    (rule,) = find("AWS::S3::Bucket")["Photos"]["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["POST"]
+
+
+# Encryption
+
+
+def test_without_a_key_everything_is_encrypted_by_keys_that_aws_manages() -> None:
+    (rule,) = find("AWS::S3::Bucket")["Photos"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert find("AWS::DynamoDB::Table")["Ledger"]["SSESpecification"] == {"SSEEnabled": True}
+    for name, queue in find("AWS::SQS::Queue").items():
+        assert queue["SqsManagedSseEnabled"] is True, name
+    assert json.dumps(KEY) not in json.dumps(read_stack())
+
+
+def test_with_a_key_it_encrypts_bucket_ledger_every_queue_and_every_log() -> None:
+    (rule,) = find("AWS::S3::Bucket", KmsKeyArn=KEY_ARN)["Photos"]["BucketEncryption"][
+        "ServerSideEncryptionConfiguration"
+    ]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}
+    assert rule["BucketKeyEnabled"] is True
+    table = find("AWS::DynamoDB::Table", KmsKeyArn=KEY_ARN)["Ledger"]
+    assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}
+    for name, queue in find("AWS::SQS::Queue", KmsKeyArn=KEY_ARN).items():
+        assert queue["KmsMasterKeyId"] == KEY, name
+        assert "SqsManagedSseEnabled" not in queue, name
+    groups = find("AWS::Logs::LogGroup", KmsKeyArn=KEY_ARN, ApiAccessLogs="true")
+    assert len(groups) == len(FUNCTIONS) + 1
+    assert [group["KmsKeyId"] for group in groups.values()] == [KEY] * len(groups)
+
+
+def read_key_uses(function: str, **parameters: str) -> dict[str, set[str]]:
+    """Return for what services a function may use the key, by action."""
+    uses: dict[str, set[str]] = {}
+    for statement in read_statements(function, KmsKeyArn=KEY_ARN, **parameters):
+        if statement["Resource"] == KEY:
+            services = statement["Condition"]["StringEquals"]["kms:ViaService"]
+            uses[statement["Action"]] = {service["Fn::Sub"].partition(".")[0] for service in services}
+    return uses
+
+
+@pytest.mark.parametrize(
+    ("function", "decrypts", "encrypts"),
+    [
+        ("Uploads", {"dynamodb", "sqs"}, {"sqs"}),
+        ("Api", {"dynamodb", "s3", "secretsmanager", "sqs"}, {"s3", "sqs"}),
+        ("Compare", {"dynamodb", "s3", "secretsmanager", "sqs"}, {"sqs"}),
+        ("Publish", {"dynamodb", "sqs"}, {"sqs"}),
+        ("Sweep", {"dynamodb", "sqs"}, {"sqs"}),
+    ],
+)
+def test_a_function_may_use_the_key_only_by_way_of_the_services_that_it_uses(
+    function: str, decrypts: set[str], encrypts: set[str]
+) -> None:
+    assert read_key_uses(function) == {"kms:Decrypt": decrypts, "kms:GenerateDataKey": encrypts}
+
+
+@pytest.mark.parametrize("function", ["Api", "Compare"])
+def test_where_no_key_is_stored_no_secret_is_decrypted(function: str) -> None:
+    uses = read_key_uses(function, ProviderCredentials="federated")
+    assert "secretsmanager" not in uses["kms:Decrypt"]
+
+
+# Queues, and what is asynchronous
 
 
 def test_every_queue_that_feeds_a_function_has_dead_letters_and_outlasts_the_function() -> None:
@@ -78,9 +208,8 @@ def test_every_queue_that_feeds_a_function_has_dead_letters_and_outlasts_the_fun
                 assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_every_queue_is_encrypted_and_keeps_its_messages_as_long_as_can_be() -> None:
+def test_every_queue_keeps_its_messages_as_long_as_can_be() -> None:
     for name, queue in QUEUES.items():
-        assert queue["SqsManagedSseEnabled"] is True, name
         assert queue["MessageRetentionPeriod"] == 14 * 86_400, name
 
 
@@ -88,73 +217,248 @@ def test_the_outbox_wakes_publish_for_pending_records_only_and_loses_none() -> N
     outbox = FUNCTIONS["Publish"]["Events"]["Outbox"]["Properties"]
     (only,) = outbox["FilterCriteria"]["Filters"]
     assert only["Pattern"] == '{"dynamodb": {"NewImage": {"outbox": {"S": ["pending"]}}}}'
-    assert "OnFailure" in outbox["DestinationConfig"]
+    assert outbox["DestinationConfig"]["OnFailure"]["Destination"] == {"GetAtt": "OutboxDeadLetters.Arn"}
     stream_retention_s = 86_400
     assert outbox["MaximumRecordAgeInSeconds"] <= stream_retention_s / 2
 
 
-def test_the_choice_of_workers_is_mapped_number_by_number() -> None:
-    workers = {int(name): entry["Concurrency"] for name, entry in TEMPLATE["Mappings"]["Workers"].items()}
-    assert list(workers) == list(workers.values())
-    assert list(workers) == TEMPLATE["Parameters"]["WorkerConcurrency"]["AllowedValues"]
+def test_a_sweep_that_does_not_begin_or_fails_leaves_a_dead_letter() -> None:
+    letters = {"Fn::GetAtt": ["SweepDeadLetters", "Arn"]}
+    (rule,) = find("AWS::Events::Rule").values()
+    (target,) = rule["Targets"]
+    assert target["DeadLetterConfig"] == {"Arn": letters}
+    (invocation,) = find("AWS::Lambda::EventInvokeConfig").values()
+    assert invocation["DestinationConfig"] == {"OnFailure": {"Destination": letters}}
+    (statement,) = find("AWS::SQS::QueuePolicy")["SweepDeadLettersPolicy"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["SweepEveryFiveMinutes", "Arn"]}}
+    }
+
+
+def test_whatever_invokes_a_function_without_waiting_for_it_has_somewhere_to_leave_what_failed() -> None:
+    waiting = {"Api", "SQS"}
+    asynchronous = {
+        name: {event["Type"] for event in function["Events"].values()} - waiting
+        for name, function in FUNCTIONS.items()
+    }
+    assert {name for name, kinds in asynchronous.items() if kinds} == {"Publish", "Sweep"}
+
+
+# The API
 
 
 def test_the_api_answers_only_signed_requests() -> None:
     assert RESOURCES["RestApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
+    (rest_api,) = find("AWS::ApiGateway::RestApi").values()
+    methods = [method for path in rest_api["Body"]["paths"].values() for method in path.values()]
+    assert len(methods) == 4
+    assert [method["security"] for method in methods] == [[{"AWS_IAM": []}]] * 4
 
 
 def test_the_api_is_reached_in_its_own_region_and_not_by_way_of_an_edge() -> None:
     assert RESOURCES["RestApi"]["Properties"]["EndpointConfiguration"] == {"Type": "REGIONAL"}
 
 
-def test_every_dead_letter_queue_has_its_alarm() -> None:
-    watched = {
-        dimension["Value"]["GetAtt"].partition(".")[0]
-        for resource in RESOURCES.values()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-        for dimension in resource["Properties"].get("Dimensions", [])
-        if dimension["Name"] == "QueueName"
-        if resource["Properties"]["MetricName"] == "ApproximateNumberOfMessagesVisible"
+def test_the_api_is_limited_in_rate_and_burst_and_says_when_to_come_again() -> None:
+    (settings,) = RESOURCES["RestApi"]["Properties"]["MethodSettings"]
+    assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
+    assert settings["ThrottlingRateLimit"] == {"Ref": "ApiRateLimit"}
+    assert settings["ThrottlingBurstLimit"] == {"Ref": "ApiBurstLimit"}
+    throttled = RESOURCES["RestApi"]["Properties"]["GatewayResponses"]["THROTTLED"]
+    assert throttled["ResponseParameters"] == {"Headers": {"Retry-After": "'1'"}}
+    check_problem(throttled, 429, "too_many_requests")
+
+
+def test_a_request_that_is_too_large_is_told_the_other_way() -> None:
+    check_problem(
+        RESOURCES["RestApi"]["Properties"]["GatewayResponses"]["REQUEST_TOO_LARGE"], 413, "too_large"
+    )
+
+
+def check_problem(response: dict[str, Any], status: int, code: str) -> None:
+    problem = json.loads(response["ResponseTemplates"]["application/problem+json"])
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["type"] == f"urn:facematch:problem:{code}"
+
+
+def test_the_gateways_own_logs_hold_neither_bodies_nor_persons() -> None:
+    (stage,) = find("AWS::ApiGateway::Stage", ApiAccessLogs="true").values()
+    (settings,) = stage["MethodSettings"]
+    assert (settings["DataTraceEnabled"], settings["LoggingLevel"]) == (False, "OFF")
+    access = stage["AccessLogSetting"]
+    assert access["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
+    logged = set(re.findall(r"\$context\.([\w.]+)", access["Format"]))
+    assert logged == {
+        "error.responseType",
+        "httpMethod",
+        "integrationLatency",
+        "requestId",
+        "requestTime",
+        "resourcePath",
+        "responseLatency",
+        "responseLength",
+        "status",
+        "xrayTraceId",
     }
-    assert watched == {name for name in QUEUES if name.endswith("DeadLetters")}
+    assert json.loads(access["Format"]).keys() >= {"time", "request_id", "route", "status"}
 
 
-def read_statements(function: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return what a function is allowed, whichever branch of a condition allows it."""
-    for policy in function["Policies"]:
-        for statement in policy["Statement"]:
-            yield from statement["If"][1:] if "If" in statement else [statement]
+@pytest.mark.parametrize("parameter", [{}, {"ApiAccessLogs": "true", "LocalStack": "true"}], ids=str)
+def test_the_gateway_logs_only_where_that_is_wanted_and_can_be(parameter: dict[str, str]) -> None:
+    (stage,) = find("AWS::ApiGateway::Stage", **parameter).values()
+    assert "AccessLogSetting" not in stage
+    assert "AccessLogs" not in read_stack(**parameter)
 
 
-def test_no_statement_allows_every_action_or_resource() -> None:
-    for name, function in FUNCTIONS.items():
-        for statement in read_statements(function):
-            assert "*" not in str(statement["Action"]), name
-            # AWS has no resource to name there.
-            assert statement["Resource"] != "*" or statement["Action"] == "sts:GetWebIdentityToken", name
+def test_the_administrators_are_told_by_the_stage_which_no_version_keeps() -> None:
+    (stage,) = find("AWS::ApiGateway::Stage").values()
+    assert stage["Variables"].keys() == {"AdminPrincipals"} == {api.ADMINISTRATORS}
+    assert RESOURCES["RestApi"]["Properties"]["Variables"] == {"AdminPrincipals": {"Ref": "AdminPrincipals"}}
+    assert "AdminPrincipals" not in str(TEMPLATE["Globals"])
+    stage_variable_limit = 512
+    assert PARAMETERS["AdminPrincipals"]["MaxLength"] <= stage_variable_limit
 
 
-@pytest.mark.parametrize("action", ["secretsmanager:GetSecretValue", "sts:GetWebIdentityToken"])
-def test_only_those_that_call_the_provider_may_come_by_its_key(action: str) -> None:
-    allowed = {
-        name
-        for name, function in FUNCTIONS.items()
-        if action in [statement["Action"] for statement in read_statements(function)]
-    }
-    assert allowed == {"Api", "Compare"}
+# Permissions
 
 
-@pytest.mark.parametrize("name", ["Api", "Compare"])
-def test_a_token_is_for_the_provider_alone_short_lived_and_signed_as_the_code_asks(name: str) -> None:
-    statements = read_statements(FUNCTIONS[name])
+def read_statements(function: str, **parameters: str) -> Iterator[dict[str, Any]]:
+    """Return what a function's role allows."""
+    role = find("AWS::IAM::Role", **parameters)[f"{function}Role"]
+    for policy in role["Policies"]:
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def list_actions(statement: dict[str, Any]) -> list[str]:
+    action = statement["Action"]
+    return [action] if isinstance(action, str) else action
+
+
+def test_every_function_has_a_role_of_its_own_that_only_lambda_assumes() -> None:
+    roles = find("AWS::IAM::Role")
+    assert roles.keys() == {f"{name}Role" for name in FUNCTIONS}
+    for name, function in find("AWS::Lambda::Function").items():
+        assert function["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+    for role in roles.values():
+        assert "ManagedPolicyArns" not in role
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+@pytest.mark.parametrize("credentials", ["static", "federated"])
+@pytest.mark.parametrize("key", ["none", KEY_ARN], ids=["no key", "a key"])
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_statement_allows_every_action_or_resource(function: str, key: str, credentials: str) -> None:
+    # AWS has no resource to name there.
+    nameless = {"sts:GetWebIdentityToken", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+    for statement in read_statements(function, KmsKeyArn=key, ProviderCredentials=credentials):
+        assert "*" not in "".join(list_actions(statement))
+        assert statement["Resource"] != "*" or set(list_actions(statement)) <= nameless
+
+
+@pytest.mark.parametrize(
+    ("action", "credentials"),
+    [("secretsmanager:GetSecretValue", "static"), ("sts:GetWebIdentityToken", "federated")],
+)
+def test_only_those_that_call_the_provider_may_come_by_its_key(action: str, credentials: str) -> None:
+    for other in ("static", "federated"):
+        allowed = {
+            function
+            for function in FUNCTIONS
+            for statement in read_statements(function, ProviderCredentials=other)
+            if action in list_actions(statement)
+        }
+        assert allowed == ({"Api", "Compare"} if other == credentials else set())
+
+
+@pytest.mark.parametrize("function", ["Api", "Compare"])
+def test_a_token_is_for_the_provider_alone_short_lived_and_signed_as_the_code_asks(function: str) -> None:
+    statements = read_statements(function, ProviderCredentials="federated")
     (condition,) = (one["Condition"] for one in statements if one["Action"] == "sts:GetWebIdentityToken")
-    condition_name, in_the_cloud, _ = condition["If"]
-    assert condition_name == "InTheCloud"
-    assert in_the_cloud == {
+    assert condition == {
         "ForAllValues:StringEquals": {"sts:IdentityTokenAudience": [{"Ref": "ProviderOidcAudience"}]},
         "Null": {"sts:IdentityTokenAudience": "false"},
         "NumericLessThanEquals": {"sts:DurationSeconds": TOKEN_LIFETIME_S},
         "StringEquals": {"sts:SigningAlgorithm": SIGNING_ALGORITHM},
+    }
+
+
+# Parameters
+
+
+def test_every_parameter_is_described_bounded_and_stands_in_one_group() -> None:
+    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
+    for name, parameter in PARAMETERS.items():
+        assert parameter["Description"].endswith("."), name
+        bounds = {"MinValue", "MaxValue"} if parameter["Type"] == "Number" else {"AllowedPattern"}
+        assert "AllowedValues" in parameter or bounds <= parameter.keys(), name
+
+
+@pytest.mark.parametrize("name", [name for name, one in PARAMETERS.items() if "AllowedPattern" in one])
+def test_a_default_is_of_its_own_pattern(name: str) -> None:
+    parameter = PARAMETERS[name]
+    if "Default" in parameter:
+        assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"])
+
+
+ROLE = "arn:aws:iam::123456789012:role/support/kyc-desk"
+SESSION = "arn:aws:sts::123456789012:assumed-role/kyc-desk/ann"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AdminPrincipals", ROLE),
+        ("AdminPrincipals", f"{ROLE},{SESSION},arn:aws:iam::123456789012:user/ann"),
+        ("AdminPrincipals", "arn:aws-us-gov:iam::123456789012:root"),
+        ("KmsKeyArn", KEY_ARN),
+        ("KmsKeyArn", "arn:aws:kms:ap-east-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef"),
+        ("SingaporePriceUsd", "0.0015"),
+        ("ProviderEndpoints", "hong-kong.public=127.0.0.1:4580,malaysia.internal=localhost:1"),
+    ],
+)
+def test_a_parameter_takes_what_it_is_for(name: str, value: str) -> None:
+    assert re.fullmatch(PARAMETERS[name]["AllowedPattern"], value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AdminPrincipals", ""),
+        ("AdminPrincipals", "*"),
+        ("AdminPrincipals", "123456789012"),
+        ("AdminPrincipals", "arn:aws:iam::123456789012:role/*"),
+        ("AdminPrincipals", f"{ROLE}, {ROLE}"),
+        ("AdminPrincipals", f"{ROLE},"),
+        ("AdminPrincipals", "arn:aws:s3:::bucket"),
+        ("KmsKeyArn", "alias/facematch"),
+        ("KmsKeyArn", "arn:aws:kms:ap-east-1:123456789012:alias/facematch"),
+        ("KmsKeyArn", "*"),
+        ("SingaporePriceUsd", "-1"),
+        ("SingaporePriceUsd", "free"),
+        ("ProviderEndpoints", "https://collector.example"),
+        ("ProviderEndpoints", ""),
+    ],
+)
+def test_a_parameter_refuses_what_it_is_not_for(name: str, value: str) -> None:
+    assert re.fullmatch(PARAMETERS[name]["AllowedPattern"], value) is None
+
+
+def test_a_stack_outside_the_jurisdictions_must_name_its_own() -> None:
+    rule = TEMPLATE["Rules"]["OutsideTheJurisdictionsAStackNamesThem"]
+    (contains,) = rule["RuleCondition"]["Not"]
+    home, aws_region = contains["Contains"]
+    assert set(home) == {profile.aws_region for profile in PROFILES.values()}
+    assert aws_region == {"Ref": "AWS::Region"}
+    (assertion,) = rule["Assertions"]
+    (both,) = assertion["Assert"]["Not"]
+    assert both == {
+        "And": [
+            {"Equals": [{"Ref": "DefaultRegion"}, "auto"]},
+            {"Equals": [{"Ref": "AllowedRegions"}, "auto"]},
+        ]
     }
 
 
@@ -163,12 +467,12 @@ def list_settings() -> set[str]:
     variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     text = str(list(variables.values()))
     named = set(re.findall(r"\$\{(\w+)\}", text)) | set(re.findall(r"'Ref': '(\w+)'", text))
-    return named & set(TEMPLATE["Parameters"])
+    return named & set(PARAMETERS)
 
 
 def measure_longest(name: str) -> int:
     """Return how long a parameter's text can be; a score may have three decimals."""
-    parameter = TEMPLATE["Parameters"][name]
+    parameter = PARAMETERS[name]
     if "AllowedValues" in parameter:
         return max(len(str(value)) for value in parameter["AllowedValues"])
     if parameter["Type"] == "Number":
@@ -199,20 +503,133 @@ def test_what_a_version_is_published_for_fits_into_its_description() -> None:
     longest_key = max(
         int(limit)
         for name in ("ProviderSecretArn", "ProviderRoleArn")
-        for limit in re.findall(r"\{1,(\d+)\}", TEMPLATE["Parameters"][name]["AllowedPattern"])
+        for limit in re.findall(r"\{1,(\d+)\}", PARAMETERS[name]["AllowedPattern"])
     )
     lambda_limit = 256
     assert sum(measure_longest(name) + 1 for name in names) + longest_key <= lambda_limit
 
 
-def test_every_metric_of_ours_that_an_alarm_watches_is_counted_by_the_code() -> None:
+# Alarms and dashboard
+
+
+def list_alarms() -> dict[str, dict[str, Any]]:
+    return find("AWS::CloudWatch::Alarm")
+
+
+def list_watched_metrics() -> Iterator[tuple[str, str]]:
+    """Yield the namespace and name of each metric that an alarm watches."""
+    for alarm in list_alarms().values():
+        metrics = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one]
+        for metric in metrics or [alarm]:
+            namespace = metric["Namespace"]
+            yield namespace["Fn::Sub"] if isinstance(namespace, dict) else namespace, metric["MetricName"]
+
+
+def read_dashboard() -> list[dict[str, Any]]:
+    """Return the dashboard's widgets; what CloudFormation fills in stands as it is."""
+    (dashboard,) = find("AWS::CloudWatch::Dashboard").values()
+    widgets: list[dict[str, Any]] = json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]
+    return [widget["properties"] for widget in widgets]
+
+
+def list_shown_metrics() -> Iterator[tuple[str, str]]:
+    """Yield the namespace and name of each metric on the dashboard, searched-for ones included."""
+    for widget in read_dashboard():
+        for metric in widget["metrics"]:
+            if isinstance(metric[0], str):
+                yield metric[0], metric[1]
+                continue
+            (search,) = re.findall(
+                r"SEARCH\('\{\"(.+?)\",region,service\} MetricName=(.+?)'", metric[0]["expression"]
+            )
+            yield from ((search[0], name) for name in re.findall(r'"([A-Z]\w+)"', search[1]))
+
+
+def test_every_dead_letter_queue_has_its_alarm() -> None:
+    watched = {
+        dimension["Value"]["Fn::GetAtt"][0]
+        for alarm in list_alarms().values()
+        for dimension in alarm.get("Dimensions", [])
+        if dimension["Name"] == "QueueName"
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    }
+    assert watched == {name for name in QUEUES if name.endswith("DeadLetters")}
+
+
+def test_every_metric_of_ours_that_is_watched_or_shown_is_counted_by_the_code() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "src/facematch/handlers").glob("*.py"))
-    watched = re.findall(r"Namespace: facematch\n\s+MetricName: (\w+)", (ROOT / "template.yaml").read_text())
-    assert len(watched) == 7
-    assert [name for name in watched if f'"{name}"' not in sources] == []
+    named = {*list_watched_metrics(), *list_shown_metrics()}
+    ours = {name for namespace, name in named if namespace == OURS}
+    assert len(ours) > 20
+    assert [name for name in sorted(ours) if f'"{name}"' not in sources] == []
+    assert {namespace for namespace, _ in named} == {OURS, "AWS/ApiGateway", "AWS/Lambda", "AWS/SQS"}
+
+
+def test_the_functions_count_in_a_namespace_of_their_own_stack() -> None:
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == {"Sub": OURS}
+
+
+def test_every_step_that_is_counted_is_shown() -> None:
+    source = (ROOT / "src/facematch/handlers/telemetry.py").read_text()
+    counted = set(re.findall(r'"([A-Z]\w+Duration)"', source))
+    assert len(counted) == 8
+    assert counted <= {name for _, name in list_shown_metrics()}
+
+
+@pytest.mark.parametrize("region", Region)
+def test_the_dashboard_shows_what_each_region_costs(region: Region) -> None:
+    name = "".join(word.capitalize() for word in region.split("-")) + "PriceUsd"
+    expressions = [
+        metric[0]["expression"]
+        for widget in read_dashboard()
+        for metric in widget["metrics"]
+        if isinstance(metric[0], dict) and metric[0].get("label") == region
+    ]
+    (expression,) = expressions
+    assert f'region="{region}"' in expression
+    assert expression.endswith(f" * ${{{name}}}")
 
 
 def test_every_alarm_goes_to_the_topic() -> None:
-    alarms = [one for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
-    actions = {"If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
-    assert [one["Properties"]["AlarmActions"] for one in alarms] == [actions] * len(alarms)
+    topic = "arn:aws:sns:ap-southeast-1:123456789012:alarms"
+    with_topic = find("AWS::CloudWatch::Alarm", AlarmTopicArn=topic)
+    actions = [alarm["AlarmActions"] for alarm in with_topic.values()]
+    assert actions == [[{"Ref": "AlarmTopicArn"}]] * len(with_topic)
+    assert [name for name, alarm in list_alarms().items() if "AlarmActions" in alarm] == []
+
+
+# What others see of a stack
+
+
+def test_what_other_stacks_may_import_is_named_by_its_output_and_told_in_the_readme() -> None:
+    exported = {name: one["Export"]["Name"] for name, one in TEMPLATE["Outputs"].items() if "Export" in one}
+    assert exported.keys() >= {
+        "ApiUrl",
+        "Bucket",
+        "ResultsQueueArn",
+        "ResultsQueueKeyArn",
+        "ResultsQueueUrl",
+        "Table",
+    }
+    assert exported == {name: {"Sub": f"${{AWS::StackName}}-{name}"} for name in exported}
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in exported if f"`{name}`" not in readme] == []
+
+
+def test_a_deployment_tags_all_that_it_makes() -> None:
+    deployment = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]["deploy"]["parameters"]
+    assert deployment["tags"] == "application=facematch data-classification=biometric"
+
+
+def test_every_check_that_a_reviewers_tool_skips_says_why_beside_its_resource() -> None:
+    by_resource = [
+        (skip["id"], skip["comment"])
+        for resource in RESOURCES.values()
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+    ]
+    by_comment = re.findall(r"# checkov:skip=(\w+):?(.*)", (ROOT / "template.yaml").read_text())
+    assert len(by_comment) == 4 * len(FUNCTIONS)
+    for check, reason in by_resource + by_comment:
+        assert re.fullmatch(r"CKV2?_AWS_\d+", check)
+        assert reason.endswith("."), check

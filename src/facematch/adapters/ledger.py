@@ -369,6 +369,9 @@ class DynamoDbLedger:
                     ":expires": self._expiry(now_ms),
                 },
             )
+        # A digest of what an `Idempotency-Key` came with is of a person, too.
+        with _translated():
+            self.client.delete_item(TableName=self.table, Key=_serialise({"pk": _REQUEST + comparison_id}))
 
     def _get(self, key: str) -> Item | None:
         with _translated():

@@ -24,11 +24,12 @@ from facematch.handlers.api_schema import (
     view_comparison,
     view_uploads,
 )
+from facematch.handlers.principals import name_principal, parse_principals
 from facematch.handlers.problems import answer_error, answer_problem, answer_validation
 from facematch.handlers.start import end_start
 from facematch.handlers.telemetry import count, describe_error, logger, metrics
 from facematch.quota import INTERACTIVE_HORIZON_S
-from facematch.request_comparison import ComparisonRequest
+from facematch.request_comparison import Caller, ComparisonRequest
 from facematch.verdict import Bounds, Role
 
 app = APIGatewayRestResolver(enable_validation=True)
@@ -37,17 +38,21 @@ _ANSWER_TIME_S: Final = 10.0
 """How long a caller waits for a slot and for repeated calls; the last call may time out after that."""
 _IDEMPOTENCY_KEY_LIMIT: Final = 255
 _RETRY_AFTER_S: Final = 2
+ADMINISTRATORS: Final = "AdminPrincipals"
+"""The stage's variable of that name: a stage has its change at once, a published version never."""
 
 _PROBLEMS: Final[dict[int, Any]] = {
     status: {"description": phrase, "content": {"application/problem+json": {"model": Problem}}}
     for status, phrase in (
         (400, "The request is not of the schema, or names something unknown."),
-        (403, "The region is not allowed here, or the request is not signed."),
+        (403, "The region is not allowed here, the upload key is another's, or the request is not signed."),
         (404, "There is no such comparison, or it is another caller's."),
         (410, "The comparison was erased."),
         (413, "A photo is too large."),
         (415, "The body is declared as something other than JSON."),
         (422, "A photo can't be used, or an Idempotency-Key came with another body."),
+        (429, "More requests came than the stack lets in; `Retry-After` says when to come again."),
+        (503, "The provider is failing at the moment; `Retry-After` says when to come again."),
     )
 }
 
@@ -137,7 +142,9 @@ def erase_comparison(comparison_id: Annotated[str, Path()]) -> Response[str]:
 def create_uploads(body: Annotated[UploadsBody, Body()]) -> Response[str]:
     """Answer with two presigned forms."""
     content_types = {Role.SOURCE: body.source.content_type, Role.TARGET: body.target.content_type}
-    uploads = bootstrap.upload_desk().issue(content_types, region=body.region, pair_id=body.pair_id)
+    uploads = bootstrap.upload_desk().issue(
+        _caller().arn, content_types, region=body.region, pair_id=body.pair_id
+    )
     return _answer_json(HTTPStatus.CREATED, view_uploads(uploads))
 
 
@@ -180,13 +187,14 @@ def _on_fault(error: Exception) -> Response[str]:
     )
 
 
-def _caller() -> str:
-    """Return the principal that signed the request: of an assumed role the role, whatever the session."""
+def _caller() -> Caller:
+    """Return who signed the request; the stage tells who of them may see everything."""
     arn: str = app.current_event.request_context.identity.user_arn or ""
     if not arn:
         raise FacematchError("unknown_caller", "The request is not signed by a known principal.")
-    head, separator, role = arn.partition(":assumed-role/")
-    return f"{head}{separator}{role.partition('/')[0]}"
+    principal = name_principal(arn)
+    administrators = parse_principals(app.current_event.stage_variables.get(ADMINISTRATORS, ""))
+    return Caller(principal, is_administrator=principal in administrators)
 
 
 def _choose_options(body: ComparisonBody) -> Options:

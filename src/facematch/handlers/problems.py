@@ -23,6 +23,7 @@ PROBLEM_TYPE: Final = "application/problem+json"
 _STATUSES_BY_CODE: Final = {
     "region_not_allowed": HTTPStatus.FORBIDDEN,
     "unknown_caller": HTTPStatus.FORBIDDEN,
+    "foreign_upload_key": HTTPStatus.FORBIDDEN,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "photo_not_found": HTTPStatus.UNPROCESSABLE_ENTITY,
     "comparison_erased": HTTPStatus.GONE,

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
 from facematch.handlers.start import end_start
-from facematch.handlers.telemetry import count, logger, metrics, work_through
+from facematch.handlers.telemetry import count, count_result, logger, metrics, work_through
 
 _COMPARISON: Final = "comparison#"
 
@@ -24,8 +24,10 @@ def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureR
 def _publish(record: DynamoDBRecord) -> None:
     keys = record.dynamodb.keys if record.dynamodb else {}
     key: str = keys["pk"]
-    if bootstrap.result_publisher().publish(key.removeprefix(_COMPARISON)):
+    comparison = bootstrap.result_publisher().publish(key.removeprefix(_COMPARISON))
+    if comparison is not None:
         count("ResultsPublished")
+        count_result(comparison)
 
 
 end_start(bootstrap.result_publisher)

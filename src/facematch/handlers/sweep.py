@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
 from facematch.handlers.start import end_start
-from facematch.handlers.telemetry import count, describe_error, logger, metrics
+from facematch.handlers.telemetry import count, count_result, describe_error, logger, metrics
 
 _CLOSING_TIME_MS: Final = 10_000
 
@@ -19,7 +19,10 @@ def handle(_event: dict[str, Any], context: LambdaContext) -> None:
     published, failures = 0, list[str]()
     for comparison_id in sweeper.find_due():
         try:
-            published += sweeper.publisher.publish(comparison_id) is not None
+            comparison = sweeper.publisher.publish(comparison_id)
+            if comparison is not None:
+                published += 1
+                count_result(comparison)
         except Exception as error:  # noqa: BLE001 - what stops one comparison does not stop the others
             failures.append(describe_error(error))
         if context.get_remaining_time_in_millis() < _CLOSING_TIME_MS:

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from facematch.comparison import Attempt, Outcome
+from facematch.comparison import Attempt, Comparison, Outcome
 from facematch.errors import FacematchError
 from facematch.regions import Region
+from facematch.verdict import Decision
 
 logger = Logger()
 metrics = Metrics()
@@ -40,6 +41,52 @@ _ATTEMPTS: Final = {
     Outcome.THROTTLED: "CallsThrottled",
     Outcome.UNKNOWN: "CallsUnknown",
     Outcome.UNSENT: "CallsUnsent",
+}
+
+
+def count_result(comparison: Comparison) -> None:
+    """Count a verdict that has left, by its region: with its score, its calls, and where its time went.
+
+    Each comparison's metrics are a line of their own, for those of a batch may be of several regions.
+    """
+    ending = comparison.ending
+    if ending is None:
+        return
+    figures = EphemeralMetrics()
+    # A key of the bucket may name any region: each would be a metric that is billed.
+    figures.add_dimension("region", comparison.region if comparison.region in set(Region) else "unknown")
+    figures.add_metric(_VERDICTS[ending.verdict.decision], MetricUnit.Count, 1)
+    if ending.verdict.score is not None:
+        figures.add_metric("Score", MetricUnit.NoUnit, ending.verdict.score)
+    billed = sum(attempt.code == _SUCCESS for attempt in comparison.attempts)
+    unknown = sum(attempt.outcome is Outcome.UNKNOWN for attempt in comparison.attempts)
+    figures.add_metric("CallsBilled", MetricUnit.Count, billed)
+    figures.add_metric("CallsPerhapsBilled", MetricUnit.Count, unknown)
+    for step, metric in _STEPS.items():
+        if step in ending.timings_ms:
+            figures.add_metric(metric, MetricUnit.Milliseconds, ending.timings_ms[step])
+    total_ms = max(ending.ended_at_ms - comparison.created_at_ms, 0)
+    figures.add_metric("TotalDuration", MetricUnit.Milliseconds, total_ms)
+    figures.flush_metrics()
+
+
+_SUCCESS: Final = "Success"
+"""The provider's code of a call that is billed. Source: the vendor's billing page."""
+_VERDICTS: Final = {
+    Decision.MATCH: "VerdictsMatch",
+    Decision.NO_MATCH: "VerdictsNoMatch",
+    Decision.REVIEW: "VerdictsReview",
+    Decision.PHOTO_REJECTED: "VerdictsPhotoRejected",
+    Decision.FAILED: "VerdictsFailed",
+}
+_STEPS: Final = {
+    "wait_for_worker": "WaitForWorkerDuration",
+    "read": "ReadDuration",
+    "prepare": "PrepareDuration",
+    "connect": "ConnectDuration",
+    "wait_for_slot": "WaitForSlotDuration",
+    "call": "CallDuration",
+    "back_off": "BackOffDuration",
 }
 
 

@@ -36,7 +36,7 @@ from facematch.publish_result import ResultPublisher
 from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
 from facematch.receive_photo import PhotoIntake
 from facematch.regions import Region
-from facematch.request_comparison import ComparisonDesk, ComparisonRequest
+from facematch.request_comparison import Caller, ComparisonDesk, ComparisonRequest
 from facematch.verdict import Role
 from tests.factories import CALLER, make_answer, make_portrait
 from tests.fakes.world import EVENT_SOURCE, World, make_world
@@ -246,7 +246,7 @@ def test_a_pair_of_the_bucket_takes_what_the_model_counts() -> None:
 def test_a_pair_of_the_api_takes_what_the_model_counts() -> None:
     with run_metered_stack() as stack:
         request = ComparisonRequest(
-            caller=CALLER,
+            caller=Caller(CALLER),
             photos={role: InlinePhoto(make_portrait(role)) for role in Role},
             options=stack.world.options,
             idempotency_key="4711",

@@ -182,6 +182,9 @@ def test_call_log_is_filtered_and_cleared(singapore: str, control: ControlClient
     assert len(control.calls("?region=singapore")) == 1
     assert control.calls("?region=malaysia") == []
     assert control.ask("GET", "/calls?region=mars").http_status == 400
+    compare(singapore)
+    assert control.calls("?last=1") == control.calls()[-1:]
+    assert control.ask("GET", "/calls?last=few").http_status == 400
     assert control.ask("DELETE", "/calls").http_status == 204
     assert control.calls() == []
 

@@ -129,6 +129,11 @@ def change_caller(event: Event, arn: str) -> Event:
     return changed
 
 
+def let_see_all(event: Event, *arns: str) -> Event:
+    """Return a request to a stack whose administrators are those principals."""
+    return {**event, "stageVariables": {"AdminPrincipals": ",".join(arns)}}
+
+
 def aim_at(event: Event, comparison_id: str) -> Event:
     """Return a recorded request for one comparison, for another one."""
     recorded = event["pathParameters"]["comparison_id"]

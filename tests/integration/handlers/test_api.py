@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from facematch.comparison import Outcome, State
+from facematch.inbox import make_folder, make_inbox_key
 from facematch.verdict import Role
 from tests.events import Event, load_event
 from tests.integration.emulator.clients import ControlClient
@@ -21,6 +22,7 @@ from tests.integration.handlers.functions import (
     invoke,
     land,
     land_pair,
+    let_see_all,
     publish_waiting,
 )
 from tests.integration.handlers.photos import (
@@ -35,6 +37,8 @@ from tests.integration.handlers.schema import check_result_event
 
 pytestmark = pytest.mark.usefixtures("cloud")
 
+ME = "arn:aws:iam::123456789012:root"
+"""Who signed the recorded requests."""
 SOMEONE_ELSE = "arn:aws:iam::123456789012:user/someone-else"
 URL = "https://photos.example.com/a.jpg"
 
@@ -161,9 +165,17 @@ def test_role_stays_one_caller_whatever_its_session(cloud: Cloud) -> None:
     assert cloud.the_comparison().caller == role
 
 
+def land_my_pair(cloud: Cloud) -> tuple[dict[str, Any], list[Event]]:
+    """Upload a pair by tickets; return it as the fields of a request, and the bucket's events."""
+    tickets = ask(ask_for_uploads()).body
+    keys = {role: tickets[role.value]["key"] for role in Role}
+    photos = {Role.SOURCE: PERSON, Role.TARGET: SAME_PERSON}
+    events = [land(cloud, role, photos[role], key.rpartition("/")[0]) for role, key in keys.items()]
+    return {role.value: {"upload_key": key} for role, key in keys.items()}, events
+
+
 def test_uploaded_pair_compares_once_by_api_and_bucket(cloud: Cloud, provider: ControlClient) -> None:
-    events = [land(cloud, Role.SOURCE, PERSON), land(cloud, Role.TARGET, SAME_PERSON)]
-    uploads = {role.value: {"upload_key": f"inbox/singapore/pair-1/{role}.jpg"} for role in Role}
+    uploads, events = land_my_pair(cloud)
 
     answer = ask(change_body(ask_now(), **uploads))
     for event in events:
@@ -226,6 +238,10 @@ def test_bad_photo_is_refused_and_unbilled(
 PHOTO = to_base64(PERSON)
 
 
+def make_key(owner: str | None) -> str:
+    return make_inbox_key("singapore", "pair-1", Role.SOURCE, "jpg", owner)
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -250,9 +266,11 @@ PHOTO = to_base64(PERSON)
         ({"match_from": 101}, (400, "invalid_field", "match_from")),
         ({"match_from": "high"}, (400, "invalid_field", "match_from")),
         ({"source": {"upload_key": "elsewhere.jpg"}}, (400, "invalid_upload_key", "source.upload_key")),
+        ({"source": {"upload_key": make_key(ME)}}, (422, "photo_not_found", "source.upload_key")),
+        ({"source": {"upload_key": make_key(None)}}, (403, "foreign_upload_key", "source.upload_key")),
         (
-            {"source": {"upload_key": "inbox/singapore/pair-1/source.jpg"}},
-            (422, "photo_not_found", "source.upload_key"),
+            {"target": {"upload_key": make_key(SOMEONE_ELSE)}},
+            (403, "foreign_upload_key", "target.upload_key"),
         ),
         ({"source": {"upload_key": "inbox/malaysia/pair-1/source.jpg"}}, (400, "region_mismatch", "region")),
     ],
@@ -391,12 +409,55 @@ def test_comparison_of_another_caller_is_not_found() -> None:
     assert ask(read(comparison_id)).status == 200
 
 
-def test_comparison_from_the_bucket_can_be_read(cloud: Cloud) -> None:
+def test_comparison_from_the_bucket_is_for_administrators_alone(cloud: Cloud) -> None:
     land_pair(cloud, PERSON, SAME_PERSON)
+    comparison_id = cloud.the_comparison().id
 
-    answer = ask(read(cloud.the_comparison().id))
+    for event in (read(comparison_id), erase(comparison_id)):
+        for others in ("none", SOMEONE_ELSE, f"{ME}s"):
+            check_problem(ask(let_see_all(event, others)), 404, "comparison_not_found")
+    answer = ask(let_see_all(read(comparison_id), SOMEONE_ELSE, ME))
 
     assert (answer.status, answer.body["state"], answer.body["pair_id"]) == (200, "registered", "pair-1")
+    assert ask(let_see_all(erase(comparison_id), ME)).status == 204
+    assert cloud.list_keys() == []
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "arn:aws:iam::123456789012:role/kyc-desk",
+        "arn:aws:iam::123456789012:role/a/path/kyc-desk",
+        "arn:aws:sts::123456789012:assumed-role/kyc-desk",
+        "arn:aws:sts::123456789012:assumed-role/kyc-desk/someone-else",
+    ],
+)
+def test_administrator_is_a_role_in_any_spelling_whatever_its_session(named: str) -> None:
+    comparison_id = ask(ask_now()).body["id"]
+    session = "arn:aws:sts::123456789012:assumed-role/kyc-desk/ann"
+
+    seen = ask(let_see_all(change_caller(read(comparison_id), session), named))
+    other_account = session.replace("123456789012", "210987654321")
+    unseen = ask(let_see_all(change_caller(read(comparison_id), other_account), named))
+
+    assert seen.status == 200
+    check_problem(unseen, 404, "comparison_not_found")
+
+
+def test_pair_that_came_by_tickets_is_its_callers_even_if_only_the_bucket_tells_of_it(cloud: Cloud) -> None:
+    _, events = land_my_pair(cloud)
+    for event in events:
+        assert failed_records(invoke("uploads", event)) == []
+    assert compare_waiting(cloud) == []
+    comparison = cloud.the_comparison()
+
+    (event,) = publish_waiting(cloud)
+    answer = ask(read(comparison.id))
+
+    assert comparison.caller == ME
+    assert (event["subject"], event["data"]) == ("pair-1", answer.body["result"])
+    check_problem(ask(change_caller(read(comparison.id), SOMEONE_ELSE)), 404, "comparison_not_found")
+    assert cloud.list_keys() == []
 
 
 def test_erased_comparison_is_gone_with_its_photos(cloud: Cloud) -> None:
@@ -443,10 +504,53 @@ def test_key_of_an_erased_comparison_is_gone_too(cloud: Cloud, provider: Control
     assert cloud.list_keys() == []
 
 
+def test_tombstone_holds_nothing_of_a_person(cloud: Cloud) -> None:
+    asked = change_body(ask_with_key(), pair_id="passport-123", source={"url": f"{URL}?name=ann"})
+    comparison_id = ask(asked).body["id"]
+    publish_waiting(cloud)
+
+    assert ask(erase(comparison_id)).status == 204
+
+    (tombstone,) = (item for item in cloud.list_items() if item["pk"]["S"] == f"comparison#{comparison_id}")
+    assert tombstone.keys() == {
+        "attempts",
+        "created_at_ms",
+        "ending",
+        "expires_at",
+        "id",
+        "kind",
+        "options",
+        "origin",
+        "outbox",
+        "pending_since_ms",
+        "photos",
+        "pk",
+        "published_at_ms",
+        "region",
+        "state",
+    }
+    assert tombstone["photos"] == {"M": {}}
+    assert tombstone["ending"]["M"]["verdict"]["M"]["score"] == {"NULL": True}
+    kept = json.dumps(cloud.list_items())
+    assert [told for told in ("passport-123", "ann", ME, URL, "fingerprint") if told in kept] == []
+
+
+def test_erased_pair_of_a_caller_leaves_no_trace_of_who_it_was(cloud: Cloud) -> None:
+    _, events = land_my_pair(cloud)
+    for event in events:
+        assert failed_records(invoke("uploads", event)) == []
+
+    assert ask(erase(cloud.the_comparison().id)).status == 204
+
+    kept = json.dumps(cloud.list_items())
+    assert [told for told in ("pair-1", "caller=", ME) if told in kept] == []
+    assert cloud.list_keys() == []
+
+
 def test_erased_pair_of_the_bucket_is_gone_too(cloud: Cloud) -> None:
     land_pair(cloud, PERSON, SAME_PERSON)
 
-    assert ask(erase(cloud.the_comparison().id)).status == 204
+    assert ask(let_see_all(erase(cloud.the_comparison().id), ME)).status == 204
 
     assert cloud.list_keys() == []
 
@@ -459,9 +563,11 @@ def test_uploads_are_two_forms_for_the_inbox() -> None:
 
     assert answer.status == 201
     assert (answer.body["region"], answer.body["pair_id"]) == ("singapore", "pair-1")
+    folder = make_folder("pair-1", ME)
     for role in Role:
         form = answer.body[role.value]
-        assert form["key"] == form["fields"]["key"] == f"inbox/singapore/pair-1/{role}.jpg"
+        assert form["key"] == form["fields"]["key"] == f"inbox/singapore/{folder}/{role}.jpg"
+        assert form["fields"]["Content-Type"] == "image/jpeg"
         policy = json.loads(base64.b64decode(form["fields"]["policy"]))
         assert ["content-length-range", 1, 20_000_000] in policy["conditions"]
         assert {"Content-Type": "image/jpeg"} in policy["conditions"]

@@ -1,7 +1,11 @@
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from facematch.comparison import Comparison, Origin, Outcome, PhotoKind, State, StoredPhoto
 from facematch.verdict import Role
@@ -290,3 +294,22 @@ def test_logs_tell_kinds_of_errors_and_nothing_of_what_was_sent(
     assert "JSONDecodeError" in told
     assert "Jane Doe" not in told
     assert to_base64(PERSON)[:32] not in told
+
+
+def test_photos_are_worked_on_in_memory_alone(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = BytesIO()
+    Image.open(BytesIO(PERSON)).convert("CMYK").resize((1500, 2000)).save(scan, "TIFF")
+    land_pair(cloud, PERSON, scan.getvalue())
+    # A temporary file can't be made, and any other would be found.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    monkeypatch.chdir(tmp_path)
+
+    assert compare_waiting(cloud) == []
+
+    comparison = cloud.the_comparison()
+    assert comparison.state is State.COMPLETED
+    assert comparison.ending is not None
+    assert comparison.ending.photos[Role.TARGET]["source_format"] == "TIFF"
+    assert list(tmp_path.iterdir()) == []

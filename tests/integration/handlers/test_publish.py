@@ -53,13 +53,16 @@ def test_ended_comparison_leaves_as_one_event(cloud: Cloud) -> None:
     assert cloud.list_keys() == []
 
 
-def test_stream_that_tells_it_three_times_gets_one_event(cloud: Cloud) -> None:
+def test_stream_that_tells_it_three_times_gets_one_event_and_counts_one_verdict(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     event = end_recorded(cloud)
 
     for _ in range(3):
         assert failed_records(invoke("publish", event)) == []
 
     assert len(list_results(cloud)) == 1
+    assert capsys.readouterr().out.count('"VerdictsMatch":[1.0]') == 1
 
 
 def test_only_the_bad_record_of_a_batch_fails(cloud: Cloud) -> None:

@@ -39,13 +39,16 @@ def test_what_the_stream_left_leaves_by_the_sweep_the_oldest_first(cloud: Cloud)
         check_result_event(event)
 
 
-def test_what_was_swept_is_not_swept_again(cloud: Cloud) -> None:
+def test_what_was_swept_is_neither_swept_nor_counted_again(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     end_long_ago(cloud, "a" * 26)
 
     sweep()
     sweep()
 
     assert len(list_results(cloud)) == 1
+    assert capsys.readouterr().out.count('"VerdictsMatch":[1.0]') == 1
 
 
 def test_what_has_just_ended_is_left_to_the_stream(cloud: Cloud) -> None:

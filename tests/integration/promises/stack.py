@@ -22,7 +22,7 @@ from facematch.ports import ArrivedPhoto, Ledger
 from facematch.prepare_photos import PhotoPreparer
 from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
 from facematch.regions import Region
-from facematch.request_comparison import ComparisonRequest
+from facematch.request_comparison import Caller, ComparisonRequest
 from facematch.sweep_outbox import SWEPT_AFTER_S, OutboxSweeper
 from facematch.verdict import Role
 from imaging import Limits, NormalisedPhoto, normalise
@@ -42,6 +42,9 @@ from tests.integration.promises.surroundings import (
     Queue,
     succeed,
 )
+
+_CALLER = Caller(CALLER, is_administrator=True)
+"""Asks for and erases what comes through the bucket as well."""
 
 REGION: Final = "singapore"
 PAIR_DEADLINE_S: Final = 1000
@@ -180,7 +183,7 @@ class Stack:
 
     def erase(self, comparison_id: str) -> Task:
         self.model.erased.add(comparison_id)
-        return self._answer(lambda wiring: wiring.desk.erase(comparison_id, CALLER))
+        return self._answer(lambda wiring: wiring.desk.erase(comparison_id, _CALLER))
 
     # Rest.
 
@@ -311,5 +314,5 @@ def make_request(key: str, *, uploaded: str | None = None) -> ComparisonRequest:
         for role in Role
     }
     return ComparisonRequest(
-        caller=CALLER, photos=photos, options=Options(), region=REGION, idempotency_key=key
+        caller=_CALLER, photos=photos, options=Options(), region=REGION, idempotency_key=key
     )

@@ -1,0 +1,1 @@
+"""The console: one page in the browser, beside a stack."""

@@ -1,0 +1,157 @@
+"""The provider's emulator beside a local stack: its calls, and the scenarios that the page switches."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import ClientSession
+
+from facematch_cli.stack import STACK_FILE
+
+_COMPARISON: Final = "FaceCompare"
+_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A scenario that the page switches; `fields` are the emulator's own words for it."""
+
+    id: str
+    title: str
+    told: str
+    fields: Mapping[str, Any]
+
+
+SWITCHES: Final = (
+    Switch(
+        "no-face",
+        "No face",
+        "No face is found. The pair ends at once: photo rejected.",
+        {"effect": "refuse", "code": "NoFaceDetected"},
+    ),
+    Switch(
+        "throttled",
+        "Throttled",
+        "Too many calls, it says. All of the region wait a second, again and again; nothing is lost.",
+        {"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": 1000},
+    ),
+    Switch(
+        "outage",
+        "Outage",
+        "Every call fails. After three the circuit opens: the region is left alone for 15 s at a time.",
+        {"effect": "refuse", "code": "InternalError"},
+    ),
+    Switch(
+        "lost-answer",
+        "Lost answer",
+        "The connection breaks after the comparison. Was it billed? The attempt counts as unknown.",
+        {"effect": "reset", "after_compare": True},
+    ),
+    Switch(
+        "key-refused",
+        "Key refused",
+        "The account may not call. The work waits on its queue until someone repairs that.",
+        {"effect": "refuse", "code": "Forbidden.RAMUserAccessDenied"},
+    ),
+    Switch(
+        "other-person",
+        "Another person",
+        "It does not pass the pair, and scores it 12.5.",
+        {"effect": "answer", "score": 12.5, "passed": "N"},
+    ),
+    Switch(
+        "in-doubt",
+        "In doubt",
+        "It passes the pair with a score of 72. Where a match starts above that, a person should look.",
+        {"effect": "answer", "score": 72, "passed": "Y"},
+    ),
+    Switch(
+        "slow",
+        "Slow",
+        "Every answer takes 4 s.",
+        {"effect": "answer", "latency_ms": 4000},
+    ),
+)
+"""In the order in which they are played: where several are on, the first decides."""
+
+
+def find_emulator(folder: Path) -> str | None:
+    """Return the address of the control port that the local stack in `folder`, or above it, has."""
+    for above in (folder, *folder.parents):
+        file = above / STACK_FILE
+        if file.is_file():
+            address: str = json.loads(file.read_text(encoding="utf-8"))["emulator_url"]
+            return address
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorControl:
+    """The control port of a running emulator."""
+
+    session: ClientSession
+    url: str
+
+    async def describe(self) -> dict[str, Any]:
+        """Return the switches and the latest calls as JSON values."""
+        about = await self._get("")
+        calls = await self._get("/calls", last=_SHOWN)
+        return {
+            "pass_score": about["pass_score"],
+            **describe_script(await self._get("/scenarios")),
+            "calls": describe_calls(calls),
+        }
+
+    async def switch(self, on: Collection[str]) -> dict[str, Any]:
+        """Put the scenarios of these switches in force, ahead of those that others have scripted."""
+        script = choose_script(on, await self._get("/scenarios"))
+        async with self.session.put(
+            f"{self.url}/_emulator/scenarios", json=script, raise_for_status=True
+        ) as answer:
+            return describe_script(await answer.json())
+
+    async def _get(self, path: str, **query: int) -> Any:  # noqa: ANN401 - any JSON value
+        address = f"{self.url}/_emulator{path}"
+        async with self.session.get(address, params=query, raise_for_status=True) as answer:
+            return await answer.json()
+
+
+def choose_script(on: Collection[str], script: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the scenarios to put in force, given those that are (`script`, as the emulator tells them)."""
+    ours = [{"id": switch.id, **switch.fields} for switch in SWITCHES if switch.id in on]
+    foreign = [dict(part["scenario"]) for part in script if not _is_ours(part)]
+    return [*ours, *foreign]
+
+
+def describe_script(script: Collection[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return which switches are on and how often each was played, and how many scenarios are not ours."""
+    active = {part["scenario"]["id"]: part["played"] for part in script if part["active"]}
+    return {
+        "switches": [
+            {
+                "id": switch.id,
+                "title": switch.title,
+                "told": switch.told,
+                "is_on": switch.id in active,
+                "played": active.get(switch.id, 0),
+            }
+            for switch in SWITCHES
+        ],
+        "foreign": sum(part["active"] and not _is_ours(part) for part in script),
+    }
+
+
+def describe_calls(calls: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the latest comparisons of a log of calls, the newest first."""
+    told = ("region", "received_at", "merchant_biz_id", "code", "http_status", "duration_ms", "delivery")
+    compared = [call for call in calls if call["action"] == _COMPARISON]
+    return [
+        {**{name: call[name] for name in told}, "scenario": call["scenario"], "is_billed": call["compared"]}
+        for call in reversed(compared[-_SHOWN:])
+    ]
+
+
+def _is_ours(part: Mapping[str, Any]) -> bool:
+    return part["scenario"]["id"] in {switch.id for switch in SWITCHES}

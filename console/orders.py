@@ -1,0 +1,132 @@
+"""Pairs on their way into a stack."""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from console.photos import ExaminedPhoto, PhotoShelf
+from facematch.comparison import identify_upload
+from facematch.errors import InvalidInputError
+from facematch.inbox import make_inbox_key
+from facematch.regions import Region
+from facematch.settings import Settings
+from facematch.verdict import Bounds, Role
+from facematch_cli.api import ask_api
+from facematch_cli.ask import INLINE_LIMIT_BYTES
+from facematch_cli.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Way(StrEnum):
+    """The ways into a stack."""
+
+    BUCKET = "bucket"
+    API = "api"
+    ASYNC = "async"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A pair to be compared. Only the API takes `bounds`: by the bucket the stack's own hold."""
+
+    pair_id: str
+    photos: Mapping[Role, ExaminedPhoto]
+    region: Region
+    way: Way
+    bounds: Bounds
+
+
+def read_order(document: object, shelf: PhotoShelf, settings: Settings) -> Order:
+    """Return the order that the page's JSON asks for, under a pair id that no other has.
+
+    Raises
+    ------
+    InvalidInputError
+        It can't be worked with; the message is for the page.
+    """
+    if not isinstance(document, dict):
+        raise InvalidInputError("invalid_order", "An order is a JSON object.", field="body")
+    way = document.get("way")
+    if way not in set(Way):
+        raise InvalidInputError("unknown_way", f"The way in is one of {', '.join(Way)}.", field="way")
+    return Order(
+        pair_id=f"console-{secrets.token_hex(4)}",
+        photos={role: _find_photo(document.get(role), role, shelf) for role in Role},
+        region=settings.regions.choose(document.get("region")),
+        way=Way(way),
+        bounds=_read_bounds(document, settings.options.bounds),
+    )
+
+
+def _find_photo(photo_id: object, role: Role, shelf: PhotoShelf) -> ExaminedPhoto:
+    photo = shelf.find(str(photo_id))
+    if photo is None:
+        raise InvalidInputError(
+            "photo_gone", f"The {role} photo is not kept here (any more): choose it again.", field=role
+        )
+    return photo
+
+
+def _read_bounds(document: Mapping[str, Any], standing: Bounds) -> Bounds:
+    asked = {name: document.get(name, score) for name, score in asdict(standing).items()}
+    for name, score in asked.items():
+        if type(score) not in {int, float}:
+            raise InvalidInputError("invalid_bounds", f"{name} is a score from 0 to 100.", field=name)
+    return Bounds(**asked)
+
+
+def send(stack: Stack, s3: "S3Client", order: Order) -> str:
+    """Send a pair into a stack by the way that is asked for; return its comparison's id.
+
+    Raises
+    ------
+    InvalidInputError
+        The photos are too large for the API.
+    CommandError
+        The API refused the request.
+    """
+    if order.way is Way.BUCKET:
+        return _put(stack.settings.bucket, s3, order)
+    return _post(stack, order)
+
+
+def _put(bucket: str, s3: "S3Client", order: Order) -> str:
+    etags = {
+        role: s3.put_object(
+            Bucket=bucket,
+            Key=make_inbox_key(order.region, order.pair_id, role, photo.extension),
+            Body=photo.content,
+        )["ETag"].strip('"')
+        for role, photo in order.photos.items()
+    }
+    return identify_upload(order.region, order.pair_id, etags)
+
+
+_ASYNCHRONOUSLY: Final = {"Prefer": "respond-async"}
+
+
+def _post(stack: Stack, order: Order) -> str:
+    size_bytes = sum(len(photo.content) for photo in order.photos.values())
+    if size_bytes > INLINE_LIMIT_BYTES:
+        raise InvalidInputError(
+            "pair_too_large",
+            f"These photos come to {size_bytes / 1e6:.1f} MB together, and a request to the API holds "
+            f"{INLINE_LIMIT_BYTES / 1e6:.0f} MB: send them by the bucket.",
+            field="way",
+        )
+    body = {
+        "region": order.region.value,
+        "pair_id": order.pair_id,
+        **asdict(order.bounds),
+        **{
+            role.value: {"photo": base64.b64encode(photo.content).decode()}
+            for role, photo in order.photos.items()
+        },
+    }
+    headers = {"Idempotency-Key": order.pair_id, **(_ASYNCHRONOUSLY if order.way is Way.ASYNC else {})}
+    return str(ask_api(stack, "POST", "/v1/comparisons", body, headers).body["id"])

@@ -1,0 +1,48 @@
+// What the page asks the console for.
+
+export class Refusal extends Error {}
+
+export async function ask(path, { method = "GET", body } = {}) {
+  const isDocument = body !== undefined && !(body instanceof Blob);
+  const answer = await fetch(`/api/${path}`, {
+    method,
+    body: isDocument ? JSON.stringify(body) : body,
+    headers: isDocument ? { "Content-Type": "application/json" } : {},
+  });
+  const isJson = (answer.headers.get("Content-Type") ?? "").includes("json");
+  if (!answer.ok) {
+    const told = isJson ? (await answer.json()).error : await answer.text();
+    throw new Refusal(told || `The console answers HTTP ${answer.status}.`);
+  }
+  return isJson ? answer.json() : answer.blob();
+}
+
+/**
+ * Look again and again, while the page can be seen; `tellHealth` hears null, or why a look failed.
+ * Returns what looks at once.
+ */
+export function keepLooking(interval_ms, look, tellHealth = () => {}) {
+  let timer = null;
+  let isLooking = false;
+  async function run() {
+    if (isLooking) return;
+    isLooking = true;
+    clearTimeout(timer);
+    await lookOnce(look, tellHealth);
+    isLooking = false;
+    timer = setTimeout(run, interval_ms);
+  }
+  document.addEventListener("visibilitychange", run);
+  run();
+  return run;
+}
+
+async function lookOnce(look, tellHealth) {
+  if (document.hidden) return;
+  try {
+    await look();
+    tellHealth(null);
+  } catch (error) {
+    tellHealth(error);
+  }
+}

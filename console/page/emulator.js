@@ -1,0 +1,74 @@
+// The provider's emulator: its calls, and the switches of its scenarios.
+
+import { ask } from "./api.js";
+import { find, make, replaceRows } from "./dom.js";
+import { sayClock, sayCount, sayTime } from "./words.js";
+
+/** Look at the emulator once; `onScenes` hears the titles of what is switched on, `onProblem` what went wrong. */
+export async function lookAtEmulator(onScenes, onProblem) {
+  const { pass_score, calls, ...script } = await ask("emulator");
+  find("#emulator").hidden = false;
+  showScript(script, onScenes, onProblem);
+  find("#emulator-hint").textContent =
+    `It recognises no one: a score is how alike the pixels are, and ${pass_score} passes. ` +
+    "Switch on what the provider shall do, and compare a pair; where several are on, the first decides." +
+    (script.foreign ? ` Beside these, ${sayCount(script.foreign, "scenario")} of others are in force.` : "");
+  replaceRows(find("#calls"), calls, drawCall);
+  find("#calls-none").hidden = calls.length > 0;
+}
+
+function showScript({ switches }, onScenes, onProblem) {
+  const change = async (on) => {
+    try {
+      showScript(await ask("emulator/switches", { method: "PUT", body: on }), onScenes, onProblem);
+    } catch (error) {
+      onProblem(error);
+    }
+  };
+  replaceRows(find("#switches"), switches, (one) =>
+    drawSwitch(one, () => change(switches.filter((other) => other.is_on !== (other === one)).map(({ id }) => id))),
+  );
+  onScenes(switches.filter(({ is_on }) => is_on).map(({ title }) => title));
+}
+
+function drawSwitch({ id, title, told, is_on, played }, onChange) {
+  const button = make(
+    "button",
+    {
+      type: "button",
+      role: "switch",
+      "aria-checked": String(is_on),
+      "aria-describedby": `told-${id}`,
+      "data-key": id,
+    },
+    make("span", { class: "title" }, title),
+    make("span", { class: "knob", "aria-hidden": "true" }),
+  );
+  button.addEventListener("click", onChange);
+  const count = played ? ` Played ${sayCount(played, "time")}.` : "";
+  return make("li", { class: is_on ? "on" : "" }, button, make("p", { id: `told-${id}` }, told + count));
+}
+
+function drawCall(call) {
+  const answer = call.code ?? (call.delivery === "reset" ? "connection broken" : call.delivery);
+  const tone = call.code === "Success" ? "match" : "fault";
+  const parts = [
+    call.region,
+    call.http_status && `HTTP ${call.http_status}`,
+    sayTime(call.duration_ms),
+    call.is_billed ? "compared" : "not compared",
+    call.scenario && `scenario ${call.scenario}`,
+  ];
+  return make(
+    "li",
+    {},
+    make(
+      "div",
+      {},
+      make("span", { class: `chip ${tone}` }, answer),
+      make("span", { class: "subject" }, call.merchant_biz_id ?? ""),
+      make("span", { class: "hint" }, parts.filter(Boolean).join(" · ")),
+      make("time", { datetime: call.received_at }, sayClock(Date.parse(call.received_at))),
+    ),
+  );
+}

@@ -1,0 +1,77 @@
+// The verdict: a gauge with the score and both bounds, the verdict's word and its reason.
+
+import { find, make, makeSvg } from "./dom.js";
+import { nameVerdict, sayBounds } from "./words.js";
+
+const ARC = { d: "M 25 118 A 95 95 0 0 1 215 118", pathLength: "100" };
+
+let shown = "";
+
+/** Show a verdict, or what stands in its place: `{tone, word, sentence, code, score, bounds}`. */
+export function showVerdict(view) {
+  // Drawn anew only where it says something new: an arc that grows twice looks like a second verdict.
+  const key = JSON.stringify(view);
+  if (key === shown) return;
+  shown = key;
+  const root = find("#verdict");
+  root.className = `verdict ${view.tone}`;
+  root.replaceChildren(
+    view.isFault ? make("div", { class: "sign", "aria-hidden": "true" }, "!") : drawGauge(view),
+    make("p", { class: "word" }, view.word),
+    make("p", { class: "sentence" }, view.sentence),
+    ...(view.code ? [make("p", { class: "code" }, make("code", {}, view.code))] : []),
+    ...(view.bounds ? [make("p", { class: "said-bounds" }, sayBounds(view.bounds))] : []),
+  );
+}
+
+/** Return what to show of an event's data. */
+export function viewVerdict(data) {
+  const { word, tone } = nameVerdict(data.verdict);
+  const atFault = data.photo ? ` Photo at fault: ${data.photo}.` : "";
+  return {
+    tone,
+    word,
+    sentence: data.message + atFault,
+    code: data.reason,
+    score: data.score,
+    bounds: data.score === null ? null : data.bounds,
+    isFault: tone === "fault",
+  };
+}
+
+function drawGauge({ score = null, bounds, tone }) {
+  const said = score === null ? "No score yet" : `Score ${score} of 100`;
+  const label = bounds ? `${said}; match from ${bounds.match_from}, no match up to ${bounds.no_match_up_to}` : said;
+  return makeSvg(
+    "svg",
+    { viewBox: "-14 -8 268 154", role: "img", "aria-label": label, class: tone },
+    makeSvg("path", { class: "gauge-track", ...ARC }),
+    ...(score ? [makeSvg("path", { class: "gauge-score", ...ARC, "stroke-dasharray": `${score} 200` })] : []),
+    ...(bounds ? drawBounds(bounds) : []),
+    makeSvg("text", { class: "gauge-text", x: 120, y: 112 }, score === null ? "–" : String(score)),
+    makeSvg("text", { class: "gauge-label", x: 120, y: 132 }, score === null ? "" : "of 100"),
+  );
+}
+
+function drawBounds({ match_from, no_match_up_to }) {
+  // Where the two stand close together, one label would cover the other.
+  const isClose = Math.abs(match_from - no_match_up_to) < 6;
+  return [
+    ...drawBound(match_from, "match", isClose && match_from <= no_match_up_to ? -5 : 0),
+    ...drawBound(no_match_up_to, "no_match", isClose && match_from <= no_match_up_to ? 5 : 0),
+  ];
+}
+
+function drawBound(bound, tone, shift) {
+  const angle = Math.PI * (1 - bound / 100);
+  const [across, up] = [Math.cos(angle), Math.sin(angle)];
+  const label = Math.PI * (1 - Math.min(Math.max(bound + shift, 0), 100) / 100);
+  const at = (radius, turn = [across, up]) => [120 + radius * turn[0], 118 - radius * turn[1]];
+  const [x1, y1] = at(84);
+  const [x2, y2] = at(106);
+  const [x, y] = at(121, [Math.cos(label), Math.sin(label)]);
+  return [
+    makeSvg("line", { class: `gauge-bound ${tone}`, x1, y1, x2, y2 }),
+    makeSvg("text", { class: "gauge-label", x, y: y + 4 }, String(bound)),
+  ];
+}

@@ -1,0 +1,77 @@
+"""Photos that the page has brought: what becomes of each, and where they stay meanwhile."""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from facematch.settings import Settings
+from imaging import Limits, PhotoError, PhotoErrorCode, normalise
+
+SHELF_LIMIT_BYTES: Final = 200_000_000
+_HEIC: Final = "HEIC"
+_NO_FORMAT: Final = "dat"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ExaminedPhoto:
+    """A photo as it came, and as it would be sent with the report of that, or why it can't be (`refusal`)."""
+
+    content: bytes
+    jpeg: bytes | None = None
+    report: Mapping[str, Any] | None = None
+    refusal: Mapping[str, str] | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes to keep it."""
+        return len(self.content) + len(self.jpeg or b"")
+
+    @property
+    def extension(self) -> str:
+        """What its name in the bucket ends in."""
+        return str(self.report["source_format"]).lower() if self.report else _NO_FORMAT
+
+
+def examine(content: bytes, settings: Settings) -> ExaminedPhoto:
+    """Return what would become of a photo in a stack with these settings."""
+    limits = Limits(
+        max_source_size_bytes=settings.photo_size_limit_bytes, max_source_pixels=settings.pixel_limit
+    )
+    try:
+        photo = normalise(content, limits)
+    except PhotoError as error:
+        return _refuse(content, error.code, error.message)
+    if photo.report.source_format == _HEIC and not settings.reads_heic:
+        message = "This stack does not read HEIC: it is deployed without HeicPhotos."
+        return _refuse(content, PhotoErrorCode.UNSUPPORTED_FORMAT, message)
+    report = {**asdict(photo.report), "width": photo.width, "height": photo.height}
+    return ExaminedPhoto(content, photo.jpeg, report)
+
+
+def _refuse(content: bytes, code: str, message: str) -> ExaminedPhoto:
+    return ExaminedPhoto(content, refusal={"code": str(code), "message": message})
+
+
+class PhotoShelf:
+    """Keeps photos in memory, the latest up to `limit_bytes`; an id can't be guessed."""
+
+    def __init__(self, limit_bytes: int = SHELF_LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._photos: OrderedDict[str, ExaminedPhoto] = OrderedDict()
+
+    def put(self, photo: ExaminedPhoto) -> str:
+        """Keep a photo, where needed in place of the oldest; return its id."""
+        photo_id = secrets.token_urlsafe(16)
+        self._photos[photo_id] = photo
+        while len(self._photos) > 1 and self._size_bytes() > self._limit_bytes:
+            self._photos.popitem(last=False)
+        return photo_id
+
+    def find(self, photo_id: str) -> ExaminedPhoto | None:
+        """Return a photo that is still kept."""
+        return self._photos.get(photo_id)
+
+    def _size_bytes(self) -> int:
+        return sum(photo.size_bytes for photo in self._photos.values())

@@ -1,0 +1,246 @@
+"""The console's server: the page, and what the page asks for."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import ClientError as HttpClientError
+from aiohttp import ClientSession, web
+from aiohttp.typedefs import Handler
+from botocore.exceptions import BotoCoreError, ClientError
+
+from console.emulator import EmulatorControl
+from console.guard import LOOPBACK_NAMES, add_headers, make_guard
+from console.orders import read_order, send
+from console.overview import ResultFeed, read_overview
+from console.passage import read_passage
+from console.photos import PhotoShelf, examine
+from facematch.clock import Clock, SystemClock
+from facematch.errors import FacematchError
+from facematch.regions import PROFILES, Network, Region
+from facematch_cli.ask import INLINE_LIMIT_BYTES
+from facematch_cli.errors import CommandError, ExitCode, explain_error
+from facematch_cli.records import open_ledger
+from facematch_cli.stack import Stack
+from local.portraits import make_portraits
+
+_PAGE: Final = Path(__file__).with_name("page")
+_CHUNK_BYTES: Final = 1 << 16
+_EMULATOR: Final = web.AppKey("emulator", EmulatorControl)
+_STATUSES: Final = {
+    ExitCode.USAGE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ExitCode.REFUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ExitCode.NO_VERDICT: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the console stands beside: a stack, and the emulator's control port where that is a local one."""
+
+    stack: Stack
+    emulator_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How often the page looks: at the stack as a whole, and at a pair on its way."""
+
+    look_interval_ms: int
+    watch_interval_ms: int
+
+
+_LOCAL_PACE: Final = _Pace(look_interval_ms=2000, watch_interval_ms=400)
+# Every look at a deployed stack is paid for.
+_CLOUD_PACE: Final = _Pace(look_interval_ms=15_000, watch_interval_ms=1500)
+
+
+def make_app(
+    site: Site, *, host_names: Collection[str] = LOOPBACK_NAMES, clock: Clock | None = None
+) -> web.Application:
+    """Return the console's application, which answers to these host names only."""
+    app = web.Application(middlewares=[make_guard(host_names), _explain_errors])
+    app.on_response_prepare.append(add_headers)
+    _Console(site, clock or SystemClock()).add_to(app)
+    return app
+
+
+class _Console:
+    def __init__(self, site: Site, clock: Clock) -> None:
+        self._site = site
+        self._stack = site.stack
+        self._clock = clock
+        self._ledger = open_ledger(site.stack)
+        self._s3 = site.stack.s3()
+        self._feed = ResultFeed(self._ledger)
+        self._shelf = PhotoShelf()
+
+    def add_to(self, app: web.Application) -> None:
+        app.cleanup_ctx.append(self._run)
+        router = app.router
+        router.add_get("/", self._get_page)
+        router.add_static("/page", _PAGE)
+        router.add_get("/api/stack", self._get_stack)
+        router.add_get("/api/overview", self._get_overview)
+        router.add_get("/api/samples/{number:[01]}", self._get_sample)
+        router.add_post("/api/photos", self._add_photo)
+        router.add_get("/api/photos/{photo_id}", self._get_photo)
+        router.add_post("/api/comparisons", self._add_comparison)
+        router.add_get("/api/comparisons/{comparison_id}", self._get_comparison)
+        router.add_get("/api/emulator", self._get_emulator)
+        router.add_put("/api/emulator/switches", self._change_switches)
+
+    async def _run(self, app: web.Application) -> AsyncIterator[None]:
+        # Sessions of boto3 make clients in one thread at a time, and reading makes some.
+        with ThreadPoolExecutor(max_workers=1) as self._reader:
+            async with ClientSession() as session:
+                if self._site.emulator_url:
+                    app[_EMULATOR] = EmulatorControl(session, self._site.emulator_url)
+                yield
+
+    async def _read[T](self, read: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, read)
+
+    async def _get_page(self, _: web.Request) -> web.StreamResponse:
+        return web.FileResponse(_PAGE / "index.html")
+
+    async def _get_stack(self, _: web.Request) -> web.Response:
+        return web.json_response(describe_site(self._site))
+
+    async def _get_overview(self, _: web.Request) -> web.Response:
+        now_ms = self._clock.now_ms()
+        overview = await self._read(partial(read_overview, self._stack, self._feed, now_ms=now_ms))
+        return web.json_response(overview)
+
+    async def _get_sample(self, request: web.Request) -> web.Response:
+        portraits = await asyncio.to_thread(_draw_portraits)
+        number = int(request.match_info["number"])
+        return web.Response(body=portraits[number], content_type="image/jpeg")
+
+    async def _add_photo(self, request: web.Request) -> web.Response:
+        settings = self._stack.settings
+        content = await _read_body(request, settings.photo_size_limit_bytes)
+        photo = await asyncio.to_thread(examine, content, settings)
+        told = {"id": self._shelf.put(photo), "report": photo.report, "refusal": photo.refusal}
+        return web.json_response(told, status=HTTPStatus.CREATED)
+
+    async def _get_photo(self, request: web.Request) -> web.Response:
+        photo = self._shelf.find(request.match_info["photo_id"])
+        if photo is None or photo.jpeg is None:
+            raise web.HTTPNotFound
+        return web.Response(body=photo.jpeg, content_type="image/jpeg")
+
+    async def _add_comparison(self, request: web.Request) -> web.Response:
+        order = read_order(await _read_json(request), self._shelf, self._stack.settings)
+        sent_at_ms = self._clock.now_ms()
+        comparison_id = await asyncio.to_thread(send, self._stack, self._s3, order)
+        told = {
+            "id": comparison_id,
+            "pair_id": order.pair_id,
+            "region": order.region.value,
+            "way": order.way.value,
+            "sent_at_ms": sent_at_ms,
+        }
+        return web.json_response(told, status=HTTPStatus.CREATED)
+
+    async def _get_comparison(self, request: web.Request) -> web.Response:
+        region, separator, pair_id = request.query.get("pair", "").partition("/")
+        passage = await self._read(
+            partial(
+                read_passage,
+                self._ledger,
+                request.match_info["comparison_id"],
+                pair=(region, pair_id) if separator else None,
+                event_source=self._stack.settings.event_source,
+                now_ms=self._clock.now_ms(),
+            )
+        )
+        return web.json_response(passage)
+
+    async def _get_emulator(self, request: web.Request) -> web.Response:
+        return web.json_response(await _find_emulator(request).describe())
+
+    async def _change_switches(self, request: web.Request) -> web.Response:
+        document = await _read_json(request)
+        if not isinstance(document, list) or not all(isinstance(one, str) for one in document):
+            raise web.HTTPBadRequest(text="Switches are a JSON array of ids.\n")
+        return web.json_response(await _find_emulator(request).switch(document))
+
+
+def describe_site(site: Site) -> dict[str, Any]:
+    """Return what the page needs to know of a stack, as JSON values."""
+    settings, is_local = site.stack.settings, site.stack.endpoint_url is not None
+    return {
+        "name": site.stack.name,
+        "aws_region": site.stack.session.region_name,
+        "is_local": is_local,
+        "has_emulator": site.emulator_url is not None,
+        "default_region": settings.regions.default,
+        "regions": [
+            {
+                "name": region.value,
+                "provider_host": PROFILES[region].host(Network.PUBLIC),
+                "called_address": settings.endpoints[region],
+                "calls_per_s": settings.calls_per_s[region],
+            }
+            for region in Region
+            if region in settings.regions.allowed
+        ],
+        "bounds": asdict(settings.options.bounds),
+        "inline_limit_bytes": INLINE_LIMIT_BYTES,
+        **asdict(_LOCAL_PACE if is_local else _CLOUD_PACE),
+    }
+
+
+@cache
+def _draw_portraits() -> tuple[bytes, ...]:
+    return tuple(make_portraits())
+
+
+async def _read_body(request: web.Request, limit_bytes: int) -> bytes:
+    """Return a request's body, cut just beyond the limit: whoever examines it says that it is too large."""
+    content = bytearray()
+    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
+        content += chunk
+        if len(content) > limit_bytes:
+            break
+    return bytes(content[: limit_bytes + 1])
+
+
+async def _read_json(request: web.Request) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return await request.json()
+    except json.JSONDecodeError:
+        raise web.HTTPBadRequest(text="The body is not JSON.\n") from None
+
+
+def _find_emulator(request: web.Request) -> EmulatorControl:
+    emulator = request.app.get(_EMULATOR)
+    if emulator is None:
+        raise web.HTTPNotFound(text="A deployed stack calls the provider itself.\n")
+    return emulator
+
+
+@web.middleware
+async def _explain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except CommandError as error:
+        return _tell(error)
+    except (FacematchError, BotoCoreError, ClientError) as error:
+        return _tell(explain_error(error))
+    except HttpClientError:
+        return _tell(
+            CommandError("The emulator does not answer: does the stack still run?", ExitCode.UNREACHABLE)
+        )
+
+
+def _tell(error: CommandError) -> web.Response:
+    status = _STATUSES.get(error.exit_code, HTTPStatus.BAD_GATEWAY)
+    return web.json_response({"error": error.message}, status=status)

@@ -1,0 +1,181 @@
+"""The HTTP API as an OpenAPI 3.1 document, from the code that answers it: `python -m local.describe_api`.
+
+Writes `schemas/openapi.json`. Each answer has an example, made by the code that makes the answers.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, Final
+
+from facematch.comparison import Attempt, Comparison, Ending, Options, Origin, Outcome, State
+from facematch.handlers.api_schema import view_comparison
+from facematch.handlers.problems import answer_problem
+from facematch.verdict import Bounds, Decision, Verdict
+from local.processes import ROOT
+
+OPENAPI: Final = ROOT / "schemas" / "openapi.json"
+_STARTED_MS: Final = 1_767_225_600_000
+_ID: Final = "sr6uybv2yezkjrhtpjkvfdpm65"
+_PROBLEMS: Final = {
+    400: ("invalid_field", "match_from: Input should be less than or equal to 100."),
+    403: ("region_not_allowed", "The region hong-kong is not one that this stack may send faces to."),
+    404: ("comparison_not_found", "There is no such comparison."),
+    410: ("comparison_erased", "The comparison was erased."),
+    413: ("too_large", "The photo is larger than 20 MB."),
+    415: ("unsupported_media_type", "The body is application/json."),
+    422: ("too_small", "The photo has too few pixels."),
+    429: ("throttled", "Too many requests; come again in a second."),
+    503: ("provider_unavailable", "The provider is failing in this region; come again later."),
+}
+
+
+def describe_api() -> dict[str, Any]:
+    """Return the document."""
+    # The handlers read where they run, as every function does.
+    os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "api")
+    os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "facematch")
+    from facematch.handlers.api import app  # noqa: PLC0415 - only once that is set
+
+    document: dict[str, Any] = json.loads(
+        app.get_openapi_json_schema(
+            title="facematch",
+            version="1.0.0",
+            openapi_version="3.1.0",
+            description="Face comparison with Alibaba Cloud's FaceCompare, within its quota.",
+        )
+    )
+    document["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+    document["servers"] = [_describe_server()]
+    document["components"]["securitySchemes"] = {"signature": _describe_signature()}
+    document["security"] = [{"signature": []}]
+    for operation_id, operation in _list_operations(document):
+        operation["operationId"] = operation_id
+        operation["responses"] = {
+            status: _describe_answer(operation_id, int(status), answer)
+            for status, answer in sorted(operation["responses"].items())
+        }
+    return document
+
+
+def write() -> None:
+    """Write the document to its file."""
+    OPENAPI.write_text(f"{json.dumps(describe_api(), indent=2, ensure_ascii=False)}\n")
+
+
+def _list_operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name of each function that answers, and its operation."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            generated = operation["operationId"]
+            yield generated.partition("_v1_")[0], operation
+
+
+def _describe_answer(operation_id: str, status: int, answer: dict[str, Any]) -> dict[str, Any]:
+    if status == HTTPStatus.NO_CONTENT:
+        return {"description": answer["description"]}
+    headers = _HEADERS.get((operation_id, status)) or _HEADERS.get(("", status))
+    content = {
+        kind: {**described, "example": _make_example(operation_id, status)}
+        for kind, described in answer["content"].items()
+    }
+    return {**answer, **({"headers": headers} if headers else {}), "content": content}
+
+
+def _make_example(operation_id: str, status: int) -> Any:  # noqa: ANN401 - any JSON value
+    if status >= HTTPStatus.BAD_REQUEST:
+        return _make_problem(status)
+    if operation_id == "create_uploads":
+        return _make_uploads()
+    return _make_comparison(ended=status == HTTPStatus.OK)
+
+
+def _make_problem(status: int) -> Any:  # noqa: ANN401 - any JSON value
+    code, detail = _PROBLEMS[status]
+    return json.loads(answer_problem(HTTPStatus(status), code, detail).body or "")
+
+
+def _make_comparison(*, ended: bool) -> Any:  # noqa: ANN401 - any JSON value
+    registered = Comparison(
+        id=_ID,
+        region="singapore",
+        pair_id="customer-4711",
+        origin=Origin.API,
+        created_at_ms=_STARTED_MS,
+        photos={},
+        options=Options(bounds=Bounds(0, 100)),
+    )
+    if not ended:
+        return view_comparison(registered)
+    attempt = Attempt(
+        number=1,
+        merchant_biz_id=f"{_ID}abc123",
+        started_at_ms=_STARTED_MS + 300,
+        outcome=Outcome.ANSWERED,
+        code="Success",
+        request_id="B5C6D7E8-0000-4000-8000-000000000000",
+        duration_ms=420,
+    )
+    verdict = Verdict(
+        decision=Decision.MATCH,
+        message="The provider passed the pair.",
+        score=91.7,
+        passed=True,
+        provider_code="Success",
+    )
+    ending = Ending(verdict=verdict, ended_at_ms=_STARTED_MS + 800, timings_ms={"call": 420})
+    return view_comparison(replace(registered, state=State.COMPLETED, attempts=(attempt,), ending=ending))
+
+
+def _make_uploads() -> dict[str, Any]:
+    form = {
+        "url": "https://s3.ap-southeast-1.amazonaws.com/facematch-photos",
+        "fields": {"key": "…", "policy": "…"},
+    }
+    return {
+        "region": "singapore",
+        "pair_id": "customer-4711",
+        "expires_in_s": 600,
+        "size_limit_bytes": 20_000_000,
+        **{
+            role: {"key": f"inbox/singapore/customer-4711/{role}.jpg", **form}
+            for role in ("source", "target")
+        },
+    }
+
+
+def _describe_server() -> dict[str, Any]:
+    return {
+        "url": "https://{apiId}.execute-api.{awsRegion}.amazonaws.com/live",
+        "description": "The stack's output ApiUrl.",
+        "variables": {"apiId": {"default": "api"}, "awsRegion": {"default": "ap-southeast-1"}},
+    }
+
+
+def _describe_signature() -> dict[str, Any]:
+    return {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "AWS Signature Version 4 for the service execute-api.",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+    }
+
+
+_LOCATION: Final = {
+    "Location": {"description": "Where the comparison is read.", "schema": {"type": "string"}},
+}
+_RETRY_AFTER: Final = {
+    "Retry-After": {"description": "In so many seconds.", "schema": {"type": "integer", "minimum": 0}},
+}
+_HEADERS: Final[dict[tuple[str, int], dict[str, Any]]] = {
+    ("create_comparison", 200): _LOCATION,
+    ("create_comparison", 202): {**_LOCATION, **_RETRY_AFTER},
+    ("", 429): _RETRY_AFTER,
+    ("", 503): _RETRY_AFTER,
+}
+
+if __name__ == "__main__":
+    write()

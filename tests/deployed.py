@@ -1,0 +1,76 @@
+"""The stack that `template.yaml` makes: after the SAM transform, with its conditions decided."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
+from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from tests.template import ROOT
+
+_ABSENT = object()
+"""What `AWS::NoValue` leaves."""
+
+
+def read_stack(**parameters: str) -> dict[str, dict[str, Any]]:
+    """Return the resources that these parameters bring, by name; references stand as they are."""
+    template = json.loads(_transform())
+    defaults = {name: str(one.get("Default", "none")) for name, one in template["Parameters"].items()}
+    choice = _Choice(defaults | parameters, template["Conditions"])
+    return {
+        name: choice.prune(resource)
+        for name, resource in template["Resources"].items()
+        if "Condition" not in resource or choice.holds({"Condition": resource["Condition"]})
+    }
+
+
+@cache
+def _transform() -> str:
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    for properties in (
+        template["Globals"]["Function"],
+        *(resource["Properties"] for resource in template["Resources"].values()),
+    ):
+        # SAM takes code only from where `sam package` puts it.
+        for name in {"CodeUri", "ContentUri"} & properties.keys():
+            properties[name] = "s3://bucket/code"
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="ap-southeast-1"))
+    return json.dumps(translator.translate(template, parameter_values={}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    parameters: Mapping[str, str]
+    conditions: Mapping[str, Any]
+
+    def holds(self, condition: Mapping[str, Any]) -> bool:
+        """Decide a condition."""
+        match condition:
+            case {"Condition": name}:
+                return self.holds(self.conditions[name])
+            case {"Fn::Not": [inner]}:
+                return not self.holds(inner)
+            case {"Fn::And": inner}:
+                return all(map(self.holds, inner))
+            case {"Fn::Equals": [{"Ref": name}, value]}:
+                return bool(self.parameters[name] == value)
+        raise ValueError(condition)
+
+    def prune(self, value: Any) -> Any:
+        """Return a value with only what its conditions choose."""
+        match value:
+            case {"Ref": "AWS::NoValue"}:
+                return _ABSENT
+            case {"Fn::If": [name, chosen, other]}:
+                return self.prune(chosen if self.holds({"Condition": name}) else other)
+            case dict():
+                kept = {name: self.prune(inner) for name, inner in value.items()}
+                return {name: inner for name, inner in kept.items() if inner is not _ABSENT}
+            case list():
+                return [inner for inner in map(self.prune, value) if inner is not _ABSENT]
+        return value

@@ -1,0 +1,432 @@
+"""The console beside the deployed stack, driven in a browser as a person would.
+
+`CHROMIUM` in the environment names the browser; `CHROMIUM=none` leaves these tests out. With
+`CONSOLE_PICTURES=1` the run also writes the pictures that docs/console.md shows.
+"""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from io import BytesIO
+from typing import Any, Final, Literal
+
+import pytest
+from PIL import ExifTags, Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from facematch.regions import Region
+from local.processes import ROOT, make_environment
+from tests.e2e.driver import Driver, make_photo
+
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+LONGEST_WAIT_MS: Final = 60_000
+STOP_LIMIT_S: Final = 10
+MARGIN_PX: Final = 24
+DESKTOP: Final = (1184, 900)
+PHONE: Final = (390, 844)
+PICTURES: Final = ROOT / "docs" if os.environ.get("CONSOLE_PICTURES") else None
+AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+
+type Scheme = Literal["light", "dark"]
+
+
+def find_chromium() -> str:
+    named = os.environ.get("CHROMIUM")
+    if named == "none":
+        pytest.skip("CHROMIUM=none: the console is not driven in a browser.")
+    found = named or next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    assert found, (
+        "There is no Chromium to drive the console with: install one (`apt-get install chromium`), name "
+        "yours (CHROMIUM=/path/to/it), or leave these tests out (CHROMIUM=none)."
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = find_chromium()
+    expect.set_options(timeout=LONGEST_WAIT_MS)
+    arguments = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The console as a program of its own, beside the local stack of its folder."""
+    folder = tmp_path_factory.mktemp("console")
+    (folder / ".local").mkdir()
+    driver.stack.save(folder / ".local" / "stack.json")
+    paths = (ROOT / "src", ROOT / "layers" / "imaging", ROOT / "cli", ROOT)
+    with (folder / "console.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "console", "--port", "0"],
+            cwd=folder,
+            env=make_environment() | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    with process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("The console: http://127.0.0.1:"), (folder / "console.log").read_text()
+            yield line.split()[2]
+            process.terminate()
+            assert process.wait(STOP_LIMIT_S) == 0
+            assert (folder / "console.log").read_text() == ""
+        finally:
+            process.kill()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The console's page, and what a person does there."""
+
+    page: Page
+
+    def choose(self, role: str, photo: bytes, name: str = "photo.jpg") -> None:
+        file: Any = {"name": name, "mimeType": "image/jpeg", "buffer": photo}
+        self.page.locator(f"#{role} input[type=file]").set_input_files(file)
+
+    def choose_both(self, source: bytes, target: bytes) -> None:
+        self.choose("source", source)
+        self.choose("target", target)
+
+    def ask_for(self, way: str, region: str = "singapore") -> None:
+        self.page.get_by_role("radio", name=way, exact=True).check()
+        self.page.get_by_role("radio", name=region, exact=True).check()
+
+    def compare(self) -> None:
+        self.page.get_by_role("button", name="Compare").click()
+
+    def switch(self, name: str, *, on: bool) -> None:
+        switch = self.page.get_by_role("switch", name=name)
+        expect(switch).to_have_attribute("aria-checked", str(not on).lower())
+        switch.click()
+        expect(switch).to_have_attribute("aria-checked", str(on).lower())
+
+    def expect_verdict(self, word: str) -> None:
+        expect(self.page.locator("#verdict .word")).to_have_text(word)
+
+    def expect_chapter(self, text: str) -> None:
+        chapters = self.page.locator("#timeline li:not(.present)").filter(has_text=text)
+        expect(chapters.first).to_be_visible(timeout=LONGEST_WAIT_MS)
+
+    def read_event(self) -> Any:
+        return json.loads(self.page.locator("#event-json").text_content() or "")
+
+    def check_accessibility(self) -> None:
+        self.page.evaluate(AXE)
+        found = self.page.evaluate("() => axe.run()")
+        told = [
+            (violation["id"], [node["html"] for node in violation["nodes"]])
+            for violation in found["violations"]
+        ]
+        assert told == []
+        assert found["passes"]
+
+    def take_picture(self, name: str, *, first: str, last: str) -> None:
+        """Write what the page shows from one element to another into a file of few colours."""
+        if PICTURES:
+            # Nothing is pointed at.
+            self.page.mouse.move(0, 0)
+            shot = Image.open(BytesIO(self.page.screenshot(full_page=True))).convert("RGB")
+            top = self.measure(first)["top"] - MARGIN_PX
+            bottom = self.measure(last)["bottom"] + MARGIN_PX
+            picture = shot.crop((0, round(max(top, 0)), shot.width, round(bottom)))
+            picture.quantize(256, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
+
+    def measure(self, selector: str) -> Any:
+        """Return where on the page an element begins and ends."""
+        script = """one => {
+          const box = one.getBoundingClientRect();
+          return { top: box.top + scrollY, bottom: box.bottom + scrollY };
+        }"""
+        return self.page.locator(selector).evaluate(script)
+
+
+type OpenDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def open_desk(browser: Browser, address: str) -> Iterator[OpenDesk]:
+    """Open the page in a browser that knows nothing yet; afterwards nothing was amiss in it."""
+    contexts, amiss = [], []
+
+    def open_page(scheme: Scheme = "light", size: tuple[int, int] = DESKTOP) -> Desk:
+        context = browser.new_context(
+            color_scheme=scheme,
+            viewport={"width": size[0], "height": size[1]},
+            reduced_motion="reduce",
+            locale="en-GB",
+        )
+        context.set_default_timeout(LONGEST_WAIT_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: amiss.append(str(error)))
+        page.on("console", lambda message: amiss.append(message.text) if _is_amiss(message) else None)
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith((address, "blob:")) else amiss.append(request.url),
+        )
+        page.goto(address)
+        expect(page.locator("#health")).to_have_text("Live")
+        return Desk(page)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert amiss == []
+
+
+def _is_amiss(message: Any) -> bool:
+    # The browser notes every refusal of a request, too, and some are what a test is about.
+    return message.type in {"error", "warning"} and "Failed to load resource" not in message.text
+
+
+def make_sideways_photo() -> bytes:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    with Image.open(BytesIO(make_photo(5, width=1280, height=960))) as image:
+        file = BytesIO()
+        image.save(file, "JPEG", exif=exif.tobytes())
+    return file.getvalue()
+
+
+PHOTO: Final = make_photo(1)
+TOO_SMALL: Final = make_photo(2, width=479, height=640)
+
+
+@pytest.mark.parametrize("way", ["Bucket", "API", "API, async"])
+def test_a_good_pair_is_followed_to_the_event_that_leaves(
+    open_desk: OpenDesk, driver: Driver, way: str
+) -> None:
+    desk = open_desk()
+    desk.choose_both(PHOTO, PHOTO)
+    desk.ask_for(way)
+    desk.compare()
+
+    desk.expect_verdict("Match")
+    desk.expect_chapter("published")
+    expect(desk.page.locator("#verdict svg")).to_have_accessible_name(
+        "Score 100 of 100; match from 0, no match up to 100"
+    )
+    for chapter in ("registered", "attempt 1", "ended: match"):
+        desk.expect_chapter(chapter)
+    event = desk.read_event()
+    # It is still there for its consumer: the console took nothing off the queue.
+    assert driver.wait_for_event(event["subject"]) == event
+    expect(desk.page.locator("#results")).to_contain_text(event["subject"])
+
+
+def test_a_sideways_photo_is_shown_as_it_is_stored_and_as_it_is_sent(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.choose("source", make_sideways_photo(), "sideways.jpg")
+
+    source = desk.page.locator("#source")
+    expect(source).to_contain_text("Turned upright: it was lying on its side (EXIF orientation 6)")
+    expect(source).to_contain_text("Scaled down from 960 x 1280 to 720 x 960 px, to 75 % of each side")
+    before, after = source.locator(".before img"), source.locator(".after img")
+    expect(after).to_be_visible()
+    shown = [image.evaluate("one => one.clientWidth > one.clientHeight") for image in (before, after)]
+    assert shown == [True, False]
+
+
+def test_bounds_decide_who_should_look(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.choose_both(PHOTO, PHOTO)
+    desk.ask_for("API")
+    desk.page.get_by_label("Match from").fill("80")
+    desk.switch("In doubt", on=True)
+    desk.compare()
+
+    desk.expect_verdict("For review")
+    expect(desk.page.locator("#verdict")).to_contain_text("Match from 80, no match up to 100")
+    desk.expect_chapter("published")
+    desk.switch("In doubt", on=False)
+
+
+def test_a_refused_photo_is_told_before_and_after_it_is_sent(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.choose_both(TOO_SMALL, PHOTO)
+    source = desk.page.locator("#source")
+    expect(source).to_contain_text("The stack will refuse it (too_small)")
+
+    desk.ask_for("API")
+    desk.compare()
+    desk.expect_verdict("Refused")
+    expect(desk.page.locator("#verdict")).to_contain_text("too_small")
+
+    desk.ask_for("Bucket")
+    desk.compare()
+    desk.expect_verdict("Photo rejected")
+    expect(desk.page.locator("#verdict")).to_contain_text("Photo at fault: source.")
+    desk.expect_chapter("published")
+    assert desk.read_event()["data"]["attempts"] == 0
+    expect(desk.page.locator("#target")).not_to_have_class("photo at-fault")
+
+
+@pytest.mark.parametrize("region", list(Region))
+def test_each_region_is_called_where_it_is(open_desk: OpenDesk, driver: Driver, region: Region) -> None:
+    desk = open_desk()
+    desk.choose_both(PHOTO, PHOTO)
+    desk.ask_for("API, async", region.value)
+    desk.compare()
+
+    desk.expect_verdict("Match")
+    desk.expect_chapter("published")
+    (call,) = driver.list_calls(desk.read_event())
+    assert call["region"] == region.value
+    row = desk.page.locator("#calls li").filter(has_text=call["merchant_biz_id"])
+    expect(row).to_contain_text(region.value)
+
+
+def test_a_throttled_pair_waits_and_goes_on(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.choose_both(PHOTO, PHOTO)
+    desk.ask_for("API, async", "indonesia")
+    desk.switch("Throttled", on=True)
+    desk.compare()
+
+    desk.expect_chapter("was throttled (Throttling.Api)")
+    desk.switch("Throttled", on=False)
+    desk.expect_verdict("Match")
+
+
+def test_an_outage_opens_the_circuit_and_the_pair_ends_once_it_is_over(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.choose_both(PHOTO, PHOTO)
+    desk.ask_for("API, async", "malaysia")
+    desk.switch("Outage", on=True)
+    expect(desk.page.locator("#compare-hint")).to_have_text("The emulator plays: Outage.")
+    desk.compare()
+
+    desk.expect_chapter("attempt 3")
+    malaysia = desk.page.locator("#quota li[data-region=malaysia]")
+    expect(malaysia).to_contain_text("circuit open")
+    expect(desk.page.locator("#timeline .present")).to_contain_text("the circuit of malaysia is open")
+    desk.take_picture("console-outage", first="#order .wishes", last="#switches")
+    desk.switch("Outage", on=False)
+    desk.expect_verdict("Match")
+    desk.expect_chapter("published")
+    expect(malaysia).to_contain_text("circuit closed")
+
+
+def test_two_photos_dropped_at_once_are_the_pair(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    data = desk.page.evaluate_handle(
+        """(photo) => {
+          const data = new DataTransfer();
+          const bytes = Uint8Array.from(atob(photo), (letter) => letter.charCodeAt(0));
+          for (const name of ["one.png", "two.png"]) data.items.add(new File([bytes], name));
+          return data;
+        }""",
+        _encode_small_photo(),
+    )
+    desk.page.locator("#source .drop").dispatch_event("drop", {"dataTransfer": data})
+
+    expect(desk.page.locator("#source .name")).to_have_text("one.png")
+    expect(desk.page.locator("#target .name")).to_have_text("two.png")
+    expect(desk.page.get_by_role("button", name="Compare")).to_be_enabled()
+
+
+def _encode_small_photo() -> str:
+    file = BytesIO()
+    Image.new("L", (480, 640), 90).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_a_photo_is_taken_with_the_camera_unless_one_thinks_better_of_it(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    take = desk.page.get_by_role("button", name="Take it")
+    desk.page.get_by_role("button", name="Take with the camera as the target").click()
+    expect(take).to_be_enabled()
+    desk.page.keyboard.press("Escape")
+    expect(desk.page.locator("#camera")).to_be_hidden()
+    expect(desk.page.locator("#target .invitation")).to_be_visible()
+
+    desk.page.get_by_role("button", name="Take with the camera as the target").click()
+    take.click()
+    expect(desk.page.locator("#target .name")).to_have_text("camera-target.jpg")
+    expect(desk.page.locator("#target .done")).to_contain_text("baseline JPEG")
+
+
+def test_the_keyboard_is_enough(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.choose_both(PHOTO, PHOTO)
+    page, press = desk.page, desk.page.keyboard.press
+    page.get_by_role("radio", name="Bucket").focus()
+    press("ArrowRight")
+    press("Tab")
+    press("ArrowRight")
+    press("Tab")
+    page.keyboard.type("55.5")
+    expect(page.get_by_role("radio", name="API", exact=True)).to_be_checked()
+    expect(page.get_by_role("radio", name="indonesia")).to_be_checked()
+    press("Tab")
+    press("Tab")
+    press("Enter")
+    desk.expect_verdict("Match")
+    expect(page.locator("#told")).to_contain_text("Match, score 100 of 100.")
+    assert desk.read_event()["data"]["bounds"] == {"match_from": 55.5, "no_match_up_to": 100.0}
+
+
+def test_a_verdict_of_the_feed_tells_its_way_when_it_is_chosen(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    row = desk.page.locator("#results button").first
+    subject = row.locator(".subject").text_content()
+    row.click()
+
+    expect(desk.page.locator("#outcome-title")).to_be_focused()
+    desk.expect_chapter("ended")
+    assert desk.read_event()["subject"] == subject
+
+
+def test_the_sample_portraits_are_a_pair_to_begin_with(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.page.get_by_role("button", name="Take the sample portraits").click()
+    expect(desk.page.locator("#target .done")).to_contain_text("Turned upright")
+    desk.compare()
+
+    desk.expect_verdict("Match")
+    desk.expect_chapter("published")
+    desk.take_picture("console", first="header", last=".columns")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_anyone_can_use_the_page_with_all_of_it_in_use(open_desk: OpenDesk, scheme: Scheme) -> None:
+    desk = open_desk(scheme)
+    desk.choose_both(PHOTO, PHOTO)
+    desk.compare()
+    desk.expect_verdict("Match")
+    desk.expect_chapter("published")
+    desk.choose("source", TOO_SMALL)
+    expect(desk.page.locator("#source")).to_contain_text("too_small")
+    desk.switch("No face", on=True)
+    desk.page.locator("summary").click()
+    desk.check_accessibility()
+    desk.switch("No face", on=False)
+
+
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_desk: OpenDesk) -> None:
+    desk = open_desk("light", PHONE)
+    desk.check_accessibility()
+    desk.choose_both(PHOTO, PHOTO)
+    desk.ask_for("API, async", "hong-kong")
+    desk.compare()
+    desk.expect_verdict("Match")
+    desk.expect_chapter("published")
+
+    assert desk.page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    desk.check_accessibility()
+    desk.take_picture("console-phone", first="#order .wishes", last="#outcome")

@@ -1,0 +1,37 @@
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from console import __main__ as program
+from tests.unit.cli.factories import make_stack
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(program.main, arguments)
+
+
+def test_without_a_local_stack_the_way_to_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    ended = run()
+
+    assert ended.exit_code == 1
+    assert "`make up` starts one" in ended.output
+
+
+def test_a_port_that_is_taken_is_told_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(program, "find_stack", lambda _place: make_stack())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        ended = run("--port", str(port))
+
+    assert ended.exit_code == 1
+    assert f"Port {port} on 127.0.0.1 is taken: choose another with PORT=" in ended.output
