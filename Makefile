@@ -1,7 +1,7 @@
 PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
-CODE := src layers local cli console bench docs examples tests
+CODE := src layers local cli console audit bench docs examples tests
 export PYTHONPATH := src:layers/imaging:cli
 
 # The two environments are installed side by side.
@@ -9,7 +9,7 @@ MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check static bench soak up down console docs interfaces format record-events lock clean
+.PHONY: help demo test check static bench soak up down console docs interfaces audit sbom format record-events lock clean
 
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,7 @@ test: static .local/cloud/ready .local/docs/ready ## everything: the checks belo
 	@$(CLOUD)/cfn-lint template.yaml
 	@$(VENV)/pytest --quiet --numprocesses 2 --cov --cov-report=term tests/unit tests/integration
 	@$(VENV)/pytest --quiet tests/e2e
+	@$(VENV)/pytest --quiet tests/audit/test_outgoing.py tests/audit/test_permissions.py
 
 check: static ## the quick half: format, lint, types, unit tests
 	@$(VENV)/pytest --quiet --numprocesses 2 tests/unit
@@ -57,12 +58,18 @@ format: .venv/ready ## put the code into its form
 record-events: .venv/ready .local/cloud/ready ## record events/ anew from the local cloud
 	@$(VENV)/python -m local.record_events
 
+audit: .venv/ready .local/cloud/ready .local/audit/ready ## what a security review would run: template, permissions, leaks, packages
+	@$(VENV)/python -m audit
+
+sbom: .venv/ready .local/audit/ready ## what each bundle is made of, as CycloneDX: .local/sbom
+	@$(VENV)/python -m audit.sbom
+
 interfaces: .venv/ready ## describe the HTTP API anew, from the code
 	@$(VENV)/python -m local.describe_api
 
 lock: ## pin every requirement anew, with hashes
 	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv
-	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/bench requirements/cloud requirements/docs; do \
+	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/bench requirements/cloud requirements/docs requirements/audit; do \
 		.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
 			--no-header --no-annotate --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
 	done
@@ -70,6 +77,7 @@ lock: ## pin every requirement anew, with hashes
 	@.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package pillow \
 		layers/heic/requirements.in -o layers/heic/requirements.txt
+	@echo "Now, with what is pinned installed anew: .venv/bin/python -m audit.licences"
 
 clean: down ## remove what was built and installed
 	@rm -rf .venv .local .aws-sam
@@ -94,4 +102,9 @@ clean: down ## remove what was built and installed
 .local/docs/ready: requirements/docs.txt
 	@echo "Installing what makes the site into .local/docs (once) …"
 	@mkdir -p .local && $(PYTHON) -m venv .local/docs && .local/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.local/audit/ready: requirements/audit.txt
+	@echo "Installing what audits into .local/audit (once) …"
+	@mkdir -p .local && $(PYTHON) -m venv .local/audit && .local/audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

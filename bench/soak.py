@@ -66,6 +66,7 @@ _HEADS: Final = (
     "quota used",
     "p95",
 )
+_SEEN_AT_ONCE: Final = {"pairs", "verdicts", "throttled share", "quota used", "p95"}
 
 _THROTTLED_LIMIT: Final = 0.01
 _USED_LIMIT: Final = 0.95
@@ -202,7 +203,7 @@ class Row:
         told += [f"billed twice: {merchant_biz_id}" for merchant_biz_id in self.found.double_billed]
         told += self.played.findings
         traffic, latencies_s = self.played.traffic, self.played.latencies_s
-        if traffic and traffic.throttled_share > _THROTTLED_LIMIT:
+        if traffic and latencies_s and traffic.throttled_share > _THROTTLED_LIMIT:
             told.append(f"{traffic.throttled_share:.1%} of the calls were throttled")
         if traffic and latencies_s and traffic.used < _USED_LIMIT:
             told.append(f"{traffic.used:.1%} of the quota was used")
@@ -268,9 +269,10 @@ class Soak:
             self._say(f"{scenario.name}: {type(error).__name__}: {error}")
             return
         self.played[scenario.name] = played
-        row = Row(scenario.name, played, found)
-        told = [f"{head} {cell}" for head, cell in zip(_HEADS[1:], row.cells[1:], strict=True) if cell]
-        told += [*row.shortfalls, *played.notes]
+        cells = zip(_HEADS, Row(scenario.name, played, found).cells, strict=True)
+        # What is not settled yet is no loss: that is for the table to say.
+        told = [f"{head} {cell}" for head, cell in cells if cell and head in _SEEN_AT_ONCE]
+        told += [*played.findings, *played.notes]
         self._say(f"{scenario.name} ({time.monotonic() - started_at_s:.0f} s): {'; '.join(told)}")
 
     def _open_site(self, scenario: Scenario) -> Site:

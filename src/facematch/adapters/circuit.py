@@ -57,6 +57,8 @@ class GuardedProvider:
         CircuitOpenError
             The region's circuit is open, and it is not time to try again.
         """
+        # Else the first look at a region is kept for as long as the library has it by default.
+        self.store.configure(_CONFIG, _CIRCUIT + region)
         circuit = self.store.get_state(_CIRCUIT + region)
         if circuit.state is CircuitState.OPEN:
             remaining_s = _remaining_s(circuit.opened_at)

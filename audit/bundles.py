@@ -1,0 +1,53 @@
+"""What is deployed: each function with its layers, and the packages that every layer pins."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+LAYERS: Final = ("runtime", "sdk", "imaging", "heic")
+_ALL_LAYERS: Final = LAYERS
+FUNCTION_LAYERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "uploads": ("runtime",),
+    "api": _ALL_LAYERS,
+    "compare": _ALL_LAYERS,
+    "publish": ("runtime",),
+    "sweep": ("runtime",),
+}
+"""The layers of each function, HEIC's included, which is there only where a stack reads HEIC."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Package:
+    """One pinned package, by its canonical name."""
+
+    name: str
+    version: str
+
+
+def find_requirements(layer: str) -> Path:
+    """Return the file that pins what a layer holds, with hashes."""
+    return ROOT / "layers" / layer / "requirements.txt"
+
+
+def list_packages(layers: Iterable[str] = LAYERS) -> list[Package]:
+    """Return what layers hold on the functions' platform, each package once."""
+    texts = (find_requirements(layer).read_text(encoding="utf-8") for layer in layers)
+    requirements = (Requirement(line) for text in texts for line in _join_lines(text))
+    return sorted(
+        {
+            Package(canonicalize_name(one.name), str(one.specifier).removeprefix("=="))
+            for one in requirements
+            if one.marker is None or one.marker.evaluate()
+        }
+    )
+
+
+def _join_lines(text: str) -> list[str]:
+    """Return the requirements of a file, each without its hashes."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return [line.partition(" --hash")[0].strip() for line in lines if line.strip()]

@@ -1,0 +1,87 @@
+"""A bill of materials for each bundle, in CycloneDX: `python -m audit.sbom`.
+
+Each layer has one, from its hash-pinned requirements, and each function, of all the layers that it runs with.
+"""
+
+import json
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from audit.bundles import FUNCTION_LAYERS, LAYERS, ROOT, find_requirements, list_packages
+from audit.tools import TOOLS, run_tool
+from local.processes import LOCAL
+
+FOLDER: Final = LOCAL / "sbom"
+_SUFFIX: Final = ".cdx.json"
+
+
+class BillError(Exception):
+    """A bill could not be made, or lacks a package that its bundle holds."""
+
+
+def list_bundles() -> dict[str, tuple[str, ...]]:
+    """Return the layers whose packages each bundle holds or runs with, by the bundle's name."""
+    layers = {f"layer-{layer}": (layer,) for layer in LAYERS}
+    return layers | {f"function-{name}": held for name, held in FUNCTION_LAYERS.items()}
+
+
+def make_bill(name: str, layers: Iterable[str]) -> dict[str, Any]:
+    """Return the bill of a bundle.
+
+    Raises
+    ------
+    BillError
+        The tool failed, or what it made does not hold every pinned package.
+    """
+    held = tuple(layers)
+    pins = "".join(find_requirements(layer).read_text(encoding="utf-8") for layer in held)
+    said = run_tool(
+        [TOOLS / "cyclonedx-py", "requirements", "-", "--output-reproducible", "--output-format", "JSON"],
+        text=pins,
+    )
+    if said.code:
+        raise BillError(f"{name}: {said.errors}")
+    bill: dict[str, Any] = json.loads(said.output)
+    _check_complete(name, bill, held)
+    bill.setdefault("metadata", {})["component"] = {
+        "type": "application",
+        "bom-ref": f"facematch-{name}",
+        "name": f"facematch-{name}",
+        "version": _read_version(),
+        "licenses": [{"license": {"id": "Apache-2.0"}}],
+    }
+    return bill
+
+
+def _check_complete(name: str, bill: Mapping[str, Any], layers: Iterable[str]) -> None:
+    listed = {(part["name"].lower().replace("_", "-"), part.get("version")) for part in bill["components"]}
+    missing = [one.name for one in list_packages(layers) if (one.name, one.version) not in listed]
+    if missing:
+        raise BillError(f"{name} lacks {', '.join(missing)}.")
+
+
+def _read_version() -> str:
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+
+
+def main() -> int:
+    """Write the bill of every bundle; return 1 where one can't be made."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, layers in list_bundles().items():
+        try:
+            bill = make_bill(name, layers)
+        except BillError as error:
+            print(error, file=sys.stderr)
+            return 1
+        path = FOLDER / f"{name}{_SUFFIX}"
+        path.write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
+        print(
+            f"{path.relative_to(ROOT)}: {len(bill['components'])} packages, CycloneDX {bill['specVersion']}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

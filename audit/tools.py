@@ -1,0 +1,28 @@
+"""The tools of the audit, each in an environment of its own, and what they said."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from local.processes import LOCAL, ROOT, make_environment
+
+TOOLS: Final = LOCAL / "audit" / "bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a tool said, and how it ended."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def run_tool(command: Sequence[str | Path], *, text: str = "") -> Said:
+    """Run a tool in the project's folder, past the user's own AWS settings, with `text` as its input."""
+    result = subprocess.run(
+        command, cwd=ROOT, env=make_environment(), input=text, capture_output=True, text=True, check=False
+    )
+    return Said(result.returncode, result.stdout.strip(), result.stderr.strip())

@@ -1,0 +1,329 @@
+"""Every success and every fault, with marked photos, names, URLs and keys; all that is answered is kept."""
+
+import base64
+import hashlib
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+from facematch.comparison import identify_request, identify_upload
+from facematch.regions import Region
+from facematch.verdict import Role
+from local.signed_http import HttpAnswer, send
+from local.stack import STACK_NAME
+from tests.audit.marked import ONLY_FOR_THE_CALLER, WHERE_PAIRS_ARE_NAMED, Markers
+from tests.audit.places import Places
+from tests.audit.roles import Permission, Roles
+from tests.e2e.driver import Driver
+from tests.e2e.faults import Cloud, Emulator, wait_until
+from tests.e2e.test_api import post_form
+
+type Fields = dict[str, Any]
+
+PROVIDER_FAULTS: Final[Mapping[str, tuple[Region, Fields]]] = {
+    "throttled": (Region.SINGAPORE, {"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": 500}),
+    "internal error": (Region.SINGAPORE, {"effect": "refuse", "code": "InternalError"}),
+    "failing code under 200": (
+        Region.INDONESIA,
+        {"effect": "refuse", "code": "InternalError", "http_status": 200},
+    ),
+    "unknown code": (Region.MALAYSIA, {"effect": "refuse", "code": "NeverSeen.Before", "http_status": 400}),
+    "no face": (Region.SINGAPORE, {"effect": "refuse", "code": "NoFaceDetected"}),
+    "html 502": (Region.HONG_KONG, {"effect": "html", "http_status": 502}),
+    "broken JSON": (Region.INDONESIA, {"effect": "broken_json"}),
+    "missing result": (Region.MALAYSIA, {"effect": "missing_result"}),
+    "reset": (Region.SINGAPORE, {"effect": "reset", "after_compare": True}),
+    "hang": (Region.HONG_KONG, {"effect": "hang"}),
+    "refused key": (Region.MALAYSIA, {"effect": "refuse", "code": "InvalidAccessKeyId.NotFound"}),
+}
+"""What the provider does to the first call for a pair; the next one goes through."""
+_SPOILT: Final = ("truncated", "too small")
+_LINK_FAULTS: Final[Mapping[str, Fields]] = {
+    "link not fetched": {"effect": "refuse", "code": "DownloadTimeout"},
+    "link and html 502": {"effect": "html", "http_status": 502},
+    "link and reset": {"effect": "reset", "after_compare": True},
+}
+_REDELIVERED_AFTER_S: Final = 2
+_LONGER_THAN_A_CALL_S: Final = 15
+_POISONED: Final = frozenset({"dead letter", "queue"})
+
+
+@dataclass(slots=True)
+class Journeys:
+    """Sends marked things through a stack; `expected` are the pairs whose events have to come."""
+
+    driver: Driver
+    places: Places
+    markers: Markers = field(default_factory=Markers)
+    played: list[str] = field(default_factory=list)
+    expected: set[str] = field(default_factory=set)
+
+    @property
+    def cloud(self) -> Cloud:
+        """The stack's cloud."""
+        return Cloud(self.driver)
+
+    def play_all(self) -> None:
+        """Play everything, one kind after another, and wait until it has settled."""
+        self._mark_the_key()
+        self._put_a_pair_and_look_at_the_queues()
+        # Beyond the longest call; what the provider's refusal of the key left undone comes again then.
+        with self.cloud.redeliver_after(self.driver.stack.comparisons_queue_url, _LONGER_THAN_A_CALL_S):
+            self._put_faulty_pairs()
+            self._post_pairs()
+            self._post_what_is_refused()
+            wait_until(self._has_settled, limit_s=120)
+        self._poison_the_queues()
+        self._refuse_ourselves()
+        self._let_pairs_die()
+        self._erase()
+
+    def _mark_the_key(self) -> None:
+        """Have the provider know a marked key, and the secret hold it, before any function reads that."""
+        key = {
+            "access_key_id": self.markers.make_word("provider's key: id"),
+            "access_key_secret": self.markers.make_word("provider's key: secret"),
+        }
+        control = f"{self.driver.stack.emulator_url}/_emulator/keys"
+        request = urllib.request.Request(control, json.dumps(key).encode(), method="POST")
+        assert send(request).status is HTTPStatus.OK
+        self.driver.client("secretsmanager").put_secret_value(
+            SecretId=f"{STACK_NAME}-provider", SecretString=json.dumps(key)
+        )
+
+    # By the bucket
+
+    def _put_a_pair_and_look_at_the_queues(self) -> None:
+        stack = self.driver.stack
+        with self.cloud.halt("Compare"):
+            with self.cloud.halt("Uploads"):
+                self._put("a pair", Region.SINGAPORE)
+                wait_until(lambda: self.places.peek("UploadsQueue", stack.uploads_queue_url) > 0)
+            wait_until(lambda: self.places.peek("ComparisonsQueue", stack.comparisons_queue_url) > 0)
+
+    def _put_faulty_pairs(self) -> None:
+        for name, (region, effect) in PROVIDER_FAULTS.items():
+            self._put(name, region, effect)
+        for name in _SPOILT:
+            self._put(f"photo {name}", Region.SINGAPORE, spoilt=name)
+        self._put("no image", Region.SINGAPORE, content=self.markers.make_word("no image").encode())
+        half = self.markers.make_pair_id("half a pair")
+        self.driver.put(f"inbox/singapore/{half}/source.jpg", self.markers.make_photo("half a pair"))
+        self._expect("bucket: half a pair", half)
+
+    def _put(
+        self,
+        name: str,
+        region: Region,
+        effect: Fields | None = None,
+        *,
+        spoilt: str | None = None,
+        content: bytes | None = None,
+        ends: bool = True,
+    ) -> None:
+        pair_id = self.markers.make_pair_id(f"bucket: {name}")
+        photos = {
+            Role.SOURCE: content or self.markers.make_photo(f"{name}: source", spoilt=spoilt),
+            Role.TARGET: self.markers.make_target(),
+        }
+        # S3's ETag of an object that came in one piece.
+        etags = {
+            role: hashlib.md5(photo, usedforsecurity=False).hexdigest() for role, photo in photos.items()
+        }
+        if effect:
+            self._befall(identify_upload(region, pair_id, etags), region, effect)
+        for role, photo in photos.items():
+            self.driver.put(f"inbox/{region}/{pair_id}/{role}.jpg", photo)
+        if ends:
+            self._expect(f"bucket: {name}", pair_id)
+        else:
+            self.played.append(f"bucket: {name}")
+
+    def _befall(self, comparison_id: str, region: Region, effect: Fields) -> None:
+        emulator = Emulator(self.driver.stack.emulator_url)
+        emulator.play(region, times=1, merchant_biz_id_prefix=comparison_id, **effect)
+
+    def _expect(self, name: str, pair_id: str) -> None:
+        self.played.append(name)
+        self.expected.add(pair_id)
+
+    def _has_settled(self) -> bool:
+        self.driver.collect_events(wait_s=1)
+        return self.expected <= self.driver.events.keys()
+
+    # By the API
+
+    def _post_pairs(self) -> None:
+        self._post("posted", HTTPStatus.OK)
+        self._post("posted for later", HTTPStatus.ACCEPTED, headers={"Prefer": "respond-async"})
+        self._post("linked", HTTPStatus.OK, source={"url": self.markers.make_url("linked")})
+        for name, effect in _LINK_FAULTS.items():
+            source = {"url": self.markers.make_url(name)}
+            self._post(name, HTTPStatus.OK, effect=effect, source=source)
+        self._reuse_a_key()
+        self._upload_by_forms()
+
+    def _post(
+        self,
+        name: str,
+        status: HTTPStatus,
+        *,
+        effect: Fields | None = None,
+        headers: Mapping[str, str] | None = None,
+        ends: bool = True,
+        allowed: frozenset[str] = WHERE_PAIRS_ARE_NAMED,
+        **fields: Any,
+    ) -> HttpAnswer:
+        key = self.markers.make_word(f"{name}: Idempotency-Key")
+        pair_id = self.markers.make_pair_id(f"api: {name}", allowed)
+        if effect:
+            caller = str(self.driver.client("sts").get_caller_identity()["Arn"])
+            self._befall(identify_request(caller, key), Region.SINGAPORE, effect)
+        body = {"region": "singapore", "pair_id": pair_id, **self._make_photos(name), **fields}
+        answer = self._request(
+            f"api: {name}", "POST", "/v1/comparisons", body, {"Idempotency-Key": key, **(headers or {})}
+        )
+        assert answer.status is status, (name, answer)
+        if ends:
+            self.expected.add(pair_id)
+        return answer
+
+    def _make_photos(self, name: str) -> Fields:
+        photos = {Role.SOURCE: self.markers.make_photo(name), Role.TARGET: self.markers.make_target()}
+        return {role.value: {"photo": base64.b64encode(photo).decode()} for role, photo in photos.items()}
+
+    def _request(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        signed: bool = True,
+    ) -> HttpAnswer:
+        self.played.append(name)
+        answer = self.driver.request(method, path, body, headers, signed=signed)
+        return self.places.keep_answer(name, answer)
+
+    def _reuse_a_key(self) -> None:
+        headers = {"Idempotency-Key": self.markers.make_word("Idempotency-Key that is reused")}
+        statuses = [
+            self._request(
+                "api: Idempotency-Key reused", "POST", "/v1/comparisons", self._make_photos(name), headers
+            ).status
+            for name in ("first use", "second use")
+        ]
+        assert statuses == [HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY]
+
+    def _upload_by_forms(self) -> None:
+        pair_id = self.markers.make_pair_id("forms")
+        asked = {"pair_id": pair_id, "region": "singapore"}
+        tickets = self._request("api: forms", "POST", "/v1/uploads", asked).body
+        for role in Role:
+            ticket = tickets[role]
+            assert post_form(ticket["url"], ticket["fields"], self.markers.make_photo(f"forms: {role}")) < 300
+        self.expected.add(pair_id)
+
+    def _post_what_is_refused(self) -> None:
+        for name, body, headers in self._make_bad_requests():
+            answer = self._request(f"api: {name}", "POST", "/v1/comparisons", body, headers)
+            assert 400 <= answer.status < 500, (name, answer)
+        photos = self._make_photos("unsigned")
+        assert (
+            self._request("api: unsigned", "POST", "/v1/comparisons", photos, signed=False).status
+            is HTTPStatus.FORBIDDEN
+        )
+        for path in ("/v1/comparisons/", "/v1/nowhere/"):
+            word = self.markers.make_word(f"in the path {path}", ONLY_FOR_THE_CALLER)
+            assert self._request("api: unknown path", "GET", path + word).status >= 400
+
+    def _make_bad_requests(self) -> Iterator[tuple[str, object, Mapping[str, str]]]:
+        word, photos = self.markers.make_word, self._make_photos("refused")
+        links = {
+            "URL with credentials": f"https://{word('user')}:{word('password')}@photos.facematch.dev/a",
+            "URL of a private host": f"http://10.0.0.1/{word('private URL')}",
+            "URL of another kind": f"ftp://photos.facematch.dev/{word('ftp URL')}",
+            "URL too long": f"https://photos.facematch.dev/{word('long URL')}{'a' * 2100}",
+        }
+        fields: Mapping[str, Fields] = {
+            "not Base64": {"source": {"photo": f"!{word('not Base64')}"}},
+            "no image": {"source": {"photo": base64.b64encode(word("no image, posted").encode()).decode()}},
+            "wrong types": {"source": word("wrong type"), "target": [word("wrong type, listed")]},
+            "unknown field": {"name": word("unknown field")},
+            "unknown region": {"region": word("unknown region", ONLY_FOR_THE_CALLER)},
+            "bad upload key": {"source": {"upload_key": word("bad upload key")}},
+            "missing upload": {"source": {"upload_key": f"inbox/singapore/{word('missing')}/source.jpg"}},
+            "pair id too long": {"pair_id": word("long pair id") * 4},
+            "two ways at once": {"source": {"url": self.markers.make_url("ambiguous"), **photos["source"]}},
+            **{name: {"source": {"url": url}} for name, url in links.items()},
+        }
+        for name, changed in fields.items():
+            yield name, photos | changed, {"X-Name": word(f"{name}: header")}
+        for spoilt in _SPOILT:
+            photo = self.markers.make_photo(f"posted {spoilt}", spoilt=spoilt)
+            yield spoilt, photos | {"source": {"photo": base64.b64encode(photo).decode()}}, {}
+        yield "not JSON", f'{{"source": "{word("not JSON")}'.encode(), {}
+        yield "nested deeply", b"[" * 100_000 + word("nested").encode(), {}
+        yield "another media type", word("text").encode(), {"Content-Type": "text/plain"}
+
+    # What goes wrong on our side
+
+    def _poison_the_queues(self) -> None:
+        """Send what nobody can read to both queues; it ends as dead letters."""
+        stack, queues = self.driver.stack, self.driver.client("sqs")
+        for name, queue_url, letters_url in (
+            ("uploads", stack.uploads_queue_url, stack.uploads_dead_letters_url),
+            ("comparisons", stack.comparisons_queue_url, stack.comparisons_dead_letters_url),
+        ):
+            self.played.append(f"queue: poison among the {name}")
+            word = self.markers.make_word(f"poison among the {name}", _POISONED)
+            with self.cloud.redeliver_after(queue_url, _REDELIVERED_AFTER_S, receives=1):
+                queues.send_message(QueueUrl=queue_url, MessageBody=json.dumps({"Records": word}))
+                wait_until(partial(self._has_messages, letters_url))
+
+    def _has_messages(self, queue_url: str) -> bool:
+        return self.driver.count_messages(queue_url) > 0
+
+    def _refuse_ourselves(self) -> None:
+        """Take permissions away, so that functions meet errors that they do not foresee."""
+        roles = Roles(self.driver.stack)
+        with roles.without(Permission("Api", "dynamodb:PutItem", "Ledger")):
+            self._post("ledger refused", HTTPStatus.INTERNAL_SERVER_ERROR, ends=False)
+        with roles.without(Permission("Api", "s3:PutObject", "Photos/*")):
+            self._post("bucket refused", HTTPStatus.INTERNAL_SERVER_ERROR, ends=False)
+        with roles.without(Permission("Publish", "sqs:SendMessage", "ResultsQueue")):
+            self._post("results refused", HTTPStatus.OK, ends=False)
+            wait_until(lambda: self._has_logged("publish", "ClientError"))
+
+    def _has_logged(self, function: str, text: str) -> bool:
+        logs = self.driver.client("logs")
+        found = logs.filter_log_events(logGroupName=f"/facematch/{STACK_NAME}/{function}")
+        return any(text in event["message"] for event in found["events"])
+
+    def _let_pairs_die(self) -> None:
+        """Have the provider refuse the account, and the bucket us, until the pairs are dead letters."""
+        stack, roles = self.driver.stack, Roles(self.driver.stack)
+        letters_url = stack.comparisons_dead_letters_url
+        before = self.driver.count_messages(letters_url)
+        with self.cloud.redeliver_after(stack.comparisons_queue_url, _REDELIVERED_AFTER_S, receives=1):
+            forbidden = {"effect": "refuse", "code": "Forbidden.AccountAccessDenied"}
+            self._put("account forbidden", Region.HONG_KONG, forbidden, ends=False)
+            with roles.without(Permission("Compare", "s3:GetObject", "Photos/*")):
+                wait_until(lambda: self.driver.count_messages(letters_url) > before)
+                self._put("photos refused", Region.SINGAPORE, ends=False)
+                wait_until(lambda: self.driver.count_messages(letters_url) > before + 1)
+
+    def _erase(self) -> None:
+        """Erase a pair after its verdict; nothing of its name stays in the ledger."""
+        told = WHERE_PAIRS_ARE_NAMED - {"ledger"}
+        posted = self._post("erased", HTTPStatus.OK, allowed=told)
+        wait_until(self._has_settled)
+        path = f"/v1/comparisons/{posted.body['id']}"
+        erased = self._request("api: erased", "DELETE", path)
+        assert erased.status is HTTPStatus.NO_CONTENT
+        assert self._request("api: erased", "GET", path).status is HTTPStatus.GONE

@@ -1,0 +1,270 @@
+"""What anyone in the account could try on a stack and beside it, and which of it each function may do."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.stack import STACK_NAME, Stack
+from tests.audit.roles import FUNCTIONS, Roles
+
+_DENIED: Final = {"AccessDenied", "AccessDeniedException", "403", "AuthorizationError"}
+_KEY_PARTS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+_FOREIGN: Final = "not-of-this-stack"
+_QUEUES: Final = (
+    "UploadsQueue",
+    "UploadsDeadLetters",
+    "ComparisonsQueue",
+    "ComparisonsDeadLetters",
+    "ResultsQueue",
+    "OutboxDeadLetters",
+    "SweepDeadLetters",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """A stack's resources, and foreign ones of the same kinds beside it."""
+
+    stack: Stack
+    queue_urls: Mapping[str, str]
+    role_arns: Mapping[str, str]
+    functions: Mapping[str, str]
+    foreign_bucket: str
+    foreign_table: str
+    foreign_secret: str
+
+    def client(self, service: str, credentials: Mapping[str, str]) -> Any:
+        """Return a client that acts by those credentials, and asks but once."""
+        return _make_client(self.stack, service, tuple(sorted(credentials.items())))
+
+
+type Try = Callable[[Surroundings, Callable[[str], Any]], object]
+
+
+def lay_out(stack: Stack) -> Surroundings:
+    """Put foreign resources beside a stack's own, and in each something to read."""
+    roles, objects, tables = Roles(stack), stack.client("s3"), stack.client("dynamodb")
+    bucket = f"{_FOREIGN}-{stack.bucket}"[:63].rstrip("-")
+    location = {"LocationConstraint": stack.aws_region}
+    objects.create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
+    for name in (bucket, stack.bucket):
+        objects.put_object(Bucket=name, Key="requests/audit/photo", Body=b"-")
+    tables.create_table(
+        TableName=_FOREIGN,
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    stack.client("sqs").create_queue(QueueName=_FOREIGN)
+    secret = stack.client("secretsmanager").create_secret(Name=_FOREIGN, SecretString="-")
+    urls = {name: roles.find_physical(name) for name in _QUEUES}
+    lambdas = stack.client("lambda")
+    functions = {name: roles.find_physical(name) for name in FUNCTIONS}
+    return Surroundings(
+        stack=stack,
+        queue_urls={**urls, _FOREIGN: stack.client("sqs").get_queue_url(QueueName=_FOREIGN)["QueueUrl"]},
+        role_arns={
+            name: lambdas.get_function_configuration(FunctionName=physical)["Role"]
+            for name, physical in functions.items()
+        },
+        functions=functions,
+        foreign_bucket=bucket,
+        foreign_table=_FOREIGN,
+        foreign_secret=secret["ARN"],
+    )
+
+
+def is_denied(around: Surroundings, attempt: Try, credentials: Mapping[str, str]) -> bool:
+    """Try something by those credentials; tell whether it was refused for want of a permission.
+
+    Raises
+    ------
+    ClientError
+        It was refused for another reason: then it proves nothing.
+    """
+    try:
+        attempt(around, lambda service: around.client(service, credentials))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _DENIED:
+            raise
+        return True
+    return False
+
+
+@cache
+def _make_client(stack: Stack, service: str, credentials: tuple[tuple[str, str], ...]) -> Any:
+    config = Config(s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 1})
+    make: Callable[..., Any] = _make_session(stack.aws_region, credentials).client
+    return make(service, endpoint_url=stack.endpoint_url, config=config)
+
+
+@cache
+def _make_session(aws_region: str, credentials: tuple[tuple[str, str], ...]) -> boto3.Session:
+    key_id, secret, token = (dict(credentials).get(name) for name in _KEY_PARTS)
+    return boto3.Session(key_id, secret, token, aws_region)
+
+
+def _objects(verb: str, *, foreign: bool, **arguments: Any) -> Try:
+    def attempt(around: Surroundings, client: Callable[[str], Any]) -> object:
+        bucket = around.foreign_bucket if foreign else around.stack.bucket
+        return getattr(client("s3"), verb)(Bucket=bucket, **arguments)
+
+    return attempt
+
+
+def _table(verb: str, *, foreign: bool = False, **arguments: Any) -> Try:
+    def attempt(around: Surroundings, client: Callable[[str], Any]) -> object:
+        table = around.foreign_table if foreign else around.stack.table
+        return getattr(client("dynamodb"), verb)(TableName=table, **arguments)
+
+    return attempt
+
+
+def _send(queue: str) -> Try:
+    return lambda around, client: client("sqs").send_message(
+        QueueUrl=around.queue_urls[queue], MessageBody=json.dumps({"Event": "s3:TestEvent"})
+    )
+
+
+def _receive(queue: str) -> Try:
+    return lambda around, client: client("sqs").receive_message(
+        QueueUrl=around.queue_urls[queue], VisibilityTimeout=0
+    )
+
+
+def assume(function: str) -> Try:
+    """Return the attempt to take on the role of a function."""
+    return lambda around, client: client("sts").assume_role(
+        RoleArn=around.role_arns[function], RoleSessionName="audit"
+    )
+
+
+_KEY: Final = {"pk": {"S": "audit"}}
+_PHOTO: Final = "requests/audit/photo"
+
+ATTEMPTS: Final[Mapping[str, Try]] = {
+    "read a photo": _objects("get_object", foreign=False, Key=_PHOTO),
+    "write a photo": _objects("put_object", foreign=False, Key=_PHOTO, Body=b"-"),
+    "delete a photo": _objects("delete_object", foreign=False, Key=_PHOTO + "-none"),
+    "list the photos": _objects("list_objects_v2", foreign=False),
+    "tag a photo": _objects("put_object_tagging", foreign=False, Key=_PHOTO, Tagging={"TagSet": []}),
+    "read who may read the photos": _objects("get_bucket_acl", foreign=False),
+    "read an object of another bucket": _objects("get_object", foreign=True, Key=_PHOTO),
+    "write to another bucket": _objects("put_object", foreign=True, Key=_PHOTO, Body=b"-"),
+    "delete from another bucket": _objects("delete_object", foreign=True, Key=_PHOTO + "-none"),
+    "list another bucket": _objects("list_objects_v2", foreign=True),
+    "list all buckets": lambda _, client: client("s3").list_buckets(),
+    "read an item": _table("get_item", Key=_KEY),
+    "write an item": _table("put_item", Item=_KEY),
+    "update an item": _table("update_item", Key=_KEY),
+    "delete an item": _table("delete_item", Key={"pk": {"S": "audit-none"}}),
+    "query the outbox": _table(
+        "query",
+        IndexName="outbox",
+        KeyConditionExpression="outbox = :none",
+        ExpressionAttributeValues={":none": {"S": "none"}},
+    ),
+    "query the table": _table(
+        "query", KeyConditionExpression="pk = :none", ExpressionAttributeValues={":none": {"S": "none"}}
+    ),
+    "scan the table": _table("scan", Limit=1),
+    "scan the outbox": _table("scan", IndexName="outbox", Limit=1),
+    "describe the table": _table("describe_table"),
+    "read an item of another table": _table("get_item", foreign=True, Key=_KEY),
+    "write an item of another table": _table("put_item", foreign=True, Item=_KEY),
+    **{f"send to {queue}": _send(queue) for queue in _QUEUES},
+    "send to another queue": _send(_FOREIGN),
+    **{f"receive from {queue}": _receive(queue) for queue in _QUEUES},
+    "receive from another queue": _receive(_FOREIGN),
+    "read the provider's secret": lambda _, client: client("secretsmanager").get_secret_value(
+        SecretId=f"{STACK_NAME}-provider"
+    ),
+    "describe the provider's secret": lambda _, client: client("secretsmanager").describe_secret(
+        SecretId=f"{STACK_NAME}-provider"
+    ),
+    "read another secret": lambda around, client: client("secretsmanager").get_secret_value(
+        SecretId=around.foreign_secret
+    ),
+    "have a token issued": lambda _, client: client("sts").get_web_identity_token(
+        Audience=["audit"], DurationSeconds=60, SigningAlgorithm="RS256"
+    ),
+    "list the roles": lambda _, client: client("iam").list_roles(),
+    "read a function's settings": lambda around, client: client("lambda").get_function_configuration(
+        FunctionName=around.functions["Sweep"]
+    ),
+    "invoke a function": lambda around, client: client("lambda").invoke(
+        FunctionName=around.functions["Uploads"], Payload=b'{"Records": []}'
+    ),
+    "read the logs": lambda _, client: client("logs").describe_log_groups(),
+    "make a log group": lambda _, client: client("logs").create_log_group(logGroupName=f"/{_FOREIGN}/new"),
+}
+"""Everything tried; none of it changes what the stack does."""
+
+ALLOWED: Final[Mapping[str, frozenset[str]]] = {
+    "Api": frozenset(
+        {
+            "read a photo",
+            "write a photo",
+            "delete a photo",
+            "list the photos",
+            "read an item",
+            "write an item",
+            "update an item",
+            "delete an item",
+            "send to ComparisonsQueue",
+            "read the provider's secret",
+        }
+    ),
+    "Compare": frozenset(
+        {
+            "read a photo",
+            "list the photos",
+            "read an item",
+            "write an item",
+            "update an item",
+            "send to ComparisonsQueue",
+            "receive from ComparisonsQueue",
+            "read the provider's secret",
+        }
+    ),
+    "Publish": frozenset(
+        {
+            "read a photo",
+            "delete a photo",
+            "list the photos",
+            "read an item",
+            "update an item",
+            "send to ResultsQueue",
+            "send to OutboxDeadLetters",
+        }
+    ),
+    "Sweep": frozenset(
+        {
+            "read a photo",
+            "delete a photo",
+            "list the photos",
+            "read an item",
+            "update an item",
+            "query the outbox",
+            "send to ResultsQueue",
+            "send to SweepDeadLetters",
+        }
+    ),
+    "Uploads": frozenset(
+        {
+            "read an item",
+            "write an item",
+            "update an item",
+            "send to UploadsQueue",
+            "send to ComparisonsQueue",
+            "receive from UploadsQueue",
+        }
+    ),
+}
+"""What a function's role may do of that; all else it is denied."""

@@ -1,0 +1,10 @@
+"""What the proofs looked at and found, for the end of the run."""
+
+from collections.abc import Iterable
+
+REPORTS: dict[str, list[str]] = {}
+
+
+def tell(title: str, lines: Iterable[str]) -> None:
+    """Have lines printed under a title once the tests are over."""
+    REPORTS.setdefault(title, []).extend(lines)

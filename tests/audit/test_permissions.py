@@ -1,0 +1,215 @@
+"""Least privilege, on the deployed roles: every path runs, each permission is needed, no more is allowed."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from facematch.verdict import Role
+from local.stack import STACK_NAME
+from tests.audit import paths
+from tests.audit.needs import NEEDED_BY, UNENFORCED
+from tests.audit.paths import Ground, open_ground
+from tests.audit.places import FOLDER
+from tests.audit.reach import ALLOWED, ATTEMPTS, Surroundings, assume, is_denied, lay_out
+from tests.audit.report import tell
+from tests.audit.roles import FUNCTIONS, Permission, Roles
+from tests.e2e.driver import Driver
+from tests.e2e.faults import make_small_photo
+from tests.e2e.test_api import post_form
+
+ROOT: Mapping[str, str] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+@pytest.fixture(scope="module")
+def ground(driver: Driver) -> Ground:
+    return open_ground(driver, FOLDER)
+
+
+@pytest.fixture(scope="module")
+def roles(driver: Driver) -> Roles:
+    return Roles(driver.stack)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _half_a_pair(driver: Driver) -> None:
+    """One photo, whose deadline passes while other tests are at work."""
+    driver.put("inbox/singapore/audit-half/source.jpg", make_small_photo())
+
+
+@pytest.fixture(scope="module")
+def halted(ground: Ground) -> Iterator[Ground]:
+    """The stack while nothing reaches a function from its queue or stream."""
+    with ExitStack() as halts:
+        for function in ("Uploads", "Compare", "Publish"):
+            halts.enter_context(ground.site.cloud.halt(function))
+        yield ground
+        queues = ground.driver.client("sqs")
+        for queue_url in queues.list_queues()["QueueUrls"]:
+            queues.purge_queue(QueueUrl=queue_url)
+
+
+def make_photos(seed: int = 0) -> dict[str, Any]:
+    return {
+        role.value: {"photo": base64.b64encode(make_small_photo(seed + number)).decode()}
+        for number, role in enumerate(Role)
+    }
+
+
+def post(driver: Driver, pair_id: str, headers: Mapping[str, str] | None = None, **fields: Any) -> Any:
+    body = {"region": "singapore", "pair_id": pair_id, **make_photos(), **fields}
+    return driver.request("POST", "/v1/comparisons", body, headers)
+
+
+# Every path runs, on the roles as they are deployed
+
+
+def test_a_pair_in_the_bucket_is_compared_published_and_its_photos_deleted(driver: Driver) -> None:
+    driver.put_pair("audit-bucket")
+    event = driver.wait_for_event("audit-bucket")
+    assert event["type"] == "facematch.comparison.completed"
+    driver.wait_until(lambda: driver.list_keys("inbox/singapore/audit-bucket/") == [])
+    # So the secret was read: the provider takes no other key.
+    assert [call["code"] for call in driver.list_calls(event)] == ["Success"]
+
+
+def test_a_posted_pair_is_compared_read_and_erased(driver: Driver) -> None:
+    posted = post(driver, "audit-posted")
+    assert posted.status is HTTPStatus.OK
+    path = f"/v1/comparisons/{posted.body['id']}"
+    assert driver.request("GET", path).body["result"] == posted.body["result"]
+    assert driver.request("DELETE", path).status is HTTPStatus.NO_CONTENT
+    assert driver.request("GET", path).status is HTTPStatus.GONE
+
+
+def test_a_pair_posted_for_later_is_compared_by_a_worker(driver: Driver) -> None:
+    posted = post(driver, "audit-later", {"Prefer": "respond-async"})
+    assert posted.status is HTTPStatus.ACCEPTED
+    assert driver.wait_for_verdict(posted.body["id"])["state"] == "completed"
+
+
+def test_a_pair_by_url_is_compared(driver: Driver) -> None:
+    posted = post(driver, "audit-linked", source={"url": "https://photos.facematch.dev/a.jpg"})
+    assert posted.status is HTTPStatus.OK
+
+
+def test_a_pair_uploaded_by_forms_is_compared(driver: Driver) -> None:
+    tickets = driver.request("POST", "/v1/uploads", {"pair_id": "audit-forms", "region": "singapore"}).body
+    for number, role in enumerate(Role):
+        ticket = tickets[role]
+        assert post_form(ticket["url"], ticket["fields"], make_small_photo(number)) == HTTPStatus.NO_CONTENT
+    assert driver.wait_for_event("audit-forms")["type"] == "facematch.comparison.completed"
+
+
+def test_half_a_pair_comes_to_its_deadline(driver: Driver) -> None:
+    assert driver.wait_for_event("audit-half")["data"]["reason"] == "pair_incomplete"
+
+
+# Every permission of the deployed roles is needed
+
+
+def test_the_deployed_roles_allow_what_something_needs_and_no_more(roles: Roles) -> None:
+    deployed = set(roles.list_permissions())
+    expected = NEEDED_BY.keys() | UNENFORCED.keys()
+    assert (sorted(deployed - expected), sorted(expected - deployed)) == ([], [])
+
+
+def test_what_the_local_cloud_does_not_enforce_it_does_not_enforce_still(
+    ground: Ground, roles: Roles
+) -> None:
+    driver = ground.driver
+    before = _count_log_lines(driver)
+    with roles.without(*UNENFORCED):
+        assert not UNENFORCED.keys() & set(roles.list_permissions())
+        driver.put_pair("audit-unenforced")
+        assert driver.wait_for_event("audit-unenforced")["type"] == "facematch.comparison.completed"
+        assert paths.a_missing_upload_is_posted(ground)
+        assert paths.a_pair_without_photos_fails(ground)
+        driver.wait_until(
+            lambda: all(lines > before[name] for name, lines in _count_log_lines(driver).items())
+        )
+    tell("permissions that the local cloud does not enforce", _count_reasons())
+
+
+def _count_log_lines(driver: Driver) -> dict[str, int]:
+    """Return how much each function has logged that is not only started by the clock."""
+    logs, names = driver.client("logs"), ("api", "compare", "publish", "uploads")
+    groups = {name: f"/facematch/{STACK_NAME}/{name}" for name in names}
+    return {name: len(logs.filter_log_events(logGroupName=group)["events"]) for name, group in groups.items()}
+
+
+def _count_reasons() -> list[str]:
+    reasons = list(UNENFORCED.values())
+    return [f"{reasons.count(reason):3}  {reason}" for reason in dict.fromkeys(reasons)]
+
+
+@pytest.mark.parametrize(
+    "permission", NEEDED_BY, ids=lambda one: f"{one.function}-{one.action}-{one.resource}"
+)
+def test_without_a_permission_the_path_that_needs_it_fails(
+    halted: Ground, roles: Roles, permission: Permission
+) -> None:
+    path = NEEDED_BY[permission]
+    with roles.without(permission):
+        assert not path(halted), f"{path.__name__} goes without {permission}"
+    assert path(halted), f"{path.__name__} fails, with every permission in place"
+    tell(
+        "permissions taken away, each with the path that fails",
+        [f"{permission.function:8} {permission.action:30} {permission.resource:20} {path.__name__}"],
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [paths.a_verdict_without_photos_is_published, paths.a_verdict_without_photos_is_swept],
+    ids=lambda path: path.__name__,
+)
+def test_a_verdict_whose_photos_are_gone_leaves_all_the_same(halted: Ground, path: paths.Path) -> None:
+    assert path(halted)
+
+
+# Nothing else is allowed
+
+
+@pytest.fixture(scope="module")
+def around(halted: Ground) -> Surroundings:
+    return lay_out(halted.driver.stack)
+
+
+@pytest.fixture(scope="module")
+def credentials(roles: Roles) -> dict[str, Mapping[str, str]]:
+    return {function: roles.assume(function) for function in FUNCTIONS}
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_what_is_tried_is_no_broken_call(around: Surroundings, name: str) -> None:
+    assert not is_denied(around, ATTEMPTS[name], ROOT)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_what_it_is_for_and_is_denied_all_else(
+    around: Surroundings, credentials: dict[str, Mapping[str, str]], function: str
+) -> None:
+    done = {
+        name for name, attempt in ATTEMPTS.items() if not is_denied(around, attempt, credentials[function])
+    }
+    assert (sorted(done - ALLOWED[function]), sorted(ALLOWED[function] - done)) == ([], [])
+    denied = len(ATTEMPTS) - len(done)
+    tell("what each role was tried with", [f"{function:8} {len(done)} done, {denied} denied"])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_not_take_on_another_functions_role(
+    around: Surroundings, credentials: dict[str, Mapping[str, str]], function: str
+) -> None:
+    assert all(is_denied(around, assume(other), credentials[function]) for other in FUNCTIONS)
+
+
+def test_an_unsigned_request_reaches_nothing(driver: Driver) -> None:
+    answer = driver.request("POST", "/v1/comparisons", {}, signed=False)
+    assert answer.status is HTTPStatus.FORBIDDEN
+    assert json.dumps(answer.body)

@@ -1,0 +1,58 @@
+import json
+from typing import Any
+
+import pytest
+
+from audit.dependencies import Outcome, judge
+from audit.tools import Said
+
+URLLIB3 = {"name": "urllib3", "version": "2.8.0", "vulns": []}
+
+
+def say(*packages: dict[str, Any], code: int = 0, errors: str = "") -> Said:
+    return Said(code, json.dumps({"dependencies": packages, "fixes": []}), errors)
+
+
+def test_packages_that_nothing_is_known_against_are_clean() -> None:
+    audited = judge(say(URLLIB3, errors="No known vulnerabilities found"))
+    assert (audited.outcome, audited.packages, audited.found) == (Outcome.CLEAN, 1, ())
+
+
+def test_what_is_known_is_told_with_the_version_that_mends_it() -> None:
+    known = {"id": "PYSEC-2026-1", "fix_versions": ["2.8.1"], "aliases": [], "description": "Long."}
+    audited = judge(say(URLLIB3 | {"vulns": [known]}, code=1))
+    assert audited.outcome is Outcome.VULNERABLE
+    assert audited.found == ("urllib3 2.8.0: PYSEC-2026-1, mended in 2.8.1",)
+
+
+def test_what_nothing_mends_yet_says_so() -> None:
+    known = {"id": "PYSEC-2026-1", "fix_versions": []}
+    assert judge(say(URLLIB3 | {"vulns": [known]}, code=1)).found[0].endswith("nothing yet")
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        "ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed",
+        "requests.exceptions.ConnectionError: Max retries exceeded",
+        "socket.gaierror: Temporary failure in name resolution",
+    ],
+)
+def test_without_a_database_nothing_is_called_audited(errors: str) -> None:
+    audited = judge(Said(1, "", errors))
+    assert audited.outcome is Outcome.UNREACHED
+    assert (audited.packages, audited.found) == (0, (errors,))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Said(0, "", ""),
+        Said(2, "", "usage: pip-audit [-h]"),
+        Said(0, "[]", ""),
+        Said(0, "{}", ""),
+        Said(1, "", "PackageNotFoundError"),
+    ],
+)
+def test_a_tool_that_fails_otherwise_is_a_failure_and_no_pass(said: Said) -> None:
+    assert judge(said).outcome is Outcome.BROKEN

@@ -1,0 +1,100 @@
+import base64
+import random
+from urllib.parse import quote_from_bytes
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.search import WRITINGS, Find, Marker, Search, make_photo_marker, make_text_marker
+
+PHOTO = random.Random(5).randbytes(3000)  # noqa: S311 - pixels, not a secret
+SECRET = "LTAIa8sJq0Zk3fWm7yXv2Qe9"
+NOISE = random.Random(6).randbytes(400)  # noqa: S311 - what stands around
+EDGE_BYTES = 4
+"""What a Base64 text shares with its neighbours at either end."""
+
+
+def look(marker: Marker, content: bytes, kind: str = "log") -> list[Find]:
+    return Search([marker]).look(kind, "somewhere", content)
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@settings(derandomize=True, max_examples=40, deadline=None)
+@given(st.data())
+def test_any_piece_of_a_photo_is_found_in_any_writing(writing: str, data: st.DataObject) -> None:
+    written = WRITINGS[writing](PHOTO)
+    start = data.draw(st.integers(0, len(written) - 24))
+    before = data.draw(st.integers(0, 50))
+    (find,) = look(
+        make_photo_marker("photo", PHOTO), NOISE[:before] + written[start : start + 24] + NOISE[50:]
+    )
+    assert find.marker == "photo"
+    assert find.length_bytes >= 24
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(start=st.integers(0, len(SECRET) - 12), before=st.binary(max_size=30), after=st.binary(max_size=30))
+def test_any_twelve_characters_of_a_secret_are_found(start: int, before: bytes, after: bytes) -> None:
+    piece = SECRET[start : start + 12].encode()
+    assert look(make_text_marker("secret", SECRET), before + piece + after)
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_a_secret_is_found_in_base64_wherever_it_stands_in_what_was_encoded(before: int) -> None:
+    encoded = base64.b64encode(b"Authorization: "[:before] + SECRET.encode() + b" and more")
+    assert look(make_text_marker("secret", SECRET), b'{"body": "' + encoded + b'"}')
+
+
+def test_a_photo_is_found_in_the_query_of_a_form() -> None:
+    form = "SourceFacePicture=" + quote_from_bytes(base64.b64encode(PHOTO), safe="")
+    (find,) = look(make_photo_marker("photo", PHOTO), form.encode())
+    assert find.length_bytes > len(PHOTO)
+
+
+def test_less_than_a_piece_is_no_find() -> None:
+    assert look(make_photo_marker("photo", PHOTO), NOISE + PHOTO[100:123] + NOISE) == []
+    assert look(make_text_marker("secret", SECRET), SECRET[:11].encode()) == []
+
+
+def test_what_may_stand_in_a_place_is_no_find_there() -> None:
+    marker = make_text_marker("pair", SECRET, allowed=["ledger"])
+    assert look(marker, SECRET.encode(), "ledger") == []
+    assert look(marker, SECRET.encode(), "log")
+
+
+def test_a_marker_that_is_part_of_another_is_found_for_itself() -> None:
+    allowed = make_text_marker("allowed", f"prefix-{SECRET}", allowed=["log"])
+    forbidden = make_text_marker("forbidden", SECRET)
+    finds = Search([allowed, forbidden]).look("log", "somewhere", SECRET.encode())
+    assert [find.marker for find in finds] == ["forbidden"]
+
+
+@pytest.mark.parametrize("shift", range(0, 36, 3))
+def test_a_piece_is_found_where_a_large_place_is_read_in_two(shift: int) -> None:
+    at = (1 << 18) - shift
+    content = bytes(at) + PHOTO[:24] + bytes(100)
+    assert look(make_photo_marker("photo", PHOTO), content)
+
+
+def test_the_longest_piece_is_told() -> None:
+    content = PHOTO[:30] + NOISE + PHOTO[500:600] + NOISE + PHOTO[40:70]
+    (find,) = look(make_photo_marker("photo", PHOTO), content)
+    assert (find.writing, find.length_bytes) == ("raw", 100)
+
+
+def test_runs_of_one_byte_belong_to_nobody() -> None:
+    assert look(make_photo_marker("photo", PHOTO[:100] + bytes(200)), bytes(1000)) == []
+
+
+def test_what_was_looked_at_is_counted() -> None:
+    search = Search([make_text_marker("secret", SECRET)])
+    search.look("log", "a", b"12345")
+    search.look("log", "b", b"123")
+    search.look("ledger", "c", b"1")
+    assert search.bytes_by_kind == {"log": 8, "ledger": 1}
+    assert search.places_by_kind == {"log": 2, "ledger": 1}
+
+
+def test_a_marker_does_not_show_what_it_marks() -> None:
+    assert SECRET not in repr(make_text_marker("secret", SECRET))
