@@ -34,20 +34,25 @@ def find_requirements(layer: str) -> Path:
     return ROOT / "layers" / layer / "requirements.txt"
 
 
+def list_pins(layers: Iterable[str] = LAYERS) -> list[str]:
+    """Return the pins of what layers hold on the functions' platform, hashes and all, each once."""
+    texts = (find_requirements(layer).read_text(encoding="utf-8") for layer in layers)
+    lines = {line.strip() for text in texts for line in text.replace("\\\n", " ").splitlines()}
+    return sorted(line for line in lines if line and _is_for_us(line))
+
+
 def list_packages(layers: Iterable[str] = LAYERS) -> list[Package]:
     """Return what layers hold on the functions' platform, each package once."""
-    texts = (find_requirements(layer).read_text(encoding="utf-8") for layer in layers)
-    requirements = (Requirement(line) for text in texts for line in _join_lines(text))
+    requirements = (_parse(pin) for pin in list_pins(layers))
     return sorted(
-        {
-            Package(canonicalize_name(one.name), str(one.specifier).removeprefix("=="))
-            for one in requirements
-            if one.marker is None or one.marker.evaluate()
-        }
+        {Package(canonicalize_name(one.name), str(one.specifier).removeprefix("==")) for one in requirements}
     )
 
 
-def _join_lines(text: str) -> list[str]:
-    """Return the requirements of a file, each without its hashes."""
-    lines = text.replace("\\\n", " ").splitlines()
-    return [line.partition(" --hash")[0].strip() for line in lines if line.strip()]
+def _is_for_us(pin: str) -> bool:
+    marker = _parse(pin).marker
+    return marker is None or marker.evaluate()
+
+
+def _parse(pin: str) -> Requirement:
+    return Requirement(pin.partition(" --hash")[0])

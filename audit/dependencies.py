@@ -12,6 +12,8 @@ from typing import Any, Final
 from audit.bundles import LAYERS, find_requirements
 from audit.tools import TOOLS, Said, run_tool
 
+NOT_AUDITED: Final = 75
+"""The exit code for what is neither a pass nor a failure: sysexits.h, come again later."""
 _UNREACHED: Final = ("connect", "connection", "timed out", "name resolution", "ssl", "proxy", "max retries")
 
 
@@ -19,6 +21,7 @@ class Outcome(StrEnum):
     """How an audit of one layer ended."""
 
     CLEAN = "nothing is known against them"
+    PARTIAL = "nothing is known against those that the database has"
     VULNERABLE = "vulnerable"
     UNREACHED = "no database reached, not audited"
     BROKEN = "the tool failed, not audited"
@@ -26,30 +29,39 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What came of the audit of one layer's packages; `found` has a line for each vulnerability."""
+    """What came of the audit of one layer; `packages` were looked up, `told` says what is to be said."""
 
     outcome: Outcome
     packages: int = 0
-    found: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 def judge(said: Said) -> Audited:
-    """Return what the tool's words come to: only a report counts as an audit, whatever the exit code."""
+    """Return what the tool's words come to.
+
+    Only a package that the database has counts as audited. The tool itself says that nothing is known where
+    it found no package at all.
+    """
     try:
-        report: Any = json.loads(said.output)
-        packages = [one for one in report["dependencies"] if "version" in one]
+        listed: Any = json.loads(said.output)["dependencies"]
+        skipped = tuple(str(one["skip_reason"]) for one in listed if "skip_reason" in one)
+        found = tuple(
+            f"{one['name']} {one['version']}: {known['id']}, "
+            f"mended in {', '.join(known['fix_versions']) or 'nothing yet'}"
+            for one in listed
+            for known in one.get("vulns", ())
+        )
     except (ValueError, KeyError, TypeError):
         told = said.errors.lower()
         unreached = any(word in told for word in _UNREACHED)
         last = tuple(said.errors.splitlines()[-1:])
-        return Audited(Outcome.UNREACHED if unreached else Outcome.BROKEN, found=last)
-    found = tuple(
-        f"{one['name']} {one['version']}: {known['id']}, "
-        f"mended in {', '.join(known['fix_versions']) or 'nothing yet'}"
-        for one in packages
-        for known in one["vulns"]
-    )
-    return Audited(Outcome.VULNERABLE if found else Outcome.CLEAN, len(packages), found)
+        return Audited(Outcome.UNREACHED if unreached else Outcome.BROKEN, told=last)
+    packages = len(listed) - len(skipped)
+    if found:
+        return Audited(Outcome.VULNERABLE, packages, found + skipped)
+    if not packages:
+        return Audited(Outcome.UNREACHED if skipped else Outcome.BROKEN, told=skipped[:1])
+    return Audited(Outcome.PARTIAL if skipped else Outcome.CLEAN, packages, skipped)
 
 
 def audit_layer(layer: str) -> Audited:
@@ -67,17 +79,17 @@ def audit_layer(layer: str) -> Audited:
 
 
 def main() -> int:
-    """Audit every layer; return 1 where something is known, or where the tool failed."""
-    failed = False
+    """Audit every layer; return 1 where something is known or the tool failed, else `NOT_AUDITED` or 0."""
+    outcomes = set()
     for layer in LAYERS:
         audited = audit_layer(layer)
         print(f"layer {layer}: {audited.packages} packages looked at; {audited.outcome}")
-        for line in audited.found:
+        for line in audited.told:
             print(f"  {line}")
-        failed |= audited.outcome in {Outcome.VULNERABLE, Outcome.BROKEN}
-        if audited.outcome is Outcome.UNREACHED:
-            break
-    return int(failed)
+        outcomes.add(audited.outcome)
+    if outcomes & {Outcome.VULNERABLE, Outcome.BROKEN}:
+        return 1
+    return NOT_AUDITED if Outcome.UNREACHED in outcomes else 0
 
 
 if __name__ == "__main__":

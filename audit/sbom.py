@@ -9,7 +9,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from audit.bundles import FUNCTION_LAYERS, LAYERS, ROOT, find_requirements, list_packages
+from packaging.utils import canonicalize_name
+
+from audit.bundles import FUNCTION_LAYERS, LAYERS, ROOT, Package, list_packages, list_pins
 from audit.tools import TOOLS, run_tool
 from local.processes import LOCAL
 
@@ -18,7 +20,7 @@ _SUFFIX: Final = ".cdx.json"
 
 
 class BillError(Exception):
-    """A bill could not be made, or lacks a package that its bundle holds."""
+    """A bill could not be made, or is not of what its bundle holds."""
 
 
 def list_bundles() -> dict[str, tuple[str, ...]]:
@@ -33,10 +35,10 @@ def make_bill(name: str, layers: Iterable[str]) -> dict[str, Any]:
     Raises
     ------
     BillError
-        The tool failed, or what it made does not hold every pinned package.
+        The tool failed, or what it made does not list exactly the bundle's packages.
     """
     held = tuple(layers)
-    pins = "".join(find_requirements(layer).read_text(encoding="utf-8") for layer in held)
+    pins = "\n".join(list_pins(held))
     said = run_tool(
         [TOOLS / "cyclonedx-py", "requirements", "-", "--output-reproducible", "--output-format", "JSON"],
         text=pins,
@@ -56,10 +58,9 @@ def make_bill(name: str, layers: Iterable[str]) -> dict[str, Any]:
 
 
 def _check_complete(name: str, bill: Mapping[str, Any], layers: Iterable[str]) -> None:
-    listed = {(part["name"].lower().replace("_", "-"), part.get("version")) for part in bill["components"]}
-    missing = [one.name for one in list_packages(layers) if (one.name, one.version) not in listed]
-    if missing:
-        raise BillError(f"{name} lacks {', '.join(missing)}.")
+    listed = sorted(Package(canonicalize_name(part["name"]), part["version"]) for part in bill["components"])
+    if listed != list_packages(layers):
+        raise BillError(f"{name} does not list exactly what its layers hold.")
 
 
 def _read_version() -> str:

@@ -7,6 +7,7 @@ garbage while it imports. Starts alternate between the two, so that a busy machi
 import argparse
 import re
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,8 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--starts", type=int, default=STARTS, help="of each bundle (%(default)s)")
     starts: int = parser.parse_args().starts
-    build()
-    build_stock()
+    with ThreadPoolExecutor(2) as pool:
+        for built in [pool.submit(build), pool.submit(build_stock)]:
+            built.result()
     stock, ours = find_bundles(_STOCK), find_bundles(LOCAL / "build")
     print(render_table([compare(stock[name], ours[name], starts) for name in ours]))
 

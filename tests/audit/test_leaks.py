@@ -96,6 +96,8 @@ def describe(found: Searched, markers: int) -> Iterator[str]:
         planted = sum(find.kind == kind for find in found.planted)
         leaks = sum(find.kind == kind for find in found.leaks)
         yield f"{kind:12} {places:5} places {size:10,} bytes   leaks: {leaks}   planted and found: {planted}"
+    for find in found.leaks:
+        yield f"{find.length_bytes} bytes of {find.marker!r} ({find.writing}) in {find.kind} {find.place}"
     yield "traces       none: the code makes none, and the local cloud keeps none"
 
 

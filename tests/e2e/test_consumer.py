@@ -68,9 +68,9 @@ def test_each_comparison_is_decided_once(driver: Driver, decisions: str) -> None
         send(QueueUrl=url, MessageBody=json.dumps(repeated))
     send(QueueUrl=url, MessageBody=json.dumps(repeated | {"id": "told-once", "subject": "behind"}))
 
-    # Not by the driver's own wait, which reads the queue itself.
+    # Not by the driver's own wait, which reads the queue itself. What other tests left there is decided, too.
     wait_until(
-        lambda: read_decisions(driver, decisions).keys() == {"consumed", "twice", "behind"}, limit_s=60
+        lambda: read_decisions(driver, decisions).keys() >= {"consumed", "twice", "behind"}, limit_s=60
     )
     wait_until(lambda: driver.count_messages(url) == 0, limit_s=60)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from audit.bundles import FUNCTION_LAYERS, LAYERS, Package, find_requirements, list_packages
+from audit.bundles import FUNCTION_LAYERS, LAYERS, Package, find_requirements, list_packages, list_pins
 from audit.sbom import list_bundles
 from tests.template import ROOT, read_template
 
@@ -51,6 +51,12 @@ def test_a_package_in_two_layers_is_listed_once() -> None:
     assert len(packages) == len(set(packages))
     assert {"urllib3"} <= {package.name for package in packages}
     assert Package("pillow", "0") not in packages
+
+
+def test_the_pins_of_layers_are_whole_and_each_is_there_once() -> None:
+    pins = list_pins()
+    assert len(pins) == len(list_packages())
+    assert all("--hash=sha256:" in pin for pin in pins)
 
 
 def test_every_layer_and_every_function_has_a_bill() -> None:

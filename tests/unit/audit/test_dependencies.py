@@ -7,6 +7,10 @@ from audit.dependencies import Outcome, judge
 from audit.tools import Said
 
 URLLIB3 = {"name": "urllib3", "version": "2.8.0", "vulns": []}
+MISSING = {
+    "name": "six",
+    "skip_reason": "Dependency not found and could not be audited: six",
+}
 
 
 def say(*packages: dict[str, Any], code: int = 0, errors: str = "") -> Said:
@@ -15,19 +19,30 @@ def say(*packages: dict[str, Any], code: int = 0, errors: str = "") -> Said:
 
 def test_packages_that_nothing_is_known_against_are_clean() -> None:
     audited = judge(say(URLLIB3, errors="No known vulnerabilities found"))
-    assert (audited.outcome, audited.packages, audited.found) == (Outcome.CLEAN, 1, ())
+    assert (audited.outcome, audited.packages, audited.told) == (Outcome.CLEAN, 1, ())
 
 
 def test_what_is_known_is_told_with_the_version_that_mends_it() -> None:
     known = {"id": "PYSEC-2026-1", "fix_versions": ["2.8.1"], "aliases": [], "description": "Long."}
     audited = judge(say(URLLIB3 | {"vulns": [known]}, code=1))
     assert audited.outcome is Outcome.VULNERABLE
-    assert audited.found == ("urllib3 2.8.0: PYSEC-2026-1, mended in 2.8.1",)
+    assert audited.told == ("urllib3 2.8.0: PYSEC-2026-1, mended in 2.8.1",)
 
 
 def test_what_nothing_mends_yet_says_so() -> None:
     known = {"id": "PYSEC-2026-1", "fix_versions": []}
-    assert judge(say(URLLIB3 | {"vulns": [known]}, code=1)).found[0].endswith("nothing yet")
+    assert judge(say(URLLIB3 | {"vulns": [known]}, code=1)).told[0].endswith("nothing yet")
+
+
+def test_packages_that_the_database_does_not_have_are_told_and_not_counted() -> None:
+    audited = judge(say(URLLIB3, MISSING))
+    assert (audited.outcome, audited.packages) == (Outcome.PARTIAL, 1)
+    assert audited.told == (MISSING["skip_reason"],)
+
+
+def test_a_database_that_has_none_of_them_was_not_reached_whatever_the_tool_says() -> None:
+    audited = judge(say(MISSING, MISSING, errors="No known vulnerabilities found"))
+    assert (audited.outcome, audited.packages) == (Outcome.UNREACHED, 0)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +56,7 @@ def test_what_nothing_mends_yet_says_so() -> None:
 def test_without_a_database_nothing_is_called_audited(errors: str) -> None:
     audited = judge(Said(1, "", errors))
     assert audited.outcome is Outcome.UNREACHED
-    assert (audited.packages, audited.found) == (0, (errors,))
+    assert (audited.packages, audited.told) == (0, (errors,))
 
 
 @pytest.mark.parametrize(
@@ -51,6 +66,7 @@ def test_without_a_database_nothing_is_called_audited(errors: str) -> None:
         Said(2, "", "usage: pip-audit [-h]"),
         Said(0, "[]", ""),
         Said(0, "{}", ""),
+        Said(0, '{"dependencies": []}', ""),
         Said(1, "", "PackageNotFoundError"),
     ],
 )
