@@ -58,14 +58,14 @@ class Roles:
 
     def assume(self, function: str) -> Mapping[str, str]:
         """Return temporary credentials of a function's role, which trusts this account for a moment."""
-        iam, role = self.stack.client("iam"), self.find_role(function)
+        iam, role = _client(self.stack, "iam"), self.find_role(function)
         found = iam.get_role(RoleName=role)["Role"]
         trusted: Document = found["AssumeRolePolicyDocument"]
         account = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
         opened = {**trusted, "Statement": [*trusted["Statement"], account]}
         iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(opened))
         try:
-            answer = self.stack.client("sts").assume_role(RoleArn=found["Arn"], RoleSessionName="audit")
+            answer = _client(self.stack, "sts").assume_role(RoleArn=found["Arn"], RoleSessionName="audit")
         finally:
             iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trusted))
         credentials = answer["Credentials"]
@@ -77,7 +77,7 @@ class Roles:
 
     def find_role(self, function: str) -> str:
         """Return the name of the role that a function of the template runs as."""
-        lambdas = self.stack.client("lambda")
+        lambdas = _client(self.stack, "lambda")
         found = lambdas.get_function_configuration(FunctionName=self.find_physical(function))
         return str(found["Role"]).rpartition("/")[2]
 
@@ -103,7 +103,7 @@ class Roles:
 
     def _read_documents(self, role: str) -> dict[str, Document]:
         """Return every policy of a role by its name, those attached by their ARN."""
-        iam = self.stack.client("iam")
+        iam = _client(self.stack, "iam")
         inline = {
             name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
             for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
@@ -112,7 +112,7 @@ class Roles:
         return inline | {policy["PolicyArn"]: self._read_managed(policy["PolicyArn"]) for policy in attached}
 
     def _read_managed(self, arn: str) -> Document:
-        iam = self.stack.client("iam")
+        iam = _client(self.stack, "iam")
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         found = iam.get_policy_version(PolicyArn=arn, VersionId=version)
         document: Document = found["PolicyVersion"]["Document"]
@@ -121,7 +121,7 @@ class Roles:
     def _reduce(
         self, role: str, gone: set[tuple[str, str]], names: Mapping[str, str], undo: ExitStack
     ) -> None:
-        iam = self.stack.client("iam")
+        iam = _client(self.stack, "iam")
         for number, (name, document) in enumerate(self._read_documents(role).items()):
             less = _take_away(document, gone, names)
             if less == document:
@@ -140,8 +140,13 @@ class Roles:
 
 
 @cache
+def _client(stack: Stack, service: str) -> Any:
+    return stack.client(service)
+
+
+@cache
 def _list_resources(stack: Stack) -> list[dict[str, Any]]:
-    formation = stack.client("cloudformation")
+    formation = _client(stack, "cloudformation")
     found: list[dict[str, Any]] = formation.describe_stack_resources(StackName=STACK_NAME)["StackResources"]
     return found
 
