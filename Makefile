@@ -93,18 +93,12 @@ clean: down ## remove what was built and installed
 	@$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
 
-.local/cloud/ready: requirements/cloud.txt
+.local/%/ready: requirements/%.txt
 	@$(PYTHON) -c '' 2>/dev/null || { echo "Install Python 3.13 so that '$(PYTHON)' runs, or name yours: make PYTHON=/path/to/python3.13" >&2; exit 1; }
-	@echo "Installing the local cloud and SAM into .local/cloud (once) …"
-	@mkdir -p .local && $(PYTHON) -m venv .local/cloud && $(CLOUD)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@echo "Installing $(what-$*) into .local/$* (once) …"
+	@mkdir -p .local && $(PYTHON) -m venv .local/$* && .local/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-.local/docs/ready: requirements/docs.txt
-	@echo "Installing what makes the site into .local/docs (once) …"
-	@mkdir -p .local && $(PYTHON) -m venv .local/docs && .local/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
-
-.local/audit/ready: requirements/audit.txt
-	@echo "Installing what audits into .local/audit (once) …"
-	@mkdir -p .local && $(PYTHON) -m venv .local/audit && .local/audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
+what-cloud := the local cloud and SAM
+what-docs := what makes the site
+what-audit := what audits

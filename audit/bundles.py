@@ -10,11 +10,10 @@ from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LAYERS: Final = ("runtime", "sdk", "imaging", "heic")
-_ALL_LAYERS: Final = LAYERS
 FUNCTION_LAYERS: Final[Mapping[str, tuple[str, ...]]] = {
     "uploads": ("runtime",),
-    "api": _ALL_LAYERS,
-    "compare": _ALL_LAYERS,
+    "api": LAYERS,
+    "compare": LAYERS,
     "publish": ("runtime",),
     "sweep": ("runtime",),
 }

@@ -1,19 +1,16 @@
 """How a stack is, and its latest verdicts: from the ledger, so that no consumer of the queue misses one."""
 
-import heapq
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.comparison import Comparison, State
-from facematch_cli.overview import Overview, look_over
-from facematch_cli.records import RecordReader
+from facematch_cli.overview import Overview, Tally, look_over
 from facematch_cli.stack import Stack
 
 PAGE_LIMIT: Final = 4
 """Of the ledger, in MB: the page looks often."""
-_SHOWN: Final = 8
 
 
 class ResultFeed:
@@ -23,11 +20,9 @@ class ResultFeed:
         self._ledger = ledger
         self._published: Mapping[str, dict[str, Any]] = {}
 
-    def list_latest(self) -> list[dict[str, Any]]:
+    def list_latest(self, tally: Tally) -> list[dict[str, Any]]:
         """Return the latest verdicts, the newest first; those that have left are not read again."""
-        reader = RecordReader(self._ledger.client, self._ledger.table)
-        ended = ((record.ended_at_ms or 0, record.id) for record in reader.read(page_limit=PAGE_LIMIT))
-        latest = [record_id for at_ms, record_id in heapq.nlargest(_SHOWN, ended) if at_ms]
+        latest = [record_id for _, record_id in sorted(tally.latest, reverse=True)]
         found = [self._published.get(record_id) or self._describe(record_id) for record_id in latest]
         rows = [row for row in found if row is not None]
         self._published = {row["id"]: row for row in rows if row["published_at_ms"]}
@@ -60,7 +55,7 @@ def describe_result(comparison: Comparison) -> dict[str, Any] | None:
 def read_overview(stack: Stack, feed: ResultFeed, *, now_ms: int) -> dict[str, Any]:
     """Return how a stack is, as JSON values."""
     overview = look_over(stack, now_ms=now_ms, page_limit=PAGE_LIMIT)
-    return {**describe_overview(overview), "results": feed.list_latest()}
+    return {**describe_overview(overview), "results": feed.list_latest(overview.tally)}
 
 
 def describe_overview(overview: Overview) -> dict[str, Any]:

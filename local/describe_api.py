@@ -11,14 +11,19 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from facematch.comparison import Attempt, Comparison, Ending, Options, Origin, Outcome, State
-from facematch.handlers.api_schema import view_comparison
+from facematch.handlers.api_schema import view_comparison, view_uploads
 from facematch.handlers.problems import answer_problem
-from facematch.verdict import Bounds, Decision, Verdict
+from facematch.inbox import make_inbox_key
+from facematch.issue_uploads import TICKET_VALID_S, UploadTicket, UploadTickets
+from facematch.ports import PresignedPost
+from facematch.verdict import Bounds, Decision, Role, Verdict
 from local.processes import ROOT
 
 OPENAPI: Final = ROOT / "schemas" / "openapi.json"
 _STARTED_MS: Final = 1_767_225_600_000
 _ID: Final = "sr6uybv2yezkjrhtpjkvfdpm65"
+_CALLER: Final = "arn:aws:iam::123456789012:user/onboarding"
+_FORM_URL: Final = "https://s3.ap-southeast-1.amazonaws.com/facematch-photos"
 _PROBLEMS: Final = {
     400: ("invalid_field", "match_from: Input should be less than or equal to 100."),
     403: ("region_not_allowed", "The region hong-kong is not one that this stack may send faces to."),
@@ -130,20 +135,11 @@ def _make_comparison(*, ended: bool) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _make_uploads() -> dict[str, Any]:
-    form = {
-        "url": "https://s3.ap-southeast-1.amazonaws.com/facematch-photos",
-        "fields": {"key": "…", "policy": "…"},
-    }
-    return {
-        "region": "singapore",
-        "pair_id": "customer-4711",
-        "expires_in_s": 600,
-        "size_limit_bytes": 20_000_000,
-        **{
-            role: {"key": f"inbox/singapore/customer-4711/{role}.jpg", **form}
-            for role in ("source", "target")
-        },
-    }
+    region, pair_id = "singapore", "customer-4711"
+    keys = {role: make_inbox_key(region, pair_id, role, "jpg", _CALLER) for role in Role}
+    forms = {role: PresignedPost(_FORM_URL, {"key": key, "policy": "…"}) for role, key in keys.items()}
+    tickets = {role: UploadTicket(keys[role], forms[role]) for role in Role}
+    return view_uploads(UploadTickets(region, pair_id, TICKET_VALID_S, 20_000_000, tickets))
 
 
 def _describe_server() -> dict[str, Any]:

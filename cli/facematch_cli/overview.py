@@ -1,5 +1,6 @@
 """What goes on in a stack: its queues, its quota, and today's work."""
 
+import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,8 @@ from facematch_cli.queues import Depth, measure_depth
 from facematch_cli.records import Record, RecordReader, read_items
 from facematch_cli.stack import Stack
 
+LATEST: Final = 8
+"""How many of the latest verdicts are kept in mind."""
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 
@@ -53,7 +56,10 @@ class RegionUse:
 
 @dataclass(slots=True)
 class Tally:
-    """What the ledger's records add up to; "today" is the day in UTC."""
+    """What the ledger's records add up to; "today" is the day in UTC.
+
+    `latest` are when comparisons ended and their ids, the latest few in the order of a heap.
+    """
 
     now_ms: int
     records: int = 0
@@ -63,6 +69,7 @@ class Tally:
     verdicts_today: Counter[str] = field(default_factory=Counter)
     bill_today: Bill = field(default_factory=Bill)
     calls_last_minute: Counter[str] = field(default_factory=Counter)
+    latest: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, records: Iterable[Record]) -> None:
         """Count records in."""
@@ -73,6 +80,9 @@ class Tally:
             if record.state == State.REGISTERED:
                 self.open += 1
                 self.oldest_open_ms = min(self.oldest_open_ms or record.created_at_ms, record.created_at_ms)
+            if record.ended_at_ms is not None:
+                keep = heapq.heappush if len(self.latest) < LATEST else heapq.heappushpop
+                keep(self.latest, (record.ended_at_ms, record.id))
             if record.ended_at_ms is not None and record.ended_at_ms >= midnight_ms:
                 self.verdicts_today[record.decision or ""] += 1
             today = [attempt for attempt in record.attempts if attempt.started_at_ms >= midnight_ms]

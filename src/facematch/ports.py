@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from facematch.comparison import Attempt, Comparison, Ending, StoredPhoto
+from facematch.comparison import Attempt, Comparison, Ending, StoredPhoto, identify_upload
 from facematch.verdict import Role
 
 
@@ -41,6 +41,12 @@ class Pair:
     def over(self) -> bool:
         """Whether the pair had its verdict and nothing new has come since."""
         return all(arrived.discarded for arrived in self.arrived.values())
+
+    @property
+    def comparison_id(self) -> str:
+        """The id of the comparison of the photos that have arrived, whether or not they are there still."""
+        etags = {role: arrived.photo.etag or "" for role, arrived in self.arrived.items()}
+        return identify_upload(self.region, self.pair_id, etags)
 
     @property
     def photos(self) -> dict[Role, StoredPhoto]:

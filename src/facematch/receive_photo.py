@@ -56,9 +56,8 @@ class PhotoIntake:
 
     def _take_up(self, pair: Pair, role: Role, replaced: ArrivedPhoto) -> None:
         """Enqueue the comparison of a photo that was replaced since, if who registered it died over that."""
-        earlier = {**pair.arrived, role: replaced}
-        etags = {one: arrived.photo.etag or "" for one, arrived in earlier.items()}
-        comparison = self.ledger.find(identify_upload(pair.region, pair.pair_id, etags))
+        earlier = replace(pair, arrived={**pair.arrived, role: replaced})
+        comparison = self.ledger.find(earlier.comparison_id)
         if comparison is not None and not comparison.ended:
             self.comparisons.send(comparison.id)
 

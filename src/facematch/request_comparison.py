@@ -210,8 +210,7 @@ class ComparisonDesk:
         pair = self.ledger.find_pair(upload.region, upload.folder)
         if pair is None or not pair.over or pair.arrived.keys() != set(Role):
             return None
-        etags = {role: arrived.photo.etag or "" for role, arrived in pair.arrived.items()}
-        return self.ledger.find(identify_upload(upload.region, upload.folder, etags))
+        return self.ledger.find(pair.comparison_id)
 
     def _make(
         self,

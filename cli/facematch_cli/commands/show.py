@@ -7,7 +7,7 @@ import click
 from rich.text import Text
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.comparison import Comparison, State, identify_upload
+from facematch.comparison import Comparison, State
 from facematch.errors import NotFoundError
 from facematch.ports import Pair
 from facematch.regions import Region
@@ -65,15 +65,10 @@ def _find(ledger: DynamoDbLedger, name: str) -> Comparison:
             f"The ledger knows no pair {clean(pair_id)} in {clean(region)}: has a photo of it arrived?",
             ExitCode.REFUSED,
         )
-    found = ledger.find(_identify(pair))
+    found = ledger.find(pair.comparison_id)
     if found is None:
         raise CommandError(f"{_describe_half(pair)}", ExitCode.NO_VERDICT)
     return found
-
-
-def _identify(pair: Pair) -> str:
-    etags = {role: arrived.photo.etag or "" for role, arrived in pair.arrived.items()}
-    return identify_upload(pair.region, pair.pair_id, etags)
 
 
 def _describe_half(pair: Pair) -> str:

@@ -2,8 +2,9 @@ from console.overview import describe_overview, describe_result
 from facematch.comparison import State
 from facematch.regions import Region
 from facematch.verdict import Decision
-from facematch_cli.overview import Circuit, Overview, RegionUse, Tally
+from facematch_cli.overview import LATEST, Circuit, Overview, RegionUse, Tally
 from facematch_cli.queues import Depth
+from facematch_cli.records import Record
 from tests.factories import make_comparison, make_ended, make_verdict
 from tests.fakes.clock import START_MS
 
@@ -76,3 +77,27 @@ def test_what_was_erased_is_told_as_that() -> None:
 
 def test_what_has_not_ended_has_no_line() -> None:
     assert describe_result(make_comparison()) is None
+
+
+def test_the_latest_verdicts_are_kept_in_mind_and_no_others() -> None:
+    tally = Tally(START_MS)
+    ended = [make_record(number, ended_at_ms=START_MS - number) for number in range(LATEST + 2)]
+
+    tally.add([*reversed(ended), make_record(99, ended_at_ms=None)])
+
+    assert sorted(tally.latest, reverse=True) == [
+        (START_MS - number, f"comparison-{number}") for number in range(LATEST)
+    ]
+
+
+def make_record(number: int, *, ended_at_ms: int | None) -> Record:
+    return Record(
+        id=f"comparison-{number}",
+        region="malaysia",
+        state=State.COMPLETED if ended_at_ms else State.REGISTERED,
+        created_at_ms=START_MS - 1000,
+        attempts=(),
+        ended_at_ms=ended_at_ms,
+        decision=None,
+        is_pending=False,
+    )
