@@ -128,7 +128,8 @@ def test_what_the_results_queue_refused_is_swept(cloud: Cloud) -> None:
     scenario = Scenario(name="refused", region=Region.INDONESIA, run=results_refused(pairs=2))
     site = open_site(cloud, scenario)
     played = scenario.run(site)
-    assert sweep(site) == 2
+    # What a killed worker's pairs came to meanwhile was refused, too.
+    assert sweep(site) >= set(site.name_pairs(2))
     check_promises(played, settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S))
 
 

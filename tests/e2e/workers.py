@@ -150,8 +150,8 @@ def work_off(worker: PairComparer, comparison_id: str, *, time_s: float = 20.0) 
             SystemClock().sleep(0.1)
 
 
-def sweep(site: Site) -> int:
-    """Publish what is in the outbox, as the sweep does once it is old enough; return how much."""
+def sweep(site: Site) -> set[str | None]:
+    """Publish what is in the outbox, as the sweep does once it is old enough; return the pairs' ids."""
     client, stack = site.cloud.client("dynamodb"), site.driver.stack
     ledger = DynamoDbLedger(client, stack.table, _RETENTION_DAYS)
     publisher = ResultPublisher(
@@ -163,7 +163,8 @@ def sweep(site: Site) -> int:
         deletes_uploads=True,
     )
     due = OutboxSweeper(ledger, publisher, SkewedClock(1000 * (SWEPT_AFTER_S + 1))).find_due()
-    return sum(publisher.publish(comparison_id) is not None for comparison_id in due)
+    published = (publisher.publish(comparison_id) for comparison_id in due)
+    return {comparison.pair_id for comparison in published if comparison is not None}
 
 
 def _make_ledger(site: Site) -> DynamoDbLedger:
