@@ -228,6 +228,7 @@ class PairComparer:
     ) -> tuple[Verdict, Attempt | None]:
         while comparison.counted_attempts < self.retries.attempt_budget:
             attempt = self._begin_attempt(task, comparison, region)
+            departure = _Departure(task, attempt.started_at_ms, self.clock)
             call = Call(
                 region=region,
                 merchant_biz_id=attempt.merchant_biz_id,
@@ -235,15 +236,13 @@ class PairComparer:
                 target=prepared[Role.TARGET].picture,
                 face_quality_check=comparison.options.face_quality_check,
             )
-            called_at_ms = self.clock.now_ms()
             try:
-                with task.stopwatch.measure("call"):
-                    verdict = judge(self.provider.compare(call), comparison.options.bounds)
+                verdict = judge(self.provider.compare(call, departure.await_slot), comparison.options.bounds)
             except CircuitOpenError as error:
                 self._settle(comparison, region, replace(attempt, outcome=Outcome.UNSENT, code=error.code))
                 raise
             except ProviderError as error:
-                attempt = _describe(attempt, error, self.clock.now_ms() - called_at_ms)
+                attempt = _describe(attempt, error, departure.note_return())
                 self._settle(comparison, region, attempt)
                 comparison = replace(comparison, attempts=(*comparison.attempts, attempt))
                 self._pause(task, comparison, region, error)
@@ -253,7 +252,7 @@ class PairComparer:
                     outcome=Outcome.ANSWERED,
                     code=verdict.provider_code,
                     request_id=verdict.request_id,
-                    duration_ms=self.clock.now_ms() - called_at_ms,
+                    duration_ms=departure.note_return(),
                 )
                 self.notice(region, attempt)
                 return verdict, attempt
@@ -274,10 +273,6 @@ class PairComparer:
             self.ledger.begin_attempt(comparison.id, task.owner, attempt)
             if self.clock.now_ms() > slot_at_ms + LATENESS_LIMIT_MS:
                 attempt = self._book_again(task, comparison, region, attempt)
-            wait_until(attempt.started_at_ms, self.clock)
-        if self.clock.now_ms() >= task.lease_until_ms:
-            # The process was frozen meanwhile: someone else may be calling by now.
-            raise LeaseLostError
         return attempt
 
     def _book(self, task: "_Task", region: Region) -> int:
@@ -318,6 +313,37 @@ class _Task:
     give_up_at_ms: int
     lease_until_ms: int
     stopwatch: Stopwatch
+
+
+@dataclass(slots=True)
+class _Departure:
+    """When one call leaves, and when it is back."""
+
+    task: _Task
+    slot_at_ms: int
+    clock: Clock
+    left_at_ms: int | None = None
+
+    def await_slot(self) -> None:
+        """Return when the slot comes.
+
+        Raises
+        ------
+        LeaseLostError
+            The process was frozen meanwhile: someone else may be calling by now.
+        """
+        with self.task.stopwatch.measure("wait_for_slot"):
+            wait_until(self.slot_at_ms, self.clock)
+        self.left_at_ms = self.clock.now_ms()
+        if self.left_at_ms >= self.task.lease_until_ms:
+            raise LeaseLostError
+
+    def note_return(self) -> int:
+        """Return how long the call took, in milliseconds, and add that to the steps of its comparison."""
+        returned_at_ms = self.clock.now_ms()
+        duration_ms = returned_at_ms - (self.left_at_ms or returned_at_ms)
+        self.task.stopwatch.add("call", duration_ms)
+        return duration_ms
 
 
 def _pack(photo: NormalisedPhoto) -> PreparedPhoto:

@@ -3,6 +3,7 @@
 Source: the FaceCompare API page, request parameters and response codes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -100,6 +101,14 @@ class CredentialSource(Protocol):
         ...
 
 
+type Depart = Callable[[], None]
+"""Returns when a call may leave, or raises what keeps it from leaving."""
+
+
+def depart_at_once() -> None:
+    """Let a call leave as soon as it is made ready."""
+
+
 class Provider(Protocol):
     """The way to FaceCompare."""
 
@@ -117,8 +126,11 @@ class Provider(Protocol):
         """Have a connection at hand, if that can be, so that the next call leaves when it is made."""
         ...
 
-    def compare(self, call: Call) -> Answer:
+    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
         """Make one call, without retries but for one: where its key was refused, and there is another by now.
+
+        The call is encoded and signed first; `depart` is asked right before it leaves, and what it raises
+        comes out of here as it is.
 
         Raises
         ------

@@ -21,5 +21,8 @@ class Stopwatch:
         try:
             yield
         finally:
-            elapsed_ms = max(self.clock.now_ms() - started_at_ms, 0)
-            self.steps_ms[step] = self.steps_ms.get(step, 0) + elapsed_ms
+            self.add(step, self.clock.now_ms() - started_at_ms)
+
+    def add(self, step: str, duration_ms: int) -> None:
+        """Add to `step`; a clock that was set back adds nothing."""
+        self.steps_ms[step] = self.steps_ms.get(step, 0) + max(duration_ms, 0)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from facematch.errors import CircuitOpenError
-from facematch.provider import Answer, Call
+from facematch.provider import Answer, Call, Depart, depart_at_once
 from facematch.regions import Region
 from tests.fakes.clock import FakeClock
 
@@ -37,7 +37,8 @@ class ScriptedProvider:
     def make_ready(self, region: Region) -> None:
         self.made_ready.append(region)
 
-    def compare(self, call: Call) -> Answer:
+    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
+        depart()
         self.calls.append(call)
         self.called_at_ms.append(self.clock.now_ms())
         if not self.script:

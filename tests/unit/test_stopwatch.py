@@ -41,6 +41,15 @@ def test_a_block_that_fails_has_taken_its_time_all_the_same() -> None:
     assert stopwatch.steps_ms == {"call": 10_000}
 
 
+def test_time_that_was_measured_elsewhere_is_added() -> None:
+    stopwatch = Stopwatch(FakeClock())
+
+    stopwatch.add("call", 300)
+    stopwatch.add("call", -5)
+
+    assert stopwatch.steps_ms == {"call": 300}
+
+
 def test_a_clock_that_is_set_back_makes_no_negative_time() -> None:
     clock = FakeClock()
     stopwatch = Stopwatch(clock)

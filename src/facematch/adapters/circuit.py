@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.circuit_breaker import (
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerPersistenceLayer
 
 from facematch.errors import CircuitOpenError, ProviderFaultError
-from facematch.provider import Answer, Call, Provider
+from facematch.provider import Answer, Call, Depart, Provider, depart_at_once
 from facematch.regions import Region
 
 PAUSE_S: Final = 15
@@ -71,7 +71,7 @@ class GuardedProvider:
         """Have a connection at hand."""
         self.provider.make_ready(region)
 
-    def compare(self, call: Call) -> Answer:
+    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
         """Make one call, unless the region's circuit is open.
 
         Raises
@@ -83,7 +83,7 @@ class GuardedProvider:
         """
         guard = circuit_breaker(name=_CIRCUIT + call.region, config=_CONFIG, persistence_store=self.store)
         try:
-            answer: Answer = guard(self._compare)(call)
+            answer: Answer = guard(self._compare)(call, depart)
         except _OutageError as outage:
             return outage.answer
         except CircuitBreakerOpenError as error:
@@ -91,8 +91,8 @@ class GuardedProvider:
             raise CircuitOpenError(max(_remaining_s(opened_at), _PROBED_AGAIN_S)) from None
         return answer
 
-    def _compare(self, call: Call) -> Answer:
-        answer = self.provider.compare(call)
+    def _compare(self, call: Call, depart: Depart) -> Answer:
+        answer = self.provider.compare(call, depart)
         if answer.tells_outage:
             raise _OutageError(answer)
         return answer

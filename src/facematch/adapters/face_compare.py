@@ -9,13 +9,15 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from alibabacloud_cloudauth_intl20220809.client import Client
 from alibabacloud_cloudauth_intl20220809.models import FaceCompareRequest, FaceCompareResponse
 from alibabacloud_tea_openapi.utils_models import Config
+from darabonba.core import DaraCore
 from darabonba.exceptions import DaraException
 from darabonba.runtime import RuntimeOptions
 from requests import sessions
@@ -25,13 +27,23 @@ from Tea.exceptions import TeaException
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from facematch.errors import (
+    FacematchError,
     OperatorFaultError,
     ProviderError,
     ProviderFaultError,
     ProviderThrottledError,
     UnreachableError,
 )
-from facematch.provider import Answer, Call, Credentials, CredentialSource, InlinePicture, Picture
+from facematch.provider import (
+    Answer,
+    Call,
+    Credentials,
+    CredentialSource,
+    Depart,
+    InlinePicture,
+    Picture,
+    depart_at_once,
+)
 from facematch.regions import Region
 from facematch.verdict import HIGHEST_SCORE
 
@@ -42,6 +54,19 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 # The SDK would follow a redirect and post both photos to wherever it leads, another jurisdiction included.
 sessions.DEFAULT_REDIRECT_LIMIT = 0  # type: ignore[attr-defined]
+
+_DEPART: Final[ContextVar[Depart]] = ContextVar("depart", default=depart_at_once)
+_send_now: Final = DaraCore.do_action
+
+
+def _send_when_due(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - the SDK's own
+    _DEPART.get()()
+    return _send_now(*arguments, **options)
+
+
+# The SDK encodes, signs and sends in one go. Between signing and sending is where a call waits for its slot:
+# encoding two large photos takes as long as a slot may be late.
+DaraCore.do_action = staticmethod(_send_when_due)
 
 CONNECT_TIMEOUT_S: Final = 3.0
 READ_TIMEOUT_S: Final = 10.0
@@ -90,7 +115,7 @@ class FaceCompareProvider:
             self._client(region, self.credentials.read()).keepalive_intl_with_options(options)
         self._used_at_s[region] = time.monotonic()
 
-    def compare(self, call: Call) -> Answer:
+    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
         """Make one call, without retries but for one: where its key was refused, and there is another by now.
 
         A key is refused before the operation: nothing is billed, and the `MerchantBizId` is still unused.
@@ -101,23 +126,25 @@ class FaceCompareProvider:
             See the port.
         """
         refused = self.credentials.read()
-        answer = self._call(call, refused)
+        answer = self._call(call, refused, depart)
         if not answer.refuses_key:
             return answer
         self.credentials.distrust()
         replacement = self.credentials.read()
         if replacement == refused:
             return answer
-        answer = self._call(call, replacement)
+        answer = self._call(call, replacement, depart)
         if answer.refuses_key:
             self.credentials.distrust()
         return answer
 
-    def _call(self, call: Call, credentials: Credentials) -> Answer:
+    def _call(self, call: Call, credentials: Credentials, depart: Depart) -> Answer:
         client = self._client(call.region, credentials)
         self._used_at_s[call.region] = time.monotonic()
+        failure: Answer | FacematchError
         try:
-            response = client.face_compare_with_options(_request(call), RuntimeOptions())
+            with _departing(depart):
+                response = client.face_compare_with_options(_request(call), RuntimeOptions())
         except DaraException as error:
             failure = _read_refusal(error)
         except TeaException as error:
@@ -127,8 +154,8 @@ class FaceCompareProvider:
             failure = _unreadable()
         else:
             failure = _read_answer(response)
-        if isinstance(failure, ProviderError):
-            raise failure
+        if isinstance(failure, FacematchError):
+            raise failure.with_traceback(None)
         return failure
 
     def _client(self, region: Region, credentials: Credentials) -> Client:
@@ -152,6 +179,16 @@ class FaceCompareProvider:
     def _forget_old_keys(self, region: Region) -> None:
         for key in [key for key in self._clients if key[0] is region]:
             self._clients.pop(key, None)
+
+
+@contextlib.contextmanager
+def _departing(depart: Depart) -> Iterator[None]:
+    """Have what the SDK sends within the block ask `depart` before it leaves."""
+    token = _DEPART.set(depart)
+    try:
+        yield
+    finally:
+        _DEPART.reset(token)
 
 
 def _request(call: Call) -> FaceCompareRequest:
@@ -233,9 +270,11 @@ def _read_refusal(error: DaraException) -> Answer | ProviderError:
     )
 
 
-def _read_silence(error: TeaException) -> ProviderFaultError:
-    """Return why no answer came."""
+def _read_silence(error: TeaException) -> FacematchError:
+    """Return why no answer came: what kept the call from leaving, or what befell it on its way."""
     inner = getattr(error, "inner_exception", None)
+    if isinstance(inner, FacematchError):
+        return inner
     cause = inner.__context__ if inner is not None else None
     if isinstance(cause, ConnectTimeout) or _never_connected(cause):
         return UnreachableError()

@@ -18,7 +18,7 @@ from facematch.errors import (
     ProviderThrottledError,
     UnreachableError,
 )
-from facematch.provider import Answer, Call, PictureUrl
+from facematch.provider import Answer, Call, Depart, PictureUrl, depart_at_once
 from facematch.regions import Region
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Script:
     def make_ready(self, region: Region) -> None:
         self.made_ready.append(region)
 
-    def compare(self, _call: Call) -> Answer:
+    def compare(self, _call: Call, depart: Depart = depart_at_once) -> Answer:
+        depart()
         self.calls += 1
         step = self.steps.popleft()
         if isinstance(step, Exception):

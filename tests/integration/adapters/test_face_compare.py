@@ -15,6 +15,7 @@ import pytest
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.errors import (
     FacematchError,
+    LeaseLostError,
     OperatorFaultError,
     ProviderError,
     ProviderFaultError,
@@ -206,6 +207,52 @@ class TestEndpoints:
         with pytest.raises(KeyError):
             provider.compare(make_call(region=Region.MALAYSIA))
         assert control.calls() == []
+
+
+class TestDeparture:
+    def test_a_call_is_encoded_when_it_asks_to_leave_and_has_not_left(
+        self, provider: FaceCompareProvider, control: ControlClient
+    ) -> None:
+        steps: list[object] = []
+
+        class WatchedUrl(PictureUrl):
+            @property
+            def url(self) -> str:
+                steps.append("encoded")
+                return "https://photos.example.com/ann.jpg"
+
+        target = WatchedUrl.__new__(WatchedUrl)
+        answer = provider.compare(make_call(target=target), lambda: steps.append(control.comparisons()))
+
+        assert answer.code == "Success"
+        assert steps == ["encoded", []]
+        assert len(control.comparisons()) == 1
+
+    def test_what_keeps_a_call_from_leaving_comes_out_as_it_is_and_bare(
+        self, provider: FaceCompareProvider, control: ControlClient
+    ) -> None:
+        def stay() -> None:
+            raise LeaseLostError
+
+        with pytest.raises(LeaseLostError) as kept:
+            provider.compare(make_call(), stay)
+
+        assert find_leaks(kept.value, base64.b64encode(PORTRAIT.jpeg).decode()[:40]) == []
+        assert kept.value.__context__ is None
+        assert control.comparisons() == []
+
+    def test_the_next_call_leaves_at_once(self, provider: FaceCompareProvider) -> None:
+        asked: list[int] = []
+        provider.compare(make_call(), lambda: asked.append(1))
+
+        assert provider.compare(make_call()).code == "Success"
+        assert asked == [1]
+
+    def test_connecting_asks_nobody(self, provider: FaceCompareProvider) -> None:
+        asked: list[str] = []
+        provider.make_ready(Region.SINGAPORE)
+        provider.compare(make_call(), lambda: asked.append("call"))
+        assert asked == ["call"]
 
 
 class TestCalls:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from facematch.comparison import StoredPhoto
 from facematch.errors import CircuitOpenError, ProviderFaultError, UnreachableError
-from facematch.provider import Answer, Call
+from facematch.provider import Answer, Call, Depart, depart_at_once
 from facematch.regions import Region
 from tests.factories import make_answer
 from tests.fakes.photo_store import InMemoryPhotoStore
@@ -168,7 +168,8 @@ class ProviderPort:
     def make_ready(self, _: Region) -> None:
         """Connect, which leaves no trace."""
 
-    def compare(self, call: Call) -> Answer:
+    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
+        depart()
         called_at_ms = ProcessClock(self.time, self.process).now_ms()
         answer = self.process.take(
             Step("provider.call"), partial(self.provider.take_on, self.process, call, called_at_ms)
