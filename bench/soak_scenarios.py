@@ -7,6 +7,7 @@ were kept is for the books to say (`tests.e2e.accounting`), once the stack has s
 import json
 import math
 import signal
+import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any, Final
 
+from bench.capacity import predict_burst
 from facematch.compare_pair import Effort, RetryPolicy
 from facematch.errors import AlreadyEndedError, PostponedError
 from facematch.quota import BULK_HORIZON_S
@@ -27,6 +29,7 @@ from local.signed_http import HttpAnswer
 from tests.e2e.accounting import Call, Traffic, audit, measure_traffic, quantile, read_time_s, trim_calls
 from tests.e2e.faults import Site, wait_until
 from tests.e2e.workers import (
+    QUOTA_SHARE,
     FatalLedger,
     FreezingClock,
     KilledError,
@@ -44,6 +47,10 @@ _STREAM_S: Final = 3
 _FUNCTIONS: Final = 10
 _WARM_WORKERS: Final = 12
 _WARM_REQUESTS: Final = 4
+_WORKERS: Final = 20
+_OVERHEAD_S: Final = 0.2
+"""What a worker does for a pair beside waiting and calling, on this kind of machine."""
+_MODEL_TOLERANCE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +100,16 @@ def burst(*, pairs: int, qps: int, window: str, request_interval_s: float) -> Ru
                 site.driver.collect_events()
         backlog = {record["id"] for record in site.cloud.read_records() if record.get("pair_id") in pair_ids}
         calls = trim_calls(_list_calls_since(site, started_at_s), backlog)
+        traffic, foreseen = measure_traffic(calls, qps), _foresee_use(calls, qps)
+        findings = requests.findings
+        if abs(traffic.used / foreseen - 1) > _MODEL_TOLERANCE:
+            findings.append(f"{traffic.used:.1%} of the quota was used; the model has {foreseen:.1%}")
         return Played(
             accepted={**dict.fromkeys(pair_ids, 1), **requests.accepted},
             latencies_s=requests.latencies_s,
-            traffic=measure_traffic(calls, qps),
-            findings=requests.findings,
-            notes=[_tell_lateness(site, calls)],
+            traffic=traffic,
+            findings=findings,
+            notes=[_tell_lateness(site, calls), f"the model has {foreseen:.1%} of the quota used"],
         )
 
     return run
@@ -545,6 +556,19 @@ class _Requests:
     @property
     def findings(self) -> list[str]:
         return [f"{pair_id}: {status}" for pair_id, status, _ in self._answers if status not in _TAKEN]
+
+
+def _foresee_use(calls: Sequence[Call], qps: int) -> float:
+    """Return how much of the quota the model of capacity has such calls use."""
+    burst = predict_burst(
+        len(calls),
+        qps=qps,
+        share=QUOTA_SHARE,
+        concurrency=_WORKERS,
+        latency_s=statistics.mean(float(call["duration_ms"]) for call in calls) / 1000,
+        overhead_s=_OVERHEAD_S,
+    )
+    return burst.calls_per_s / qps
 
 
 def _tell_lateness(site: Site, calls: Sequence[Mapping[str, object]]) -> str:

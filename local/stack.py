@@ -21,6 +21,7 @@ from local.processes import (
     LocalError,
     Ports,
     Running,
+    ending_in_order,
     make_environment,
     start,
 )
@@ -133,12 +134,13 @@ def run_stack(
         It can't be brought up.
     """
     say("Starting the local cloud and the FaceCompare emulator …")
-    running = start(ports, folder)
-    try:
-        build(say)
-        yield deploy(running, parameters, say)
-    finally:
-        running.stop()
+    with ending_in_order():
+        running = start(ports, folder)
+        try:
+            build(say)
+            yield deploy(running, parameters, say)
+        finally:
+            running.stop()
 
 
 def _sam(command: str, environment: Mapping[str, str], log: Path, *arguments: str | Path) -> None:

@@ -1,6 +1,6 @@
 """What the use cases need of the outside world; `adapters` hold the real ones, tests the fakes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -155,7 +155,7 @@ class Ledger(Protocol):
         """Take the comparison out of the outbox."""
         ...
 
-    def list_unpublished(self, *, before_ms: int, limit: int) -> list[str]:
+    def list_unpublished(self, *, before_ms: int) -> Iterable[str]:
         """Return ids of comparisons that were in the outbox before `before_ms` already, the oldest first."""
         ...
 

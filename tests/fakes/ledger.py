@@ -166,12 +166,12 @@ class InMemoryLedger:
                 comparison = self.comparisons[comparison_id]
                 self.comparisons[comparison_id] = replace(comparison, published_at_ms=now_ms)
 
-    def list_unpublished(self, *, before_ms: int, limit: int) -> list[str]:
+    def list_unpublished(self, *, before_ms: int) -> list[str]:
         self.interludes.play("list_unpublished")
         due = [
             comparison_id for comparison_id, since_ms in self.pending_since_ms.items() if since_ms < before_ms
         ]
-        return sorted(due, key=self.pending_since_ms.__getitem__)[:limit]
+        return sorted(due, key=self.pending_since_ms.__getitem__)
 
     def erase(self, comparison_id: str, *, now_ms: int) -> None:
         self.interludes.play("erase")

@@ -53,6 +53,7 @@ _TEMPORARY: Final = {
 _COMPARISON: Final = "comparison#"
 _REQUEST: Final = "request#"
 _SECONDS_A_DAY: Final = 86_400
+_PAGE: Final = 100
 
 type Item = dict[str, Any]
 
@@ -336,17 +337,25 @@ class DynamoDbLedger:
                 {":published": PUBLISHED, ":pending": PENDING, ":now": now_ms},
             )
 
-    def list_unpublished(self, *, before_ms: int, limit: int) -> list[str]:
-        """Return ids of comparisons that were in the outbox before `before_ms` already, the oldest first."""
-        with _translated():
-            found = self.client.query(
-                TableName=self.table,
-                IndexName=OUTBOX_INDEX,
-                KeyConditionExpression="outbox = :pending AND pending_since_ms < :before",
-                ExpressionAttributeValues=_serialise({":pending": PENDING, ":before": before_ms}),
-                Limit=limit,
-            )
-        return [item["pk"]["S"].removeprefix(_COMPARISON) for item in found["Items"]]
+    def list_unpublished(self, *, before_ms: int) -> Iterator[str]:
+        """Yield ids of comparisons that were in the outbox before `before_ms` already, the oldest first.
+
+        They are read as they are asked for, so that those that stay there hide none behind them.
+        """
+        query: Item = {
+            "TableName": self.table,
+            "IndexName": OUTBOX_INDEX,
+            "KeyConditionExpression": "outbox = :pending AND pending_since_ms < :before",
+            "ExpressionAttributeValues": _serialise({":pending": PENDING, ":before": before_ms}),
+            "Limit": _PAGE,
+        }
+        while True:
+            with _translated():
+                found = self.client.query(**query)
+            yield from (item["pk"]["S"].removeprefix(_COMPARISON) for item in found["Items"])
+            if "LastEvaluatedKey" not in found:
+                return
+            query["ExclusiveStartKey"] = found["LastEvaluatedKey"]
 
     def erase(self, comparison_id: str, *, now_ms: int) -> None:
         """Leave nothing of the comparison but its id, region, times, attempts and that it was erased."""

@@ -695,7 +695,7 @@ USES: dict[str, tuple[str, Callable[[DynamoDbLedger], object]]] = {
     "settle_attempt": ("update_item", lambda ledger: ledger.settle_attempt("c1", make_attempt())),
     "end": ("update_item", lambda ledger: ledger.end("c1", make_ending(), None)),
     "mark_published": ("update_item", lambda ledger: ledger.mark_published("c1", now_ms=NOW_MS)),
-    "list_unpublished": ("query", lambda ledger: ledger.list_unpublished(before_ms=NOW_MS, limit=1)),
+    "list_unpublished": ("query", lambda ledger: list(ledger.list_unpublished(before_ms=NOW_MS))),
     "erase": ("update_item", lambda ledger: ledger.erase("c1", now_ms=NOW_MS)),
 }
 
@@ -713,8 +713,15 @@ class TestSweep:
         ledger.register(make_comparison("open"))
         ledger.mark_published("left", now_ms=NOW_MS)
 
-        assert ledger.list_unpublished(before_ms=9000, limit=10) == ["early", "late"]
-        assert ledger.list_unpublished(before_ms=9000, limit=1) == ["early"]
+        assert list(ledger.list_unpublished(before_ms=9000)) == ["early", "late"]
+
+    def test_what_stays_in_the_outbox_hides_nothing_behind_it(self, ledger: DynamoDbLedger) -> None:
+        names = [f"stuck-{number:03d}" for number in range(205)]
+        for number, name in enumerate(names):
+            ledger.register(make_comparison(name))
+            ledger.end(name, make_ending(ended_at_ms=1000 + number), None)
+
+        assert list(ledger.list_unpublished(before_ms=9000)) == names
 
     def test_half_a_pair_that_ended_is_found(self, ledger: DynamoDbLedger) -> None:
         pair = put(ledger, Role.SOURCE)
@@ -723,7 +730,7 @@ class TestSweep:
 
         assert ended.ending is not None
         before_ms = ended.ending.ended_at_ms + 1
-        assert ledger.list_unpublished(before_ms=before_ms, limit=10) == [ended.id]
+        assert list(ledger.list_unpublished(before_ms=before_ms)) == [ended.id]
 
     def test_an_open_comparison_that_is_erased_is_found_and_a_published_one_is_not(
         self, ledger: DynamoDbLedger
@@ -735,7 +742,7 @@ class TestSweep:
         for name in ("open", "left"):
             ledger.erase(name, now_ms=NOW_MS)
 
-        assert ledger.list_unpublished(before_ms=NOW_MS + 1, limit=10) == ["open"]
+        assert list(ledger.list_unpublished(before_ms=NOW_MS + 1)) == ["open"]
 
 
 class TestFaults:

@@ -105,7 +105,7 @@ def draw_on_comparison(tape: Tape) -> tuple[str, Operation]:  # noqa: PLR0911 - 
         case "release":
             return name, lambda ledger: ledger.release(comparison_id, owner)
         case "list_unpublished":
-            return name, lambda ledger: sorted(ledger.list_unpublished(before_ms=now_ms, limit=10))
+            return name, lambda ledger: sorted(ledger.list_unpublished(before_ms=now_ms))
         case _:
             return name, lambda ledger: getattr(ledger, name)(comparison_id, now_ms=now_ms)
 

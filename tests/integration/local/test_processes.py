@@ -1,0 +1,38 @@
+"""What ends with a program that started it."""
+
+import signal
+import subprocess
+import sys
+
+from local.processes import ROOT, ending_in_order
+
+PROGRAM = """
+import sys
+from local.processes import ending_in_order
+
+with ending_in_order():
+    try:
+        print("started", flush=True)
+        sys.stdin.read()
+    finally:
+        print("ended what it had started", flush=True)
+"""
+
+
+def test_a_program_that_is_asked_to_end_ends_what_it_had_started() -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "started\n"
+        program.send_signal(signal.SIGTERM)
+        assert program.stdout.read() == "ended what it had started\n"
+    assert program.returncode == 128 + signal.SIGTERM
+
+
+def test_afterwards_signals_are_handled_as_before() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with ending_in_order():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
