@@ -1,10 +1,12 @@
 """One photo, normalised for face comparison, and an account of what was done to it."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
+from threading import Lock
 
 from PIL import Image
 
-from imaging.decode import Picture, Source, load_whole, open_source, read_picture
+from imaging.decode import Opened, Picture, Source, learn_source, load_whole, open_photo, read_picture
 from imaging.encode import Encoding, encode
 from imaging.exif import UPRIGHT
 from imaging.formats import JPEG
@@ -12,6 +14,7 @@ from imaging.jpeg import is_plain
 from imaging.limits import PROVIDER_LIMITS, Limits
 from imaging.shape import Shape, plan_shape
 
+_HEAVY_WORK = Lock()
 # Mid-grey: no edge against the bars is as strong as black or white would make it.
 _BAR_COLOURS: dict[str, int | tuple[int, ...]] = {"L": 128, "RGB": (128, 128, 128)}
 
@@ -81,15 +84,22 @@ def normalise(data: bytes, limits: Limits = PROVIDER_LIMITS) -> NormalisedPhoto:
     """
     Make a photo fit for comparison: a baseline JPEG, upright, within the limits, without metadata.
 
-    Threads may call it at once. A JPEG damaged among its pixels, but whole at its end, is normalised as
-    libjpeg mends it, for Pillow does not pass on libjpeg's warnings.
+    Threads may call it at once; photos that take much memory are worked on one after another. A JPEG damaged
+    among its pixels, but whole at its end, is normalised as libjpeg mends it, for Pillow does not pass on
+    libjpeg's warnings.
 
     Raises
     ------
     PhotoError
         When the photo cannot be used; nothing else is raised for any bytes.
     """
-    source = open_source(data, limits)
+    opened = open_photo(data, limits)
+    with _HEAVY_WORK if opened.is_heavy else nullcontext():
+        return _normalise(opened, data, limits)
+
+
+def _normalise(opened: Opened, data: bytes, limits: Limits) -> NormalisedPhoto:
+    source = learn_source(opened)
     shape = plan_shape(*source.upright_size, limits)
     if _is_already_normalised(source, data, shape, limits):
         return _pass_untouched(source, data)
