@@ -16,11 +16,21 @@ URL_LENGTH_LIMIT: Final = 2048
 _HOST_NAME: Final = re.compile(
     r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 )
+_CREDENTIALS: Final = re.compile(r"[^/]*//[^/]*@")
+"""An at sign before any path: some readers take all before it for credentials, be it `host?` or `host#`."""
+_AZURE_HOST: Final = ipaddress.IPv4Address("168.63.129.16")
+"""The one metadata service behind an address that is public by its number."""
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _PRIVATE_SUFFIXES: Final = (
     ".localhost",
+    ".localdomain",
+    ".localdomain4",
+    ".localdomain6",
     ".local",
     ".internal",
+    ".svc",
+    ".private",
+    ".home",
     ".lan",
     ".home.arpa",
     ".intranet",
@@ -51,7 +61,7 @@ def check_photo_url(url: str, *, field: str) -> None:
         raise _invalid(field, "can't be read as a URL") from None
     if parts.scheme not in {"http", "https"}:
         raise _invalid(field, "is neither http nor https")
-    if parts.username is not None or parts.password is not None:
+    if _CREDENTIALS.match(url):
         raise _invalid(field, "holds credentials")
     if not parts.hostname:
         raise _invalid(field, "names no host")
@@ -72,7 +82,7 @@ def _is_public(hostname: str) -> bool:
     address = _read_address(host)
     if address is not None:
         return _is_public_address(address)
-    return bool(_HOST_NAME.fullmatch(host)) and not host.endswith(_PRIVATE_SUFFIXES)
+    return bool(_HOST_NAME.fullmatch(host)) and not f".{host}".endswith(_PRIVATE_SUFFIXES)
 
 
 def _read_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -82,13 +92,15 @@ def _read_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
     except OSError:
         pass
     try:
-        return ipaddress.IPv6Address(host.partition("%")[0])
+        return ipaddress.IPv6Address(host)
     except ValueError:
         return None
 
 
 def _is_public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id:
+            return False
         embedded = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
         if embedded:
             return _is_public_address(embedded)
@@ -96,4 +108,4 @@ def _is_public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -
             return _is_public_address(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if address not in _GLOBAL_UNICAST:
             return False
-    return address.is_global and not address.is_multicast
+    return address.is_global and not address.is_multicast and address != _AZURE_HOST
