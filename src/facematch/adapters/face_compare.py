@@ -8,6 +8,7 @@ import base64
 import contextlib
 import logging
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -71,6 +72,10 @@ DaraCore.do_action = staticmethod(_send_when_due)
 CONNECT_TIMEOUT_S: Final = 3.0
 READ_TIMEOUT_S: Final = 10.0
 _READY_TIMEOUT_S: Final = 1.0
+_LONGEST_RETRY_AFTER_MS: Final = 900_000
+"""What is believed of a throttled call's pause: a longer one would stop a region until someone notices."""
+_WORD: Final = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+"""The form of the provider's codes and ids, which go into the ledger, the event and the logs."""
 _IDLE_LIMIT_S: Final = 5.0
 """How long a connection may rest. Source: the provider's page on keeping connections alive."""
 
@@ -209,27 +214,33 @@ def _picture(picture: Picture) -> tuple[str | None, str | None]:
 
 def _read_answer(response: FaceCompareResponse) -> Answer | ProviderError:
     body = response.body
-    if body is None or not isinstance(body.code, str) or not body.code:
+    code = _read_word(body.code) if body else None
+    if code is None:
         return _unreadable()
     if body.result is None:
         return Answer(
-            code=body.code,
+            code=code,
             message=body.message or "",
             http_status=response.status_code or 200,
-            request_id=body.request_id,
+            request_id=_read_word(body.request_id),
         )
     result = body.result
     quality = result.ext_face_info.to_map() if result.ext_face_info else None
     return Answer(
-        code=body.code,
+        code=code,
         message=body.message or "",
         http_status=response.status_code or 200,
-        request_id=body.request_id,
-        transaction_id=result.transaction_id,
+        request_id=_read_word(body.request_id),
+        transaction_id=_read_word(result.transaction_id),
         passed={"Y": True, "N": False}.get(str(result.passed)),
         score=_read_score(result.face_comparison_score),
         face_quality=_read_quality(quality) if quality else None,
     )
+
+
+def _read_word(value: Any) -> str | None:  # noqa: ANN401 - whatever the provider sends
+    """Return a code or an id; None for what has not the form of one: it may hold anything, at any length."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
 def _read_quality(scores: Mapping[str, Any]) -> dict[str, float]:
@@ -251,23 +262,19 @@ def _read_refusal(error: DaraException) -> Answer | ProviderError:
     """Return what an answer with an error code says; where there is no code, it is no answer."""
     data: Mapping[str, Any] = error.data if isinstance(error.data, dict) else {}
     status = data.get("statusCode") or data.get("httpCode") or 0
+    code, request_id = _read_word(error.code), _read_word(data.get("RequestId"))
     # The SDK writes a code that was not there as "None".
-    if error.code in {None, "", "None"}:
+    if code is None or code == "None":
         return _unreadable()
     retry_after_ms = getattr(error, "retry_after", None)
-    if retry_after_ms is not None and str(error.code).startswith("Throttling"):
+    if retry_after_ms is not None and code.startswith("Throttling"):
         return ProviderThrottledError(
-            str(error.code),
+            code,
             "The provider throttled the call.",
-            request_id=data.get("RequestId"),
-            retry_after_s=float(retry_after_ms) / 1000,
+            request_id=request_id,
+            retry_after_s=min(retry_after_ms, _LONGEST_RETRY_AFTER_MS) / 1000,
         )
-    return Answer(
-        code=str(error.code),
-        message="",
-        http_status=int(status),
-        request_id=data.get("RequestId"),
-    )
+    return Answer(code=code, message="", http_status=int(status), request_id=request_id)
 
 
 def _read_silence(error: TeaException) -> FacematchError:

@@ -561,6 +561,34 @@ class TestUnreadableAnswers:
         assert type(outcome) is ProviderFaultError
         assert (outcome.code, outcome.answered) == ("unreadable_answer", False)
 
+    @pytest.mark.parametrize(
+        "code", ["Forbidden: see https://photos", "Forbidden\n", "F" * 129, {"is": "odd"}]
+    )
+    @pytest.mark.parametrize("http_status", [200, 403])
+    def test_code_that_could_hold_anything_is_no_answer(
+        self, odd_server: OddServer, code: object, http_status: int
+    ) -> None:
+        outcome = compare_and_judge(odd_server.answer_with(make_body(Code=code), http_status))
+        assert type(outcome) is ProviderFaultError
+        assert (outcome.code, outcome.answered) == ("unreadable_answer", False)
+
+    @pytest.mark.parametrize("odd", ["a photo's URL", "x" * 129, {"id": 1}, 17, ""])
+    @pytest.mark.parametrize(("code", "http_status"), [("Success", 200), ("NoFaceDetected", 401)])
+    def test_id_that_could_hold_anything_is_left_out(
+        self, odd_server: OddServer, odd: object, code: str, http_status: int
+    ) -> None:
+        result = {"Passed": "Y", "FaceComparisonScore": 99.5, "TransactionId": odd}
+        body = make_body(result, Code=code, RequestId=odd)
+        answer = odd_server.answer_with(body, http_status).compare(make_call())
+        assert (answer.code, answer.request_id, answer.transaction_id) == (code, None, None)
+
+    def test_pause_that_would_stop_a_region_for_days_is_not_believed(self, odd_server: OddServer) -> None:
+        body = make_body(Code="Throttling.Api")
+        headers = {"content-length": str(len(body)), "x-acs-retry-after": "9" * 400}
+        failure = fail_to_compare(odd_server.answer_with(body, 403, headers))
+        assert isinstance(failure, ProviderThrottledError)
+        assert failure.retry_after_s == 900
+
     @pytest.mark.parametrize("odd", ["n/a", "", None, [1], "NaN"])
     def test_score_of_quality_that_is_none_is_left_out(self, odd_server: OddServer, odd: object) -> None:
         quality = {"FaceQualityScore": "88.5", "SharpnessScore": odd}
