@@ -128,16 +128,17 @@ class ComparisonDesk:
         )
         comparison = register_upload(self.ledger, asked) if upload else self.ledger.register(asked)
         _check_same_asked(comparison, request, fingerprint, upload)
-        if comparison.ended:
-            return comparison
-        self._enqueue(comparison.id, collected, delay_s=RESCUE_DELAY_S if effort else 0)
-        if effort:
-            # What was registered under this id is compared, not what stands in the inbox by now.
-            is_same = comparison.photos == collected.stored
-            give_up_at_ms = asked_at_ms + round(effort.time_s * 1000)
-            prepared = collected.prepared if is_same else None
-            self._compare_now(comparison.id, effort.horizon_s, give_up_at_ms, prepared, stopwatch)
-        return self._find(comparison.id)
+        if not comparison.ended:
+            self._enqueue(comparison.id, collected, delay_s=RESCUE_DELAY_S if effort else 0)
+            if effort:
+                # What was registered under this id is compared, not what stands in the inbox by now.
+                is_same = comparison.photos == collected.stored
+                give_up_at_ms = asked_at_ms + round(effort.time_s * 1000)
+                prepared = collected.prepared if is_same else None
+                self._compare_now(comparison.id, effort.horizon_s, give_up_at_ms, prepared, stopwatch)
+            comparison = self._find(comparison.id)
+        self._take_back(asked, comparison)
+        return comparison
 
     def find(self, comparison_id: str, caller: Caller) -> Comparison:
         """Return a comparison that `caller` may see, or what is left of an erased one: that says nothing.
@@ -163,6 +164,8 @@ class ComparisonDesk:
         comparison = self.find(comparison_id, caller)
         self.disposal.erase(comparison)
         self.ledger.erase(comparison.id, now_ms=self.clock.now_ms())
+        # Until now a repeated request may have stored them again; from now on it takes them back itself.
+        self.disposal.discard(comparison, uploads_too=False)
 
     def _find(self, comparison_id: str) -> Comparison:
         comparison = self.ledger.find(comparison_id)
@@ -242,6 +245,13 @@ class ComparisonDesk:
             list(pool.map(self.photos.write, collected.to_store, collected.to_store.values()))
         self.comparisons.send(comparison_id, delay_s=delay_s)
 
+    def _take_back(self, asked: Comparison, standing: Comparison) -> None:
+        """Leave nothing of a request that came too late: its photos had been let go, or all of it erased."""
+        if standing.state is State.ERASED:
+            self.ledger.erase(standing.id, now_ms=self.clock.now_ms())
+        if standing.state is State.ERASED or standing.published_at_ms is not None:
+            self.disposal.discard(asked, uploads_too=False)
+
     def _compare_now(
         self,
         comparison_id: str,
@@ -298,7 +308,8 @@ def _digest(photo: PhotoInput) -> str:
         case InlinePhoto(content):
             kind, told = "photo", content
         case LinkedPhoto(url):
-            kind, told = "url", url.encode()
+            # As yet it may be no text that can be sent, such as half a surrogate pair.
+            kind, told = "url", url.encode(errors="surrogatepass")
         case UploadedPhoto(key):
             kind, told = "upload", key.encode()
     return f"{kind} {hashlib.sha256(told).hexdigest()}"

@@ -869,6 +869,44 @@ def test_an_erasure_that_died_on_its_way_is_finished_by_the_next(method: str) ->
     assert world.comparison(comparison_id).state is State.ERASED
 
 
+@pytest.mark.parametrize("seam", ["put_request", "register", "write"])
+def test_what_a_repeated_request_brings_while_its_comparison_is_erased_is_not_kept(seam: str) -> None:
+    world = make_world()
+    comparison = world.desk.submit(make_request(), None)
+    place = world.photos if seam == "write" else world.ledger
+    place.interludes.before(seam, lambda: world.desk.erase(comparison.id, ADMINISTRATOR))
+
+    assert world.desk.submit(make_request(), None).state is State.ERASED
+
+    assert world.photos.objects == {}
+    assert world.ledger.requests == {}
+
+
+def test_what_a_repeated_request_stores_while_an_erasure_is_under_way_goes_with_it() -> None:
+    world = make_world()
+    comparison = world.desk.submit(make_request(), None)
+    world.ledger.interludes.before("erase", lambda: world.desk.submit(make_request(), None))
+
+    world.desk.erase(comparison.id, ADMINISTRATOR)
+
+    assert world.photos.objects == {}
+    assert world.comparison(comparison.id).state is State.ERASED
+
+
+def test_what_a_repeated_request_stores_once_the_verdict_has_left_is_not_kept() -> None:
+    world = make_world(SUCCESS)
+    comparison = world.desk.submit(make_request(), None)
+
+    def end() -> None:
+        world.compare(comparison.id)
+        world.publisher.publish(comparison.id)
+
+    world.photos.interludes.before("write", end)
+
+    assert world.desk.submit(make_request(), None).state is State.COMPLETED
+    assert world.photos.objects == {}
+
+
 def test_erasing_leaves_a_pair_with_a_newer_photo_to_its_own_comparison() -> None:
     world = make_world(SUCCESS)
     older = world.upload_pair()

@@ -32,7 +32,16 @@ from facematch.quota import INTERACTIVE_HORIZON_S
 from facematch.request_comparison import Caller, ComparisonRequest
 from facematch.verdict import Bounds, Role
 
-app = APIGatewayRestResolver(enable_validation=True)
+
+def _read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what a body holds; nesting too deep and numbers too long for Python are no JSON, either."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise json.JSONDecodeError("unreadable", "", 0) from None
+
+
+app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=_read_json)
 
 _ANSWER_TIME_S: Final = 10.0
 """How long a caller waits for a slot and for repeated calls; the last call may time out after that."""
@@ -169,11 +178,6 @@ def _on_other_media_type(_: NotImplementedError) -> Response[str]:
     return answer_problem(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is application/json."
     )
-
-
-@app.exception_handler(RecursionError)
-def _on_deep_nesting(_: RecursionError) -> Response[str]:
-    return answer_problem(HTTPStatus.BAD_REQUEST, "invalid_json", "The body is nested too deeply.")
 
 
 @app.exception_handler(Exception)

@@ -304,8 +304,16 @@ def test_missing_body_is_named(cloud: Cloud, text: str | None) -> None:
     assert cloud.is_untouched()
 
 
-def test_body_that_is_nested_too_deeply_is_refused(cloud: Cloud) -> None:
-    check_problem(ask({**ask_now(), "body": "[" * 100_000}), 400, "invalid_json")
+@pytest.mark.parametrize("text", ["[" * 100_000, f'{{"match_from": {"9" * 5000}}}'], ids=["deep", "long"])
+def test_body_that_is_more_than_can_be_read_is_refused(cloud: Cloud, text: str) -> None:
+    check_problem(ask({**ask_now(), "body": text}), 400, "invalid_json")
+    assert cloud.is_untouched()
+
+
+def test_url_that_is_no_text_is_refused(cloud: Cloud) -> None:
+    event = change_body(ask_now(), source={"url": "https://photos.example.com/\ud800"})
+
+    check_problem(ask(event), 400, "invalid_url", "source.url")
     assert cloud.is_untouched()
 
 
