@@ -163,6 +163,23 @@ def test_with_a_key_it_encrypts_bucket_ledger_every_queue_and_every_log() -> Non
     assert [group["KmsKeyId"] for group in groups.values()] == [KEY] * len(groups)
 
 
+def test_with_a_key_no_photo_is_put_under_another_or_under_none() -> None:
+    policy = find("AWS::S3::BucketPolicy", KmsKeyArn=KEY_ARN)["PhotosPolicy"]["PolicyDocument"]
+    _, *statements = policy["Statement"]
+    header = "s3:x-amz-server-side-encryption"
+    for statement in statements:
+        assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+        assert (statement["Action"], statement["Resource"]) == (
+            "s3:PutObject",
+            {"Fn::Sub": "${Photos.Arn}/*"},
+        )
+    # Only where it is named: what is put without a word is encrypted by the bucket's own key.
+    assert [statement["Condition"] for statement in statements] == [
+        {"Null": {name: "false"}, "StringNotEquals": {name: only}}
+        for name, only in ((header, "aws:kms"), (f"{header}-aws-kms-key-id", KEY))
+    ]
+
+
 def read_key_uses(function: str, **parameters: str) -> dict[str, set[str]]:
     """Return for what services a function may use the key, by action."""
     uses: dict[str, set[str]] = {}
@@ -258,6 +275,13 @@ def test_the_api_answers_only_signed_requests() -> None:
 
 def test_the_api_is_reached_in_its_own_region_and_not_by_way_of_an_edge() -> None:
     assert RESOURCES["RestApi"]["Properties"]["EndpointConfiguration"] == {"Type": "REGIONAL"}
+
+
+def test_the_api_takes_no_tls_older_than_1_2() -> None:
+    rest_api = RESOURCES["RestApi"]["Properties"]
+    assert rest_api["SecurityPolicy"] == "SecurityPolicy_TLS13_1_2_2021_06"
+    # Without it API Gateway refuses such a policy.
+    assert rest_api["EndpointAccessMode"] == "BASIC"
 
 
 def test_the_api_is_limited_in_rate_and_burst_and_says_when_to_come_again() -> None:
@@ -413,6 +437,7 @@ SESSION = "arn:aws:sts::123456789012:assumed-role/kyc-desk/ann"
         ("AdminPrincipals", ROLE),
         ("AdminPrincipals", f"{ROLE},{SESSION},arn:aws:iam::123456789012:user/ann"),
         ("AdminPrincipals", "arn:aws-us-gov:iam::123456789012:root"),
+        ("ProviderSecretArn", "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:kyc/key+1@x-a1B2c3"),
         ("KmsKeyArn", KEY_ARN),
         ("KmsKeyArn", "arn:aws:kms:ap-east-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef"),
         ("SingaporePriceUsd", "0.0015"),
@@ -433,6 +458,8 @@ def test_a_parameter_takes_what_it_is_for(name: str, value: str) -> None:
         ("AdminPrincipals", f"{ROLE}, {ROLE}"),
         ("AdminPrincipals", f"{ROLE},"),
         ("AdminPrincipals", "arn:aws:s3:::bucket"),
+        ("ProviderSecretArn", "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:*"),
+        ("ProviderSecretArn", "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:facematch/????"),
         ("KmsKeyArn", "alias/facematch"),
         ("KmsKeyArn", "arn:aws:kms:ap-east-1:123456789012:alias/facematch"),
         ("KmsKeyArn", "*"),
@@ -444,6 +471,14 @@ def test_a_parameter_takes_what_it_is_for(name: str, value: str) -> None:
 )
 def test_a_parameter_refuses_what_it_is_not_for(name: str, value: str) -> None:
     assert re.fullmatch(PARAMETERS[name]["AllowedPattern"], value) is None
+
+
+def test_only_a_local_stack_takes_stand_ins_for_the_provider() -> None:
+    rule = TEMPLATE["Rules"]["OnlyLocalStacksHaveStandIns"]
+    assert rule["RuleCondition"] == {"Equals": [{"Ref": "LocalStack"}, "false"]}
+    (assertion,) = rule["Assertions"]
+    assert assertion["Assert"] == {"Equals": [{"Ref": "ProviderEndpoints"}, "auto"]}
+    assert PARAMETERS["LocalStack"]["Default"] == "false"
 
 
 def test_a_stack_outside_the_jurisdictions_must_name_its_own() -> None:
