@@ -209,7 +209,12 @@ def test_a_function_may_not_take_on_another_functions_role(
     assert all(is_denied(around, assume(other), credentials[function]) for other in FUNCTIONS)
 
 
-def test_an_unsigned_request_reaches_nothing(driver: Driver) -> None:
-    answer = driver.request("POST", "/v1/comparisons", {}, signed=False)
+@pytest.mark.parametrize(
+    "route",
+    ["POST /v1/comparisons", "GET /v1/comparisons/an-id", "DELETE /v1/comparisons/an-id", "POST /v1/uploads"],
+)
+def test_an_unsigned_request_reaches_nothing(driver: Driver, route: str) -> None:
+    method, path = route.split()
+    answer = driver.request(method, path, {} if method == "POST" else None, signed=False)
     assert answer.status is HTTPStatus.FORBIDDEN
     assert json.dumps(answer.body)

@@ -125,6 +125,23 @@ def test_a_comparison_erased_before_its_verdict_leaves_as_erased_and_says_no_mor
     assert "passport-123" not in str(event)
 
 
+def test_a_comparison_erased_between_its_event_and_the_note_of_it_leaves_again_under_the_same_id() -> None:
+    world, comparison_id = make_compared()
+    world.ledger.interludes.before("mark_published", crash)
+    with pytest.raises(Crash):
+        world.publisher.publish(comparison_id)
+    world.ledger.erase(comparison_id, now_ms=world.clock.now_ms())
+
+    world.publisher.publish(comparison_id)
+
+    verdict, erasure = world.results.sent
+    # So who remembers ids acts on one of them; and which one comes first, SQS does not say.
+    assert verdict["id"] == erasure["id"] == comparison_id
+    assert (verdict["data"]["verdict"], erasure["data"]["reason"]) == ("match", "erased")
+    assert (erasure["subject"], erasure["data"]["pair_id"]) == (comparison_id, None)
+    assert world.ledger.pending == set()
+
+
 def test_a_comparison_erased_after_its_event_sends_no_other() -> None:
     world, comparison_id = make_compared()
     world.publisher.publish(comparison_id)
