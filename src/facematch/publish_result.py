@@ -13,8 +13,9 @@ from facematch.result_event import make_result_event
 class ResultPublisher:
     """Empties the outbox; `source` is the URI of this stack, as the events bear it.
 
-    A crash in between repeats the event under the same event id, never loses it. Unless `deletes_uploads`,
-    photos in the inbox stay until the bucket's lifecycle ends them.
+    A crash in between repeats the event under the same event id, never loses it; if the comparison was erased
+    meanwhile, the repetition says that alone. Unless `deletes_uploads`, photos in the inbox stay until the
+    bucket's lifecycle ends them.
     """
 
     ledger: Ledger
