@@ -19,7 +19,7 @@ STEPS: Final[dict[str, list[str | Path]]] = {
     ],
     "sam validate --lint: the template after the SAM transform": [CLOUD_BIN / "sam", "validate", "--lint"],
     "checkov: the template by the rules of security reviews": [
-        TOOLS / "checkov", "--file", _TEMPLATE, "--framework", "cloudformation", "--compact", "--quiet",
+        TOOLS / "checkov", "--file", _TEMPLATE, "--framework", "cloudformation", "--compact",
         "--skip-download",
     ],
     "permissions and leaks, on a stack of its own": [_PYTHON, "-m", "pytest", "--quiet", "tests/audit"],
