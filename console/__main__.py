@@ -41,7 +41,7 @@ def main(*, name: str | None, profile: str | None, aws_region: str | None, host:
     except CommandError as error:
         raise click.ClickException(error.message) from None
     except (FacematchError, BotoCoreError, ClientError) as error:
-        raise click.ClickException(explain_error(error).message) from None
+        raise click.ClickException(explain_error(error, is_local=place.local).message) from None
     try:
         asyncio.run(_serve(app, host, port))
     except OSError as error:

@@ -50,13 +50,20 @@ _DENIED: Final = frozenset(
 )
 
 
-def explain_error(error: FacematchError | BotoCoreError | ClientError) -> CommandError:
+def explain_error(
+    error: FacematchError | BotoCoreError | ClientError, *, is_local: bool = False
+) -> CommandError:
     """Return an error of the cloud or of the domain as the command tells it."""
     match error:
         case InvalidInputError() | NotFoundError():
             return CommandError(error.message, ExitCode.REFUSED)
         case FacematchError():
             return CommandError(error.message, ExitCode.NO_VERDICT)
+        case HTTPClientError() | BotoConnectionError() if is_local:
+            return CommandError(
+                "The local stack does not answer: `make down` and `make up` start it anew.",
+                ExitCode.UNREACHABLE,
+            )
         case ClientError():
             return CommandError(_explain_answer(error), ExitCode.UNREACHABLE)
     return CommandError(_explain_silence(error), ExitCode.UNREACHABLE)

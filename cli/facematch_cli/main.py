@@ -59,18 +59,25 @@ def run(arguments: Sequence[str], surroundings: Surroundings | None = None) -> i
     except click.Abort:
         return _tell(CommandError("Stopped.", ExitCode.INTERRUPTED), arguments)
     except click.UsageError as error:
-        message = (
-            f"{error.format_message()} `{error.ctx.command_path if error.ctx else _NAME} --help` tells more."
-        )
-        return _tell(CommandError(message, ExitCode.USAGE), arguments)
+        return _tell_usage(error, arguments)
     except CommandError as error:
         return _tell(error, arguments)
     except (FacematchError, BotoCoreError, ClientError) as error:
-        return _tell(explain_error(error), arguments)
+        return _tell(explain_error(error, is_local="--local" in arguments), arguments)
     except OSError as error:
         what = f"The file {error.filename}" if error.filename else "A file"
         return _tell(CommandError(f"{what} can't be used: {error.strerror}.", ExitCode.REFUSED), arguments)
     return int(ended or ExitCode.DONE)
+
+
+def _tell_usage(error: click.UsageError, arguments: Sequence[str]) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        # Its message is the whole help.
+        click.echo(error.format_message(), err=True)
+        return ExitCode.USAGE
+    path = error.ctx.command_path if error.ctx else _NAME
+    message = f"{error.format_message()} `{path} --help` tells more."
+    return _tell(CommandError(message, ExitCode.USAGE), arguments)
 
 
 def _tell(error: CommandError, arguments: Sequence[str]) -> int:

@@ -35,8 +35,9 @@ _SCORE = click.FloatRange(0, 100)
 @click.option("--face-quality", is_flag=True, help="Have the photos' quality scored as well.")
 @click.option("--anew", is_flag=True, help="Compare and pay again, even if this pair has its verdict.")
 @click.option(
-    "--wait", "wait_s", type=click.FloatRange(0), default=60.0, show_default=True, metavar="SECONDS"
-)
+    "--wait", "wait_s", type=click.FloatRange(0), default=60.0, show_default=True, metavar="SECONDS",
+    help="How long to wait for the verdict; the comparison goes on.",
+)  # fmt: skip
 @stack_options
 def compare(
     invocation: Invocation,
@@ -59,6 +60,11 @@ def compare(
     """
     files = {Role.SOURCE: source, Role.TARGET: target}
     bounds = {"match_from": match_from, "no_match_up_to": no_match_up_to}
+    if direct and (pair_id or anew):
+        raise CommandError(
+            "--direct goes without --pair-id and --anew: it is recorded nowhere, and pays each time.",
+            ExitCode.USAGE,
+        )
     if direct:
         result = _compare_directly(invocation, files, region, bounds, face_quality=face_quality)
         return _present(invocation.output, result, result)

@@ -125,7 +125,7 @@ class _TablePrinter:
             table.add_column(name, width=width, ratio=None if width else 1, justify=justify, overflow="fold")  # type: ignore[arg-type]
         for result in batch:
             told = describe_result(result)
-            score = "" if told["score"] is None else f"{told['score']:.1f}"
+            score = "" if told["score"] is None else f"{told['score']:g}"
             table.add_row(
                 Text(clean(told["time"] or "")[:19], "dim"),
                 clean(told["region"] or ""),

@@ -60,3 +60,10 @@ def test_an_error_of_the_domain_keeps_its_words(error: FacematchError, exit_code
     explained = explain_error(error)
 
     assert (explained.message, explained.exit_code) == (error.message, exit_code)
+
+
+def test_a_local_stack_that_is_gone_is_told_with_what_starts_it() -> None:
+    explained = explain_error(EndpointConnectionError(endpoint_url="http://127.0.0.1:9"), is_local=True)
+
+    assert explained.exit_code == ExitCode.UNREACHABLE
+    assert "make up" in explained.message

@@ -39,6 +39,19 @@ def test_a_wrong_command_line_is_told_in_one_sentence_with_the_way_out(
     assert "`facematch submit --help` tells more." in told
 
 
+def test_without_a_command_there_is_the_help_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == ExitCode.USAGE
+
+    told = capsys.readouterr().err
+    assert told.startswith("Usage: facematch")
+    assert "tells more" not in told
+
+
+@pytest.mark.parametrize("option", [["--anew"], ["--pair-id", "pair-1"]])
+def test_a_direct_call_takes_nothing_that_only_the_stack_could_keep(option: list[str]) -> None:
+    assert run(["compare", "a.jpg", "b.jpg", "--direct", "--region", "singapore", *option]) == ExitCode.USAGE
+
+
 def test_for_a_program_an_error_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "--json"]) == ExitCode.USAGE
 
