@@ -1,16 +1,16 @@
 """A pair's way through the stack, from what the ledger holds of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.comparison import Comparison, Origin, Outcome, State
+from facematch.comparison import Comparison, Outcome, State
 from facematch.ports import Pair
 from facematch.result_event import make_result_event
 from facematch.verdict import Role
 from facematch_cli.records import read_item
-from facematch_cli.story import Chapter, tell_story
+from facematch_cli.story import Chapter, find_landed, recall_landings, tell_story
 
 _PRESENT: Final = frozenset({"at work", "waiting"})
 _TONES: Final = {
@@ -31,12 +31,18 @@ def read_passage(
     event_source: str,
     now_ms: int,
 ) -> dict[str, Any]:
-    """Return what the ledger holds of a comparison; `pair` is the region and pair id of one in the bucket."""
+    """Return what the ledger holds of a comparison.
+
+    `pair` is the region and pair id of one that was put into the bucket, which is looked for until it is
+    registered.
+    """
     comparison = ledger.find(comparison_id)
-    if comparison is not None and comparison.origin is Origin.UPLOAD and comparison.pair_id:
-        pair = (comparison.region, comparison.pair_id)
-    landed = ledger.find_pair(*pair) if pair else None
-    item = read_item(ledger.client, ledger.table, comparison_id) if comparison else {}
+    if comparison is not None:
+        landed = find_landed(ledger, comparison)
+        item = read_item(ledger.client, ledger.table, comparison_id)
+    else:
+        landed = ledger.find_pair(*pair) if pair else None
+        item = {}
     return describe_passage(comparison_id, comparison, item, landed, event_source=event_source, now_ms=now_ms)
 
 
@@ -54,15 +60,9 @@ def describe_passage(
     `chapters` are what has happened, `present` what it waits for, if it does. A `comparison` of None is not
     registered yet; `item` is its whole item in the ledger.
     """
-    landings = list(_recall_landings(pair)) if pair else []
-    story = tell_story(comparison, item, now_ms=now_ms) if comparison else []
-    past = sorted(
-        [*landings, *(chapter for chapter in story if chapter.what not in _PRESENT)],
-        key=lambda chapter: chapter.at_ms,
-    )
+    story = tell_story(comparison, item, pair, now_ms=now_ms) if comparison else _foretell(pair, now_ms)
+    past = [chapter for chapter in story if chapter.what not in _PRESENT]
     present = next((chapter for chapter in story if chapter.what in _PRESENT), None)
-    if comparison is None:
-        present = Chapter(now_ms, "waiting", _describe_wait(pair))
     tones = _choose_tones(comparison)
     return {
         "id": comparison_id,
@@ -77,9 +77,11 @@ def describe_passage(
     }
 
 
-def _recall_landings(pair: Pair) -> Iterator[Chapter]:
-    for role, arrived in pair.arrived.items():
-        yield Chapter(arrived.arrived_at_ms, f"{role} landed", "in the bucket")
+def _foretell(pair: Pair | None, now_ms: int) -> list[Chapter]:
+    """Return what is known of a pair that is not registered yet."""
+    landings = [chapter for _, chapter in recall_landings(pair)] if pair else []
+    landings.sort(key=lambda chapter: chapter.at_ms)
+    return [*landings, Chapter(now_ms, "waiting", _describe_wait(pair))]
 
 
 def _describe_wait(pair: Pair | None) -> str:

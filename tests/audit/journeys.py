@@ -18,9 +18,8 @@ from local.stack import STACK_NAME
 from tests.audit.marked import ONLY_FOR_THE_CALLER, WHERE_PAIRS_ARE_NAMED, Markers
 from tests.audit.places import Places
 from tests.audit.roles import Permission, Roles
-from tests.e2e.driver import Driver
+from tests.e2e.driver import Driver, post_form
 from tests.e2e.faults import Cloud, Emulator, wait_until
-from tests.e2e.test_api import post_form
 
 type Fields = dict[str, Any]
 

@@ -18,9 +18,8 @@ from tests.audit.places import FOLDER
 from tests.audit.reach import ALLOWED, ATTEMPTS, Surroundings, assume, is_denied, lay_out
 from tests.audit.report import tell
 from tests.audit.roles import FUNCTIONS, Permission, Roles
-from tests.e2e.driver import Driver
+from tests.e2e.driver import Driver, post_form
 from tests.e2e.faults import make_small_photo
-from tests.e2e.test_api import post_form
 
 ROOT: Mapping[str, str] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 

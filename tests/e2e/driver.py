@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from botocore.credentials import Credentials
@@ -58,6 +59,24 @@ class Driver:
         """Put both photos of a pair into the inbox."""
         self.put(f"inbox/{region}/{pair_id}/source.jpg", make_photo(seed))
         self.put(f"inbox/{region}/{pair_id}/target.jpg", make_photo(seed + 1))
+
+    def upload_pair(
+        self,
+        pair_id: str,
+        region: str = "singapore",
+        *,
+        seed: int = 0,
+        credentials: Credentials | None = None,
+    ) -> dict[str, Any]:
+        """Post both photos of a pair by presigned forms; return what asks for their comparison."""
+        asked = {"pair_id": pair_id, "region": region}
+        tickets = self.request("POST", "/v1/uploads", asked, credentials=credentials)
+        assert tickets.status is HTTPStatus.CREATED
+        for number, role in enumerate(("source", "target")):
+            ticket = tickets.body[role]
+            posted = post_form(ticket["url"], ticket["fields"], make_photo(seed + number))
+            assert posted == HTTPStatus.NO_CONTENT
+        return {role: {"upload_key": tickets.body[role]["key"]} for role in ("source", "target")}
 
     def wait_for_event(self, subject: str) -> Mapping[str, Any]:
         """Return the first event about `subject`."""
@@ -144,3 +163,19 @@ class Driver:
         """Return the keys of the bucket under a prefix."""
         listed = self.client("s3").list_objects_v2(Bucket=self.stack.bucket, Prefix=prefix)
         return [entry["Key"] for entry in listed.get("Contents", [])]
+
+
+def post_form(url: str, fields: Mapping[str, str], content: bytes) -> int:
+    """Post a file by a presigned form; return the status of the answer."""
+    boundary = "facematch-form"
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="photo.jpg"\r\n\r\n'
+    body = b"".join([*parts, head.encode(), content, f"\r\n--{boundary}--\r\n".encode()])
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, body, headers)) as response:
+        status: int = response.status
+        return status

@@ -1,6 +1,5 @@
 import base64
 import json
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from itertools import product
@@ -68,14 +67,7 @@ def test_an_erased_comparison_is_gone(driver: Driver) -> None:
 
 
 def test_a_pair_uploaded_by_presigned_forms_is_compared_once_by_whichever_way(driver: Driver) -> None:
-    tickets = driver.request("POST", "/v1/uploads", {"pair_id": "by-form", "region": "singapore"})
-    assert tickets.status is HTTPStatus.CREATED
-    keys = {}
-    for role, seed in (("source", 16), ("target", 17)):
-        ticket = tickets.body[role]
-        assert post_form(ticket["url"], ticket["fields"], make_photo(seed)) == HTTPStatus.NO_CONTENT
-        keys[role] = {"upload_key": ticket["key"]}
-    driver.request("POST", "/v1/comparisons", keys)
+    driver.request("POST", "/v1/comparisons", driver.upload_pair("by-form", seed=16))
     event = driver.wait_for_event("by-form")
     assert len(driver.list_calls(event)) == 1
     assert event["data"]["origin"] == "upload"
@@ -96,10 +88,7 @@ def test_a_caller_that_is_no_administrator_has_its_own_pairs_by_tickets(driver: 
     stranger = sign_up(driver, "uploader")
     wanted = {"pair_id": "by-ticket", "region": "singapore"}
     theirs = driver.request("POST", "/v1/uploads", wanted).body
-    mine = driver.request("POST", "/v1/uploads", wanted, credentials=stranger).body
-    for role, seed in (("source", 20), ("target", 21)):
-        post_form(mine[role]["url"], mine[role]["fields"], make_photo(seed))
-    keys = {role: {"upload_key": mine[role]["key"]} for role in ("source", "target")}
+    keys = driver.upload_pair("by-ticket", seed=20, credentials=stranger)
     posted = driver.request("POST", "/v1/comparisons", keys, credentials=stranger)
     assert posted.status in {HTTPStatus.OK, HTTPStatus.ACCEPTED}
     assert (
@@ -145,18 +134,3 @@ def test_a_photo_that_is_none_is_refused_before_anything_is_registered(driver: D
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert (answer.body["code"], answer.body["errors"][0]["field"]) == ("not_an_image", "target")
     assert len(driver.list_calls()) == before
-
-
-def post_form(url: str, fields: dict[str, str], content: bytes) -> int:
-    boundary = "facematch-form"
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in fields.items()
-    ]
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="photo.jpg"\r\n\r\n'
-    body = b"".join([*parts, head.encode(), content, f"\r\n--{boundary}--\r\n".encode()])
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(url, body, headers)) as response:
-        status: int = response.status
-        return status

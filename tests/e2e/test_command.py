@@ -18,6 +18,8 @@ from local.processes import ROOT
 from tests.e2e.driver import LONGEST_WAIT_S, Driver, make_photo
 
 PAIRS = 200
+ROOT_USER = "arn:aws:iam::000000000000:root"
+"""Whom the local cloud takes for the holder of its own key."""
 PATH = os.pathsep.join(str(ROOT / part) for part in ("cli", "src", "layers/imaging"))
 
 
@@ -97,7 +99,21 @@ def test_the_story_of_a_pair_is_told_by_its_own_name(driver: Driver, command: Co
     story = command.run("show", "singapore/told")
 
     assert story["id"] == event["id"]
-    assert [chapter["what"] for chapter in story["story"]][:2] == ["registered", "attempt 1"]
+    told = [chapter["what"] for chapter in story["story"]]
+    assert told[:4] == ["source landed", "target landed", "registered", "attempt 1"]
+
+
+def test_the_story_of_a_pair_that_came_by_upload_forms_is_told_to_who_names_its_caller(
+    driver: Driver, command: Command
+) -> None:
+    driver.upload_pair("told-by-form", seed=40)
+    driver.wait_for_event("told-by-form")
+
+    story = command.run("show", "singapore/told-by-form", "--caller", ROOT_USER)
+
+    landed, first = [chapter["what"] for chapter in story["story"]][:2], story["story"][2]
+    assert landed == ["source landed", "target landed"]
+    assert (first["what"], first["details"]) == ("registered", f"by the bucket, uploaded by {ROOT_USER}")
 
 
 def test_a_pair_is_compared_through_the_api(command: Command) -> None:

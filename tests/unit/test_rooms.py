@@ -28,6 +28,7 @@ DOMAIN = {
         "photo_url",
         "ports",
         "prepare_photos",
+        "principals",
         "provider",
         "publish_result",
         "quota",

@@ -9,7 +9,9 @@ from rich.text import Text
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.comparison import Comparison, State
 from facematch.errors import NotFoundError
+from facematch.inbox import make_folder, split_folder
 from facematch.ports import Pair
+from facematch.principals import name_principal
 from facematch.regions import Region
 from facematch.result_event import describe_ending, format_time
 from facematch.verdict import Role
@@ -26,23 +28,33 @@ from facematch_cli.output import (
 )
 from facematch_cli.prices import Bill
 from facematch_cli.records import open_ledger, read_item
-from facematch_cli.story import Chapter, tell_story
+from facematch_cli.story import Chapter, find_landed, tell_story
 
 
 @click.command(short_help="Tell the story of one comparison.")
 @click.argument("comparison", metavar="ID|REGION/PAIR_ID")
+@click.option("--caller", metavar="ARN", help="Whose pair it is, if it came by an upload form of the API's.")
 @price_option
 @stack_options
-def show(invocation: Invocation, *, comparison: str, prices: Mapping[Region, float]) -> ExitCode:
+def show(
+    invocation: Invocation, *, comparison: str, caller: str | None, prices: Mapping[Region, float]
+) -> ExitCode:
     """Tell the ledger's story of a comparison: every state, attempt, wait and cost.
 
-    Name it by its id, or a pair in the bucket by its region and pair id.
+    Name it by its id, or a pair in the bucket by its region and pair id. A pair that came by a form of
+    `POST /v1/uploads` is its caller's own: name that user or role, too.
     """
-    stack = invocation.find_stack()
-    ledger = open_ledger(stack)
-    found = _find(ledger, comparison)
+    region, separator, pair_id = comparison.partition("/")
+    if caller and not separator:
+        raise CommandError("--caller goes with REGION/PAIR_ID: an id needs none.", ExitCode.USAGE)
+    ledger = open_ledger(invocation.find_stack())
+    if separator:
+        folder = make_folder(pair_id, name_principal(caller)) if caller else pair_id
+        found = _find_by_pair(ledger, region, folder)
+    else:
+        found = _find(ledger, comparison)
     item = read_item(ledger.client, ledger.table, found.id)
-    chapters = tell_story(found, item, now_ms=invocation.clock.now_ms())
+    chapters = tell_story(found, item, find_landed(ledger, found), now_ms=invocation.clock.now_ms())
     bill = Bill()
     bill.add(found.region, found.attempts)
     if invocation.output.as_json:
@@ -52,30 +64,33 @@ def show(invocation: Invocation, *, comparison: str, prices: Mapping[Region, flo
     return ExitCode.DONE
 
 
-def _find(ledger: DynamoDbLedger, name: str) -> Comparison:
-    region, separator, pair_id = name.partition("/")
-    if not separator:
-        found = ledger.find(name)
-        if found is None:
-            raise NotFoundError(name)
-        return found
-    pair = ledger.find_pair(region, pair_id)
+def _find(ledger: DynamoDbLedger, comparison_id: str) -> Comparison:
+    found = ledger.find(comparison_id)
+    if found is None:
+        raise NotFoundError(comparison_id)
+    return found
+
+
+def _find_by_pair(ledger: DynamoDbLedger, region: str, folder: str) -> Comparison:
+    pair = ledger.find_pair(region, folder)
     if pair is None:
         raise CommandError(
-            f"The ledger knows no pair {clean(pair_id)} in {clean(region)}: has a photo of it arrived?",
+            f"The ledger knows no pair {clean(folder)!r} in {clean(region)}: has a photo of it arrived, and "
+            "did it come by an upload form of the API's (--caller)?",
             ExitCode.REFUSED,
         )
     found = ledger.find(pair.comparison_id)
     if found is None:
-        raise CommandError(f"{_describe_half(pair)}", ExitCode.NO_VERDICT)
+        raise CommandError(_describe_half(pair), ExitCode.NO_VERDICT)
     return found
 
 
 def _describe_half(pair: Pair) -> str:
+    name = clean(split_folder(pair.pair_id)[0])
     missing = [role.value for role in Role if role not in pair.arrived]
     if missing:
-        return f"The pair {clean(pair.pair_id)} waits for its {missing[0]} photo."
-    return f"The pair {clean(pair.pair_id)} was erased and came again: name the new comparison by its id."
+        return f"The pair {name} waits for its {missing[0]} photo."
+    return f"The pair {name} was erased and came again: name the new comparison by its id."
 
 
 def _make_document(
@@ -125,7 +140,7 @@ def _print(output: Output, comparison: Comparison, chapters: Sequence[Chapter], 
     )
     table = make_table("at", "after", "what", "details", right=["after"])
     for chapter in chapters:
-        after_s = (chapter.at_ms - comparison.created_at_ms) / 1000
+        after_s = (chapter.at_ms - chapters[0].at_ms) / 1000
         table.add_row(
             Text(format_moment(chapter.at_ms), "dim"),
             f"{after_s:.2f} s",

@@ -24,10 +24,10 @@ from facematch.handlers.api_schema import (
     view_comparison,
     view_uploads,
 )
-from facematch.handlers.principals import name_principal, parse_principals
 from facematch.handlers.problems import answer_error, answer_problem, answer_validation
 from facematch.handlers.start import end_start
 from facematch.handlers.telemetry import count, describe_error, logger, metrics
+from facematch.principals import name_principal, parse_principals
 from facematch.quota import INTERACTIVE_HORIZON_S
 from facematch.request_comparison import Caller, ComparisonRequest
 from facematch.verdict import Bounds, Role

@@ -1,20 +1,27 @@
+import pytest
+
 from facematch.comparison import Outcome, StoredPhoto, identify_upload
+from facematch.inbox import make_folder, make_inbox_key
 from facematch.ports import ArrivedPhoto
 from facematch.verdict import Role
 from facematch_cli.errors import ExitCode
-from tests.factories import COMPARISON_ID, make_attempt, make_comparison, make_ended
+from tests.factories import CALLER, COMPARISON_ID, make_attempt, make_comparison, make_ended
 from tests.fakes.clock import START_MS
 from tests.integration.cli.stand import Stand
 
 ETAGS = {Role.SOURCE: "etag-s", Role.TARGET: "etag-t"}
+PRINCIPAL = "arn:aws:sts::000000000000:assumed-role/onboarding"
+"""By which name the API knows the caller."""
 
 
-def land(stand: Stand, *roles: Role) -> None:
+def land(stand: Stand, *roles: Role, caller: str | None = None) -> dict[Role, StoredPhoto]:
+    photos = {}
     for role in roles:
-        photo = StoredPhoto(key=f"inbox/singapore/customer-1/{role}.jpg", etag=ETAGS[role])
-        stand.ledger.put_photo("singapore", "customer-1", role, ArrivedPhoto(
-            photo=photo, sequencer="01", arrived_at_ms=START_MS
-        ))  # fmt: skip
+        key = make_inbox_key("singapore", "customer-1", role, "jpg", caller)
+        photos[role] = StoredPhoto(key=key, etag=ETAGS[role])
+        arrived = ArrivedPhoto(photo=photos[role], sequencer="01", arrived_at_ms=START_MS)
+        stand.ledger.put_photo("singapore", make_folder("customer-1", caller), role, arrived)
+    return photos
 
 
 def test_a_comparison_is_told_from_registration_to_publication(stand: Stand) -> None:
@@ -55,11 +62,35 @@ def test_one_that_is_being_compared_is_at_work(stand: Stand) -> None:
 
 
 def test_a_pair_is_found_by_its_own_name(stand: Stand) -> None:
-    land(stand, Role.SOURCE, Role.TARGET)
-    comparison_id = identify_upload("singapore", "customer-1", {role.value: ETAGS[role] for role in Role})  # type: ignore[misc]
-    stand.ledger.register(make_ended(id=comparison_id, pair_id="customer-1"))
+    photos = land(stand, *Role)
+    comparison_id = identify_upload("singapore", "customer-1", ETAGS)
+    stand.ledger.register(make_ended(id=comparison_id, pair_id="customer-1", photos=photos))
 
-    assert stand.run("show", "singapore/customer-1", "--json").document["id"] == comparison_id
+    told = stand.run("show", "singapore/customer-1", "--json").document
+
+    assert told["id"] == comparison_id
+    assert [chapter["what"] for chapter in told["story"][:3]] == [
+        "source landed",
+        "target landed",
+        "registered",
+    ]
+
+
+@pytest.mark.parametrize("caller", [CALLER, f"{PRINCIPAL}/a-session"])
+def test_a_pair_of_an_upload_form_is_found_as_its_callers_own(stand: Stand, caller: str) -> None:
+    photos = land(stand, *Role, caller=PRINCIPAL)
+    comparison_id = identify_upload("singapore", make_folder("customer-1", PRINCIPAL), ETAGS)
+    stand.ledger.register(make_ended(id=comparison_id, pair_id="customer-1", caller=PRINCIPAL, photos=photos))
+
+    told = stand.run("show", "singapore/customer-1", "--caller", caller, "--json").document
+
+    assert told["id"] == comparison_id
+    assert told["story"][0]["what"] == "source landed"
+    assert "--caller" in stand.run("show", "singapore/customer-1").err
+
+
+def test_an_id_needs_no_caller(stand: Stand) -> None:
+    assert stand.run("show", COMPARISON_ID, "--caller", CALLER).exit_code == ExitCode.USAGE
 
 
 def test_half_a_pair_waits_for_the_other_half(stand: Stand) -> None:

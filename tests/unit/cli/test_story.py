@@ -1,6 +1,12 @@
+from dataclasses import replace
+
+import pytest
+
 from facematch.comparison import Origin, Outcome, State
+from facematch.ports import ArrivedPhoto, Pair
+from facematch.verdict import Role
 from facematch_cli.story import tell_story
-from tests.factories import CALLER, make_attempt, make_comparison, make_ended
+from tests.factories import CALLER, make_attempt, make_comparison, make_ended, make_photos
 from tests.fakes.clock import START_MS
 
 NOW_MS = START_MS + 60_000
@@ -25,6 +31,36 @@ def test_a_published_comparison_is_told_from_its_registration_on() -> None:
     ]
     assert "was throttled (Throttling.Api), after 12 ms" in story[1].details
     assert story[3].details.endswith("request REQUEST-1")
+
+
+def test_the_landing_of_its_own_photos_is_told_and_that_of_later_ones_is_not() -> None:
+    photos = make_photos()
+    arrived = {
+        Role.SOURCE: ArrivedPhoto(photo=photos[Role.SOURCE], sequencer="1", arrived_at_ms=START_MS - 300),
+        Role.TARGET: ArrivedPhoto(
+            photo=replace(photos[Role.TARGET], etag="another"), sequencer="2", arrived_at_ms=START_MS + 300
+        ),
+    }
+
+    story = tell_story(
+        make_comparison(photos=photos), {}, Pair("singapore", "pair-1", arrived), now_ms=NOW_MS
+    )
+
+    assert [chapter.what for chapter in story] == ["source landed", "registered", "waiting"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Outcome.REFUSED, "until the account and its key are in order"),
+        (Outcome.THROTTLED, "which the provider holds back"),
+        (Outcome.FAULTED, "for a worker and a slot in the quota"),
+    ],
+)
+def test_what_one_waits_for_follows_from_its_last_attempt(outcome: Outcome, told: str) -> None:
+    story = tell_story(make_comparison(attempts=(make_attempt(1, outcome),)), {}, now_ms=NOW_MS)
+
+    assert told in story[-1].details
 
 
 def test_one_that_nobody_has_waits() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from facematch.handlers.principals import name_principal, parse_principals
+from facematch.principals import name_principal, parse_principals
 
 ROLE = "arn:aws:sts::123456789012:assumed-role/kyc-desk"
 
