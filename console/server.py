@@ -20,19 +20,22 @@ from console.guard import LOOPBACK_NAMES, add_headers, make_guard
 from console.orders import read_order, send
 from console.overview import ResultFeed, read_overview
 from console.passage import read_passage
-from console.photos import PhotoShelf, examine
+from console.photos import ExaminedPhoto, PhotoShelf, examine
 from facematch.clock import Clock, SystemClock
 from facematch.errors import FacematchError
 from facematch.regions import PROFILES, Network, Region
 from facematch_cli.ask import INLINE_LIMIT_BYTES
 from facematch_cli.errors import CommandError, ExitCode, explain_error
+from facematch_cli.photo_story import describe_work, read_stored_facts
 from facematch_cli.records import open_ledger
 from facematch_cli.stack import Stack
+from facematch_cli.words import STEPS, VERDICTS
 from local.portraits import make_portraits
 
 _PAGE: Final = Path(__file__).with_name("page")
 _CHUNK_BYTES: Final = 1 << 16
 _EMULATOR: Final = web.AppKey("emulator", EmulatorControl)
+_IS_LOCAL: Final = web.AppKey("is_local", bool)
 _STATUSES: Final = {
     ExitCode.USAGE: HTTPStatus.UNPROCESSABLE_ENTITY,
     ExitCode.REFUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -66,6 +69,7 @@ def make_app(
 ) -> web.Application:
     """Return the console's application, which answers to these host names only."""
     app = web.Application(middlewares=[make_guard(host_names), _explain_errors])
+    app[_IS_LOCAL] = site.stack.endpoint_url is not None
     app.on_response_prepare.append(add_headers)
     _Console(site, clock or SystemClock()).add_to(app)
     return app
@@ -86,6 +90,7 @@ class _Console:
         router = app.router
         router.add_get("/", self._get_page)
         router.add_static("/page", _PAGE)
+        router.add_get("/api/words", self._get_words)
         router.add_get("/api/stack", self._get_stack)
         router.add_get("/api/overview", self._get_overview)
         router.add_get("/api/samples/{number:[01]}", self._get_sample)
@@ -110,6 +115,10 @@ class _Console:
     async def _get_page(self, _: web.Request) -> web.StreamResponse:
         return web.FileResponse(_PAGE / "index.html")
 
+    async def _get_words(self, _: web.Request) -> web.Response:
+        verdicts = {name: {"word": word, "tone": tone} for name, (word, tone) in VERDICTS.items()}
+        return web.json_response({"verdicts": verdicts, "steps": dict(STEPS)})
+
     async def _get_stack(self, _: web.Request) -> web.Response:
         return web.json_response(describe_site(self._site))
 
@@ -127,7 +136,7 @@ class _Console:
         settings = self._stack.settings
         content = await _read_body(request, settings.photo_size_limit_bytes)
         photo = await asyncio.to_thread(examine, content, settings)
-        told = {"id": self._shelf.put(photo), "report": photo.report, "refusal": photo.refusal}
+        told = {"id": self._shelf.put(photo), **await asyncio.to_thread(describe_photo, photo)}
         return web.json_response(told, status=HTTPStatus.CREATED)
 
     async def _get_photo(self, request: web.Request) -> web.Response:
@@ -171,6 +180,15 @@ class _Console:
         if not isinstance(document, list) or not all(isinstance(one, str) for one in document):
             raise web.HTTPBadRequest(text="Switches are a JSON array of ids.\n")
         return web.json_response(await _find_emulator(request).switch(document))
+
+
+def describe_photo(photo: ExaminedPhoto) -> dict[str, Any]:
+    """Return what the page tells of a photo, as JSON values: its story, or why it is refused."""
+    if photo.report is None:
+        return {"report": None, "refusal": photo.refusal, "posture": None, "work": []}
+    facts = read_stored_facts(photo.content)
+    work = describe_work(photo.report, facts)
+    return {"report": photo.report, "refusal": photo.refusal, "posture": facts.posture, "work": work}
 
 
 def describe_site(site: Site) -> dict[str, Any]:
@@ -234,7 +252,7 @@ async def _explain_errors(request: web.Request, handler: Handler) -> web.StreamR
     except CommandError as error:
         return _tell(error)
     except (FacematchError, BotoCoreError, ClientError) as error:
-        return _tell(explain_error(error))
+        return _tell(explain_error(error, is_local=request.app[_IS_LOCAL]))
     except HttpClientError:
         return _tell(
             CommandError("The emulator does not answer: does the stack still run?", ExitCode.UNREACHABLE)

@@ -9,15 +9,17 @@ import hashlib
 import json
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-from PIL import ExifTags, Image
+from PIL import Image
 
+from facematch_cli.photo_story import StoredFacts, describe_work, read_stored_facts
+from facematch_cli.words import STEPS, VERDICTS
 from local.journey import Journey, PhotoPassage
 
 _STYLE: Final = (Path(__file__).with_name("demo_page.css")).read_text(encoding="utf-8")
@@ -32,35 +34,7 @@ _PICTURES_LIMIT_BYTES: Final = 1_350_000
 _PICTURE_LIMIT_BYTES: Final = 150_000
 _PICTURE_SIDES_PX: Final = (640, 480, 320, 200, 120)
 _PICTURE_QUALITY: Final = 82
-_UPRIGHT: Final = 1
-
-_VERDICTS: Final = {
-    "match": ("Match", "match"),
-    "no_match": ("No match", "no_match"),
-    "review": ("For review", "review"),
-    "photo_rejected": ("Photo rejected", "fault"),
-    "failed": ("Failed", "fault"),
-}
 _REFUSED: Final = ("Refused", "fault")
-_POSTURES: Final = {
-    1: "upright",
-    2: "mirrored",
-    3: "upside down",
-    4: "upside down and mirrored",
-    5: "lying on its side and mirrored",
-    6: "lying on its side",
-    7: "lying on its side and mirrored",
-    8: "lying on its side",
-}
-_LYING: Final = frozenset({5, 6, 7, 8})
-_STEP_NAMES: Final = {
-    "wait_for_worker": "Wait for a worker",
-    "read": "Read the photos",
-    "prepare": "Prepare them",
-    "wait_for_slot": "Wait for a slot",
-    "call": "Call the provider",
-    "back_off": "Back off before a retry",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +45,6 @@ class _Step:
     what: str
     time_ms: int | None = None
     state: str = "reached"
-
-
-@dataclass(frozen=True, slots=True)
-class _StoredFacts:
-    """What the header of a photo says of it, as far as it can be read."""
-
-    orientation: int = _UPRIGHT
-    metadata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +156,7 @@ def _name_verdict(journey: Journey) -> tuple[str, str]:
     if journey.event is None:
         return _REFUSED
     decision = str(_read_data(journey).get("verdict"))
-    return _VERDICTS.get(decision, (_text(decision), "fault"))
+    return VERDICTS.get(decision, (_text(decision), "fault"))
 
 
 def _find_faulty_photos(journey: Journey) -> set[str]:
@@ -257,8 +223,8 @@ def _render_bound(bound: float, tone: str) -> str:
 
 
 def _render_photo(role: str, passage: PhotoPassage, limit_bytes: int, *, at_fault: bool) -> str:
-    facts = _read_stored_facts(passage.before)
-    done = _describe_work(passage, facts)
+    facts = read_stored_facts(passage.before)
+    done = describe_work(passage.report, facts)
     items = "".join(f"<li>{_text(item)}</li>" for item in done)
     items = items or '<li class="none">No report: the pair ended before both photos were ready.</li>'
     badge = ' <span class="badge">at fault</span>' if at_fault else ""
@@ -282,13 +248,10 @@ def _choose_layout(before: _Picture | None, after: _Picture | None) -> str:
     return "wide-first" if before_is_wide else "wide-last"
 
 
-def _render_before(role: str, picture: _Picture | None, facts: _StoredFacts) -> str:
+def _render_before(role: str, picture: _Picture | None, facts: StoredFacts) -> str:
     if picture is None:
         return _render_figure("Before", "can't be shown", None, "These bytes can't be shown as a picture.")
-    posture = _POSTURES.get(facts.orientation, "upright")
-    tag = f", EXIF\N{NO-BREAK SPACE}{facts.orientation}" if facts.orientation != _UPRIGHT else ""
-    note = f"as stored: {posture}{tag}"
-    return _render_figure("Before", note, picture, f"The {role} photo {note}")
+    return _render_figure("Before", facts.posture, picture, f"The {role} photo {facts.posture}")
 
 
 def _render_after(role: str, passage: PhotoPassage, picture: _Picture | None) -> str:
@@ -306,70 +269,6 @@ def _render_figure(title: str, note: str, picture: _Picture | None, words: str) 
         size = f'width="{picture.width}" height="{picture.height}"'
         shown = f'<img src="{picture.uri}" {size} alt="{_text(words)}">'
     return f"<figure>{shown}<figcaption><strong>{title}</strong>, {_text(note)}</figcaption></figure>"
-
-
-def _describe_work(passage: PhotoPassage, facts: _StoredFacts) -> list[str]:
-    """Return what was done to a photo, in plain words; nothing where there is no report."""
-    report = passage.report
-    if report.get("url"):
-        return ["Fetched by the provider from a URL; not touched here."]
-    if "source_format" not in report:
-        return []
-    if report.get("untouched"):
-        return ["Untouched: it already was as the provider wants it.", *_describe_size(report)]
-    return [
-        *_describe_size(report),
-        *_describe_geometry(report),
-        *_describe_colours(report),
-        _describe_metadata(facts),
-        _describe_quality(report),
-    ]
-
-
-def _describe_size(report: Mapping[str, Any]) -> Iterator[str]:
-    before, after = report["source_size_bytes"], report["size_bytes"]
-    if report.get("untouched"):
-        yield f"{report['source_format']}, {_say_size(before)}, {_say_pixels(report, 'source_')}"
-        return
-    yield f"{report['source_format']}, {_say_size(before)} → baseline JPEG, {_say_size(after)}"
-
-
-def _describe_geometry(report: Mapping[str, Any]) -> Iterator[str]:
-    orientation = report.get("orientation", _UPRIGHT)
-    if orientation != _UPRIGHT:
-        posture = _POSTURES.get(orientation, "turned")
-        yield f"Turned upright: it was {posture} (EXIF orientation {orientation})"
-    swaps = orientation in _LYING
-    before, after = _say_pixels(report, "source_", swaps=swaps), _say_pixels(report)
-    scale = float(report.get("scale", 1.0))
-    if scale < 1:
-        yield f"Scaled down from {before} to {after}, to {100 * scale:.0f} % of each side"
-    else:
-        yield f"Not scaled: {before} before, {after} after"
-    if report.get("padded_rows"):
-        yield f"Letterboxed: {report['padded_rows']} grey rows added above and below together"
-
-
-def _describe_colours(report: Mapping[str, Any]) -> Iterator[str]:
-    if report.get("source_mode") not in {None, "RGB", "L"}:
-        yield f"Pixels converted from {report['source_mode']} to what a plain JPEG holds"
-    if report.get("alpha_flattened"):
-        yield "Transparency put on white"
-    if report.get("profile_converted"):
-        yield "Colours converted from the embedded profile to sRGB"
-
-
-def _describe_metadata(facts: _StoredFacts) -> str:
-    if not facts.metadata:
-        return "Sent without metadata (it named no camera, date or place)"
-    return f"Metadata removed: {', '.join(facts.metadata)}"
-
-
-def _describe_quality(report: Mapping[str, Any]) -> str:
-    passes = report.get("passes", 1)
-    return (
-        f"Encoded at JPEG quality {report.get('quality')}, in {passes} {'pass' if passes == 1 else 'passes'}"
-    )
 
 
 def _render_way(journey: Journey) -> str:
@@ -474,8 +373,8 @@ def _render_time_bar(journey: Journey) -> str:
     if not parts:
         return ""
     whole_ms = max(journey.total_ms, sum(parts.values()))
-    classes = {step: f"part-{number}" for number, step in enumerate(_STEP_NAMES, start=1)}
-    named = [(_STEP_NAMES.get(step, step), classes.get(step, "part-6"), ms) for step, ms in parts.items()]
+    classes = {step: f"part-{number}" for number, step in enumerate(STEPS, start=1)}
+    named = [(STEPS.get(step, step), classes.get(step, "part-0"), ms) for step, ms in parts.items()]
     named.append(("Way in, start of functions, way out", "part-rest", whole_ms - sum(parts.values())))
     key = "".join(
         f'<li><svg viewBox="0 0 10 10" aria-hidden="true">'
@@ -523,28 +422,6 @@ def _list_ids(data: Mapping[str, Any]) -> dict[str, str]:
     return {name: f"<code>{_text(value)}</code>" if value else "none" for name, value in ids.items()}
 
 
-def _read_stored_facts(data: bytes) -> _StoredFacts:
-    try:
-        with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(data)) as image:
-            exif = image.getexif()
-            orientation = exif.get(ExifTags.Base.Orientation, _UPRIGHT)
-            metadata = tuple(_name_metadata(exif))
-    except Exception:  # noqa: BLE001 - whatever a stranger's file does to a decoder, the page must come out
-        return _StoredFacts()
-    return _StoredFacts(orientation if orientation in _POSTURES else _UPRIGHT, metadata)
-
-
-def _name_metadata(exif: Image.Exif) -> Iterator[str]:
-    make, model = (str(exif.get(tag, "")).strip() for tag in (ExifTags.Base.Make, ExifTags.Base.Model))
-    camera = model if model.startswith(make) else f"{make} {model}".strip()
-    if camera:
-        yield f'camera "{camera}"'
-    if ExifTags.Base.DateTime in exif:
-        yield f"date {exif[ExifTags.Base.DateTime]}"
-    if exif.get_ifd(ExifTags.IFD.GPSInfo):
-        yield "place (GPS)"
-
-
 def _shrink(data: bytes, limit_bytes: int) -> _Picture | None:
     """Return a photo as stored, not turned, small enough for the page, or None where it can't be shown."""
     try:
@@ -580,18 +457,6 @@ def _fit(picture: Image.Image, limit_bytes: int) -> _Picture:
             break
     uri = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
     return _Picture(uri, picture.width, picture.height)
-
-
-def _say_pixels(report: Mapping[str, Any], prefix: str = "", *, swaps: bool = False) -> str:
-    sides = [report.get(f"{prefix}width", "?"), report.get(f"{prefix}height", "?")]
-    width, height = reversed(sides) if swaps else sides
-    return f"{width} x {height} px"
-
-
-def _say_size(size_bytes: int) -> str:
-    if size_bytes >= 1_000_000:  # noqa: PLR2004 - the unit
-        return f"{size_bytes / 1_000_000:.1f} MB"
-    return f"{max(size_bytes / 1000, 0.1):.{0 if size_bytes >= 10_000 else 1}f} kB"  # noqa: PLR2004
 
 
 def _say_time(time_ms: int) -> str:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from PIL import Image
 
+from facematch_cli.photo_story import describe_work, read_stored_facts
+
 _PREVIEW_SIDE_PX: Final = 480
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE: Final = """
@@ -19,8 +21,7 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 2.5rem 0 .75rem; overf
 .pair { align-items: start; }
 figure { margin: 0; } img { max-width: 100%; height: auto; border-radius: .5rem; display: block; }
 figcaption { opacity: .75; margin-top: .4rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0; }
-dt { opacity: .75; } dd { margin: 0; overflow-wrap: anywhere; }
+ul { margin: 0; padding-left: 1.2rem; overflow-wrap: anywhere; } li { margin-bottom: .4rem; }
 .refused { border-left: .3rem solid #d23; padding-left: .8rem; }
 """
 
@@ -50,7 +51,7 @@ def render_sheet(entries: Sequence[SheetEntry]) -> str:
 </head>
 <body>
 <h1>Photos before and after</h1>
-<p>Left as the file stores it, right as the provider would get it.</p>
+<p>As the file stores it, and as the provider would get it.</p>
 {sections}
 </body>
 </html>
@@ -58,22 +59,16 @@ def render_sheet(entries: Sequence[SheetEntry]) -> str:
 
 
 def _render_entry(entry: SheetEntry) -> str:
-    figures = _render_figure(entry.before, "before")
+    facts = read_stored_facts(entry.before)
+    figures = _render_figure(entry.before, f"before, {facts.posture}")
     if entry.after is not None:
-        figures += _render_figure(entry.after, "after")
+        figures += _render_figure(entry.after, "after, as the provider gets it")
     if entry.refusal is not None:
         told = f'<p class="refused">{escape(entry.refusal)}</p>'
     else:
-        rows = "".join(
-            f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(_format(value))}</dd>"
-            for name, value in (entry.report or {}).items()
-        )
-        told = f"<dl>{rows}</dl>"
+        lines = describe_work(entry.report or {}, facts)
+        told = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
     return f'<section><h2>{escape(entry.name)}</h2><div class="pair">{figures}{told}</div></section>'
-
-
-def _format(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _render_figure(photo: bytes, caption: str) -> str:

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { find, make, replaceRows, tell } from "./dom.js";
-import { VERDICTS, nameVerdict, sayClock, sayCount, sayTime } from "./words.js";
+import { VERDICT_NAMES, nameVerdict, sayClock, sayCount, sayTime } from "./words.js";
 
 /** Look at the stack once; `onChoose` hears which verdict was chosen. Returns what was seen. */
 export async function lookAtStack(onChoose) {
@@ -37,7 +37,8 @@ function drawQuota([region, use]) {
   const fill = make("span", { class: "fill" });
   // By the object model, which the content security policy lets a module do.
   fill.style.width = `${Math.min(use.share, 1) * 100}%`;
-  const calls = `${use.calls_last_minute} in the last minute, of ${use.calls_per_s.toFixed(2)} a second`;
+  const share = `${Math.round(use.share * 100)} % of ${use.calls_per_s.toFixed(2)} a second`;
+  const calls = `${sayCount(use.calls_last_minute, "call")} in the last minute: ${share}`;
   return make(
     "li",
     { "data-region": region },
@@ -61,8 +62,7 @@ function sayBucket({ held_back_s, booked_s }) {
 }
 
 function sayTally({ verdicts_today, open, pending }) {
-  const verdicts = Object.keys(VERDICTS)
-    .filter((verdict) => verdicts_today[verdict])
+  const verdicts = VERDICT_NAMES.filter((verdict) => verdicts_today[verdict])
     .map((verdict) => `${verdicts_today[verdict]} ${nameVerdict(verdict).word.toLowerCase()}`);
   const parts = [
     verdicts.length ? `Today (UTC): ${verdicts.join(", ")}` : "No verdict today",

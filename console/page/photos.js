@@ -3,7 +3,6 @@
 import { ask } from "./api.js";
 import { takeWithCamera } from "./camera.js";
 import { find, make, tell } from "./dom.js";
-import { describeWork, sayPosture } from "./words.js";
 
 /** One of the two photos; `id` is the console's name for it, null while there is none. */
 export class PhotoSlot {
@@ -111,20 +110,20 @@ export class PhotoSlot {
     this.#showNothing("after", "Being examined …", "as it would be sent");
   }
 
-  #showAfter({ id, report, refusal }) {
-    this.#captionSide("before", sayPosture(report));
+  #showAfter({ id, report, refusal, posture, work }) {
     if (refusal) {
-      this.#find(".badge").hidden = false;
+      const isRefused = id !== null;
+      this.#find(".badge").hidden = !isRefused;
       this.#showNothing("after", refusal.message, "not to be sent");
-      this.#find(".done").replaceChildren(
-        make("li", { class: "fault" }, `The stack will refuse it${refusal.code ? ` (${refusal.code})` : ""}`),
-      );
+      const words = isRefused ? `The stack will refuse it (${refusal.code})` : "It could not be examined";
+      this.#find(".done").replaceChildren(make("li", { class: "fault" }, words));
       this.mark(true);
       return;
     }
+    this.#captionSide("before", posture);
     this.#find(".sides").className = `sides ${chooseLayout(report)}`;
     this.#showSide("after", `/api/photos/${id}`, "as the provider gets it");
-    this.#find(".done").replaceChildren(...describeWork(report).map((line) => make("li", {}, line)));
+    this.#find(".done").replaceChildren(...work.map((line) => make("li", {}, line)));
   }
 
   #showSide(side, address, note) {
