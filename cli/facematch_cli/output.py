@@ -99,7 +99,9 @@ def make_facts(facts: Mapping[str, RenderableType | None]) -> Table:
 
 
 def format_duration(duration_s: float) -> str:
-    """Return a duration in its two largest units: `42 s`, `16 min 40 s`, `2 d 3 h`."""
+    """Return a duration in its two largest units: `0.4 s`, `42 s`, `16 min 40 s`, `2 d 3 h`."""
+    if 0 < duration_s < 1:
+        return f"{duration_s:.1g} s"
     seconds = max(round(duration_s), 0)
     parts: list[tuple[int, str]] = []
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):

@@ -1,6 +1,7 @@
 """Pairs of photo files: from a folder with one sub-folder a pair, or from a manifest in CSV."""
 
 import csv
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +42,11 @@ def read_pairs(path: Path) -> Iterator[PairFiles]:
 
 
 def _read_folder(folder: Path) -> Iterator[PairFiles]:
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.name.startswith("."):
-            yield _read_pair_folder(entry)
+    # `Path.iterdir` makes a list of all names first.
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir() and not entry.name.startswith("."):
+                yield _read_pair_folder(Path(entry.path))
 
 
 def _read_pair_folder(folder: Path) -> PairFiles:

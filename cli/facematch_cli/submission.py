@@ -182,3 +182,13 @@ def _settle_done(
 def estimate_verdicts_s(pairs: Mapping[Region | None, int], calls_per_s: Mapping[Region, float]) -> float:
     """Return how long the quota takes for so many pairs; the regions are compared side by side."""
     return max((count / calls_per_s[region] for region, count in pairs.items() if region), default=0.0)
+
+
+def estimate_rest(*, quota_s: float, elapsed_s: float, done: int, left: int) -> tuple[float, str]:
+    """Return in how many seconds the last verdict can be there, and what decides that: quota or upload.
+
+    `quota_s` is what the quota takes for all; `done` pairs are through after `elapsed_s`, `left` are not.
+    """
+    by_quota_s = max(quota_s - elapsed_s, 0.0)
+    by_upload_s = left * elapsed_s / done if done else 0.0
+    return (by_upload_s, "upload") if by_upload_s > by_quota_s else (by_quota_s, "quota")

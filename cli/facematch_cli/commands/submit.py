@@ -4,7 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ from facematch.prepare_photos import PhotoPreparer
 from facematch_cli.errors import CommandError, ExitCode, explain_error
 from facematch_cli.journal import Journal, open_journal
 from facematch_cli.options import Invocation, region_option, stack_options
-from facematch_cli.output import Output, count_of, format_duration, make_facts
+from facematch_cli.output import Output, clean, count_of, format_duration, make_facts
 from facematch_cli.pairs import read_pairs
 from facematch_cli.stack import Stack
 from facematch_cli.submission import (
@@ -28,6 +28,7 @@ from facematch_cli.submission import (
     Sieve,
     Submitter,
     Upload,
+    estimate_rest,
     estimate_verdicts_s,
     submit_all,
 )
@@ -76,6 +77,11 @@ def submit(
     same command.
     """
     stack = invocation.find_stack()
+    if next(read_pairs(pairs), None) is None:
+        raise CommandError(
+            f"There are no pairs in {pairs}: a folder holds one folder a pair, a manifest one line.",
+            ExitCode.REFUSED,
+        )
     stem = pairs.resolve()
     journal_path = journal_path or stem.with_name(f"{stem.name}.{stack.name}.journal")
     refused_path = refused_path or stem.with_name(f"{stem.name}.refused.csv")
@@ -99,10 +105,8 @@ def submit(
         except KeyboardInterrupt:
             raise CommandError(run.explain_stop("Stopped."), ExitCode.INTERRUPTED) from None
         except (BotoCoreError, ClientError) as error:
-            explained = explain_error(error)
+            explained = explain_error(error, is_local=stack.endpoint_url is not None)
             raise CommandError(run.explain_stop(explained.message), explained.exit_code) from None
-    if not run.refusals:
-        refused_path.unlink()
     _print_summary(invocation.output, run, journal_path, refused_path)
     if not run.refusals:
         return ExitCode.DONE
@@ -123,9 +127,19 @@ class _Run:
     total: int = 0
     quota_s: float = 0.0
     submitted: int = 0
-    refusals: int = 0
     skipped: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     started_at_ms: int = 0
+
+    @property
+    def refusals(self) -> int:
+        """How many pairs were refused so far."""
+        return self.reasons.total()
+
+    @property
+    def settled(self) -> int:
+        """How many pairs are through, in this run or one before."""
+        return self.submitted + self.refusals + self.skipped
 
     @property
     def elapsed_s(self) -> float:
@@ -147,12 +161,11 @@ class _Run:
         submitter = Submitter(_discard if self.dry_run else self._make_upload(), PhotoPreparer(limits))
         self.started_at_ms = self.clock.now_ms()
         with _make_progress(output) as progress:
-            task = progress.add_task("", total=self.total, told=self._describe())
+            task = progress.add_task("", total=self.total, completed=self.settled, told=self._describe())
 
             def settle(pair: PlacedPair | Refusal) -> None:
                 self._settle(pair)
-                done = self.submitted + self.refusals + self.skipped
-                progress.update(task, completed=done, told=self._describe())
+                progress.update(task, completed=self.settled, told=self._describe())
 
             submit_all(self._sieve().sift(read_pairs(self.pairs)), submitter.submit, settle, workers=workers)
 
@@ -185,7 +198,7 @@ class _Run:
 
     def _settle(self, pair: PlacedPair | Refusal) -> None:
         if isinstance(pair, Refusal):
-            self.refusals += 1
+            self.reasons[pair.reason] += 1
             self.refused.writerow(asdict(pair))
             return
         self.submitted += 1
@@ -193,8 +206,13 @@ class _Run:
             self.journal.note(pair.key)
 
     def _describe(self) -> str:
-        remaining_s = max(self.quota_s - self.elapsed_s, 0)
-        verdicts = f"verdicts in {format_duration(remaining_s)} by the quota"
+        rest_s, slower = estimate_rest(
+            quota_s=self.quota_s,
+            elapsed_s=self.elapsed_s,
+            done=self.submitted + self.refusals,
+            left=self.total - self.settled,
+        )
+        verdicts = f"verdicts in {format_duration(rest_s)} by the {slower}"
         return f"{self.rate:.1f}/s  {self.refusals} refused  {verdicts}"
 
 
@@ -218,7 +236,17 @@ def _open_refused(path: Path) -> Iterator[csv.DictWriter[str]]:
     with path.open("w", encoding="utf-8", newline="", buffering=1) as file:
         rows = csv.DictWriter(file, [column.name for column in fields(Refusal)])
         rows.writeheader()
-        yield rows
+        empty_bytes = file.tell()
+        try:
+            yield rows
+        finally:
+            if file.tell() == empty_bytes:
+                path.unlink()
+
+
+def _list_reasons(reasons: Counter[str]) -> str:
+    listed = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {clean(reason)}" for reason, count in listed)
 
 
 def _print_summary(output: Output, run: _Run, journal_path: Path, refused_path: Path) -> None:
@@ -229,6 +257,7 @@ def _print_summary(output: Output, run: _Run, journal_path: Path, refused_path: 
                 "submitted": run.submitted,
                 "submitted_before": run.skipped,
                 "refused": run.refusals,
+                "reasons": dict(run.reasons),
                 "duration_s": round(run.elapsed_s, 1),
                 "verdicts_take_s": round(run.quota_s),
                 "journal": str(journal_path),
@@ -238,14 +267,16 @@ def _print_summary(output: Output, run: _Run, journal_path: Path, refused_path: 
         return
     verb = "fit to submit" if run.dry_run else "submitted"
     done = count_of(run.submitted, "pair")
+    pace = f" in {format_duration(run.elapsed_s)}, {run.rate:.1f} a second" if run.submitted else ""
     output.print(
         make_facts(
             {
-                verb: f"{done} in {format_duration(run.elapsed_s)}, {run.rate:.1f} a second",
+                verb: f"{done}{pace}",
                 "before": f"{count_of(run.skipped, 'pair')}, by {journal_path}" if run.skipped else None,
                 "refused": Text(str(run.refusals), "bold red" if run.refusals else ""),
-                "why": str(refused_path) if run.refusals else None,
-                "verdicts": f"take {format_duration(run.quota_s)} by the quota",
+                "why": _list_reasons(run.reasons) if run.refusals else None,
+                "each": str(refused_path) if run.refusals else None,
+                "verdicts": f"take {format_duration(run.quota_s)} by the quota" if run.submitted else None,
             }
         )
     )

@@ -84,6 +84,27 @@ def test_refused_pairs_are_listed_with_the_reason_and_tried_again_next_time(
     assert len(stand.list_keys()) == 6
 
 
+def test_the_summary_counts_the_reasons(stand: Stand, pairs: Path) -> None:
+    (pairs / "c-1" / "target.png").write_bytes(b"Dear Sir or Madam")
+    (pairs / "c-2" / "target.png").unlink()
+
+    assert "1 not_an_image, 1 photo_missing" in " ".join(stand.run("submit", pairs).out.split())
+    reasons = stand.run("submit", pairs, "--json").document["reasons"]
+    assert reasons == {"not_an_image": 1, "photo_missing": 1}
+
+
+@pytest.mark.parametrize("manifest", ["pair_id,source,target\n", "name,source,target\na,b,c\n"])
+def test_what_holds_no_pairs_is_refused_and_nothing_is_left_beside_it(
+    stand: Stand, tmp_path: Path, manifest: str
+) -> None:
+    (tmp_path / "pairs.csv").write_text(manifest)
+    (tmp_path / "empty").mkdir()
+
+    for name in ("pairs.csv", "empty"):
+        assert stand.run("submit", tmp_path / name).exit_code == ExitCode.REFUSED
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "pairs.csv"]
+
+
 def test_with_every_pair_refused_the_input_is(stand: Stand, pairs: Path) -> None:
     assert stand.run("submit", pairs, "--region", "malaysia").exit_code == ExitCode.REFUSED
     assert {row["reason"] for row in read_refused(pairs)} == {"region_not_allowed"}
@@ -107,6 +128,7 @@ def test_a_cloud_that_refuses_stops_the_run_and_the_same_command_goes_on(stand: 
 
     assert ran.exit_code == ExitCode.UNREACHABLE
     assert "the same command goes on where it stopped" in ran.err
+    assert not pairs.with_name("pairs.refused.csv").exists()
     stand.s3.create_bucket(
         Bucket=stand.name, CreateBucketConfiguration={"LocationConstraint": "ap-southeast-1"}
     )

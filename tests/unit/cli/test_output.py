@@ -7,7 +7,7 @@ from facematch_cli.output import clean, count_of, format_duration, format_moment
     ("duration_s", "told"),
     [
         (0, "0 s"),
-        (0.4, "0 s"),
+        (0.4, "0.4 s"),
         (59.6, "1 min"),
         (1000, "16 min 40 s"),
         (7200, "2 h"),

@@ -13,6 +13,7 @@ from facematch_cli.submission import (
     Refusal,
     Sieve,
     Submitter,
+    estimate_rest,
     estimate_verdicts_s,
     submit_all,
 )
@@ -197,3 +198,18 @@ def test_verdicts_take_as_long_as_the_slowest_region() -> None:
 
     assert estimate_verdicts_s(pairs, {Region.SINGAPORE: 9.7, Region.INDONESIA: 2.91}) == pytest.approx(200)
     assert estimate_verdicts_s({}, {}) == 0
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "done", "told"),
+    [
+        (0, 0, (100, "quota")),
+        (40, 80, (60, "quota")),
+        (40, 20, (160, "upload")),
+        (120, 100, (0, "quota")),
+    ],
+)
+def test_the_last_verdict_waits_for_the_slower_of_quota_and_upload(
+    elapsed_s: float, done: int, told: tuple[float, str]
+) -> None:
+    assert estimate_rest(quota_s=100, elapsed_s=elapsed_s, done=done, left=100 - done) == told
