@@ -1,7 +1,8 @@
 """10,000 generated pairs by `facematch submit` into a local stack: `python -m bench.submit [PAIRS]`.
 
-Prints the rate and the command's peak memory when a tenth, half and all of the pairs are submitted. The
-stack's functions stand still meanwhile: they would else take the cores that are measured.
+Prints the rate and the command's peak memory when a tenth, half and all of the pairs are submitted, and fails
+where memory grew on the way. The stack's functions stand still meanwhile: they would else take the cores that
+are measured.
 """
 
 import csv
@@ -26,6 +27,8 @@ _PAIRS: Final = 10_000
 _PHOTOS: Final = 40
 _PHOTO_SIZE: Final = (1280, 960)
 _CHECK_INTERVAL_S: Final = 0.05
+_GROWTH_LIMIT: Final = 0.1
+"""How much more than at a tenth of the pairs the command may hold at the end: the names of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +106,14 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, points: list[int]) ->
     started_at = time.monotonic()
     peak_bytes = 0
     for point in points:
-        while _count_lines(journal) - 1 < point and process.poll() is None:
+        while process.poll() is None:
+            # Read each time: of a process that is gone nobody knows any more.
+            peak_bytes = _read_peak(process) or peak_bytes
+            if _count_lines(journal) - 1 >= point:
+                break
             time.sleep(_CHECK_INTERVAL_S)
         if process.poll():
             sys.exit("The submission failed.")
-        peak_bytes = _read_peak(process) or peak_bytes
         yield Reading(_count_lines(journal) - 1, time.monotonic() - started_at, peak_bytes)
 
 
@@ -135,6 +141,8 @@ def main() -> None:
         print(f"{reading.pairs:>8} {reading.elapsed_s:>9.1f} {rate:>9.1f} {peak_mb:>9.1f}")
     growth = readings[-1].peak_bytes / readings[0].peak_bytes - 1
     print(f"Memory from the first reading to the last: {growth:+.1%}")
+    if growth > _GROWTH_LIMIT:
+        sys.exit(f"That is more than {_GROWTH_LIMIT:.0%}: the command holds on to what it has submitted.")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ export class Refusal extends Error {}
 
 export async function ask(path, { method = "GET", body } = {}) {
   const isDocument = body !== undefined && !(body instanceof Blob);
-  const answer = await fetch(`/api/${path}`, {
+  const answer = await send(path, {
     method,
     body: isDocument ? JSON.stringify(body) : body,
     headers: isDocument ? { "Content-Type": "application/json" } : {},
@@ -15,6 +15,14 @@ export async function ask(path, { method = "GET", body } = {}) {
     throw new Refusal(told || `The console answers HTTP ${answer.status}.`);
   }
   return isJson ? answer.json() : answer.blob();
+}
+
+async function send(path, request) {
+  try {
+    return await fetch(`/api/${path}`, request);
+  } catch {
+    throw new Refusal("The console has ended: start it anew with make console.");
+  }
 }
 
 /**

@@ -8,6 +8,7 @@ import { sayClock, sayCount, sayTime } from "./words.js";
 export async function lookAtEmulator(onScenes, onProblem) {
   const { pass_score, calls, ...script } = await ask("emulator");
   find("#emulator").hidden = false;
+  find("#to-switches").hidden = false;
   showScript(script, onScenes, onProblem);
   find("#emulator-hint").textContent =
     `It recognises no one: a score is how alike the pixels are, and ${pass_score} passes. ` +

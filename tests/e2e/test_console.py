@@ -235,7 +235,7 @@ def test_a_sideways_photo_is_shown_as_it_is_stored_and_as_it_is_sent(open_desk: 
 
     source = desk.page.locator("#source")
     expect(source).to_contain_text("Turned upright: it was lying on its side (EXIF orientation 6)")
-    expect(source).to_contain_text("Scaled down from 960 x 1280 to 720 x 960 px, to 75 % of each side")
+    expect(source).to_contain_text("Scaled down from 960 x 1280 px to 720 x 960 px, to 75 % of each side")
     before, after = source.locator(".before img"), source.locator(".after img")
     expect(after).to_be_visible()
     shown = [image.evaluate("one => one.clientWidth > one.clientHeight") for image in (before, after)]
@@ -390,6 +390,18 @@ def test_a_verdict_of_the_feed_tells_its_way_when_it_is_chosen(open_desk: OpenDe
     expect(desk.page.locator("#outcome-title")).to_be_focused()
     desk.expect_chapter("ended")
     assert desk.read_event()["subject"] == subject
+
+
+def test_a_pair_of_upload_forms_is_told_from_where_its_photos_landed(
+    open_desk: OpenDesk, driver: Driver
+) -> None:
+    driver.upload_pair("seen-by-form", seed=30)
+    driver.wait_for_event("seen-by-form")
+    desk = open_desk()
+    desk.page.locator("#results button").filter(has_text="seen-by-form").click()
+
+    for chapter in ("source landed", "target landed", "uploaded by", "published"):
+        desk.expect_chapter(chapter)
 
 
 def test_the_sample_portraits_are_a_pair_to_begin_with(open_desk: OpenDesk) -> None:
