@@ -27,7 +27,9 @@ def test_a_photo_becomes_what_the_stack_would_send(photos: Path, tmp_path: Path)
 
     assert (out / "001-good.jpg").read_bytes() == normalise(make_noise()).jpeg
     assert json.loads((out / "001-good.json").read_text())["source_format"] == "PNG"
-    assert (out / "sheet.html").read_text().count("data:image/jpeg") == 2
+    sheet = (out / "sheet.html").read_text()
+    assert sheet.count("data:image/jpeg") == 2
+    assert "→ baseline JPEG" in sheet
 
 
 def test_refused_photos_are_named_with_the_reason(

@@ -1,6 +1,17 @@
+import json
+
 from facematch.verdict import Decision
-from facematch_cli.words import VERDICTS
+from facematch_cli.words import STEPS, VERDICTS
+from tests.template import ROOT
+
+SCHEMA = json.loads((ROOT / "schemas" / "result-event.schema.json").read_text())
 
 
 def test_every_decision_has_a_word() -> None:
     assert set(Decision) <= VERDICTS.keys()
+
+
+def test_every_step_of_an_event_has_a_word() -> None:
+    timings = SCHEMA["properties"]["data"]["properties"]["timings_ms"]
+
+    assert timings["properties"].keys() - {"total"} == STEPS.keys()

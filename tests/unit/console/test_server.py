@@ -1,6 +1,7 @@
 """The server on loopback, beside a stack that nothing is asked of."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from io import BytesIO
@@ -11,6 +12,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from console.server import Site, describe_site, make_app
+from facematch_cli.words import STEPS
 from tests.factories import make_portrait
 from tests.unit.cli.factories import make_stack
 
@@ -117,6 +119,8 @@ def test_a_photo_is_examined_and_can_be_seen_as_it_would_be_sent() -> None:
     told, content_type, jpeg = talk(converse)
 
     assert (told["refusal"], told["report"]["untouched"]) == (None, True)
+    assert told["posture"] == "as stored: upright"
+    assert told["work"][0].startswith("Untouched")
     assert (content_type, jpeg) == ("image/jpeg", make_portrait())
 
 
@@ -169,6 +173,20 @@ def test_the_page_is_told_of_the_regions_that_the_stack_allows() -> None:
     assert [region["name"] for region in told["regions"]] == ["singapore", "indonesia"]
     assert told["regions"][1]["provider_host"] == "cloudauth-intl.ap-southeast-5.aliyuncs.com"
     assert (told["is_local"], told["has_emulator"]) == (True, True)
+
+
+def test_the_page_has_its_words_from_where_the_demos_page_has_them() -> None:
+    words = json.loads(ask("GET", "/api/words")[1])
+
+    assert words["verdicts"]["no_match"] == {"word": "No match", "tone": "no_match"}
+    assert list(words["steps"]) == list(STEPS)
+
+
+def test_a_local_stack_that_is_gone_is_told() -> None:
+    status, text, _ = ask("GET", "/api/overview")
+
+    assert status == HTTPStatus.BAD_GATEWAY
+    assert "The local stack does not answer" in text
 
 
 def test_a_deployed_stack_is_looked_at_less_often() -> None:
