@@ -60,7 +60,7 @@ def render_sheet(entries: Sequence[SheetEntry]) -> str:
 
 def _render_entry(entry: SheetEntry) -> str:
     facts = read_stored_facts(entry.before)
-    figures = _render_figure(entry.before, f"before, {facts.posture}")
+    figures = _render_figure(entry.before, "before" if entry.refusal else f"before, {facts.posture}")
     if entry.after is not None:
         figures += _render_figure(entry.after, "after, as the provider gets it")
     if entry.refusal is not None:
