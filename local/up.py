@@ -64,8 +64,8 @@ def read_ports() -> Ports:
     chosen = {}
     for field, variable in (("cloud", "CLOUD_PORT"), ("emulator", "EMULATOR_PORT")):
         text = os.environ.get(variable, "")
-        if text and not (text.isdecimal() and 0 < int(text) < 65_528):  # noqa: PLR2004 - nine ports fit behind it
-            raise LocalError(f"{variable} is a port number, not {text!r}.")
+        if text and not (text.isdecimal() and int(text) < 65_528):  # noqa: PLR2004 - nine ports fit behind it
+            raise LocalError(f"{variable} is a port number, or 0 for any that is free, not {text!r}.")
         if text:
             chosen[field] = int(text)
     return Ports(**chosen)
