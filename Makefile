@@ -48,7 +48,8 @@ console: .venv/ready ## one page beside that stack, or STACK=name deployed by yo
 	@$(VENV)/python -m console $(if $(STACK),--stack "$(STACK)") $(if $(PORT),--port "$(PORT)")
 
 docs: .local/docs/ready ## the pages as a site, which reads offline: .local/site/index.html
-	@NO_MKDOCS_2_WARNING=1 .local/docs/bin/mkdocs build --quiet
+	@# Not --quiet, which strict mode would pass over warnings with.
+	@NO_MKDOCS_2_WARNING=1 .local/docs/bin/mkdocs build
 	@echo ".local/site/index.html"
 
 format: .venv/ready ## put the code into its form

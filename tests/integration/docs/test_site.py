@@ -40,7 +40,7 @@ class Page(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     built = subprocess.run(
-        [LOCAL / "docs" / "bin" / "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder],
+        [LOCAL / "docs" / "bin" / "mkdocs", "build", "--site-dir", folder],
         cwd=ROOT,
         env={"NO_MKDOCS_2_WARNING": "1", "PATH": "/usr/bin:/bin"},
         capture_output=True,
