@@ -1,0 +1,299 @@
+"""A newcomer's hour: what the docs have one type, from the clone to `make down`.
+
+`tests/integration/docs/test_commands.py` finds here which commands of the docs are run.
+"""
+
+import base64
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.processes import LOCAL_KEY
+from local.stack import Stack
+from tests.e2e.driver import Driver, make_photo
+from tests.e2e.faults import make_small_photo, wait_until
+from tests.e2e.newcomer import Console, Newcomer, clone
+
+PAIRS = 200
+PHOTOS = 10
+
+
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    """Someone with two photos of their own; whatever they start has ended when they leave."""
+    newcomer = clone(tmp_path_factory.mktemp("newcomer").resolve() / "facematch")
+    (newcomer.folder / "selfie.jpg").write_bytes(make_photo(1))
+    (newcomer.folder / "passport.png").write_bytes(make_photo(2, width=1200, height=1600, form="PNG"))
+    yield newcomer
+    left = newcomer.list_running()
+    for process_id in left:
+        os.kill(process_id, signal.SIGKILL)
+    assert left == {}
+
+
+@pytest.fixture(scope="module")
+def driver(newcomer: Newcomer) -> Iterator[Driver]:
+    """The newcomer's stack; `make down` ends it."""
+    told = newcomer.types("make up")
+    try:
+        assert ".local/stack.json" in told
+        yield Driver(Stack(**json.loads((newcomer.folder / ".local" / "stack.json").read_text())))
+    finally:
+        ended = newcomer.types("make down")
+    assert ended == "The local stack has ended.\n"
+
+
+@pytest.fixture(scope="module")
+def installed(newcomer: Newcomer) -> None:
+    """The command, with the packages that it needs borrowed."""
+    borrowing = {
+        "PIP_TARGET": str(newcomer.folder / ".local" / "installed"),
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_INDEX": "1",
+        # As pip reads it: 0 is no isolation.
+        "PIP_NO_BUILD_ISOLATION": "0",
+    }
+    newcomer.types("pip install ./cli", variables=borrowing)
+
+
+def test_the_demo_brings_a_verdict_on_both_pairs_and_ends_by_itself(newcomer: Newcomer) -> None:
+    told = newcomer.types("make demo")
+
+    assert re.findall(r"^  verdict +(\w+)$", told, re.MULTILINE) == ["match", "match"]
+    assert newcomer.list_running() == {}
+
+
+def test_what_is_built_and_made_of_the_clone_is_what_stands_in_it(newcomer: Newcomer) -> None:
+    newcomer.types("make docs")
+    newcomer.types("make format")
+    newcomer.types("sam build")
+    newcomer.types("cd examples/consumer\nsam build")
+    newcomer.types("""
+        export PYTHONPATH=src:layers/imaging
+        .venv/bin/python -m bench.capacity --pairs-per-day 400000 --peak-factor 4 --qps 10 --latency-ms 900
+        .venv/bin/python -m bench.capacity --help
+        .venv/bin/python -m bench.capacity_report
+    """)
+
+    built = [".local/site/index.html", ".aws-sam/build/template.yaml"]
+    assert all((newcomer.folder / made).is_file() for made in [*built, f"examples/consumer/{built[1]}"])
+    assert newcomer.types("git diff") == ""
+
+
+def test_the_emulator_runs_on_its_own(newcomer: Newcomer) -> None:
+    scenario = {"effect": "refuse", "code": "InternalError", "region": "malaysia"}
+    (newcomer.folder / "faults.json").write_text(json.dumps([scenario]))
+    for commands in (
+        newcomer.starts("python -m local.emulator --port 0 --qps indonesia=1 --qps-window sliding"),
+        newcomer.starts(
+            "python -m local.emulator --port 0 --qps indonesia=1 --qps-window sliding --scenario faults.json"
+        ),
+    ):
+        with commands as emulator:
+            assert emulator.stdout is not None
+            assert len(json.loads(emulator.stdout.readline())["endpoints"]) == 8
+
+
+@pytest.mark.usefixtures("driver", "installed")
+def test_own_photos_are_compared_by_the_command(newcomer: Newcomer) -> None:
+    told = newcomer.types("facematch compare selfie.jpg passport.png --region singapore --local")
+    again = newcomer.types("facematch compare selfie.jpg passport.png --region singapore --stack facematch")
+    direct = newcomer.types("facematch compare selfie.jpg passport.png --direct --local")
+    newcomer.types("facematch prepare selfie.jpg passport.png -o prepared")
+
+    assert read_facts(told).keys() >= {"verdict", "score", "comparison", "source photo", "target photo"}
+    assert read_facts(again) == read_facts(told)
+    assert read_facts(direct)["score"] == read_facts(told)["score"]
+    assert len(list((newcomer.folder / "prepared").iterdir())) >= 2
+
+
+def test_a_request_is_signed_by_curl(newcomer: Newcomer, driver: Driver) -> None:
+    photo = base64.b64encode(make_small_photo(3)).decode()
+    told = newcomer.types(
+        """
+        curl --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
+          -H "x-amz-security-token: $AWS_SESSION_TOKEN" -H 'content-type: application/json' -H 'idempotency-key: 4711' \\
+          "$API_URL/v1/comparisons" \\
+          -d '{"region": "singapore", "source": {"photo": "…Base64…"}, "target": {"url": "https://…"}}'
+        """,  # noqa: E501 - as the docs have it
+        instead={"…Base64…": photo, "https://…": "https://photos.example.com/4711.jpg"},
+        variables={
+            "AWS_REGION": driver.stack.aws_region,
+            "AWS_ACCESS_KEY_ID": LOCAL_KEY,
+            "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
+            "AWS_SESSION_TOKEN": "",
+            "API_URL": driver.stack.api_url,
+        },
+    )
+
+    assert json.loads(told)["state"] in {"completed", "registered"}
+
+
+@pytest.mark.usefixtures("driver", "installed")
+def test_a_pair_outlasts_an_outage_that_is_switched_on_in_the_console(newcomer: Newcomer) -> None:
+    with newcomer.starts("make console") as serving:
+        console = read_address(serving)
+        assert "<title>" in newcomer.types(f"curl --silent {console.address}")
+        console.switch("outage")
+        with newcomer.starts(
+            "facematch compare selfie.jpg passport.png --region malaysia --local --json"
+        ) as comparing:
+            wait_until(lambda: read_circuit(console, "malaysia") != "closed")
+            console.switch()
+            told, _ = comparing.communicate(timeout=60)
+
+    compared = json.loads(told)
+    story = json.loads(newcomer.types(f"facematch show {compared['id']} --local --json"))
+    attempts = [chapter for chapter in story["story"] if chapter["what"].startswith("attempt")]
+    assert compared["result"]["region"] == "malaysia"
+    assert (len(attempts), story["billed_calls"]) == (4, 1)
+
+
+@pytest.mark.usefixtures("installed")
+def test_two_hundred_pairs_outlast_a_crash_in_the_middle_and_none_is_paid_for_twice(
+    newcomer: Newcomer, driver: Driver
+) -> None:
+    write_pairs(newcomer.folder)
+    billed_before = count_billed(driver)
+    journal = newcomer.folder / "pairs.csv.facematch-local.journal"
+    newcomer.types("facematch submit pairs.csv --stack facematch --dry-run")
+    with newcomer.starts("facematch submit pairs.csv --stack facematch") as crashing:
+        wait_until(lambda: count_lines(journal) > PAIRS // 3, interval_s=0.02)
+        os.killpg(crashing.pid, signal.SIGKILL)
+        assert crashing.wait() == -signal.SIGKILL
+
+    summary = json.loads(newcomer.types("facematch submit pairs.csv --local --json"))
+
+    assert summary["submitted_before"] >= PAIRS // 3
+    assert summary["submitted"] + summary["submitted_before"] == PAIRS
+    events = follow_results(newcomer, {"customer-4711", *(f"pair-{i:03}" for i in range(1, PAIRS))})
+    assert {event["type"] for event in events} == {"facematch.comparison.completed"}
+    assert len({event["id"] for event in events}) == PAIRS
+    assert count_billed(driver) - billed_before == PAIRS
+
+    first = next(event for event in events if event["subject"] == "customer-4711")
+    by_name = newcomer.types("facematch show singapore/customer-4711 --stack facematch")
+    by_id = newcomer.types(
+        "facematch show sr6uybv2yezkjrhtpjkvfdpm65 --stack facematch",
+        instead={"sr6uybv2yezkjrhtpjkvfdpm65": first["id"]},
+    )
+    assert by_name == by_id
+    assert read_facts(by_name)["comparison"] == first["id"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_dead_letters_are_put_back_and_cost_nothing(newcomer: Newcomer, driver: Driver) -> None:
+    driver.put_pair("ended")
+    comparison_id = driver.wait_for_event("ended")["id"]
+    billed_before = count_billed(driver)
+
+    add_dead_letter(driver, comparison_id)
+    assert comparison_id in newcomer.types("facematch redrive --dry-run --stack facematch")
+    assert count_dead_letters(driver) == 1
+    newcomer.types("facematch redrive --queue comparisons --stack facematch", answer="y\n")
+    assert count_dead_letters(driver) == 0
+
+    add_dead_letter(driver, comparison_id)
+    told = json.loads(newcomer.types("facematch redrive --yes --json --stack facematch"))
+    assert told["comparisons"]["put_back"] == 1
+    assert count_dead_letters(driver) == 0
+
+    driver.wait_until(lambda: driver.count_messages(driver.stack.comparisons_queue_url) == 0)
+    assert count_billed(driver) == billed_before
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_raised_quota_is_in_force_after_a_deployment_that_keeps_all_else(
+    newcomer: Newcomer, driver: Driver
+) -> None:
+    newcomer.types(
+        "sam deploy --parameter-overrides SingaporeQps=20 WorkerConcurrency=40",
+        instead={"sam deploy": "sam deploy --config-env local"},
+        variables={"AWS_ENDPOINT_URL": driver.stack.endpoint_url},
+    )
+    newcomer.types("facematch status --stack facematch")
+    regions = json.loads(newcomer.types("facematch status --local --json"))["regions"]
+
+    assert regions["singapore"]["calls_per_s"] == pytest.approx(20 * 0.97)
+    assert regions["indonesia"]["calls_per_s"] == pytest.approx(3 * 0.97)
+
+
+@pytest.mark.usefixtures("driver", "installed")
+def test_the_stack_tells_how_it_is(newcomer: Newcomer) -> None:
+    newcomer.types("facematch status --stack facematch --price singapore=0.002")
+    told = json.loads(newcomer.types("facematch status --local --json"))
+
+    assert sum(told["verdicts_today"].values()) >= 1
+    assert told["dead_letters"] == {"uploads": 0, "comparisons": 0, "outbox": 0}
+
+
+def read_facts(told: str) -> dict[str, str]:
+    """Return what the command prints as names and values."""
+    lines = (re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in told.splitlines())
+    return {words[0]: words[1] for words in lines if len(words) == 2}
+
+
+def read_address(serving: subprocess.Popen[str]) -> Console:
+    """Return the console that a command serves, once it does."""
+    assert serving.stdout is not None
+    line = serving.stdout.readline()
+    assert line.startswith("The console: http://127.0.0.1:")
+    return Console(line.split()[2])
+
+
+def read_circuit(console: Console, region: str) -> Any:
+    return console.get("api/overview")["regions"][region]["circuit"]["state"]
+
+
+def count_lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def count_billed(driver: Driver) -> int:
+    return sum(call["compared"] for call in driver.list_calls())
+
+
+def add_dead_letter(driver: Driver, comparison_id: str) -> None:
+    body = json.dumps({"comparison_id": comparison_id})
+    driver.client("sqs").send_message(QueueUrl=driver.stack.comparisons_dead_letters_url, MessageBody=body)
+
+
+def count_dead_letters(driver: Driver) -> int:
+    return driver.count_messages(driver.stack.comparisons_dead_letters_url)
+
+
+def write_pairs(folder: Path) -> None:
+    """Write a manifest of pairs of a few photos, the first under the name that the docs look it up by."""
+    for number in range(PHOTOS):
+        (folder / f"{number}.jpg").write_bytes(make_photo(number))
+    with (folder / "pairs.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("pair_id", "source", "target"))
+        for number in range(PAIRS):
+            name = f"pair-{number:03}" if number else "customer-4711"
+            rows.writerow((name, f"{number % PHOTOS}.jpg", f"{(number + 1) % PHOTOS}.jpg"))
+
+
+def follow_results(newcomer: Newcomer, subjects: set[str]) -> list[dict[str, Any]]:
+    """Return the events about these subjects, repetitions too, once there is one about each."""
+    kept = newcomer.folder / "results.jsonl"
+
+    def read() -> list[dict[str, Any]]:
+        lines = kept.read_text().splitlines() if kept.exists() else []
+        return [event for line in lines if (event := json.loads(line))["subject"] in subjects]
+
+    with newcomer.starts(
+        "exec > results.jsonl\nfacematch results --follow --ack --json --stack facematch"
+    ) as following:
+        wait_until(lambda: {event["subject"] for event in read()} == subjects, limit_s=120)
+        os.killpg(following.pid, signal.SIGINT)
+        assert following.wait(10) == 130
+    return read()
