@@ -32,7 +32,7 @@ _PROBLEMS: Final = {
     413: ("too_large", "The photo is larger than 20 MB."),
     415: ("unsupported_media_type", "The body is application/json."),
     422: ("too_small", "The photo has too few pixels."),
-    429: ("throttled", "Too many requests; come again in a second."),
+    429: ("too_many_requests", "More requests came than this API takes; come again in a second."),
     503: ("provider_unavailable", "The provider is failing in this region; come again later."),
 }
 
@@ -161,14 +161,21 @@ def _describe_signature() -> dict[str, Any]:
 
 
 _LOCATION: Final = {
-    "Location": {"description": "Where the comparison is read.", "schema": {"type": "string"}},
+    "Location": {
+        "description": "Where the comparison is read.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
 }
 _RETRY_AFTER: Final = {
     "Retry-After": {"description": "In so many seconds.", "schema": {"type": "integer", "minimum": 0}},
 }
 _HEADERS: Final[dict[tuple[str, int], dict[str, Any]]] = {
     ("create_comparison", 200): _LOCATION,
-    ("create_comparison", 202): {**_LOCATION, **_RETRY_AFTER},
+    ("create_comparison", 202): {
+        **_LOCATION,
+        "Retry-After": {**_RETRY_AFTER["Retry-After"], "required": True},
+    },
     ("", 429): _RETRY_AFTER,
     ("", 503): _RETRY_AFTER,
 }

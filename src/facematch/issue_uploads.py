@@ -20,7 +20,7 @@ EXTENSIONS: Final = {
     "image/tiff": "tiff",
     "image/gif": "gif",
 }
-_HEIC: Final = {"image/heic": "heic", "image/heif": "heif"}
+HEIC_EXTENSIONS: Final = {"image/heic": "heic", "image/heif": "heif"}
 TICKET_VALID_S: Final = 600
 
 
@@ -76,7 +76,7 @@ class UploadDesk:
         return UploadTickets(chosen, pair_id, TICKET_VALID_S, self.size_limit_bytes, tickets)
 
     def _choose_extension(self, role: Role, content_type: str) -> str:
-        extensions = EXTENSIONS | _HEIC if self.reads_heic else EXTENSIONS
+        extensions = EXTENSIONS | HEIC_EXTENSIONS if self.reads_heic else EXTENSIONS
         if content_type not in extensions:
             raise InvalidInputError(
                 "unsupported_content_type",

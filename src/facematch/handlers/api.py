@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as RouteNotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
@@ -47,6 +48,7 @@ _ANSWER_TIME_S: Final = 10.0
 """How long a caller waits for a slot and for repeated calls; the last call may time out after that."""
 _IDEMPOTENCY_KEY_LIMIT: Final = 255
 _RETRY_AFTER_S: Final = 2
+_JSON: Final = "application/json"
 ADMINISTRATORS: Final = "AdminPrincipals"
 """The stage's variable of that name: a stage has its change at once, a published version never."""
 
@@ -70,7 +72,7 @@ _PROBLEMS: Final[dict[int, Any]] = {
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
-    response = app.resolve(event, context)
+    response = app.resolve(event, context) if _brings_json(event) else _refuse_media_type()
     count("RequestsAnswered")
     logger.info("Request answered", extra={"route": event.get("resource"), "status": response["statusCode"]})
     return response
@@ -93,7 +95,7 @@ def create_comparison(
     idempotency_key: Annotated[
         str | None, Header(alias="Idempotency-Key", min_length=1, max_length=_IDEMPOTENCY_KEY_LIMIT)
     ] = None,
-    prefer: Annotated[str | None, Header(alias="Prefer")] = None,
+    prefer: Annotated[str | None, Header(alias="Prefer", examples=["respond-async"])] = None,
 ) -> Response[str]:
     """Compare now, or with `Prefer: respond-async` later."""
     request = ComparisonRequest(
@@ -172,14 +174,6 @@ def _on_unknown_route(_: RouteNotFoundError) -> Response[str]:
     return answer_problem(HTTPStatus.NOT_FOUND, "route_not_found", "There is no such route.")
 
 
-@app.exception_handler(NotImplementedError)
-def _on_other_media_type(_: NotImplementedError) -> Response[str]:
-    # So Powertools says that a body is declared as something other than JSON.
-    return answer_problem(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is application/json."
-    )
-
-
 @app.exception_handler(Exception)
 def _on_fault(error: Exception) -> Response[str]:
     # The text of an unforeseen error may hold what the request held, so only its kind is told.
@@ -189,6 +183,24 @@ def _on_fault(error: Exception) -> Response[str]:
         "internal_error",
         "Something failed here; the request may be repeated.",
     )
+
+
+def _brings_json(event: dict[str, Any]) -> bool:
+    """Whether a body is declared as JSON, or as nothing; Powertools by itself would read forms as well."""
+    declared = APIGatewayProxyEvent(event).headers.get("content-type") or _JSON
+    return not event.get("body") or declared.partition(";")[0].strip() == _JSON
+
+
+def _refuse_media_type() -> dict[str, Any]:
+    refusal = answer_problem(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", f"The body is {_JSON}."
+    )
+    return {
+        "statusCode": refusal.status_code,
+        "multiValueHeaders": {"Content-Type": [refusal.content_type]},
+        "body": refusal.body,
+        "isBase64Encoded": False,
+    }
 
 
 def _caller() -> Caller:
@@ -229,7 +241,7 @@ def _answer_json(
 ) -> Response[str]:
     return Response(
         status.value,
-        content_type="application/json",
+        content_type=_JSON,
         body=json.dumps(content),
         headers=dict(headers or {}),
     )

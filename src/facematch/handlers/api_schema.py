@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Collection
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -10,14 +11,17 @@ from pydantic_core import PydanticCustomError
 from facematch.collect_photos import InlinePhoto, LinkedPhoto, PhotoInput, UploadedPhoto
 from facematch.comparison import Comparison
 from facematch.inbox import PAIR_ID_LIMIT
-from facematch.issue_uploads import EXTENSIONS, UploadTickets
+from facematch.issue_uploads import EXTENSIONS, HEIC_EXTENSIONS, UploadTickets
+from facematch.regions import Region
 from facematch.result_event import describe_ending, format_time
 from facematch.verdict import HIGHEST_SCORE, Role
 
 _UPLOAD_KEY_LIMIT: Final = 1024
 
 
-def _decode_base64(text: object) -> bytes:
+def _decode_base64(text: object) -> bytes | None:
+    if text is None:
+        return None
     if not isinstance(text, str):
         raise PydanticCustomError("invalid_base64", "A photo is text in Base64.")
     try:
@@ -26,17 +30,43 @@ def _decode_base64(text: object) -> bytes:
         raise PydanticCustomError("invalid_base64", "A photo is text in Base64; this is not.") from None
 
 
+_RegionName = Annotated[str, Field(json_schema_extra={"enum": list(Region)})]
+_PairId = Annotated[
+    # The check is `check_pair_id`'s; a pattern of JSON Schema knows no more of what is printable.
+    str,
+    Field(json_schema_extra={"minLength": 1, "maxLength": PAIR_ID_LIMIT, "pattern": r"^[^/\x00-\x1f\x7f]*$"}),
+]
+
+
+def _describe_one_of(names: Collection[str]) -> dict[str, Any]:
+    """Return the JSON Schema by which exactly one of these fields has a value."""
+    return {
+        "oneOf": [
+            {
+                "required": [chosen],
+                "properties": {name: {"type": "string" if name == chosen else "null"} for name in names},
+            }
+            for chosen in names
+        ]
+    }
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, strict=True)
+
+
+_WAYS: Final = ("photo", "upload_key", "url")
 
 
 class PhotoBody(_Model):
     """One photo, in exactly one of three ways."""
 
+    model_config = ConfigDict(json_schema_extra=_describe_one_of(_WAYS))
+
     photo: Annotated[
         bytes | None,
         BeforeValidator(_decode_base64),
-        WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+        WithJsonSchema({"anyOf": [{"type": "string", "contentEncoding": "base64"}, {"type": "null"}]}),
         Field(description="The photo itself, in Base64: JPEG, PNG, WebP, AVIF, BMP, TIFF or GIF."),
     ] = None
     upload_key: Annotated[
@@ -48,7 +78,7 @@ class PhotoBody(_Model):
 
     @model_validator(mode="after")
     def _check_exactly_one(self) -> Self:
-        given = [name for name in ("photo", "upload_key", "url") if getattr(self, name) is not None]
+        given = [name for name in _WAYS if getattr(self, name) is not None]
         if not given:
             raise PydanticCustomError("photo_missing", "Give the photo, its upload_key or its url.")
         if len(given) > 1:
@@ -74,10 +104,10 @@ class ComparisonBody(_Model):
     source: PhotoBody
     target: PhotoBody
     region: Annotated[
-        str | None, Field(description="singapore, indonesia, malaysia or hong-kong: where the faces may go.")
+        _RegionName | None, Field(description="Where the faces may go; by default as the stack was deployed.")
     ] = None
     pair_id: Annotated[
-        str | None, Field(description=f"Your own name for the pair, up to {PAIR_ID_LIMIT} characters.")
+        _PairId | None, Field(description="Your own name for the pair: printable characters and no slash.")
     ] = None
     match_from: Annotated[
         float | None, Field(ge=0, le=HIGHEST_SCORE, description="The lowest score of a match.")
@@ -93,14 +123,20 @@ class ComparisonBody(_Model):
 class UploadBody(_Model):
     """One photo to come."""
 
-    content_type: Annotated[str, Field(description=f"One of {', '.join(EXTENSIONS)}.")] = "image/jpeg"
+    content_type: Annotated[
+        str,
+        Field(
+            json_schema_extra={"enum": [*EXTENSIONS, *HEIC_EXTENSIONS]},
+            description="What the form will take; HEIC and HEIF only where the stack reads them.",
+        ),
+    ] = "image/jpeg"
 
 
 class UploadsBody(_Model):
     """A request for leave to upload a pair."""
 
-    region: str | None = None
-    pair_id: str | None = None
+    region: _RegionName | None = None
+    pair_id: _PairId | None = None
     source: UploadBody = UploadBody()
     target: UploadBody = UploadBody()
 
@@ -149,7 +185,11 @@ class Problem(BaseModel):
 
     type: str
     title: str
-    status: int
+    status: Annotated[
+        int | None,
+        WithJsonSchema({"type": "integer"}),
+        Field(description="Of the answer; left out where the gateway refuses by itself."),
+    ] = None
     detail: str
     code: str
     errors: list[ProblemField] = []

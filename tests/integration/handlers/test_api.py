@@ -265,6 +265,8 @@ def make_key(owner: str | None) -> str:
         ({"source": {"photo": PHOTO, "foto": "x"}}, (400, "unknown_field", "source.foto")),
         ({"match_from": 101}, (400, "invalid_field", "match_from")),
         ({"match_from": "high"}, (400, "invalid_field", "match_from")),
+        ({"match_from": "7"}, (400, "invalid_field", "match_from")),
+        ({"face_quality_check": "yes"}, (400, "invalid_field", "face_quality_check")),
         ({"source": {"upload_key": "elsewhere.jpg"}}, (400, "invalid_upload_key", "source.upload_key")),
         ({"source": {"upload_key": make_key(ME)}}, (422, "photo_not_found", "source.upload_key")),
         ({"source": {"upload_key": make_key(None)}}, (403, "foreign_upload_key", "source.upload_key")),
@@ -335,7 +337,16 @@ def test_request_of_nobody_is_forbidden(cloud: Cloud) -> None:
     assert cloud.is_untouched()
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "image/jpeg"])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "image/jpeg",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/jsonl",
+    ],
+)
 def test_body_of_another_type_is_refused(cloud: Cloud, content_type: str) -> None:
     event = ask_now()
     event["headers"]["content-type"] = content_type
