@@ -20,6 +20,8 @@ from local.stack import Stack
 FOLDER = LOCAL / "e2e"
 """Where the stack of all end-to-end tests keeps its logs."""
 LONGEST_WAIT_S = 60.0
+CALLER = "arn:aws:iam::000000000000:root"
+"""Who signs, unless other credentials do: as the local cloud names the holder of its own key."""
 register_heif_opener()  # so that Pillow writes HEIC
 
 
