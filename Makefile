@@ -17,7 +17,7 @@ help: ## what there is to run
 demo: .venv/ready .local/cloud/ready ## two photos through a stack on this machine (SOURCE=a.jpg TARGET=b.png REGION=indonesia)
 	@SOURCE="$(SOURCE)" TARGET="$(TARGET)" REGION="$(REGION)" $(VENV)/python -m local.demo
 
-test: static .local/cloud/ready .local/docs/ready ## everything: the checks below, and integration and end-to-end tests
+test: static .local/cloud/ready .local/docs/ready .local/requests/ready ## everything: the checks below, and integration and end-to-end tests
 	@$(CLOUD)/cfn-lint template.yaml
 	@$(VENV)/pytest --quiet --numprocesses 2 --cov --cov-report=term tests/unit tests/integration
 	@$(VENV)/pytest --quiet tests/e2e
@@ -88,6 +88,15 @@ clean: down ## remove what was built and installed
 	@echo "Installing the development tools into .venv (once) …"
 	@$(PYTHON) -m venv .venv && $(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+.local/requests/ready: examples/requests/package.json
+	@if node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null; then \
+		echo "Installing what the request in TypeScript needs into .local/requests (once) …"; \
+		mkdir -p .local/requests && cp $< .local/requests/ && cd .local/requests && \
+			npm install --silent --no-package-lock --ignore-scripts --no-audit --no-fund && touch ready; \
+	else \
+		echo "The request in TypeScript is not tried: install Node 20 or later, with npm." >&2; \
+	fi
 
 .venv/bench: .venv/ready requirements/bench.txt
 	@echo "Installing what the benchmarks compare with into .venv (once) …"

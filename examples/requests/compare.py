@@ -1,0 +1,45 @@
+"""Compare two photo files: python compare.py selfie.jpg passport.png order-4711."""
+
+import base64
+import json
+import os
+import sys
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.httpsession import URLLib3Session
+
+credentials = boto3.Session().get_credentials() or sys.exit("There are no AWS credentials here.")
+signature = SigV4Auth(credentials, "execute-api", os.environ["AWS_REGION"])
+http = URLLib3Session(timeout=30)
+
+
+def request(
+    method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Make one signed request; return what the answer's JSON says."""
+    asked = AWSRequest(method, os.environ["API_URL"] + path, headers, json.dumps(body) if body else None)
+    signature.add_auth(asked)
+    answer = http.send(asked.prepare())
+    if answer.status_code >= HTTPStatus.BAD_REQUEST:
+        sys.exit(answer.text)
+    document: dict[str, Any] = json.loads(answer.content)
+    return document
+
+
+source, target, key = sys.argv[1:]
+photos = {
+    role: {"photo": base64.b64encode(Path(photo).read_bytes()).decode()}
+    for role, photo in (("source", source), ("target", target))
+}
+headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+comparison = request("POST", "/v1/comparisons", {"region": "singapore", **photos}, headers)
+while comparison["state"] == "registered":  # 202: the verdict comes later.
+    time.sleep(2)
+    comparison = request("GET", f"/v1/comparisons/{comparison['id']}")
+print(comparison["result"]["verdict"])

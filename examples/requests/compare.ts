@@ -1,0 +1,50 @@
+// Compares two photo files: node compare.js selfie.jpg passport.png order-4711
+import { readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+
+import { AwsClient } from "aws4fetch";
+
+interface Comparison {
+  id: string;
+  state: "registered" | "completed" | "rejected" | "failed";
+  result: { verdict: string } | null;
+}
+
+function need(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`Set ${name}.`);
+  return value;
+}
+
+const client = new AwsClient({
+  service: "execute-api",
+  region: need("AWS_REGION"),
+  accessKeyId: need("AWS_ACCESS_KEY_ID"),
+  secretAccessKey: need("AWS_SECRET_ACCESS_KEY"),
+  sessionToken: process.env.AWS_SESSION_TOKEN,
+});
+
+async function request(path: string, init?: RequestInit): Promise<Comparison> {
+  const answer = await client.fetch(`${need("API_URL")}/v1/comparisons${path}`, init);
+  if (!answer.ok) throw new Error(await answer.text());
+  return (await answer.json()) as Comparison;
+}
+
+async function encode(path: string): Promise<{ photo: string }> {
+  return { photo: await readFile(path, "base64") };
+}
+
+const [source, target, key] = process.argv.slice(2);
+if (!source || !target || !key) throw new Error("Give two photos and a key.");
+
+let comparison = await request("", {
+  method: "POST",
+  headers: { "content-type": "application/json", "idempotency-key": key },
+  body: JSON.stringify({ region: "singapore", source: await encode(source), target: await encode(target) }),
+});
+// 202: the verdict comes later.
+while (comparison.state === "registered") {
+  await setTimeout(2000);
+  comparison = await request(`/${comparison.id}`);
+}
+console.log(comparison.result?.verdict);
