@@ -5,6 +5,7 @@ where memory grew on the way. The stack's functions stand still meanwhile: they 
 are measured.
 """
 
+import argparse
 import csv
 import os
 import subprocess
@@ -133,7 +134,9 @@ def _read_peak(process: subprocess.Popen[bytes]) -> int | None:
 
 def main() -> None:
     """Run the benchmark and print what it found."""
-    readings = run_benchmark(int(sys.argv[1]) if len(sys.argv) > 1 else _PAIRS)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pairs", type=int, nargs="?", default=_PAIRS, help="how many (%(default)s)")
+    readings = run_benchmark(parser.parse_args().pairs)
     print(f"\n{'pairs':>8} {'seconds':>9} {'pairs/s':>9} {'peak MB':>9}")
     for reading in readings:
         rate = reading.pairs / reading.elapsed_s

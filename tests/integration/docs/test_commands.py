@@ -5,6 +5,7 @@ A command is run where a test hands it, as the docs have it, to a method `types`
 """
 
 import ast
+import json
 import re
 import shlex
 import shutil
@@ -42,6 +43,10 @@ NOT_RUN = {
     "python -m local.emulator --oidc-audience sts.aliyuncs.com --oidc-issuer https://… --oidc-public-key "
     "issuer.pem": "The issuer and its key are yours; tests/integration/emulator/test_sts.py has its own.",
     "facematch compare selfie.jpg passport.png --direct --region singapore": "It calls the provider itself.",
+    "facematch show singapore/customer-4711 --caller arn:aws:iam::123456789012:role/onboarding "
+    "--stack facematch": "It needs an AWS account; tests/e2e/test_command.py asks the same of a local stack.",
+    "export API_URL=…": "It is your stack's; tests/e2e/test_requests.py sets that of a local one.",
+    "export AWS_REGION=…": "It is your stack's; tests/e2e/test_requests.py sets that of a local one.",
     "sam deploy --guided": "It needs an AWS account; every local stack is deployed by `sam deploy`.",
     "sam deploy --guided --parameter-overrides FacematchStack=facematch": (
         "It needs an AWS account; tests/e2e/test_consumer.py deploys the same into the local cloud."
@@ -66,12 +71,18 @@ NOT_RUN = {
     'aws s3 cp passport.png "s3://$BUCKET/inbox/singapore/customer-4711/target.png"': (
         "It needs the AWS CLI; tests/e2e/test_bucket.py puts pairs under the same keys."
     ),
+    'eval "$(aws configure export-credentials --format env)"': (
+        "It needs the AWS CLI; tests/e2e/test_requests.py sets what it exports."
+    ),
     'aws s3 rm "s3://$BUCKET" --recursive': "It needs an AWS account, and the AWS CLI.",
 }
 S3_COMMANDS = {"cp": set[str](), "rm": {"--recursive"}}
 """What the AWS CLI adds to S3's own operations, as far as the docs use it."""
 AWS_OPTIONS = {"--query", "--region", "--profile", "--output"}
 PROGRAMS = "make|facematch|python|.venv/bin/python|pip|sam|aws|curl|git|docker|npm|npx|node"
+
+INCLUSION = r'--8<-- "(.+)"'
+"""How a page takes in a file, which is run whole by a test."""
 
 PAGES = [
     page
@@ -91,7 +102,8 @@ def list_blocks(language: str) -> Iterator[tuple[str, str]]:
 
 def split_commands(text: str) -> list[str]:
     """Return the commands of a shell text, each on one line without its comment."""
-    lines = (re.sub(r"(^|\s+)#\s.*", "", line) for line in text.replace("\\\n", " ").splitlines())
+    without_files = re.sub(rf"^{INCLUSION}$", "", text, flags=re.MULTILINE)
+    lines = (re.sub(r"(^|\s+)#\s.*", "", line) for line in without_files.replace("\\\n", " ").splitlines())
     return [command for line in lines if (command := " ".join(line.split()))]
 
 
@@ -143,6 +155,13 @@ def test_every_test_that_the_table_names_exists() -> None:
     named = re.findall(r"tests/[\w/]+(?:\.py)?", " ".join(NOT_RUN.values()))
 
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_file_that_a_page_takes_in_is_run_by_a_test() -> None:
+    runs = (ROOT / "tests/e2e/test_requests.py").read_text()
+    taken_in = {name for page in PAGES for name in re.findall(INCLUSION, page.read_text())}
+
+    assert [name for name in taken_in if f'"{Path(name).name}"' not in runs] == []
 
 
 @pytest.mark.parametrize(("page", "block"), BLOCKS)
@@ -212,6 +231,15 @@ def check_pip(words: list[str]) -> str | None:
     return None if extra is None or extra in project["optional-dependencies"] else f"there is no {extra}"
 
 
+def check_npm(words: list[str]) -> str | None:
+    return None if words == ["install"] else f"npm is not known here to take {shlex.join(words)}"
+
+
+def check_npx(words: list[str]) -> str | None:
+    package = json.loads((ROOT / "examples/requests/package.json").read_text())
+    return None if words == ["tsc"] and "typescript" in package["devDependencies"] else "npx finds no tsc"
+
+
 def check_aws(words: list[str]) -> str | None:
     """Return what is amiss by the AWS SDK's model of the service, which the AWS CLI goes by, too."""
     service, operation, *rest = words
@@ -247,6 +275,9 @@ CHECKS: dict[str, Callable[[list[str]], str | None]] = {
     "aws": check_aws,
     "cd": check_folder,
     "export": check_nothing,
+    "eval": check_nothing,
+    "npm": check_npm,
+    "npx": check_npx,
 }
 
 
