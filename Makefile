@@ -21,7 +21,7 @@ test: static .local/cloud/ready .local/docs/ready .local/requests/ready ## every
 	@$(CLOUD)/cfn-lint template.yaml
 	@$(VENV)/pytest --quiet --numprocesses 2 --cov --cov-report=term tests/unit tests/integration
 	@$(VENV)/pytest --quiet tests/e2e
-	@$(VENV)/pytest --quiet tests/audit/test_outgoing.py tests/audit/test_permissions.py
+	@$(VENV)/pytest --quiet tests/audit
 
 check: static ## the quick half: format, lint, types, unit tests
 	@$(VENV)/pytest --quiet --numprocesses 2 tests/unit
