@@ -1,7 +1,7 @@
 """How much a stack bears: a simulated day of its backlog, workers and quota, and what such a month costs.
 
 Messages are worked in the order in which they came, by `worker_concurrency` workers. A worker reads and
-prepares its pair (`overhead_ms`), asks the bucket for a slot as `facematch.quota.book_slot` does, waits for
+prepares its pair (`overhead_ms`), books a slot as `facematch.domain.quota.book_slot` does, waits for
 it, calls the provider, and is free for the next message. Requests of the API are worked by functions of
 their own, which book further ahead. Time passes in whole milliseconds, from event to event; chance comes
 from one seed, so a scenario always has the same outcome.
@@ -23,8 +23,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.compare_pair import RetryPolicy
-from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S, LEAD_S
+from facematch.domain.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S, LEAD_S
+from facematch.use_cases.compare_pair import RetryPolicy
 
 type Times = NDArray[np.int64]
 type Numbers = NDArray[np.float64]

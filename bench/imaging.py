@@ -42,8 +42,8 @@ from bench.imaging_fuzz import FuzzOutcome, count_cases, fuzz_every_kind
 from bench.imaging_memory import measure_peak_mb
 from bench.imaging_photos import Photo, make_photos, make_workshop_photo
 from bench.imaging_report import draw_ratios, make_table
-from facematch.prepare_photos import PhotoPreparer
-from facematch.verdict import Role
+from facematch.domain.verdict import Role
+from facematch.use_cases.prepare_photos import PhotoPreparer
 
 CHART: Final = Path(__file__).parents[1] / "docs" / "imaging-speed.svg"
 

@@ -41,8 +41,8 @@ from bench.soak_scenarios import (
     throttled,
     warm_up,
 )
-from facematch.regions import Region
-from facematch.sweep_outbox import SWEPT_AFTER_S
+from facematch.domain.regions import Region
+from facematch.use_cases.sweep_outbox import SWEPT_AFTER_S
 from local.processes import LOCAL, Ports
 from local.stack import run_stack
 from tests.e2e.accounting import Audit, Books, audit, quantile

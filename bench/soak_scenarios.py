@@ -20,11 +20,11 @@ from http.client import HTTPConnection
 from typing import Any, Final
 
 from bench.capacity import predict_burst
-from facematch.compare_pair import Effort, RetryPolicy
-from facematch.errors import AlreadyEndedError, PostponedError
-from facematch.quota import BULK_HORIZON_S
-from facematch.regions import Region
-from facematch.verdict import Role
+from facematch.domain.errors import AlreadyEndedError, PostponedError
+from facematch.domain.quota import BULK_HORIZON_S
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
+from facematch.use_cases.compare_pair import Effort, RetryPolicy
 from local.signed_http import HttpAnswer
 from tests.e2e.accounting import Call, Traffic, audit, measure_traffic, quantile, read_time_s, trim_calls
 from tests.e2e.faults import Site, wait_until

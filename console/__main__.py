@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from console.emulator import find_emulator
 from console.guard import LOOPBACK_NAMES
 from console.server import Site, make_app
-from facematch.errors import FacematchError
+from facematch.domain.errors import FacematchError
 from facematch_cli.errors import CommandError, explain_error
 from facematch_cli.stack import Place, find_stack
 

@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from console.photos import ExaminedPhoto, PhotoShelf
-from facematch.comparison import identify_upload
-from facematch.errors import InvalidInputError
-from facematch.inbox import make_inbox_key
-from facematch.regions import Region
+from facematch.domain.comparison import identify_upload
+from facematch.domain.errors import InvalidInputError
+from facematch.domain.inbox import make_inbox_key
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Bounds, Role
 from facematch.settings import Settings
-from facematch.verdict import Bounds, Role
 from facematch_cli.api import ask_api
 from facematch_cli.ask import INLINE_LIMIT_BYTES
 from facematch_cli.stack import Stack

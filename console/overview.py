@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.comparison import Comparison, State
+from facematch.domain.comparison import Comparison, State
 from facematch_cli.overview import Overview, Tally, look_over
 from facematch_cli.stack import Stack
 

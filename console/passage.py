@@ -5,10 +5,10 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.comparison import Comparison, Outcome, State
-from facematch.ports import Pair
-from facematch.result_event import make_result_event
-from facematch.verdict import Role
+from facematch.domain.comparison import Comparison, Outcome, State
+from facematch.domain.ports import Pair
+from facematch.domain.result_event import make_result_event
+from facematch.domain.verdict import Role
 from facematch_cli.records import read_item
 from facematch_cli.story import Chapter, find_landed, recall_landings, tell_story
 

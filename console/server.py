@@ -21,9 +21,9 @@ from console.orders import read_order, send
 from console.overview import ResultFeed, read_overview
 from console.passage import read_passage
 from console.photos import ExaminedPhoto, PhotoShelf, examine
-from facematch.clock import Clock, SystemClock
-from facematch.errors import FacematchError
-from facematch.regions import PROFILES, Network, Region
+from facematch.domain.clock import Clock, SystemClock
+from facematch.domain.errors import FacematchError
+from facematch.domain.regions import PROFILES, Network, Region
 from facematch_cli.ask import INLINE_LIMIT_BYTES
 from facematch_cli.errors import CommandError, ExitCode, explain_error
 from facematch_cli.photo_story import describe_work, read_stored_facts

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from facematch.errors import InvalidInputError
-from facematch.regions import PROFILES, Network, Region, RegionPolicy
+from facematch.domain.errors import InvalidInputError
+from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
 from imaging import PhotoError, normalise
 from local.demo_page import render_page
 from local.journey import Journey, PhotoPassage

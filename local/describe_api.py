@@ -10,13 +10,13 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from facematch.comparison import Attempt, Comparison, Ending, Options, Origin, Outcome, State
+from facematch.domain.comparison import Attempt, Comparison, Ending, Options, Origin, Outcome, State
+from facematch.domain.inbox import make_inbox_key
+from facematch.domain.ports import PresignedPost
+from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 from facematch.handlers.api_schema import view_comparison, view_uploads
 from facematch.handlers.problems import answer_problem
-from facematch.inbox import make_inbox_key
-from facematch.issue_uploads import TICKET_VALID_S, UploadTicket, UploadTickets
-from facematch.ports import PresignedPost
-from facematch.verdict import Bounds, Decision, Role, Verdict
+from facematch.use_cases.issue_uploads import TICKET_VALID_S, UploadTicket, UploadTickets
 from local.processes import ROOT
 
 OPENAPI: Final = ROOT / "schemas" / "openapi.json"

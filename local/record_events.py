@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.adapters.queues import SqsComparisonQueue, SqsDeadlineQueue
-from facematch.comparison import (
+from facematch.domain.comparison import (
     Attempt,
     Comparison,
     Ending,
@@ -29,7 +29,7 @@ from facematch.comparison import (
     StoredPhoto,
     identify_upload,
 )
-from facematch.verdict import Decision, Role, Verdict
+from facematch.domain.verdict import Decision, Role, Verdict
 from imaging import Report
 from local.processes import LOCAL, ROOT, LocalError, Ports
 from local.signed_http import request_api

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from facematch.comparison import (
+from facematch.domain.comparison import (
     Attempt,
     Comparison,
     Ending,
@@ -18,9 +18,9 @@ from facematch.comparison import (
     StoredPhoto,
     end_state,
 )
-from facematch.provider import Answer
-from facematch.regions import Region, RegionPolicy
-from facematch.verdict import Decision, Role, Verdict
+from facematch.domain.provider import Answer
+from facematch.domain.regions import Region, RegionPolicy
+from facematch.domain.verdict import Decision, Role, Verdict
 from tests.fakes.clock import START_MS
 
 COMPARISON_ID = "abcdefghijklmnopqrstuvwxyz"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from facematch.clock import Clock
-from facematch.verdict import Role
+from facematch.domain.clock import Clock
+from facematch.domain.verdict import Role
 from facematch_cli.api import Answer, ask_api, post_form
 from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.stack import Stack

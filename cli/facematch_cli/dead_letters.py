@@ -15,8 +15,8 @@ from urllib.parse import unquote_plus
 from botocore.exceptions import ClientError
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.clock import Clock
-from facematch.comparison import Comparison
+from facematch.domain.clock import Clock
+from facematch.domain.comparison import Comparison
 from facematch_cli.queues import measure_depth
 from facematch_cli.records import RecordReader, open_ledger
 from facematch_cli.stack import Stack

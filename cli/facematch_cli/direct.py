@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from facematch.clock import Clock
-from facematch.errors import OperatorFaultError, ProviderError, RejectedPhotoError
-from facematch.prepare_photos import PhotoPreparer
-from facematch.provider import Call, Credentials, InlinePicture, judge
-from facematch.regions import PROFILES, Network, Region
+from facematch.domain.clock import Clock
+from facematch.domain.errors import OperatorFaultError, ProviderError, RejectedPhotoError
+from facematch.domain.provider import Call, Credentials, InlinePicture, judge
+from facematch.domain.regions import PROFILES, Network, Region
+from facematch.domain.stopwatch import Stopwatch
+from facematch.domain.verdict import Bounds, Role
 from facematch.settings import StoredKey
-from facematch.stopwatch import Stopwatch
-from facematch.verdict import Bounds, Role
+from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.stack import Stack
 

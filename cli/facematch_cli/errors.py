@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from facematch.errors import FacematchError, InvalidInputError, NotFoundError
+from facematch.domain.errors import FacematchError, InvalidInputError, NotFoundError
 
 
 class ExitCode(IntEnum):

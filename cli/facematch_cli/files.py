@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from facematch.errors import InvalidInputError
+from facematch.domain.errors import InvalidInputError
 
 
 def read_photo(path: Path, size_limit_bytes: int) -> bytes:

@@ -9,7 +9,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 from click.shell_completion import get_completion_class
 
-from facematch.errors import FacematchError
+from facematch.domain.errors import FacematchError
 from facematch_cli.commands.compare import compare
 from facematch_cli.commands.prepare import prepare
 from facematch_cli.commands.redrive import redrive

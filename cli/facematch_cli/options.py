@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from facematch.clock import Clock, SystemClock
-from facematch.regions import Region
+from facematch.domain.clock import Clock, SystemClock
+from facematch.domain.regions import Region
 from facematch_cli.output import Output, make_output
 from facematch_cli.stack import Place, Stack, find_stack
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from facematch.comparison import State
-from facematch.quota import INTERACTIVE_HORIZON_S
-from facematch.regions import Region
+from facematch.domain.comparison import State
+from facematch.domain.quota import INTERACTIVE_HORIZON_S
+from facematch.domain.regions import Region
 from facematch_cli.prices import Bill
 from facematch_cli.queues import Depth, measure_depth
 from facematch_cli.records import Record, RecordReader, read_items

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from facematch.verdict import Role
+from facematch.domain.verdict import Role
 from facematch_cli.errors import CommandError, ExitCode
 
 MANIFEST_COLUMNS: Final = ("pair_id", "source", "target")

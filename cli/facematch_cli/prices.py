@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from facematch.comparison import Attempt, Outcome
-from facematch.regions import Region
+from facematch.domain.comparison import Attempt, Outcome
+from facematch.domain.regions import Region
 from facematch_cli.output import count_of
 
 STATED_USD: Final = {Region.HONG_KONG: 0.001, Region.INDONESIA: 0.002}

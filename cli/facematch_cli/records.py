@@ -8,8 +8,8 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
 from facematch.adapters.ledger import OUTBOX_INDEX, PENDING, DynamoDbLedger
-from facematch.comparison import Attempt, Outcome
-from facematch.regions import Region
+from facematch.domain.comparison import Attempt, Outcome
+from facematch.domain.regions import Region
 from facematch_cli.stack import Stack
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from facematch.errors import ConfigurationError
+from facematch.domain.errors import ConfigurationError
 from facematch.settings import Settings, read_settings
 from facematch_cli.errors import CommandError, ExitCode
 

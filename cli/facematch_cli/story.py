@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.comparison import Attempt, Comparison, Origin, Outcome, State
-from facematch.inbox import make_folder
-from facematch.ports import Pair
+from facematch.domain.comparison import Attempt, Comparison, Origin, Outcome, State
+from facematch.domain.inbox import make_folder
+from facematch.domain.ports import Pair
 
 _OUTCOMES: Final = {
     Outcome.UNSENT: "did not reach the provider",

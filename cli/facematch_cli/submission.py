@@ -9,11 +9,11 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Final
 
-from facematch.errors import InvalidInputError
-from facematch.inbox import check_pair_id, make_inbox_key
-from facematch.prepare_photos import PhotoPreparer
-from facematch.regions import Region, RegionPolicy
-from facematch.verdict import Role
+from facematch.domain.errors import InvalidInputError
+from facematch.domain.inbox import check_pair_id, make_inbox_key
+from facematch.domain.regions import Region, RegionPolicy
+from facematch.domain.verdict import Role
+from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch_cli.files import read_photo
 from facematch_cli.pairs import PairFiles
 

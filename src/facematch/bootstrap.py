@@ -11,22 +11,22 @@ import boto3
 
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.adapters.queues import SqsComparisonQueue, SqsDeadlineQueue, SqsResultQueue
-from facematch.clock import SystemClock
-from facematch.receive_photo import PhotoIntake
+from facematch.domain.clock import SystemClock
 from facematch.settings import Settings, StoredKey, read_settings
+from facematch.use_cases.receive_photo import PhotoIntake
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
     from facematch.adapters.photo_store import S3PhotoStore
-    from facematch.compare_pair import PairComparer
-    from facematch.discard_photos import PhotoDisposal
-    from facematch.issue_uploads import UploadDesk
-    from facematch.provider import CredentialSource
-    from facematch.publish_result import ResultPublisher
-    from facematch.request_comparison import ComparisonDesk
-    from facematch.sweep_outbox import OutboxSweeper
+    from facematch.domain.provider import CredentialSource
+    from facematch.use_cases.compare_pair import PairComparer
+    from facematch.use_cases.discard_photos import PhotoDisposal
+    from facematch.use_cases.issue_uploads import UploadDesk
+    from facematch.use_cases.publish_result import ResultPublisher
+    from facematch.use_cases.request_comparison import ComparisonDesk
+    from facematch.use_cases.sweep_outbox import OutboxSweeper
 
 
 @cache
@@ -78,7 +78,7 @@ def _photo_store() -> "S3PhotoStore":
 
 @cache
 def _disposal() -> "PhotoDisposal":
-    from facematch.discard_photos import PhotoDisposal
+    from facematch.use_cases.discard_photos import PhotoDisposal
 
     return PhotoDisposal(_ledger(), _photo_store())
 
@@ -133,9 +133,9 @@ def pair_comparer() -> "PairComparer":
     from facematch.adapters.circuit import GuardedProvider
     from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
     from facematch.adapters.quota import DynamoDbQuota
-    from facematch.compare_pair import PairComparer, RetryPolicy
     from facematch.handlers.telemetry import count_attempt
-    from facematch.prepare_photos import PhotoPreparer
+    from facematch.use_cases.compare_pair import PairComparer, RetryPolicy
+    from facematch.use_cases.prepare_photos import PhotoPreparer
     from imaging import Limits
 
     provider = FaceCompareProvider(
@@ -167,8 +167,8 @@ def pair_comparer() -> "PairComparer":
 @cache
 def comparison_desk() -> "ComparisonDesk":
     """Return the intake from the API."""
-    from facematch.collect_photos import PhotoCollector
-    from facematch.request_comparison import ComparisonDesk
+    from facematch.use_cases.collect_photos import PhotoCollector
+    from facematch.use_cases.request_comparison import ComparisonDesk
 
     return ComparisonDesk(
         ledger=_ledger(),
@@ -185,7 +185,7 @@ def comparison_desk() -> "ComparisonDesk":
 @cache
 def upload_desk() -> "UploadDesk":
     """Return the desk that issues upload tickets."""
-    from facematch.issue_uploads import UploadDesk
+    from facematch.use_cases.issue_uploads import UploadDesk
 
     return UploadDesk(
         photos=_photo_store(),
@@ -198,7 +198,7 @@ def upload_desk() -> "UploadDesk":
 @cache
 def result_publisher() -> "ResultPublisher":
     """Return the way out."""
-    from facematch.publish_result import ResultPublisher
+    from facematch.use_cases.publish_result import ResultPublisher
 
     return ResultPublisher(
         ledger=_ledger(),
@@ -213,6 +213,6 @@ def result_publisher() -> "ResultPublisher":
 @cache
 def outbox_sweeper() -> "OutboxSweeper":
     """Return the sweeper of the outbox."""
-    from facematch.sweep_outbox import OutboxSweeper
+    from facematch.use_cases.sweep_outbox import OutboxSweeper
 
     return OutboxSweeper(_ledger(), result_publisher(), SystemClock())

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from facematch.comparison import Options
-from facematch.errors import ConfigurationError, InvalidInputError
-from facematch.regions import PROFILES, Network, Region, RegionPolicy, home_region
-from facematch.verdict import Bounds
+from facematch.domain.comparison import Options
+from facematch.domain.errors import ConfigurationError, InvalidInputError
+from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy, home_region
+from facematch.domain.verdict import Bounds
 
 
 @dataclass(frozen=True, slots=True)

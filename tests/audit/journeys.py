@@ -10,9 +10,9 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-from facematch.comparison import identify_request, identify_upload
-from facematch.regions import Region
-from facematch.verdict import Role
+from facematch.domain.comparison import identify_request, identify_upload
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
 from local.signed_http import HttpAnswer, send
 from local.stack import STACK_NAME
 from tests.audit.marked import ONLY_FOR_THE_CALLER, WHERE_PAIRS_ARE_NAMED, Markers

@@ -14,11 +14,11 @@ from http import HTTPStatus
 from typing import Any
 
 from facematch.adapters.ledger import PENDING, PUBLISHED, DynamoDbLedger
-from facematch.comparison import Origin, State, StoredPhoto, identify_upload
-from facematch.ports import ArrivedPhoto
-from facematch.regions import Region
-from facematch.sweep_outbox import SWEPT_AFTER_S
-from facematch.verdict import Role
+from facematch.domain.comparison import Origin, State, StoredPhoto, identify_upload
+from facematch.domain.ports import ArrivedPhoto
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
+from facematch.use_cases.sweep_outbox import SWEPT_AFTER_S
 from tests.e2e.driver import Driver
 from tests.e2e.faults import Cloud, Emulator, Site, make_small_photo
 from tests.e2e.workers import register_pair

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
-from facematch.errors import ProviderError
-from facematch.provider import Call, Credentials, InlinePicture
-from facematch.regions import Region
+from facematch.domain.errors import ProviderError
+from facematch.domain.provider import Call, Credentials, InlinePicture
+from facematch.domain.regions import Region
 from tests.integration.adapters.stand_in import Response, StandIn, run_stand_in
 
 CALL = Call(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from facematch.verdict import Role
+from facematch.domain.verdict import Role
 from local.stack import STACK_NAME
 from tests.audit import paths
 from tests.audit.needs import NEEDED_BY, UNENFORCED

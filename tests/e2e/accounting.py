@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from facematch.comparison import Outcome, State
+from facematch.domain.comparison import Outcome, State
 
 type Call = Mapping[str, Any]
 type Record = Mapping[str, Any]

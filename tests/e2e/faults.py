@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 from boto3.dynamodb.types import TypeDeserializer
 from PIL import Image, ImageDraw
 
-from facematch.comparison import State, identify_upload
-from facematch.regions import Region
-from facematch.verdict import Role
+from facematch.domain.comparison import State, identify_upload
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
 from local.signed_http import HttpAnswer, make_request, send
 from local.stack import STACK_NAME
 from tests.e2e.accounting import Audit, Books, Call, Record, audit

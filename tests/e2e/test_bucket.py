@@ -117,7 +117,7 @@ def test_a_photo_that_cannot_be_compared_is_rejected_without_a_call(
     driver.put(f"inbox/singapore/{pair_id}/source.jpg", source)
     driver.put(f"inbox/singapore/{pair_id}/target.jpg", make_photo())
     event = driver.wait_for_event(pair_id)
-    assert event["type"] == f"facematch.comparison.{kind}"
+    assert event["type"] == f"facematch.domain.comparison.{kind}"
     assert (event["data"]["reason"], event["data"]["photo"]) == (reason, "source")
     assert "source" in event["data"]["message"]
     assert event["data"]["attempts"] == 0

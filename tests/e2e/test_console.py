@@ -20,7 +20,7 @@ import pytest
 from PIL import ExifTags, Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from facematch.regions import Region
+from facematch.domain.regions import Region
 from local.processes import ROOT, make_environment
 from tests.e2e.driver import Driver, make_photo
 

@@ -26,7 +26,7 @@ from bench.soak_scenarios import (
     source_replaced,
     throttled,
 )
-from facematch.regions import Region
+from facematch.domain.regions import Region
 from tests.e2e.accounting import Audit
 from tests.e2e.driver import FOLDER, Driver
 from tests.e2e.faults import Cloud, Emulator, Site, settle

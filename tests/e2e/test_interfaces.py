@@ -19,7 +19,7 @@ from schemathesis import Case
 from schemathesis.checks import positive_data_acceptance
 from schemathesis.config import SchemathesisConfig
 
-from facematch.comparison import identify_request
+from facematch.domain.comparison import identify_request
 from local.describe_api import OPENAPI
 from local.processes import LOCAL_KEY
 from tests.e2e.driver import CALLER, Driver

@@ -13,9 +13,9 @@ from typing import Final
 
 import pytest
 
-from facematch.comparison import identify_request
-from facematch.quota import INTERACTIVE_HORIZON_S
-from facematch.regions import Region
+from facematch.domain.comparison import identify_request
+from facematch.domain.quota import INTERACTIVE_HORIZON_S
+from facematch.domain.regions import Region
 from local.processes import AWS_REGION, LOCAL, LOCAL_KEY, ROOT, make_environment
 from tests.e2e.driver import CALLER, Driver
 from tests.e2e.faults import Cloud, Emulator, Site, make_small_photo

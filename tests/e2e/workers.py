@@ -18,18 +18,18 @@ from facematch.adapters.ledger import DynamoDbLedger
 from facematch.adapters.photo_store import S3PhotoStore
 from facematch.adapters.queues import SqsResultQueue
 from facematch.adapters.quota import DynamoDbQuota
-from facematch.clock import Clock, SystemClock
-from facematch.compare_pair import Effort, PairComparer, RetryPolicy
-from facematch.comparison import Attempt, Comparison, Ending, Origin, StoredPhoto, identify_request
-from facematch.discard_photos import PhotoDisposal
-from facematch.errors import AlreadyEndedError, PostponedError
-from facematch.prepare_photos import PhotoPreparer
-from facematch.provider import Credentials
-from facematch.publish_result import ResultPublisher
-from facematch.quota import BULK_HORIZON_S
-from facematch.regions import PROFILES, Region, RegionPolicy
-from facematch.sweep_outbox import SWEPT_AFTER_S, OutboxSweeper
-from facematch.verdict import Role
+from facematch.domain.clock import Clock, SystemClock
+from facematch.domain.comparison import Attempt, Comparison, Ending, Origin, StoredPhoto, identify_request
+from facematch.domain.errors import AlreadyEndedError, PostponedError
+from facematch.domain.provider import Credentials
+from facematch.domain.quota import BULK_HORIZON_S
+from facematch.domain.regions import PROFILES, Region, RegionPolicy
+from facematch.domain.verdict import Role
+from facematch.use_cases.compare_pair import Effort, PairComparer, RetryPolicy
+from facematch.use_cases.discard_photos import PhotoDisposal
+from facematch.use_cases.prepare_photos import PhotoPreparer
+from facematch.use_cases.publish_result import ResultPublisher
+from facematch.use_cases.sweep_outbox import SWEPT_AFTER_S, OutboxSweeper
 from imaging import Limits
 from local.emulator import DEFAULT_CREDENTIALS
 from tests.e2e.faults import Site, make_small_photo

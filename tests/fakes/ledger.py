@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, replace
 from threading import RLock
 
-from facematch.comparison import Attempt, Comparison, Ending, Outcome, State, end_state
-from facematch.errors import AlreadyEndedError, LeaseHeldError, LeaseLostError, NotFoundError
-from facematch.ports import ArrivedPhoto, Pair
-from facematch.verdict import Role, fail
+from facematch.domain.comparison import Attempt, Comparison, Ending, Outcome, State, end_state
+from facematch.domain.errors import AlreadyEndedError, LeaseHeldError, LeaseLostError, NotFoundError
+from facematch.domain.ports import ArrivedPhoto, Pair
+from facematch.domain.verdict import Role, fail
 from tests.fakes.interludes import Interludes
 
 

@@ -3,9 +3,9 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from facematch.comparison import StoredPhoto
-from facematch.errors import PhotoGoneError
-from facematch.ports import PresignedPost
+from facematch.domain.comparison import StoredPhoto
+from facematch.domain.errors import PhotoGoneError
+from facematch.domain.ports import PresignedPost
 from tests.fakes.interludes import Interludes
 
 

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from facematch.errors import CircuitOpenError
-from facematch.provider import Answer, Call, Depart, depart_at_once
-from facematch.regions import Region
+from facematch.domain.errors import CircuitOpenError
+from facematch.domain.provider import Answer, Call, Depart, depart_at_once
+from facematch.domain.regions import Region
 from tests.fakes.clock import FakeClock
 
 type Step = Answer | BaseException | Callable[[Call], Answer]

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from facematch.errors import NoSlotError
-from facematch.regions import Region
+from facematch.domain.errors import NoSlotError
+from facematch.domain.regions import Region
 
 
 @dataclass(slots=True)

@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from facematch.collect_photos import PhotoCollector
-from facematch.compare_pair import Effort, PairComparer, PreparedPhoto, RetryPolicy
-from facematch.comparison import Comparison, Options
-from facematch.discard_photos import PhotoDisposal
-from facematch.inbox import make_inbox_key, parse_inbox_key
-from facematch.issue_uploads import UploadDesk
-from facematch.ports import ArrivedPhoto
-from facematch.prepare_photos import PhotoPreparer
-from facematch.publish_result import ResultPublisher
-from facematch.receive_photo import PhotoIntake
-from facematch.regions import Region, RegionPolicy
-from facematch.request_comparison import ComparisonDesk
-from facematch.verdict import Role, Verdict
+from facematch.domain.comparison import Comparison, Options
+from facematch.domain.inbox import make_inbox_key, parse_inbox_key
+from facematch.domain.ports import ArrivedPhoto
+from facematch.domain.regions import Region, RegionPolicy
+from facematch.domain.verdict import Role, Verdict
+from facematch.use_cases.collect_photos import PhotoCollector
+from facematch.use_cases.compare_pair import Effort, PairComparer, PreparedPhoto, RetryPolicy
+from facematch.use_cases.discard_photos import PhotoDisposal
+from facematch.use_cases.issue_uploads import UploadDesk
+from facematch.use_cases.prepare_photos import PhotoPreparer
+from facematch.use_cases.publish_result import ResultPublisher
+from facematch.use_cases.receive_photo import PhotoIntake
+from facematch.use_cases.request_comparison import ComparisonDesk
 from tests.factories import make_portrait
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger import InMemoryLedger

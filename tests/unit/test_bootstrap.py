@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import pytest
 
 from facematch import bootstrap
-from facematch.regions import PROFILES
-from facematch.verdict import Role
+from facematch.domain.regions import PROFILES
+from facematch.domain.verdict import Role
 from tests.factories import CALLER
 from tests.integration.handlers.environment import read_environment
 

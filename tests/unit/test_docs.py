@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch.regions import PROFILES, Network
+from facematch.domain.regions import PROFILES, Network
 from tests.template import ROOT, read_template
 
 README = (ROOT / "README.md").read_text()

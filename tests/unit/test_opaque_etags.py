@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from facematch.collect_photos import InlinePhoto
-from facematch.compare_pair import Effort
-from facematch.comparison import Options, State, StoredPhoto
-from facematch.errors import PhotoGoneError
-from facematch.request_comparison import Caller, ComparisonRequest
-from facematch.verdict import Role
+from facematch.domain.comparison import Options, State, StoredPhoto
+from facematch.domain.errors import PhotoGoneError
+from facematch.domain.verdict import Role
+from facematch.use_cases.collect_photos import InlinePhoto
+from facematch.use_cases.compare_pair import Effort
+from facematch.use_cases.request_comparison import Caller, ComparisonRequest
 from tests.factories import CALLER, make_answer, make_portrait
 from tests.fakes.photo_store import InMemoryPhotoStore
 from tests.fakes.world import World, make_world

@@ -1,10 +1,10 @@
 import pytest
 
-from facematch.comparison import Options
-from facematch.errors import ConfigurationError
-from facematch.regions import PROFILES, Network, Region, RegionPolicy
+from facematch.domain.comparison import Options
+from facematch.domain.errors import ConfigurationError
+from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
+from facematch.domain.verdict import Bounds
 from facematch.settings import FederatedKey, StoredKey, read_settings
-from facematch.verdict import Bounds
 from tests.factories import make_environment
 
 STAND_INS = ",".join(

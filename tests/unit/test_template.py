@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from facematch.adapters.web_identity import SIGNING_ALGORITHM, TOKEN_LIFETIME_S
+from facematch.domain.regions import PROFILES, Region
 from facematch.handlers import api, compare, publish, sweep, uploads
-from facematch.regions import PROFILES, Region
 from tests.deployed import read_stack
 from tests.template import ROOT, read_template
 

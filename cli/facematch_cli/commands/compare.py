@@ -7,11 +7,11 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from facematch.errors import RejectedPhotoError
-from facematch.prepare_photos import PhotoPreparer
-from facematch.regions import Region
+from facematch.domain.errors import RejectedPhotoError
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Bounds, Role
 from facematch.settings import Settings
-from facematch.verdict import Bounds, Role
+from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch_cli.ask import PairRequest, ask_for_verdict, make_key
 from facematch_cli.direct import DirectRequest, compare_directly, reject_directly
 from facematch_cli.errors import CommandError, ExitCode

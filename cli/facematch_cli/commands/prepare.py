@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from facematch.errors import InvalidInputError
+from facematch.domain.errors import InvalidInputError
 from facematch_cli.errors import ExitCode
 from facematch_cli.files import read_photo
 from facematch_cli.options import json_option

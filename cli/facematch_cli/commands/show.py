@@ -7,14 +7,14 @@ import click
 from rich.text import Text
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.comparison import Comparison, State
-from facematch.errors import NotFoundError
-from facematch.inbox import make_folder, split_folder
-from facematch.ports import Pair
-from facematch.principals import name_principal
-from facematch.regions import Region
-from facematch.result_event import describe_ending, format_time
-from facematch.verdict import Role
+from facematch.domain.comparison import Comparison, State
+from facematch.domain.errors import NotFoundError
+from facematch.domain.inbox import make_folder, split_folder
+from facematch.domain.ports import Pair
+from facematch.domain.principals import name_principal
+from facematch.domain.regions import Region
+from facematch.domain.result_event import describe_ending, format_time
+from facematch.domain.verdict import Role
 from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.options import Invocation, price_option, stack_options
 from facematch_cli.output import (

@@ -7,8 +7,8 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from facematch.regions import Region
-from facematch.verdict import Decision
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Decision
 from facematch_cli.errors import ExitCode
 from facematch_cli.options import Invocation, price_option, stack_options
 from facematch_cli.output import (

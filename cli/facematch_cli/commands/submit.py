@@ -14,8 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from facematch.clock import Clock
-from facematch.prepare_photos import PhotoPreparer
+from facematch.domain.clock import Clock
+from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch_cli.errors import CommandError, ExitCode, explain_error
 from facematch_cli.journal import Journal, open_journal
 from facematch_cli.options import Invocation, region_option, stack_options

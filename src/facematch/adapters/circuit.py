@@ -15,9 +15,9 @@ from aws_lambda_powertools.utilities.circuit_breaker import (
 )
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerPersistenceLayer
 
-from facematch.errors import CircuitOpenError, ProviderFaultError
-from facematch.provider import Answer, Call, Depart, Provider, depart_at_once
-from facematch.regions import Region
+from facematch.domain.errors import CircuitOpenError, ProviderFaultError
+from facematch.domain.provider import Answer, Call, Depart, Provider, depart_at_once
+from facematch.domain.regions import Region
 
 PAUSE_S: Final = 15
 _FAILURES: Final = 3

@@ -27,7 +27,7 @@ from requests.exceptions import ConnectTimeout, Timeout
 from Tea.exceptions import TeaException
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from facematch.errors import (
+from facematch.domain.errors import (
     FacematchError,
     OperatorFaultError,
     ProviderError,
@@ -35,7 +35,7 @@ from facematch.errors import (
     ProviderThrottledError,
     UnreachableError,
 )
-from facematch.provider import (
+from facematch.domain.provider import (
     Answer,
     Call,
     Credentials,
@@ -45,8 +45,8 @@ from facematch.provider import (
     Picture,
     depart_at_once,
 )
-from facematch.regions import Region
-from facematch.verdict import HIGHEST_SCORE
+from facematch.domain.regions import Region
+from facematch.domain.verdict import HIGHEST_SCORE
 
 # The SDK logs headers and query under DEBUG=sdk, by a handler of its own.
 logging.getLogger("darabonba-core").disabled = True

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import requests
 
-from facematch.clock import Clock
-from facematch.errors import OperatorFaultError
-from facematch.provider import Credentials
+from facematch.domain.clock import Clock
+from facematch.domain.errors import OperatorFaultError
+from facematch.domain.provider import Credentials
 
 # The answers pass through urllib3, whatever it may come to log of them at DEBUG.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from facematch.comparison import (
+from facematch.domain.comparison import (
     Attempt,
     Comparison,
     Ending,
@@ -26,15 +26,15 @@ from facematch.comparison import (
     StoredPhoto,
     end_state,
 )
-from facematch.errors import (
+from facematch.domain.errors import (
     AlreadyEndedError,
     LeaseHeldError,
     LeaseLostError,
     LedgerUnavailableError,
     NotFoundError,
 )
-from facematch.ports import ArrivedPhoto, Pair
-from facematch.verdict import Bounds, Decision, Role, Verdict, fail
+from facematch.domain.ports import ArrivedPhoto, Pair
+from facematch.domain.verdict import Bounds, Decision, Role, Verdict, fail
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from facematch.comparison import StoredPhoto
-from facematch.errors import PhotoGoneError
-from facematch.ports import PresignedPost
+from facematch.domain.comparison import StoredPhoto
+from facematch.domain.errors import PhotoGoneError
+from facematch.domain.ports import PresignedPost
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from facematch.errors import NoSlotError
-from facematch.regions import Region
+from facematch.domain.errors import NoSlotError
+from facematch.domain.regions import Region
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,8 +12,8 @@ from typing import Final
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from facematch.errors import OperatorFaultError
-from facematch.provider import Credentials
+from facematch.domain.errors import OperatorFaultError
+from facematch.domain.provider import Credentials
 
 # botocore logs each answer's body at DEBUG.
 logging.getLogger("botocore.parsers").setLevel(logging.INFO)

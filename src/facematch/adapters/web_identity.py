@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from facematch.errors import OperatorFaultError
+from facematch.domain.errors import OperatorFaultError
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient

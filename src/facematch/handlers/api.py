@@ -13,9 +13,11 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
-from facematch.compare_pair import Effort
-from facematch.comparison import Comparison, Options, State
-from facematch.errors import FacematchError, NotFoundError
+from facematch.domain.comparison import Comparison, Options, State
+from facematch.domain.errors import FacematchError, NotFoundError
+from facematch.domain.principals import name_principal, parse_principals
+from facematch.domain.quota import INTERACTIVE_HORIZON_S
+from facematch.domain.verdict import Bounds, Role
 from facematch.handlers.api_schema import (
     ComparisonBody,
     ComparisonView,
@@ -28,10 +30,8 @@ from facematch.handlers.api_schema import (
 from facematch.handlers.problems import answer_error, answer_problem, answer_validation
 from facematch.handlers.start import end_start
 from facematch.handlers.telemetry import count, describe_error, logger, metrics
-from facematch.principals import name_principal, parse_principals
-from facematch.quota import INTERACTIVE_HORIZON_S
-from facematch.request_comparison import Caller, ComparisonRequest
-from facematch.verdict import Bounds, Role
+from facematch.use_cases.compare_pair import Effort
+from facematch.use_cases.request_comparison import Caller, ComparisonRequest
 
 
 def _read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds

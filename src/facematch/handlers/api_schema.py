@@ -8,13 +8,13 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from facematch.collect_photos import InlinePhoto, LinkedPhoto, PhotoInput, UploadedPhoto
-from facematch.comparison import Comparison
-from facematch.inbox import PAIR_ID_LIMIT
-from facematch.issue_uploads import EXTENSIONS, HEIC_EXTENSIONS, UploadTickets
-from facematch.regions import Region
-from facematch.result_event import describe_ending, format_time
-from facematch.verdict import HIGHEST_SCORE, Role
+from facematch.domain.comparison import Comparison
+from facematch.domain.inbox import PAIR_ID_LIMIT
+from facematch.domain.regions import Region
+from facematch.domain.result_event import describe_ending, format_time
+from facematch.domain.verdict import HIGHEST_SCORE, Role
+from facematch.use_cases.collect_photos import InlinePhoto, LinkedPhoto, PhotoInput, UploadedPhoto
+from facematch.use_cases.issue_uploads import EXTENSIONS, HEIC_EXTENSIONS, UploadTickets
 
 _UPLOAD_KEY_LIMIT: Final = 1024
 

@@ -9,17 +9,17 @@ from aws_lambda_powertools.utilities.data_classes import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
-from facematch.compare_pair import Effort
-from facematch.errors import (
+from facematch.domain.errors import (
     AlreadyEndedError,
     CircuitOpenError,
     NotFoundError,
     OperatorFaultError,
     PostponedError,
 )
+from facematch.domain.quota import BULK_HORIZON_S
 from facematch.handlers.start import end_start
 from facematch.handlers.telemetry import count, logger, metrics, work_through
-from facematch.quota import BULK_HORIZON_S
+from facematch.use_cases.compare_pair import Effort
 
 _CLOSING_TIME_S: Final = 20.0
 """What is left of the function's time for a call that runs into its time-out, and for the ledger."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from facematch.errors import (
+from facematch.domain.errors import (
     ConflictError,
     FacematchError,
     InvalidInputError,

@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable
 from contextlib import suppress
 
-from facematch.errors import FacematchError
+from facematch.domain.errors import FacematchError
 from facematch.settings import runs_as_function
 
 

@@ -13,10 +13,10 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from facematch.comparison import Attempt, Comparison, Outcome
-from facematch.errors import FacematchError
-from facematch.regions import Region
-from facematch.verdict import Decision
+from facematch.domain.comparison import Attempt, Comparison, Outcome
+from facematch.domain.errors import FacematchError
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Decision
 
 logger = Logger()
 metrics = Metrics()

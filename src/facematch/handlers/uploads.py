@@ -11,11 +11,11 @@ from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
-from facematch.comparison import StoredPhoto
+from facematch.domain.comparison import StoredPhoto
+from facematch.domain.inbox import parse_inbox_key
+from facematch.domain.ports import ArrivedPhoto
 from facematch.handlers.start import end_start
 from facematch.handlers.telemetry import count, logger, metrics, work_through
-from facematch.inbox import parse_inbox_key
-from facematch.ports import ArrivedPhoto
 
 _SEQUENCER_DIGITS: Final = 32
 

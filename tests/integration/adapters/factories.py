@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from facematch.comparison import (
+from facematch.domain.comparison import (
     Attempt,
     Comparison,
     Ending,
@@ -17,8 +17,8 @@ from facematch.comparison import (
     StoredPhoto,
     make_merchant_biz_id,
 )
-from facematch.ports import ArrivedPhoto
-from facematch.verdict import Bounds, Decision, Role, Verdict
+from facematch.domain.ports import ArrivedPhoto
+from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 
 AWS_REGION: Final = "ap-southeast-1"
 NOW_MS: Final = 1_760_000_000_000

@@ -11,15 +11,15 @@ from aws_lambda_powertools.utilities.circuit_breaker import base
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
 
 from facematch.adapters.circuit import PAUSE_S, GuardedProvider
-from facematch.errors import (
+from facematch.domain.errors import (
     CircuitOpenError,
     OperatorFaultError,
     ProviderFaultError,
     ProviderThrottledError,
     UnreachableError,
 )
-from facematch.provider import Answer, Call, Depart, PictureUrl, depart_at_once
-from facematch.regions import Region
+from facematch.domain.provider import Answer, Call, Depart, PictureUrl, depart_at_once
+from facematch.domain.regions import Region
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -15,10 +15,10 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.adapters.secret_credentials import SecretCredentials
-from facematch.comparison import Outcome
-from facematch.errors import OperatorFaultError
-from facematch.provider import Call, Credentials, InlinePicture
-from facematch.regions import Region
+from facematch.domain.comparison import Outcome
+from facematch.domain.errors import OperatorFaultError
+from facematch.domain.provider import Call, Credentials, InlinePicture
+from facematch.domain.regions import Region
 from local.emulator import Addresses, Rules, run_emulator
 from local.emulator import Credentials as EmulatorCredentials
 from local.emulator.endpoints import REGIONS

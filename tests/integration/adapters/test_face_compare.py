@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
-from facematch.errors import (
+from facematch.domain.errors import (
     FacematchError,
     LeaseLostError,
     OperatorFaultError,
@@ -22,7 +22,7 @@ from facematch.errors import (
     ProviderThrottledError,
     UnreachableError,
 )
-from facematch.provider import (
+from facematch.domain.provider import (
     Answer,
     Call,
     Credentials,
@@ -31,8 +31,8 @@ from facematch.provider import (
     PictureUrl,
     judge,
 )
-from facematch.regions import PROFILES, Network, Region
-from facematch.verdict import Bounds, Decision, Verdict
+from facematch.domain.regions import PROFILES, Network, Region
+from facematch.domain.verdict import Bounds, Decision, Verdict
 from local.emulator import Addresses, Rules, run_emulator
 from local.emulator import Credentials as EmulatorCredentials
 from local.emulator.answers import CODES

@@ -22,10 +22,10 @@ from facematch.adapters.federated_credentials import (
     FederatedCredentials,
 )
 from facematch.adapters.web_identity import WebIdentity
-from facematch.clock import Clock, SystemClock
-from facematch.errors import OperatorFaultError
-from facematch.provider import Call, Credentials, InlinePicture
-from facematch.regions import Region
+from facematch.domain.clock import Clock, SystemClock
+from facematch.domain.errors import OperatorFaultError
+from facematch.domain.provider import Call, Credentials, InlinePicture
+from facematch.domain.regions import Region
 from local.emulator import Addresses, OidcTrust, Rules, run_emulator
 from local.emulator.endpoints import REGIONS
 from tests.fakes.clock import START_MS, FakeClock

@@ -12,16 +12,16 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.comparison import Comparison, Outcome, State, end_state
-from facematch.errors import (
+from facematch.domain.comparison import Comparison, Outcome, State, end_state
+from facematch.domain.errors import (
     AlreadyEndedError,
     LeaseHeldError,
     LeaseLostError,
     LedgerUnavailableError,
     NotFoundError,
 )
-from facematch.ports import Pair
-from facematch.verdict import Decision, Role, Verdict, fail
+from facematch.domain.ports import Pair
+from facematch.domain.verdict import Decision, Role, Verdict, fail
 from tests.integration.adapters.factories import (
     AWS_REGION,
     NOW_MS,

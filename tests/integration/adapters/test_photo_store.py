@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from facematch.adapters.photo_store import S3PhotoStore
-from facematch.comparison import PhotoKind, StoredPhoto
-from facematch.errors import PhotoGoneError
+from facematch.domain.comparison import PhotoKind, StoredPhoto
+from facematch.domain.errors import PhotoGoneError
 from tests.integration.adapters.factories import AWS_REGION
 
 if TYPE_CHECKING:

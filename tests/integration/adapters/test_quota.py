@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.adapters.quota import DynamoDbQuota
-from facematch.errors import NoSlotError
-from facematch.regions import Region
+from facematch.domain.errors import NoSlotError
+from facematch.domain.regions import Region
 from tests.integration.adapters.factories import AWS_REGION, NOW_MS, run_at_once
 from tests.template import read_table_schema
 

@@ -25,19 +25,19 @@ from facematch.adapters.ledger import DynamoDbLedger
 from facematch.adapters.photo_store import S3PhotoStore
 from facematch.adapters.queues import SqsComparisonQueue, SqsDeadlineQueue, SqsResultQueue
 from facematch.adapters.quota import DynamoDbQuota
-from facematch.collect_photos import InlinePhoto, PhotoCollector
-from facematch.compare_pair import Effort, PairComparer
-from facematch.comparison import StoredPhoto
-from facematch.discard_photos import PhotoDisposal
-from facematch.errors import AlreadyEndedError
-from facematch.inbox import InboxKey, make_inbox_key
-from facematch.ports import ArrivedPhoto
-from facematch.publish_result import ResultPublisher
-from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
-from facematch.receive_photo import PhotoIntake
-from facematch.regions import Region
-from facematch.request_comparison import Caller, ComparisonDesk, ComparisonRequest
-from facematch.verdict import Role
+from facematch.domain.comparison import StoredPhoto
+from facematch.domain.errors import AlreadyEndedError
+from facematch.domain.inbox import InboxKey, make_inbox_key
+from facematch.domain.ports import ArrivedPhoto
+from facematch.domain.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
+from facematch.use_cases.collect_photos import InlinePhoto, PhotoCollector
+from facematch.use_cases.compare_pair import Effort, PairComparer
+from facematch.use_cases.discard_photos import PhotoDisposal
+from facematch.use_cases.publish_result import ResultPublisher
+from facematch.use_cases.receive_photo import PhotoIntake
+from facematch.use_cases.request_comparison import Caller, ComparisonDesk, ComparisonRequest
 from tests.factories import CALLER, make_answer, make_portrait
 from tests.fakes.world import EVENT_SOURCE, World, make_world
 from tests.template import read_table_schema

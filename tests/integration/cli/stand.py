@@ -11,9 +11,9 @@ from uuid import uuid4
 import boto3
 
 from facematch.adapters.ledger import OUTBOX_INDEX, DynamoDbLedger
-from facematch.clock import Clock
-from facematch.comparison import Comparison
-from facematch.result_event import make_result_event
+from facematch.domain.clock import Clock
+from facematch.domain.comparison import Comparison
+from facematch.domain.result_event import make_result_event
 from facematch.settings import read_settings
 from facematch_cli.main import run
 from facematch_cli.options import Surroundings

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
-from facematch.comparison import Outcome
+from facematch.domain.comparison import Outcome
 from facematch_cli.dead_letters import Source, Undertaker, list_queues
 from facematch_cli.errors import ExitCode
 from tests.factories import make_attempt, make_comparison, make_ended

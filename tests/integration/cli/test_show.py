@@ -1,9 +1,9 @@
 import pytest
 
-from facematch.comparison import Outcome, StoredPhoto, identify_upload
-from facematch.inbox import make_folder, make_inbox_key
-from facematch.ports import ArrivedPhoto
-from facematch.verdict import Role
+from facematch.domain.comparison import Outcome, StoredPhoto, identify_upload
+from facematch.domain.inbox import make_folder, make_inbox_key
+from facematch.domain.ports import ArrivedPhoto
+from facematch.domain.verdict import Role
 from facematch_cli.errors import ExitCode
 from tests.factories import CALLER, COMPARISON_ID, make_attempt, make_comparison, make_ended
 from tests.fakes.clock import START_MS

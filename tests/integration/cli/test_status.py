@@ -1,5 +1,5 @@
-from facematch.comparison import Outcome
-from facematch.verdict import Decision
+from facematch.domain.comparison import Outcome
+from facematch.domain.verdict import Decision
 from facematch_cli.errors import ExitCode
 from tests.factories import make_attempt, make_comparison, make_ended, make_verdict
 from tests.fakes.clock import START_MS, FakeClock

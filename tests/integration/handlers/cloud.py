@@ -11,7 +11,7 @@ from moto.s3.models import s3_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.comparison import Comparison
+from facematch.domain.comparison import Comparison
 from local.emulator import DEFAULT_CREDENTIALS
 from tests.template import read_table_schema
 

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from facematch.verdict import Role
+from facematch.domain.verdict import Role
 from tests.events import Event, load_event
 from tests.integration.handlers.cloud import AWS_REGION, Cloud
 

@@ -3,7 +3,7 @@
 import base64
 from functools import cache
 
-from facematch.verdict import Role
+from facematch.domain.verdict import Role
 from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode
 from tests.unit.imaging.factories import make_png_bomb
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from facematch.comparison import Outcome, State
-from facematch.inbox import make_folder, make_inbox_key
-from facematch.verdict import Role
+from facematch.domain.comparison import Outcome, State
+from facematch.domain.inbox import make_folder, make_inbox_key
+from facematch.domain.verdict import Role
 from tests.events import Event, load_event
 from tests.integration.emulator.clients import ControlClient
 from tests.integration.handlers.cloud import Cloud

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from facematch.comparison import Comparison, Origin, Outcome, PhotoKind, State, StoredPhoto
-from facematch.verdict import Role
+from facematch.domain.comparison import Comparison, Origin, Outcome, PhotoKind, State, StoredPhoto
+from facematch.domain.verdict import Role
 from tests.events import load_event
 from tests.integration.emulator.clients import ControlClient
 from tests.integration.handlers.cloud import Cloud

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from facematch.comparison import State
-from facematch.verdict import Role
+from facematch.domain.comparison import State
+from facematch.domain.verdict import Role
 from tests.events import Event, load_event
 from tests.integration.handlers.cloud import Cloud
 from tests.integration.handlers.functions import (

@@ -5,8 +5,8 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from facematch.comparison import State
-from facematch.verdict import Decision, Role
+from facematch.domain.comparison import State
+from facematch.domain.verdict import Decision, Role
 from tests.events import load_event
 from tests.integration.emulator.clients import ControlClient
 from tests.integration.handlers.cloud import Cloud, Waiting

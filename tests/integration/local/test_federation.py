@@ -9,10 +9,10 @@ import pytest
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.adapters.federated_credentials import FederatedCredentials
 from facematch.adapters.web_identity import WebIdentity
-from facematch.clock import SystemClock
-from facematch.errors import OperatorFaultError
-from facematch.provider import Call, InlinePicture
-from facematch.regions import Region
+from facematch.domain.clock import SystemClock
+from facematch.domain.errors import OperatorFaultError
+from facematch.domain.provider import Call, InlinePicture
+from facematch.domain.regions import Region
 from local.processes import LOCAL_KEY, Ports, Running, start
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 from tests.integration.emulator.portraits import draw_portrait, encode

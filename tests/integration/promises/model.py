@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from facematch.comparison import Attempt, Comparison, Ending, Outcome, State, StoredPhoto
-from facematch.ports import Ledger, Pair
-from facematch.provider import Call
-from facematch.verdict import Decision
+from facematch.domain.comparison import Attempt, Comparison, Ending, Outcome, State, StoredPhoto
+from facematch.domain.ports import Ledger, Pair
+from facematch.domain.provider import Call
+from facematch.domain.verdict import Decision
 from tests.integration.promises.stepping import Process, Time
 from tests.integration.promises.surroundings import Reply, Results
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from itertools import count
 from typing import Any, Final
 
-from facematch.verdict import Role
+from facematch.domain.verdict import Role
 from tests.integration.promises.stack import PAIR_DEADLINE_S, Stack, Task, make_request
 from tests.integration.promises.stepping import Actor, Fate, Process
 from tests.integration.promises.surroundings import VISIBILITY_MS, Message, Queue, Reply

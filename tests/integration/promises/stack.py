@@ -7,24 +7,24 @@ from itertools import count
 from typing import Any, Final
 
 from facematch.adapters.ledger import PENDING, DynamoDbLedger
-from facematch.collect_photos import InlinePhoto, UploadedPhoto
-from facematch.compare_pair import Effort, PairComparer
-from facematch.comparison import Options
-from facematch.errors import (
+from facematch.domain.comparison import Options
+from facematch.domain.errors import (
     AlreadyEndedError,
     InvalidInputError,
     LedgerUnavailableError,
     NotFoundError,
     PostponedError,
 )
-from facematch.inbox import make_inbox_key, parse_inbox_key
-from facematch.ports import ArrivedPhoto, Ledger
-from facematch.prepare_photos import PhotoPreparer
-from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
-from facematch.regions import Region
-from facematch.request_comparison import Caller, ComparisonRequest
-from facematch.sweep_outbox import SWEPT_AFTER_S, OutboxSweeper
-from facematch.verdict import Role
+from facematch.domain.inbox import make_inbox_key, parse_inbox_key
+from facematch.domain.ports import ArrivedPhoto, Ledger
+from facematch.domain.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
+from facematch.use_cases.collect_photos import InlinePhoto, UploadedPhoto
+from facematch.use_cases.compare_pair import Effort, PairComparer
+from facematch.use_cases.prepare_photos import PhotoPreparer
+from facematch.use_cases.request_comparison import Caller, ComparisonRequest
+from facematch.use_cases.sweep_outbox import SWEPT_AFTER_S, OutboxSweeper
 from imaging import Limits, NormalisedPhoto, normalise
 from tests.factories import CALLER, make_portrait
 from tests.fakes.ledger import InMemoryLedger

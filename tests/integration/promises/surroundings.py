@@ -8,10 +8,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
-from facematch.comparison import StoredPhoto
-from facematch.errors import CircuitOpenError, ProviderFaultError, UnreachableError
-from facematch.provider import Answer, Call, Depart, depart_at_once
-from facematch.regions import Region
+from facematch.domain.comparison import StoredPhoto
+from facematch.domain.errors import CircuitOpenError, ProviderFaultError, UnreachableError
+from facematch.domain.provider import Answer, Call, Depart, depart_at_once
+from facematch.domain.regions import Region
 from tests.factories import make_answer
 from tests.fakes.photo_store import InMemoryPhotoStore
 from tests.integration.promises.stepping import Process, ProcessClock, Step, Time

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.verdict import Role
+from facematch.domain.verdict import Role
 from tests.fakes.interludes import Crash
 from tests.integration.promises.stack import Stack, Task, make_dynamodb_stack, make_request, make_stack, run
 from tests.integration.promises.stepping import Fate, Process, Step

@@ -4,9 +4,9 @@ from typing import Final
 
 import pytest
 
-from facematch.compare_pair import RetryPolicy
-from facematch.comparison import Comparison, Outcome
-from facematch.verdict import Role
+from facematch.domain.comparison import Comparison, Outcome
+from facematch.domain.verdict import Role
+from facematch.use_cases.compare_pair import RetryPolicy
 from tests.fakes.interludes import Crash
 from tests.integration.promises.stack import WORKER_TIME_S, Stack, Task, make_request, make_stack, run
 from tests.integration.promises.stepping import Actor, Fate, Pace, Process, Step

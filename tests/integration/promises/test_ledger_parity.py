@@ -9,10 +9,10 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.comparison import Attempt, Comparison, Ending, Outcome, State, StoredPhoto, end_state
-from facematch.errors import FacematchError, PostponedError
-from facematch.ports import ArrivedPhoto, Ledger, Pair
-from facematch.verdict import Decision, Role
+from facematch.domain.comparison import Attempt, Comparison, Ending, Outcome, State, StoredPhoto, end_state
+from facematch.domain.errors import FacematchError, PostponedError
+from facematch.domain.ports import ArrivedPhoto, Ledger, Pair
+from facematch.domain.verdict import Decision, Role
 from tests.factories import make_comparison, make_photos, make_verdict
 from tests.fakes.clock import START_MS
 from tests.fakes.ledger import InMemoryLedger

@@ -38,8 +38,8 @@ from bench.capacity_report import (
     render_report,
 )
 from facematch.adapters.quota import DynamoDbQuota
-from facematch.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S, LEAD_S, Patience, book_slot
-from facematch.regions import Region
+from facematch.domain.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S, LEAD_S, Patience, book_slot
+from facematch.domain.regions import Region
 from tests.fakes.clock import START_MS, FakeClock
 from tests.fakes.quota import InMemoryQuota
 from tests.template import ROOT, read_template
@@ -322,7 +322,7 @@ def test_a_lone_worker_calls_when_one_that_books_with_the_quotas_code_would() ->
     [
         ("handlers/compare.py", "_CLOSING_TIME_S", CLOSING_TIME_S),
         ("handlers/api.py", "_ANSWER_TIME_S", ANSWER_TIME_S),
-        ("quota.py", "_SCATTER", SCATTER),
+        ("domain/quota.py", "_SCATTER", SCATTER),
     ],
 )
 def test_the_code_keeps_back_and_waits_as_the_model(module: str, name: str, modelled: float) -> None:

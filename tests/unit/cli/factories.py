@@ -6,9 +6,9 @@ from typing import Any
 
 import boto3
 
-from facematch.regions import Region
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
 from facematch.settings import Settings, read_settings
-from facematch.verdict import Role
 from facematch_cli.pairs import PairFiles
 from facematch_cli.stack import DeadLetterUrls, Stack
 from facematch_cli.submission import PlacedPair

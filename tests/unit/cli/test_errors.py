@@ -12,7 +12,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from facematch.errors import FacematchError, InvalidInputError, NotFoundError, OperatorFaultError
+from facematch.domain.errors import FacematchError, InvalidInputError, NotFoundError, OperatorFaultError
 from facematch_cli.errors import ExitCode, explain_error
 
 

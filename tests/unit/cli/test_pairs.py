@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch.verdict import Role
+from facematch.domain.verdict import Role
 from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.pairs import read_pairs
 from tests.unit.cli.factories import write_pair

@@ -1,7 +1,7 @@
 import pytest
 
-from facematch.comparison import Outcome
-from facematch.regions import Region
+from facematch.domain.comparison import Outcome
+from facematch.domain.regions import Region
 from facematch_cli.prices import Bill
 from tests.factories import make_attempt
 

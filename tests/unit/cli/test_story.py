@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from facematch.comparison import Origin, Outcome, State
-from facematch.ports import ArrivedPhoto, Pair
-from facematch.verdict import Role
+from facematch.domain.comparison import Origin, Outcome, State
+from facematch.domain.ports import ArrivedPhoto, Pair
+from facematch.domain.verdict import Role
 from facematch_cli.story import tell_story
 from tests.factories import CALLER, make_attempt, make_comparison, make_ended, make_photos
 from tests.fakes.clock import START_MS

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from facematch.prepare_photos import PhotoPreparer
-from facematch.regions import Region
-from facematch.verdict import Role
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
+from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch_cli.pairs import PairFiles
 from facematch_cli.submission import (
     PlacedPair,

@@ -1,6 +1,6 @@
 import json
 
-from facematch.verdict import Decision
+from facematch.domain.verdict import Decision
 from facematch_cli.words import STEPS, VERDICTS
 from tests.template import ROOT
 

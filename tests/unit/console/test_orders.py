@@ -4,10 +4,10 @@ import pytest
 
 from console.orders import Order, Way, read_order, send
 from console.photos import ExaminedPhoto, PhotoShelf
-from facematch.comparison import identify_upload
-from facematch.errors import InvalidInputError
-from facematch.regions import Region
-from facematch.verdict import Bounds, Role
+from facematch.domain.comparison import identify_upload
+from facematch.domain.errors import InvalidInputError
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Bounds, Role
 from facematch_cli.ask import INLINE_LIMIT_BYTES
 from tests.unit.cli.factories import make_settings, make_stack
 

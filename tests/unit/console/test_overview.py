@@ -1,7 +1,7 @@
 from console.overview import describe_overview, describe_result
-from facematch.comparison import State
-from facematch.regions import Region
-from facematch.verdict import Decision
+from facematch.domain.comparison import State
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Decision
 from facematch_cli.overview import LATEST, Circuit, Overview, RegionUse, Tally
 from facematch_cli.queues import Depth
 from facematch_cli.records import Record

@@ -1,9 +1,9 @@
 from typing import Any
 
 from console.passage import describe_passage
-from facematch.comparison import Comparison, Outcome, State
-from facematch.ports import ArrivedPhoto, Pair
-from facematch.verdict import Decision, Role
+from facematch.domain.comparison import Comparison, Outcome, State
+from facematch.domain.ports import ArrivedPhoto, Pair
+from facematch.domain.verdict import Decision, Role
 from tests.factories import (
     COMPARISON_ID,
     make_attempt,

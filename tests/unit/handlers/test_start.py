@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from facematch.errors import ConfigurationError
+from facematch.domain.errors import ConfigurationError
 from facematch.handlers.start import end_start
 
 

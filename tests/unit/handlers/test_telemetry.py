@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from facematch.comparison import Ending, Outcome
+from facematch.domain.comparison import Ending, Outcome
+from facematch.domain.verdict import Decision
 from facematch.handlers import telemetry
-from facematch.verdict import Decision
 from tests.factories import make_attempt, make_comparison, make_ended, make_verdict
 from tests.fakes.clock import START_MS
 

@@ -1,0 +1,1 @@
+"""What facematch is about, in plain Python: no AWS, no HTTP, no SDK."""
