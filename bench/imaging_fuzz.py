@@ -6,15 +6,20 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from io import BytesIO
 from random import Random
 from typing import Final
 
+from PIL import Image, ImageOps
+
 from imaging import PhotoError, normalise
 from imaging.jpeg import is_plain
-from tests.unit.imaging.factories import SMALL_LIMITS, make_fuzz_seeds
+from local.portraits import make_portraits
+from tests.unit.imaging.factories import SMALL_LIMITS, make_file, make_fuzz_seeds
 
+LIMITS: Final = replace(SMALL_LIMITS, frame_faces=True)
 _HEADER_BYTES: Final = 700
 _CUT_SHARE: Final = 0.15
 _PNG_START: Final = b"\x89PNG\r\n\x1a\n"
@@ -30,6 +35,16 @@ class FuzzOutcome:
     slowest_s: float
 
 
+@cache
+def make_seeds() -> dict[str, bytes]:
+    """Make a sound file of every kind, two of them with a face in it that is framed."""
+    portrait = ImageOps.exif_transpose(Image.open(BytesIO(next(iter(make_portraits())))))
+    scene = Image.new("RGB", (480, 360), "grey")
+    scene.paste(portrait.resize((225, 300)), (200, 20))
+    faces = {"JPEG of a face": make_file(scene), "JP2 of a face": make_file(scene, "JPEG2000")}
+    return make_fuzz_seeds() | faces
+
+
 def fuzz_every_kind(cases: int) -> list[FuzzOutcome]:
     """
     Try that many damaged files, an equal share of each kind, in two processes.
@@ -39,14 +54,14 @@ def fuzz_every_kind(cases: int) -> list[FuzzOutcome]:
     Exception
         Whatever escaped `normalise`, or a broken pool when a decoder took its process down.
     """
-    kinds = list(make_fuzz_seeds())
+    kinds = list(make_seeds())
     with ProcessPoolExecutor(2) as pool:
         return list(pool.map(partial(fuzz, cases=-(-cases // len(kinds))), kinds))
 
 
 def fuzz(kind: str, cases: int) -> FuzzOutcome:
     """Damage one sound file in many ways."""
-    seed = make_fuzz_seeds()[kind]
+    seed = make_seeds()[kind]
     outcomes: Counter[str] = Counter()
     slowest_s = 0.0
     with warnings.catch_warnings():
@@ -95,13 +110,13 @@ def count_cases(found: Iterable[FuzzOutcome]) -> int:
 
 def _try(data: bytes) -> str:
     try:
-        photo = normalise(data, SMALL_LIMITS)
+        photo = normalise(data, LIMITS)
     except PhotoError as error:
         return error.code
     is_sound = (
         is_plain(photo.jpeg)
-        and SMALL_LIMITS.min_width <= photo.width <= SMALL_LIMITS.max_width
-        and SMALL_LIMITS.min_height <= photo.height <= SMALL_LIMITS.max_height
+        and LIMITS.min_width <= photo.width <= LIMITS.max_width
+        and LIMITS.min_height <= photo.height <= LIMITS.max_height
     )
     if not is_sound:
         raise AssertionError(f"{photo.width} x {photo.height} is no sound photo")

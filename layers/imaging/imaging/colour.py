@@ -1,15 +1,20 @@
 """Colour: any mode of any format becomes eight-bit sRGB or grey, on white where nothing covers it."""
 
+import struct
 from functools import lru_cache
 from io import BytesIO
 from typing import cast
 
 from PIL import Image, ImageChops, ImageCms, features
 
+from imaging.colour_space import ColourSpace, make_profile
+from imaging.hdr import is_hdr, make_tone_map
+
 _GREY_MODES = {"1", "L", "LA", "La"}
 _READY_MODES = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
 _SIXTEEN_BIT_MAX = 65_535
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_LIGHT = 200
 _VISIBLE_DIFFERENCE = 4
 """Of 255, in the channel that differs most; below it a profile is sRGB by another name."""
 
@@ -27,6 +32,11 @@ def expand_mode(image: Image.Image) -> Image.Image:
     return image.convert("L" if image.mode in _GREY_MODES else "RGB")
 
 
+def invert_grey(image: Image.Image) -> Image.Image:
+    """Turn a negative of 16 bits into its positive."""
+    return image.convert("I").point(lambda value: value * -1 + _SIXTEEN_BIT_MAX).convert("I;16")
+
+
 def flatten(image: Image.Image) -> Image.Image:
     """Turn an expanded image into plain L, RGB or CMYK: alpha goes on white, 16 bits become eight."""
     if image.mode == "I;16":
@@ -39,37 +49,58 @@ def flatten(image: Image.Image) -> Image.Image:
     return ground
 
 
-def convert_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | None:
+def convert_to_srgb(image: Image.Image, colours: bytes | ColourSpace | None) -> Image.Image | None:
     """
-    Convert an L, RGB or CMYK image by its ICC profile.
+    Convert an L, RGB or CMYK image by its ICC profile or colour space.
 
     Returns
     -------
     Image.Image or None
         None where there is no usable profile, or the difference could not be seen.
     """
-    if not profile or not features.check("littlecms2"):
+    if isinstance(colours, ColourSpace) and is_hdr(colours):
+        return image.convert("RGB").filter(make_tone_map(colours)).convert(image.mode)
+    if not colours or not features.check("littlecms2"):
         return None
+    profile = _choose_profile(colours, image.mode) if isinstance(colours, ColourSpace) else colours
+    transform = _build_transform(profile, image.mode) if profile else None
+    if transform is None:
+        return None
+    converted = transform.apply(image)
+    return converted.convert("L") if image.mode == "L" else converted
+
+
+def _choose_profile(space: ColourSpace, mode: str) -> bytes | None:
+    """Make a colour space's profile; None where its primaries make no sense."""
     try:
-        transform = _build_transform(profile, image.mode)
-        converted = transform.apply(image) if transform else None
-    except (ImageCms.PyCMSError, OSError):  # a broken profile does not break the photo
+        return make_profile(space, is_grey=mode == "L")
+    except (ArithmeticError, struct.error):
         return None
-    return converted.convert("L") if converted and image.mode == "L" else converted
 
 
 @lru_cache(maxsize=4)
 def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """
-    Build what converts to sRGB; None where the difference could not be seen.
+    Build what converts to sRGB; None where the profile is damaged or the difference could not be seen.
 
     Photos of one kind of phone embed the same profile, and building takes a tenth of a photo's time.
     """
-    source = ImageCms.ImageCmsProfile(BytesIO(profile))
-    if source.profile.xcolor_space.strip() != _PROFILE_SPACES[mode]:
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if source.profile.xcolor_space.strip() != _PROFILE_SPACES[mode]:
+            return None
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except Exception:  # noqa: BLE001 - LittleCMS and its binding answer damage with any error
         return None
-    transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    if not _keeps_white(transform, mode):
+        return None
     return transform if mode == "CMYK" or _changes_visibly(transform, mode) else None
+
+
+def _keeps_white(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Tell whether white stays light; under a damaged profile that LittleCMS accepts it may not."""
+    changed = transform.apply(Image.new(mode, (1, 1), "white"))
+    return min(changed.tobytes()) >= _LIGHT
 
 
 def _changes_visibly(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:

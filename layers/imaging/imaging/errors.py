@@ -45,9 +45,21 @@ class PhotoError(Exception):
         return self.message
 
 
+def refuse_format(kind: str) -> PhotoError:
+    """Make the error for a sound file of a kind that is not decoded; the sentence names the kind."""
+    return PhotoError(
+        PhotoErrorCode.UNSUPPORTED_FORMAT,
+        f"The file's format, {kind}, is not supported. Save the photo as JPEG or PNG.",
+    )
+
+
 @contextmanager
 def decoding(source_format: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into a `PhotoError`; the decoder's own words stay in its cause."""
+    """
+    Turn whatever a decoder raises into a `PhotoError`; the decoder's own words stay in its cause.
+
+    Wrap nothing but the decoder's calls: an error of this package must not be reported as a damaged photo.
+    """
     try:
         yield
     except PhotoError:

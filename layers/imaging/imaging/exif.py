@@ -30,7 +30,7 @@ def read_orientation(exif: bytes) -> int:
     Pillow's own reader parses every tag and warns about broken ones; a broken or missing block is
     simply an upright photo here.
     """
-    while exif.startswith(b"Exif\0\0"):  # some writers put it twice
+    while exif.startswith(b"Exif\0"):  # some writers put it twice, or end it in another byte than 0
         exif = exif[_HEADER_BYTES:]
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:

@@ -8,12 +8,16 @@ from typing import cast
 from PIL import features
 from PIL.ImageFile import ImageFile
 
-from imaging.errors import PhotoError, PhotoErrorCode
+from imaging.contents import Contents
+from imaging.errors import PhotoError, PhotoErrorCode, decoding, refuse_format
 
-JPEG = "JPEG"
-TIFF = "TIFF"
+JPEG, PNG, WEBP, AVIF, HEIC = "JPEG", "PNG", "WebP", "AVIF", "HEIC"
+GIF, BMP, TIFF, JPEG_2000 = "GIF", "BMP", "TIFF", "JPEG 2000"
+RAW = "raw photo"
 
-_SUPPORTED = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP and TIFF"
+_UNKNOWN_LAYOUT = "unknown pixel mode"
+"""Pillow's words for a sound TIFF that it does not decode."""
+_SUPPORTED = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP, TIFF and JPEG 2000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +32,33 @@ class _Decoder:
 # Named one by one: `Image.open` would import every plugin, try them all, and warn by process-wide settings.
 _DECODERS = {
     JPEG: _Decoder("imaging.jpeg", "JpegPhoto"),
-    "PNG": _Decoder("PIL.PngImagePlugin", "PngImageFile"),
-    "WebP": _Decoder("PIL.WebPImagePlugin", "WebPImageFile", "webp"),
-    "AVIF": _Decoder("PIL.AvifImagePlugin", "AvifImageFile", "avif"),
-    "HEIC": _Decoder("pillow_heif", "HeifImageFile"),
-    "GIF": _Decoder("PIL.GifImagePlugin", "GifImageFile"),
-    "BMP": _Decoder("PIL.BmpImagePlugin", "BmpImageFile"),
+    PNG: _Decoder("PIL.PngImagePlugin", "PngImageFile"),
+    WEBP: _Decoder("PIL.WebPImagePlugin", "WebPImageFile", "webp"),
+    AVIF: _Decoder("PIL.AvifImagePlugin", "AvifImageFile", "avif"),
+    HEIC: _Decoder("pillow_heif", "HeifImageFile"),
+    GIF: _Decoder("PIL.GifImagePlugin", "GifImageFile"),
+    BMP: _Decoder("PIL.BmpImagePlugin", "BmpImageFile"),
     TIFF: _Decoder("PIL.TiffImagePlugin", "TiffImageFile"),
+    JPEG_2000: _Decoder("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile", "jpg_2000"),
+}
+
+# What parts a file of a format before its decoder sees it; imported when it is needed.
+_PARTERS = {
+    JPEG: ("imaging.jpeg", "read_jpeg"),
+    PNG: ("imaging.png", "read_png"),
+    AVIF: ("imaging.iso_media", "read_iso_media"),
+    HEIC: ("imaging.iso_media", "read_iso_media"),
+    BMP: ("imaging.bmp", "read_bmp"),
+    TIFF: ("imaging.tiff", "read_tiff"),
+    JPEG_2000: ("imaging.jpeg_2000", "read_jpeg_2000"),
 }
 
 _SIGNATURES = {
     b"\xff\xd8\xff": JPEG,
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
-    b"BM": "BMP",
+    b"\x89PNG\r\n\x1a\n": PNG,
+    b"GIF87a": GIF,
+    b"GIF89a": GIF,
+    b"BM": BMP,
     b"II*\0": TIFF,
     b"MM\0*": TIFF,
     b"II+\0": TIFF,
@@ -51,10 +67,19 @@ _SIGNATURES = {
     b"%PDF": "PDF",
     b"8BPS": "Photoshop",
     b"\0\0\1\0": "Windows icon",
+    b"FUJIFILMCCD-RAW": RAW,
+    b"IIU\0": RAW,
+    b"IIRO": RAW,
+    b"IIRS": RAW,
+    b"MMOR": RAW,
+    b"II\x1a\0\0\0HEAPCCDR": RAW,
+    b"\0MRM": RAW,
+    b"FOVb": RAW,
+    b"II\xbc\x01": "JPEG XR",
     b"\xff\x0a": "JPEG XL",
     b"\0\0\0\x0cJXL ": "JPEG XL",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": JPEG_2000,
+    b"\0\0\0\x0cjP  ": JPEG_2000,
 }
 
 _BRAND_END = 12
@@ -65,7 +90,7 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 def recognise_format(data: bytes) -> str:
     """Name the format of a file, be it supported or not."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
+        return WEBP
     if data[4:8] == b"ftyp" and len(data) >= _BRAND_END:
         return _recognise_brand(data)
     for signature, name in _SIGNATURES.items():
@@ -77,9 +102,31 @@ def recognise_format(data: bytes) -> str:
     )
 
 
+def read_contents(data: bytes, source_format: str) -> Contents:
+    """
+    Part a file into what its decoder needs and what is said about it.
+
+    Raises
+    ------
+    PhotoError
+        `unsupported_format`, for a kind that is not decoded; `unreadable`, for a file without a beginning.
+    """
+    if source_format not in _PARTERS:
+        return Contents(data)
+    module, name = _PARTERS[source_format]
+    return cast("Contents", getattr(import_module(module), name)(data))
+
+
 def open_image(data: bytes, source_format: str) -> ImageFile:
     """Open a file with its format's decoder: the header is read, pixels are not."""
-    return _load_decoder(source_format)(BytesIO(data))
+    decoder = _load_decoder(source_format)
+    with decoding(source_format):
+        try:
+            return decoder(BytesIO(data))
+        except SyntaxError as error:
+            if error.msg == _UNKNOWN_LAYOUT:
+                raise refuse_format(f"{source_format} of an uncommon layout of pixels") from error
+            raise
 
 
 def _recognise_brand(data: bytes) -> str:
@@ -87,23 +134,18 @@ def _recognise_brand(data: bytes) -> str:
     box_bytes = min(int.from_bytes(data[:4]), 256)
     brands = {data[8:12]} | {data[position : position + 4] for position in range(16, box_bytes, 4)}
     if brands & _AVIF_BRANDS:
-        return "AVIF"
-    return "HEIC" if brands & _HEIC_BRANDS else "ISO media, such as video"
+        return AVIF
+    if brands & _HEIC_BRANDS:
+        return HEIC
+    return RAW if b"crx " in brands else "ISO media, such as video"
 
 
 def _load_decoder(source_format: str) -> type[ImageFile]:
     decoder = _DECODERS.get(source_format)
     if decoder is None or (decoder.feature and not features.check(decoder.feature)):
-        raise _refuse_format(source_format)
+        raise refuse_format(source_format)
     try:
         module = import_module(decoder.module)
     except ImportError as error:
-        raise _refuse_format(source_format) from error
+        raise refuse_format(source_format) from error
     return cast("type[ImageFile]", getattr(module, decoder.name))
-
-
-def _refuse_format(source_format: str) -> PhotoError:
-    return PhotoError(
-        PhotoErrorCode.UNSUPPORTED_FORMAT,
-        f"The file is {source_format}, which is not decoded here; save the photo as JPEG or PNG.",
-    )

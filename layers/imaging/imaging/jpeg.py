@@ -1,18 +1,35 @@
+# ruff: noqa: PLR2004 - the numbers are those of the format
 """What a JPEG's segments tell, beyond what Pillow says."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from io import BytesIO
 from itertools import pairwise
 from typing import cast, override
 
 from PIL.JpegImagePlugin import JpegImageFile
 
+from imaging.contents import Contents
+from imaging.errors import PhotoError, PhotoErrorCode, decoding, refuse_format
+from imaging.exif import read_orientation
+
 MAX_SCANS = 100
 """A camera's progressive JPEG has about ten; each one costs a pass over all pixels."""
 
-_JFIF = 0xE0
+_JFIF, _EXIF, _PROFILE, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
+_METADATA = {*range(0xE0, 0xF0), 0xFE}
+_NEEDED_START = {_JFIF: (b"JFIF\0", 14), _ADOBE: (b"Adobe", 12)}
+"""The start and the least bytes of the segments that say how colours are stored."""
+_PROFILE_START, _EXIF_START, _EXIF_START_BYTES = b"ICC_PROFILE\0", b"Exif\0", 6
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL = {0xC0, 0xC1, 0xC9}
+_UNSUPPORTED_FRAMES = {
+    **dict.fromkeys((0xC3, 0xCB), "lossless JPEG"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical JPEG"),
+    0xF7: "JPEG-LS",
+}
 _BASELINE = 0xC0
 _HUFFMAN = 0xC4
 _QUANTISATION = 0xDB
@@ -22,6 +39,10 @@ _END = 0xD9
 _PLAIN = {_JFIF, _BASELINE, _HUFFMAN, _QUANTISATION, _RESTART_INTERVAL, _SCAN, _END}
 _BARE_JFIF_BYTES = 18
 _START_BYTES = 2
+_END_MARKER = b"\xff\xd9"
+_LARGE_PIXELS = 16_000_000
+# Nothing, and two kinds of noise: enough for many blocks, and without a marker.
+_ENDINGS = tuple(noise * 2000 + _END_MARKER for noise in (b"", b"\x5a\xc3", b"\xb6\xd2"))
 _EIGHTH, _QUARTER = 8, 4
 _COARSE_SHAPES = (1, 8, 9)
 """Places of the coefficients that 2 x 2 pixels are made of, beside DC."""
@@ -69,6 +90,36 @@ class JpegPhoto(JpegImageFile):
             self.fp = BytesIO(omit_last_bits(cast("BytesIO", self.fp).getvalue(), luma))
 
 
+def read_jpeg(data: bytes) -> Contents:
+    """
+    Part a JPEG into what libjpeg needs and what is said about it.
+
+    Raises
+    ------
+    PhotoError
+        `unsupported_format`, for a kind of JPEG that is not decoded.
+    """
+    kept: list[bytes | memoryview] = [data[:_START_BYTES]]
+    exif, profile, position = [], [], _START_BYTES
+    for segment in _walk_segments(data):
+        body = data[segment.start + 4 : segment.end]
+        if segment.marker == _SCAN:
+            break
+        _require_supported_frame(segment.marker, body)
+        if segment.marker == _EXIF and body.startswith(_EXIF_START):
+            exif.append(body[_EXIF_START_BYTES:])
+        elif segment.marker == _PROFILE and body.startswith(_PROFILE_START):
+            profile.append(body[len(_PROFILE_START) :])
+        if _is_needed(segment.marker, body):
+            kept.append(data[segment.start : segment.end])
+        position = segment.end
+    return Contents(
+        b"".join([*kept, memoryview(data)[position:]]),
+        orientation=read_orientation(b"".join(exif)),
+        colours=_join_profile(profile),
+    )
+
+
 def is_plain(data: bytes) -> bool:
     """Tell whether a JPEG is baseline, grey or YCbCr, and holds a picture and nothing else."""
     segments = list(_walk_segments(data))
@@ -79,14 +130,88 @@ def is_plain(data: bytes) -> bool:
     )
 
 
-def has_end(data: bytes) -> bool:
-    """
-    Tell whether the picture of a JPEG comes to its end.
+def is_decoded_by_rows(data: bytes) -> bool:
+    """Tell whether libjpeg decodes a JPEG row by row: sequential, with all components in one scan."""
+    components = 0
+    for segment in _walk_segments(data):
+        body = data[segment.start + 4 : segment.end]
+        if segment.marker in _FRAMES:
+            if segment.marker not in _SEQUENTIAL:
+                return False
+            components = body[5] if len(body) > 5 else 0
+        elif segment.marker == _SCAN:
+            return bool(components) and body[:1] == bytes((components,))
+    return False
 
-    A download that broke off and left zeros would otherwise decode, grey where it broke off.
+
+def mend_end(data: bytes) -> bytes:
+    """
+    Return a JPEG with its end marker, put there where it is missing but every pixel is there.
+
+    A download that broke off, or left zeros, would otherwise decode to a picture that is grey from there on.
+
+    Raises
+    ------
+    PhotoError
+        `unreadable`, where pixels are missing.
     """
     scan = next((segment.start for segment in _walk_segments(data) if segment.marker == _SCAN), 0)
-    return data.rfind(b"\xff\xd9", scan) >= 0
+    if data.rfind(_END_MARKER, scan) >= 0:
+        return data
+    rest = data.rstrip(b"\0\xff")
+    mended = rest + _END_MARKER
+    # What is behind the last pixel changes none. Where pixels are missing, it is taken for them.
+    if not _has_every_scan(data) or len({_decode(rest + ending) for ending in _ENDINGS}) > 1:
+        raise PhotoError(PhotoErrorCode.UNREADABLE, "The JPEG is cut off: its end is missing.")
+    return mended
+
+
+def _decode(data: bytes) -> bytes:
+    """Decode all pixels, of a large photo that allows it at an eighth; return a digest of them."""
+    with decoding("JPEG"):
+        image = JpegPhoto(BytesIO(data))
+    if image.width * image.height > _LARGE_PIXELS and is_decoded_by_rows(data):
+        image.draft(None, (1, 1))
+    with decoding("JPEG"):
+        return sha256(image.tobytes()).digest()
+
+
+def _has_every_scan(data: bytes) -> bool:
+    """Tell whether the scans bring every component's every coefficient to its last bit."""
+    components: dict[int, set[int]] = {}
+    for segment in _walk_segments(data):
+        body = data[segment.start + 4 : segment.end]
+        if segment.marker in _FRAMES:
+            components = {component: set() for component in body[6::3][: body[5] if len(body) > 5 else 0]}
+        elif segment.marker == _SCAN and len(body) == 4 + 2 * body[0]:
+            first, last, bits = body[-3:]
+            if bits & 15 == 0:
+                for component in body[1:-3:2]:
+                    components.setdefault(component, set()).update(range(first, last + 1))
+    return bool(components) and all(len(found) >= 64 for found in components.values())
+
+
+def _require_supported_frame(marker: int, body: bytes) -> None:
+    if marker in _UNSUPPORTED_FRAMES:
+        raise refuse_format(_UNSUPPORTED_FRAMES[marker])
+    if marker in _FRAMES and body[:1] not in {b"\x08", b""}:
+        raise refuse_format(f"JPEG of {body[0]} bits")
+
+
+def _is_needed(marker: int, body: bytes) -> bool:
+    if marker not in _METADATA:
+        return True
+    start, size = _NEEDED_START.get(marker, (b"", 0))
+    return bool(start) and body.startswith(start) and len(body) >= size
+
+
+def _join_profile(parts: list[bytes]) -> bytes | None:
+    """Join an ICC profile of numbered parts: each starts with its number and how many there are."""
+    numbered = {part[0]: part[2:] for part in parts if len(part) > 2}
+    total = parts[0][1] if parts and len(parts[0]) > 2 else 0
+    if total == 0 or sorted(numbered) != list(range(1, total + 1)):
+        return None
+    return b"".join(numbered[number] for number in sorted(numbered))
 
 
 def has_too_many_scans(data: bytes) -> bool:

@@ -18,7 +18,13 @@ class Limits:
     min_height, min_width, max_height, max_width
         Bounds of the normalised photo in pixels, as the page words them: height by width, so upright.
     target_short_side
-        What the shorter side is scaled down to, in pixels. Nothing is ever scaled up.
+        What the shorter side is scaled down to, in pixels.
+    enlarge_up_to
+        The largest factor by which a small photo is enlarged, to the minimum size and no further; 1 for none.
+    frame_faces
+        Whether the photo is cropped around its face, where the detector is installed.
+    find_faces
+        Whether faces are looked for and reported, also where the photo is not cropped.
     letterbox
         Whether a landscape that would stay below `min_height` (16:9 is the common one) gets bars above and
         below. If not, it is too small.
@@ -31,7 +37,8 @@ class Limits:
     best_quality, min_quality_aimed, floor_quality
         JPEG qualities: of a small picture, of any that fits `max_size_bytes` so, and the least there is.
     max_source_pixels
-        More than this is refused from the header, before any pixel is decoded.
+        More than this is refused from the header, before any pixel is decoded. A JPEG that is decoded row by
+        row, at an eighth of its size, may have four times as many (`max_jpeg_pixels`).
     max_source_size_bytes
         A longer file is not looked at.
     """
@@ -41,6 +48,9 @@ class Limits:
     max_height: int = 1920
     max_width: int = 1080
     target_short_side: int = 720
+    enlarge_up_to: float = 2.0
+    frame_faces: bool = False
+    find_faces: bool = False
     letterbox: bool = True
     max_size_bytes: int = 600_000
     aim_size_bytes: tuple[int, int] = (50_000, 100_000)
@@ -49,6 +59,11 @@ class Limits:
     floor_quality: int = 50
     max_source_pixels: int = 64_000_000
     max_source_size_bytes: int = 20_000_000
+
+    @property
+    def max_jpeg_pixels(self) -> int:
+        """The most pixels of a baseline JPEG; phones make 200 million."""
+        return 4 * self.max_source_pixels
 
 
 PROVIDER_LIMITS = Limits()

@@ -1,6 +1,7 @@
 """Geometry: which size a photo gets, and whether it can have one. No pixels here."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from imaging.errors import PhotoError, PhotoErrorCode
 from imaging.limits import Limits
@@ -26,7 +27,7 @@ class Shape:
 
 def plan_shape(width: int, height: int, limits: Limits) -> Shape:
     """
-    Fit an upright photo into the limits: scaled down or left, never up, its aspect kept.
+    Fit an upright photo into the limits, its aspect kept: scaled down, or up to the minimum size.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def plan_shape(width: int, height: int, limits: Limits) -> Shape:
 
 
 def _plan_portrait(width: int, height: int, limits: Limits) -> Shape:
-    shape = _scale_down(width, height, limits)
+    shape = _scale(width, height, limits)
     if shape.picture_width < limits.min_width:
         raise PhotoError(
             PhotoErrorCode.TOO_SMALL,
@@ -52,7 +53,7 @@ def _plan_portrait(width: int, height: int, limits: Limits) -> Shape:
 
 
 def _plan_landscape(width: int, height: int, limits: Limits) -> Shape:
-    shape = _scale_down(width, height, limits)
+    shape = _scale(width, height, limits)
     missing_rows = max(0, limits.min_height - shape.picture_height)
     # Bars make up for height only where the picture itself is as large as the shorter side must be.
     needed_height = limits.min_width if limits.letterbox else limits.min_height
@@ -66,9 +67,9 @@ def _plan_landscape(width: int, height: int, limits: Limits) -> Shape:
     return Shape(shape.picture_width, shape.picture_height, missing_rows)
 
 
-def _scale_down(width: int, height: int, limits: Limits) -> Shape:
+def _scale(width: int, height: int, limits: Limits) -> Shape:
     scale = min(
-        1.0,
+        max(1.0, _find_enlargement(width, height, limits)),
         limits.target_short_side / min(width, height),
         limits.max_width / width,
         limits.max_height / height,
@@ -76,9 +77,19 @@ def _scale_down(width: int, height: int, limits: Limits) -> Shape:
     return Shape(max(1, round(width * scale)), max(1, round(height * scale)))
 
 
-def _require_enough_pixels(width: int, height: int, limits: Limits) -> None:
+def _find_enlargement(width: int, height: int, limits: Limits) -> float:
+    """Return the factor to the minimum size; below 1 the photo exceeds it."""
     least_short, least_long = sorted((limits.min_width, limits.min_height))
-    if min(width, height) < least_short or max(width, height) < least_long:
+    if width > height and not limits.letterbox:
+        least_short = limits.min_height
+    return max(least_short / min(width, height), least_long / max(width, height))
+
+
+def _require_enough_pixels(width: int, height: int, limits: Limits) -> None:
+    if _find_enlargement(width, height, limits) > limits.enlarge_up_to:
+        least_short, least_long = (
+            ceil(side / limits.enlarge_up_to) for side in sorted((limits.min_width, limits.min_height))
+        )
         raise PhotoError(
             PhotoErrorCode.TOO_SMALL,
             f"The photo is {width} x {height} pixels (width x height); its shorter side needs at least "

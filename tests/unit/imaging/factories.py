@@ -124,9 +124,13 @@ def make_png_bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + pixels + make_png_chunk(b"IEND", b"")
 
 
-def insert_png_chunk(png: bytes, name: bytes, payload: bytes, before: bytes) -> bytes:
+def insert_png_chunk(
+    png: bytes, name: bytes, payload: bytes, before: bytes, *, is_sound: bool = True
+) -> bytes:
     position = png.index(before) - 4
-    return png[:position] + make_png_chunk(name, payload) + png[position:]
+    chunk = make_png_chunk(name, payload)
+    checksum = chunk[-4:] if is_sound else bytes(byte ^ 255 for byte in chunk[-4:])
+    return png[:position] + chunk[:-4] + checksum + png[position:]
 
 
 def insert_segment(jpeg: bytes, marker: int, payload: bytes) -> bytes:
@@ -229,6 +233,8 @@ def make_fuzz_seeds() -> dict[str, bytes]:
         "animated WebP": make_file(noise, "WEBP", **rest),
         "AVIF": make_file(noise, "AVIF", speed=10, exif=make_exif(6)),
         "HEIC": make_file(noise, "HEIF", exif=make_exif(6).tobytes()),
+        "JP2": make_file(noise, "JPEG2000", quality_mode="rates", quality_layers=[20]),
+        "JPEG 2000 codestream": make_file(noise.convert("L"), "JPEG2000", no_jp2=True),
         "GIF": make_file(noise, "GIF", **rest),
         "BMP": make_file(noise, "BMP"),
         "TIFF": make_file(noise, "TIFF", exif=make_exif(5)),

@@ -97,6 +97,7 @@ def test_a_grey_landscape_gets_grey_bars() -> None:
     assert image.getpixel((5, 5)) == pytest.approx(128, abs=3)
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize("size", [(900, 1200), (1440, 1920), (1512, 2016), (2700, 3600)])
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
 def test_reduction_keeps_to_the_full_size_lanczos(size: tuple[int, int], file_format: str) -> None:

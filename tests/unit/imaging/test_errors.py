@@ -3,7 +3,6 @@ import struct
 import sys
 import time
 import warnings
-import zlib
 from io import BytesIO
 
 import pytest
@@ -11,14 +10,13 @@ from PIL import Image
 
 from imaging import Limits, PhotoError, PhotoErrorCode, normalise
 from tests.unit.imaging.factories import (
-    insert_png_chunk,
     make_file,
     make_noise,
     make_picture,
     make_png_bomb,
 )
 
-FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF"]
+FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF", "JPEG2000"]
 
 
 def _refusal(data: bytes, limits: Limits | None = None) -> PhotoError:
@@ -45,7 +43,6 @@ def test_what_is_no_image_is_said_not_to_be_one(data: bytes) -> None:
         (b"8BPS\0\1", "Photoshop"),
         (b"\xff\x0a\0\0", "JPEG XL"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
-        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
         (b"\0\0\0\x18ftypisom\0\0\2\0isommp42", "video"),
     ],
 )
@@ -91,7 +88,7 @@ def test_a_file_of_too_many_bytes_is_not_looked_at() -> None:
     assert _refusal(b"123456", Limits(max_source_size_bytes=5)).code is PhotoErrorCode.TOO_LARGE
 
 
-@pytest.mark.parametrize("size", [(479, 640), (640, 479), (500, 500), (1, 1), (400, 4000)])
+@pytest.mark.parametrize("size", [(239, 320), (320, 239), (300, 300), (1, 1), (400, 4000)])
 def test_a_small_photo_is_too_small(size: tuple[int, int]) -> None:
     assert _refusal(make_file(make_picture(*size))).code is PhotoErrorCode.TOO_SMALL
 
@@ -132,15 +129,9 @@ def test_bombs_of_other_formats_are_refused() -> None:
 
 
 def test_the_pixel_limit_can_be_set() -> None:
-    data = make_file(make_picture(1000, 1000))
+    data = make_file(make_picture(1000, 1000), "PNG")
     assert _refusal(data, Limits(max_source_pixels=999_999)).code is PhotoErrorCode.TOO_MANY_PIXELS
     assert normalise(data, Limits(max_source_pixels=1_000_000)).width == 720
-
-
-def test_a_png_whose_text_inflates_without_end_is_refused() -> None:
-    bomb = b"Comment\0\0" + zlib.compress(bytes(50_000_000), 9)
-    data = insert_png_chunk(make_file(make_picture(), "PNG"), b"zTXt", bomb, before=b"IDAT")
-    assert _refusal(data).code is PhotoErrorCode.UNREADABLE
 
 
 @pytest.mark.parametrize("hidden", [b"", b"junk", b"\xff\xff", b"\xff\xd0"])

@@ -45,6 +45,10 @@ FILES = {
     "LZW TIFF": ("TIFF", {"compression": "tiff_lzw"}),
     "JPEG TIFF": ("TIFF", {"compression": "jpeg"}),
     "big TIFF": ("TIFF", {"big_tiff": True}),
+    "JP2": ("JPEG2000", {}),
+    "lossy JP2": ("JPEG2000", {"irreversible": True, "quality_layers": [30]}),
+    "tiled JP2": ("JPEG2000", {"tile_size": (300, 300)}),
+    "JPEG 2000 codestream": ("JPEG2000", {"no_jp2": True}),
 }
 
 
@@ -85,6 +89,7 @@ def test_every_heic_mode_is_read(mode: str, size: tuple[int, int]) -> None:
         ("GIF", "GIF"),
         ("BMP", "BMP"),
         ("TIFF", "TIFF"),
+        ("JPEG2000", "JPEG 2000"),
     ],
 )
 def test_the_report_tells_what_the_source_was(file_format: str, name: str) -> None:

@@ -122,6 +122,7 @@ def test_the_report_becomes_json() -> None:
         "passes": 2,
         "size_bytes": len(photo.jpeg),
         "untouched": False,
+        "face": None,
     }
 
 

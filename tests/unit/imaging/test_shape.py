@@ -51,18 +51,38 @@ def test_a_photo_gets_its_size(source: tuple[int, int], picture: tuple[int, int]
 
 
 @pytest.mark.parametrize(
+    ("source", "picture", "padded_rows"),
+    [
+        ((240, 320), (480, 640), 0),
+        ((479, 640), (480, 641), 0),
+        ((480, 639), (481, 640), 0),
+        ((413, 531), (498, 640), 0),
+        ((480, 600), (512, 640), 0),
+        ((500, 500), (640, 640), 0),
+        ((300, 900), (480, 1440), 0),
+        ((640, 479), (641, 480), 160),
+        ((320, 240), (640, 480), 160),
+    ],
+)
+def test_a_small_photo_is_enlarged_to_the_minimum_and_no_further(
+    source: tuple[int, int], picture: tuple[int, int], padded_rows: int
+) -> None:
+    assert plan_shape(*source, LIMITS) == Shape(*picture, padded_rows)
+
+
+@pytest.mark.parametrize(
     "source",
     [
         (1, 1),
-        (479, 640),
-        (480, 639),
-        (640, 479),
-        (639, 480),
-        (500, 500),
-        (639, 639),
+        (239, 320),
+        (240, 319),
+        (319, 240),
+        (320, 239),
+        (319, 319),
         (100, 5000),
         (5000, 100),
         (480, 1925),
+        (300, 1300),
         (720, 2900),
         (1000, 5000),
         (1100, 480),
@@ -79,9 +99,18 @@ def test_a_photo_without_enough_pixels_is_too_small(source: tuple[int, int]) -> 
     assert f"{source[0]} x {source[1]}" in caught.value.message
 
 
+@pytest.mark.parametrize("source", [(479, 640), (480, 639), (500, 500), (240, 320), (640, 479)])
+def test_where_nothing_is_enlarged_a_small_photo_is_too_small(source: tuple[int, int]) -> None:
+    with pytest.raises(PhotoError, match=r"480 pixels and its longer side 640") as caught:
+        plan_shape(*source, Limits(enlarge_up_to=1))
+    assert caught.value.code is PhotoErrorCode.TOO_SMALL
+
+
 def test_the_sentence_names_the_figures_that_matter() -> None:
-    with pytest.raises(PhotoError, match=r"480 pixels and its longer side 640"):
-        plan_shape(300, 400, LIMITS)
+    with pytest.raises(PhotoError, match=r"at least 240 pixels and its longer side 320"):
+        plan_shape(200, 300, LIMITS)
+    with pytest.raises(PhotoError, match=r"at least 320 pixels and its longer side 427"):
+        plan_shape(300, 400, Limits(enlarge_up_to=1.5))
     with pytest.raises(
         PhotoError, match=r"too narrow: scaled to the 1920 .* it is 384 wide, and 480 are needed"
     ):
@@ -90,7 +119,7 @@ def test_the_sentence_names_the_figures_that_matter() -> None:
         plan_shape(3000, 1000, LIMITS)
 
 
-@pytest.mark.parametrize("source", [(640, 480), (1280, 720), (1920, 1080)])
+@pytest.mark.parametrize("source", [(1280, 720), (1920, 1080)])
 def test_without_bars_a_low_landscape_is_too_small(source: tuple[int, int]) -> None:
     with pytest.raises(PhotoError, match="640 are needed") as caught:
         plan_shape(*source, Limits(letterbox=False))
@@ -99,6 +128,7 @@ def test_without_bars_a_low_landscape_is_too_small(source: tuple[int, int]) -> N
 
 def test_without_bars_a_high_landscape_passes() -> None:
     assert plan_shape(4000, 3000, Limits(letterbox=False)) == Shape(960, 720)
+    assert plan_shape(640, 480, Limits(letterbox=False)) == Shape(853, 640)
 
 
 @settings(derandomize=True, deadline=None, max_examples=250)
@@ -111,7 +141,10 @@ def test_every_planned_shape_is_within_the_limits_and_keeps_the_aspect(width: in
         return
     assert LIMITS.min_width <= shape.picture_width <= LIMITS.max_width
     assert LIMITS.min_height <= shape.height <= LIMITS.max_height
-    assert shape.picture_width <= width
-    assert shape.picture_height <= height
+    if shape.picture_width > width:
+        assert 480 in {shape.picture_width, shape.picture_height} or 640 in {
+            shape.picture_width,
+            shape.height,
+        }
     assert abs(shape.picture_width / width * height - shape.picture_height) <= height / width + 1
     assert plan_shape(shape.picture_width, shape.height, LIMITS).keeps(shape.picture_width, shape.height)
