@@ -41,14 +41,17 @@ _LYING_BY_ORIENTATION: Final = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the head is on the paper, how large, and how far it leans."""
+    """Where the head is on the paper, how large, how far it leans, and how broad and long it is."""
 
     x: float
     y: float
     scale: float
     lean_degrees: float
+    breadth: float = 1.0
+    length: float = 1.0
 
     def put(self, points: Sequence[Point]) -> list[Point]:
+        points = [(x * self.breadth, y * self.length) for x, y in points]
         cosine = self.scale * math.cos(math.radians(self.lean_degrees))
         sine = self.scale * math.sin(math.radians(self.lean_degrees))
         return [(self.x + cosine * x - sine * y, self.y + sine * x + cosine * y) for x, y in points]
@@ -116,10 +119,10 @@ _ROBIN: Final = _Person(
 )  # fmt: skip
 
 _SASHA: Final = _Person(
-    skin=(141, 92, 66),
-    hair=(128, 121, 116),
+    skin=(76, 48, 35),
+    hair=(26, 24, 23),
     iris=(58, 40, 30),
-    lips=(140, 76, 68),
+    lips=(110, 58, 54),
     right_half_of_face=(
         (0, -330), (176, -306), (282, -190), (300, -10), (296, 150), (256, 300), (150, 400), (0, 428),
     ),
@@ -170,13 +173,14 @@ _TARGET: Final = _Scene(
 )
 _STRANGER: Final = _Scene(
     person=_SASHA,
-    place=_Place(700, 960, 1.06, 4.0),
+    # Broad enough that dlib takes the two drawn people for two.
+    place=_Place(700, 960, 1.06, 4.0, breadth=1.2, length=0.9),
     turn=20,
     smile=0.5,
     light_from=1,
     light=(255, 214, 170),
-    background=((58, 66, 88), (34, 38, 54)),
-    glow=(104, 106, 128),
+    background=((178, 190, 214), (120, 136, 170)),
+    glow=(214, 222, 240),
     clothes=(216, 190, 140),
     orientation=6,
     taken_at="2025:07:21 20:03:54",

@@ -1,7 +1,10 @@
-"""An emulator of Alibaba Cloud's FaceCompare protocol, to develop and test against; it recognises no one."""
+"""An emulator of Alibaba Cloud's FaceCompare protocol, to develop and test against."""
 
+from .faces import FaceJudge
 from .keys import Credentials
 from .parameters import DataLimit
+from .photos import JudgeError
+from .pixels import PixelJudge
 from .quota import QpsWindow
 from .scenarios import Effect, Scenario, ScenarioError
 from .server import Addresses, Emulator, PortBusyError, run_emulator
@@ -15,7 +18,10 @@ __all__ = [
     "DataLimit",
     "Effect",
     "Emulator",
+    "FaceJudge",
+    "JudgeError",
     "OidcTrust",
+    "PixelJudge",
     "PortBusyError",
     "QpsWindow",
     "Rules",

@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 from .endpoints import DEFAULT_QPS
+from .faces import DEFAULT_MODELS, FaceJudge
 from .keys import Credentials
+from .operations import OPERATIONS
 from .parameters import DataLimit
+from .photos import JudgeError
+from .pixels import PixelJudge
 from .quota import QpsWindow
 from .scenarios import Scenario, ScenarioError, read_scenarios
 from .server import Emulator, PortBusyError
@@ -17,6 +21,7 @@ from .service import DEFAULT_CREDENTIALS, Rules
 from .sts import DEFAULT_AUDIENCE, OidcTrust, read_public_key
 
 _LAST_CONTROL_PORT = 65535 - 8
+_LONGEST_S = 86_400
 
 
 def main() -> int:
@@ -24,6 +29,9 @@ def main() -> int:
     arguments = _parse_arguments()
     try:
         asyncio.run(_run(_make_rules(arguments), arguments.host, arguments.port))
+    except JudgeError as error:
+        print(error, file=sys.stderr)
+        return 2
     except PortBusyError as error:
         print(f"{error.strerror} Choose another with --port, or --port 0 for any.", file=sys.stderr)
         return 2
@@ -49,11 +57,14 @@ def _make_rules(arguments: argparse.Namespace) -> Rules:
     return Rules(
         credentials=(credentials,),
         scenarios=arguments.scenario,
+        judge=FaceJudge(arguments.models) if arguments.judge == FaceJudge.name else PixelJudge(),
         qps=dict(arguments.qps),
         qps_window=arguments.qps_window,
         send_retry_after=arguments.retry_after,
         latency_ms=arguments.latency_ms,
         data_limit=arguments.data_limit,
+        operations=arguments.operations,
+        idle_timeout_s=arguments.idle_timeout_s,
         oidc_trust=OidcTrust(
             audiences=(arguments.oidc_audience,),
             issuer=arguments.oidc_issuer,
@@ -65,7 +76,7 @@ def _make_rules(arguments: argparse.Namespace) -> Rules:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local.emulator",
-        description="An emulator of Alibaba Cloud's FaceCompare protocol. It recognises no one.",
+        description="An emulator of Alibaba Cloud's FaceCompare protocol. It does not call Alibaba Cloud.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
@@ -79,6 +90,20 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--access-key-secret", default=DEFAULT_CREDENTIALS.access_key_secret, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--judge",
+        choices=(FaceJudge.name, PixelJudge.name),
+        default=FaceJudge.name,
+        help="what a score comes from: faces, compared by dlib, or pixels, which is faster "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        default=DEFAULT_MODELS,
+        metavar="FOLDER",
+        help="where dlib's models are (default: .local/faces, which `make .local/faces/ready` fills)",
     )
     parser.add_argument("--security-token", help="makes the key a temporary one that must bear this token")
     parser.add_argument(
@@ -100,6 +125,19 @@ def _parse_arguments() -> argparse.Namespace:
         help="what the 1 MB of base64 data is counted over (default: %(default)s)",
     )
     parser.add_argument(
+        "--operations",
+        type=_operations,
+        default=OPERATIONS,
+        metavar="NAME,…",
+        help=f"operations that exist (default: {','.join(OPERATIONS)})",
+    )
+    parser.add_argument(
+        "--idle-timeout-s",
+        type=_seconds,
+        default=25.0,
+        help="close a connection that was idle for so long (default: 25, as the provider's gateway)",
+    )
+    parser.add_argument(
         "--oidc-audience", default=DEFAULT_AUDIENCE, help="of tokens that STS accepts (default: %(default)s)"
     )
     parser.add_argument("--oidc-issuer", help="of tokens that STS accepts (default: any)")
@@ -117,6 +155,20 @@ def _port(text: str) -> int:
     if not 0 <= port <= _LAST_CONTROL_PORT:
         raise argparse.ArgumentTypeError(f"must be from 0 to {_LAST_CONTROL_PORT}, not {text}")
     return port
+
+
+def _operations(text: str) -> tuple[str, ...]:
+    operations = tuple(text.split(","))
+    if not set(operations) <= set(OPERATIONS):
+        raise argparse.ArgumentTypeError(f"must be names of {', '.join(OPERATIONS)}, with commas between")
+    return operations
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most {_LONGEST_S}")
+    return seconds
 
 
 def _qps(text: str) -> tuple[str, int]:

@@ -12,8 +12,8 @@ SUCCESS: Final = "Success"
 THROTTLED: Final = "Throttling.Api"
 RETRY_AFTER_HEADER: Final = "x-acs-retry-after"
 
-# Code -> HTTP status and message. The first group is the API's own page, the second the gateway before it,
-# the third STS.
+# Code -> HTTP status and message: the codes of the API page, of the gateway (the provider's lists of common
+# errors), and of STS. `NotEmulated.*` are the emulator's own.
 CODES: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
     {
         "MissingParameter": (400, "A required parameter is missing."),
@@ -27,6 +27,17 @@ CODES: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "Forbidden.AccountAccessDenied": (403, "The service is not activated or the account is overdue."),
         THROTTLED: (403, "The call was rejected because of throttling."),
         "InternalError": (500, "An internal error occurred."),
+        "ActionUnauthorized": (403, "The user is not authorized to perform this operation."),
+        # The vendor's list spells it so.
+        "Forbedden.NotSupportRAM": (403, "This operation does not support RAM users."),
+        "Forbidden.ExceptionRepeatedInvoke": (403, "The same faulty request was repeated too often."),
+        "Forbidden.NotSupportRAM": (403, "This operation does not support RAM users."),
+        "IllegalTimestamp": (400, "The time stamp is not valid."),
+        "InsufficientBalance": (400, "The account's balance is insufficient."),
+        "InvalidApi.NotFound": (404, "Specified api is not found."),
+        "InvalidProtocol.NeedSsl": (404, "This operation requires HTTPS."),
+        "NoSuchVersion": (400, "Specified version does not exist."),
+        "SuspiciousActivity": (429, "Suspicious activity was detected. Try again later."),
         "IncompleteSignature": (400, "The request signature does not conform to the signature method."),
         "InvalidAccessKeyId.NotFound": (404, "Specified access key is not found."),
         "InvalidAccessKeyId.Inactive": (400, "Specified access key is disabled."),
@@ -47,7 +58,8 @@ CODES: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "MissingVersion": (400, "Version is mandatory for this action."),
         "SignatureDoesNotMatch": (400, "Specified signature does not match our calculation."),
         "SignatureNonceUsed": (400, "Specified signature nonce was used already."),
-        "UnsupportedHTTPMethod": (400, "This http method is not supported."),
+        "UnsupportedHTTPMethod": (403, "This http method is not supported."),
+        "NotEmulated.Signature": (400, "The emulator verifies ACS3-HMAC-SHA256 signatures only."),
         "AuthenticationFail.NoPermission": (401, "The role may not be assumed with this token."),
         "AuthenticationFail.OIDCToken.AudienceNotMatch": (401, "The token is meant for another audience."),
         "AuthenticationFail.OIDCToken.Expired": (401, "The token has expired."),
@@ -108,9 +120,10 @@ def new_request_id() -> str:
     return str(uuid.uuid4()).upper()
 
 
-def succeed(request_id: str, result: Mapping[str, object] | None = None) -> Answer:
-    """Answer HTTP 200 with ``Code: Success``."""
-    return _answer_json(request_id, 200, {"Code": SUCCESS, "Message": "success"}, result)
+def succeed(request_id: str, result: object = None, *, code: str | int = SUCCESS) -> Answer:
+    """Answer HTTP 200 with a code of success; without a ``Result`` where that is None."""
+    body = {"Code": code, "Message": "success", **({} if result is None else {"Result": result})}
+    return _answer_json(request_id, 200, body)
 
 
 def grant(request_id: str, document: Mapping[str, object]) -> Answer:
@@ -152,15 +165,11 @@ def _answer_json(
     request_id: str,
     http_status: int,
     body: Mapping[str, object],
-    result: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    document: dict[str, object] = {"RequestId": request_id, **body}
-    if result is not None:
-        document["Result"] = result
     return Answer(
         http_status=http_status,
         code=str(body["Code"]),
         headers={"x-acs-request-id": request_id, **(headers or {})},
-        body=json.dumps(document).encode(),
+        body=json.dumps({"RequestId": request_id, **body}).encode(),
     )

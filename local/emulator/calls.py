@@ -11,7 +11,7 @@ from .recent import Recent
 
 MAX_CALLS: Final = 100_000
 # Enough to recognise an id that is too long; a picture sent in its place must not end up in the log.
-_MAX_ID_LENGTH: Final = 64
+MAX_ID_LENGTH: Final = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class Call:
     received_at: str
     merchant_biz_id: str | None = None
     duplicate_merchant_biz_id: bool = False
+    transaction_id: str | None = None
     code: str | None = None
     http_status: int | None = None
     duration_ms: float = 0.0
@@ -40,7 +41,7 @@ def begin_call(endpoint: Endpoint, action: str | None, received_at: datetime) ->
         region=endpoint.region,
         network=endpoint.network,
         host=endpoint.host,
-        action=action,
+        action=action[:MAX_ID_LENGTH] if action else None,
         received_at=received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     )
 
@@ -54,7 +55,7 @@ class CallLog:
 
     def note_merchant_biz_id(self, call: Call, merchant_biz_id: str, now_s: float) -> None:
         """Write down the business id, and whether a call used it before."""
-        call.merchant_biz_id = merchant_biz_id[:_MAX_ID_LENGTH]
+        call.merchant_biz_id = merchant_biz_id[:MAX_ID_LENGTH]
         call.duplicate_merchant_biz_id = not self._merchant_biz_ids.remember(call.merchant_biz_id, now_s)
 
     def add(self, call: Call) -> None:
@@ -66,6 +67,12 @@ class CallLog:
         self._calls.clear()
         self._merchant_biz_ids.clear()
 
-    def describe(self, region: str | None = None) -> list[dict[str, object]]:
-        """Return the calls, of one region if asked, for JSON."""
-        return [asdict(call) for call in self._calls if region in {None, call.region}]
+    def describe(
+        self, region: str | None = None, merchant_biz_id: str | None = None
+    ) -> list[dict[str, object]]:
+        """Return the calls for JSON: all, or those of a region, or of a business id."""
+        return [
+            asdict(call)
+            for call in self._calls
+            if region in {None, call.region} and merchant_biz_id in {None, call.merchant_biz_id}
+        ]

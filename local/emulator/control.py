@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
 
 from aiohttp import web
 
@@ -13,6 +15,8 @@ from .photos import PASS_SCORE
 from .quota import QpsWindow
 from .scenarios import ScenarioError, read_scenarios
 from .service import FaceCompareService
+
+_MAX_AHEAD_S: Final = 86_400
 
 
 class Control:
@@ -30,6 +34,7 @@ class Control:
         router.add_get("/_emulator/calls", self._get_calls)
         router.add_delete("/_emulator/calls", self._clear_calls)
         router.add_put("/_emulator/quota", self._change_quota)
+        router.add_put("/_emulator/clock", self._change_clock)
         router.add_get("/_emulator/scenarios", self._get_scenarios)
         router.add_put("/_emulator/scenarios", self._replace_scenarios)
         router.add_post("/_emulator/scenarios", self._add_scenario)
@@ -45,13 +50,16 @@ class Control:
         return web.json_response(
             {
                 "about": (
-                    "An emulator of the FaceCompare protocol. It recognises no one: scores come from the "
-                    "pixels, and its pass score is its own: it says nothing about people."
+                    f"An emulator of the FaceCompare protocol. {rules.judge.about} "
+                    "Its pass score is its own, too."
                 ),
+                "judge": rules.judge.name,
                 "pass_score": PASS_SCORE,
                 "qps": self._service.qps,
                 "qps_window": self._service.qps_window,
                 "data_limit": rules.data_limit,
+                "operations": rules.operations,
+                "idle_timeout_s": rules.idle_timeout_s,
                 "oidc_audiences": rules.oidc_trust.audiences,
                 "oidc_signatures_checked": rules.oidc_trust.public_key is not None,
                 "endpoints": self._list_endpoints(),
@@ -71,7 +79,8 @@ class Control:
         last = request.query.get("last", str(MAX_CALLS))
         if not re.fullmatch("[1-9][0-9]{0,5}", last):
             return _refuse("'last' is a whole number from 1 to 999999.")
-        return web.json_response(self._service.calls.describe(region)[-int(last) :])
+        calls = self._service.calls.describe(region, request.query.get("merchant_biz_id"))
+        return web.json_response(calls[-int(last) :])
 
     async def _clear_calls(self, _: web.Request) -> web.Response:
         self._service.calls.clear()
@@ -86,6 +95,16 @@ class Control:
             return _refuse(str(error))
         self._service.enforce(qps, window)
         return web.json_response({"qps": qps, "qps_window": window})
+
+    async def _change_clock(self, request: web.Request) -> web.Response:
+        try:
+            ahead_s = _read_ahead_s(await request.json())
+        except json.JSONDecodeError:
+            return _refuse("The body is not JSON.")
+        except ValueError as error:
+            return _refuse(str(error))
+        self._service.clock_ahead = timedelta(seconds=ahead_s)
+        return web.json_response({"ahead_s": ahead_s})
 
     async def _get_scenarios(self, _: web.Request) -> web.Response:
         return web.json_response(self._service.script.describe())
@@ -156,6 +175,14 @@ def _read_quota(document: object, service: FaceCompareService) -> tuple[dict[str
     if window not in list(QpsWindow):
         raise ValueError(f"'window' is one of {', '.join(QpsWindow)}.")
     return {**service.qps, **qps}, QpsWindow(window)
+
+
+def _read_ahead_s(document: object) -> float:
+    """Return how many seconds the provider's clock shall be ahead of this machine's."""
+    ahead_s = document.get("ahead_s") if isinstance(document, dict) and len(document) == 1 else None
+    if isinstance(ahead_s, bool) or not isinstance(ahead_s, int | float) or abs(ahead_s) > _MAX_AHEAD_S:
+        raise ValueError(f"The clock is a JSON object of 'ahead_s': seconds up to {_MAX_AHEAD_S}.")
+    return ahead_s
 
 
 def _refuse(sentence: str, status: int = 400) -> web.Response:

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .answers import Refusal
-from .signature import ReceivedRequest
 
 MAX_DATA_BYTES: Final = 1024 * 1024
 """The page's "1 MB data transfer limit", counted in base64 characters."""
@@ -42,14 +41,6 @@ class CompareParameters:
     source: PhotoParameter
     target: PhotoParameter
     check_quality: bool
-
-
-def read_parameters(request: ReceivedRequest) -> dict[str, str]:
-    """Return the parameters of query and form body together."""
-    parameters = dict(request.query)
-    if (request.header("content-type") or "").partition(";")[0] == "application/x-www-form-urlencoded":
-        parameters.update(parse_qsl(request.body.decode("ascii", "replace"), keep_blank_values=True))
-    return parameters
 
 
 def check_parameters(parameters: Mapping[str, str], data_limit: DataLimit) -> CompareParameters:

@@ -1,32 +1,22 @@
-"""Photos: the API page's rules on them, and a score from their pixels.
+"""Photos: the API page's rules on them, and what a judge finds in one."""
 
-The score is the correlation of two small grey pictures. It recognises no one: two photos of one person may
-score low, and two people before the same wall may score high. `PASS_SCORE` is the emulator's own and says
-nothing about people, nor about the provider, which publishes no such score.
-"""
-
-import hashlib
-import random
-import statistics
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Final
+from typing import Final, Protocol
 
-from PIL import Image, ImageFilter, ImageStat
+from PIL import Image
 
 from .answers import Refusal
 
 PASS_SCORE: Final = 70.0
-# A picture with less variation than this has nothing that could be a face: NoFaceDetected.
-MIN_GREY_DEVIATION: Final = 6.0
+"""`Passed` is `Y` from this score on. It is the emulator's own: the provider publishes no such score."""
 
 # The page names height x width, and only advises against wide photos: so the longer side counts as height.
 LONGER_SIDE_PX: Final = range(640, 1920 + 1)
 SHORTER_SIDE_PX: Final = range(480, 1080 + 1)
 
-_GRID_PX: Final = 32
-_ENOUGH_PX: Final = (160, 160)
-_FORMATS: Final = {
+FORMATS: Final = ("JPEG", "PNG")
+_FORMAT_NAMES: Final = {
     "JPEG": "JPEG",
     "MPO": "JPEG",
     "PNG": "PNG",
@@ -35,19 +25,31 @@ _METADATA: Final = {"exif", "xmp", "photoshop", "comment", "Raw profile type exi
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """Where a face is, in pixels of the photo; it may reach beyond the photo's borders."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """What the call log tells of a photo; never the photo."""
+    """What the call log shows of a photo; never the photo. A judge of pixels counts no faces."""
 
     format: str
     width: int
     height: int
     size_bytes: int
     has_metadata: bool
+    faces: int | None = None
+    face_box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Scores of one photo, 0 to 100, from its pixels: the provider's form without its meaning."""
+    """Scores of one photo, 0 to 100: the provider's form without its meaning."""
 
     overall: float
     illumination: float
@@ -58,18 +60,58 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What a comparison needs of a photo."""
+    """What a comparison needs of a photo; `features` are compared by the judge that made them."""
 
-    grid: tuple[int, ...]
+    features: tuple[float, ...]
     quality: Quality
+    count: int | None = None
+    box: Box | None = None
+
+
+class JudgeError(Exception):
+    """A judge cannot start; the message is a sentence that says what to do."""
+
+
+class Judge(Protocol):
+    """Finds the face in a photo and scores two of them."""
+
+    @property
+    def name(self) -> str:
+        """What ``--judge`` calls it."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """One sentence: what its scores mean."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready; raise a `JudgeError` where that fails."""
+        ...
+
+    async def stop(self) -> None:
+        """Release what `start` acquired."""
+        ...
+
+    async def find_face(self, photo: bytes) -> Face:
+        """Return the face in a photo, or raise the provider's `Refusal`."""
+        ...
+
+    def imagine_face(self, url: str) -> Face:
+        """Return a face made from a URL's text alone, the same for the same text."""
+        ...
+
+    def score(self, source: Face, target: Face) -> float:
+        """Return the score of two faces, from 0 to 100."""
+        ...
 
 
 def read_facts(data: bytes) -> PhotoFacts | None:
     """Return what the header of a photo says, or None where it is not a JPEG or PNG."""
     try:
-        with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
             return PhotoFacts(
-                _FORMATS[image.format or "JPEG"],
+                _FORMAT_NAMES[image.format or "JPEG"],
                 image.width,
                 image.height,
                 len(data),
@@ -79,50 +121,10 @@ def read_facts(data: bytes) -> PhotoFacts | None:
         return None
 
 
-def read_face(data: bytes, facts: PhotoFacts | None) -> Face:
-    """Decode a photo, or raise the provider's `Refusal`."""
+def check_resolution(facts: PhotoFacts | None) -> None:
+    """Raise the provider's `Refusal` unless a photo can be read and has a permitted resolution."""
     if facts is None:
         raise Refusal("UnqualifiedPhoto")
     shorter_px, longer_px = sorted((facts.width, facts.height))
     if longer_px not in LONGER_SIDE_PX or shorter_px not in SHORTER_SIDE_PX:
         raise Refusal("UnqualifiedPhoto")
-    try:
-        with Image.open(BytesIO(data), formats=("JPEG", "PNG")) as image:
-            image.draft("L", _ENOUGH_PX)  # a JPEG is decoded at a fraction of its size, many times faster
-            grey = image.convert("L")
-    except (OSError, SyntaxError, ValueError):
-        raise Refusal("UnqualifiedPhoto") from None
-    if ImageStat.Stat(grey).stddev[0] < MIN_GREY_DEVIATION:
-        raise Refusal("NoFaceDetected")
-    grid = grey.resize((_GRID_PX, _GRID_PX), Image.Resampling.BOX)
-    return Face(tuple(grid.tobytes()), _measure_quality(grey))
-
-
-def imagine_face(url: str) -> Face:
-    """Return the face behind a URL: made from the URL's text, which is all that is ever looked at."""
-    seed = int.from_bytes(hashlib.sha256(url.encode()).digest())
-    pixels = random.Random(seed).randbytes(_GRID_PX * _GRID_PX)  # noqa: S311 - no secret, only repeatable
-    return Face(tuple(pixels), _measure_quality(Image.frombytes("L", (_GRID_PX, _GRID_PX), pixels)))
-
-
-def score_faces(source: Face, target: Face) -> float:
-    """Return the score of two photos, from 0 to 100; the same photo scores 100."""
-    if source.grid == target.grid:
-        return 100.0
-    if min(len(set(source.grid)), len(set(target.grid))) == 1:  # fine texture only: the small grid is flat
-        return 0.0
-    return round(100 * max(0.0, statistics.correlation(source.grid, target.grid)), 2)
-
-
-def _measure_quality(grey: Image.Image) -> Quality:
-    mean = ImageStat.Stat(grey).mean[0]
-    illumination = 100 * (1 - abs(mean - 127.5) / 127.5)
-    edges = ImageStat.Stat(grey.filter(ImageFilter.FIND_EDGES)).mean[0]
-    sharpness = min(100.0, 4 * edges)
-    return Quality(
-        overall=round((illumination + sharpness) / 2, 2),
-        illumination=round(illumination, 2),
-        sharpness=round(sharpness, 2),
-        occlusion=0.0,
-        key_area_occlusion=0.0,
-    )

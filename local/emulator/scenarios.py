@@ -9,10 +9,26 @@ from typing import Final, cast
 
 from .answers import CODES
 from .endpoints import NETWORKS, REGIONS
+from .operations import FACE_COMPARES, OPERATIONS
 
 
 class ScenarioError(ValueError):
     """A scenario is not valid; the message is a sentence that says why."""
+
+
+# Refusals that concern one comparison, so that another operation does not meet them.
+_CONCERN_ONE_COMPARISON: Final = frozenset(
+    {
+        "DataDuplication",
+        "DownloadTimeout",
+        "InvalidParameter",
+        "MissingParameter",
+        "NoFaceDetected",
+        "Throttling.Api",
+        "ToolargeImage",
+        "UnqualifiedPhoto",
+    }
+)
 
 
 class Effect(StrEnum):
@@ -29,22 +45,25 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What a scenario can match a call by."""
+    """What a scenario can match a call by; `key` is what its share and latency are drawn by."""
 
     region: str
     network: str
+    operation: str
     merchant_biz_id: str
     url_paths: tuple[str, ...]
+    key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One scripted outcome; the fields are told in the README."""
+    """One scripted outcome; the README describes the fields."""
 
     id: str
     effect: Effect
     region: str | None = None
     network: str | None = None
+    operations: tuple[str, ...] | None = None
     merchant_biz_id_prefix: str | None = None
     url_path_suffix: str | None = None
     nth_call: int | None = None
@@ -54,18 +73,20 @@ class Scenario:
     for_s: float | None = None
     latency_ms: tuple[float, float] = (0, 0)
     after_compare: bool = False
-    code: str | None = None
+    code: str | int | None = None
     http_status: int | None = None
     message: str | None = None
     retry_after_ms: int | None = None
     score: float | str | None = None
-    passed: str | None = None
+    passed: str | bool | float | None = None
+    result: object = None
+    without: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse fields that do not go together."""
         if self.effect is Effect.REFUSE:
-            if self.code is None:
-                raise ScenarioError("A scenario with the effect 'refuse' needs a 'code'.")
+            if not isinstance(self.code, str):
+                raise ScenarioError("A scenario with the effect 'refuse' needs a 'code' that is a text.")
             if self.code not in CODES and self.http_status is None:
                 raise ScenarioError(f"The code '{self.code}' is not known here: give its 'http_status' too.")
         for name, effects in _ONLY_WITH.items():
@@ -78,6 +99,7 @@ class Scenario:
         return (
             self.region in {None, call.region}
             and self.network in {None, call.network}
+            and self._concerns(call.operation)
             and call.merchant_biz_id.startswith(self.merchant_biz_id_prefix or "")
             and (
                 self.url_path_suffix is None
@@ -85,27 +107,42 @@ class Scenario:
             )
         )
 
+    def _concerns(self, operation: str) -> bool:
+        """Tell whether the operation is meant; where none is named, an outage meets every operation."""
+        if self.operations is not None:
+            return operation in self.operations
+        return operation in FACE_COMPARES or self._is_outage()
+
+    def _is_outage(self) -> bool:
+        """Tell whether the whole service fails, rather than some of its comparisons."""
+        if self.effect in {Effect.ANSWER, Effect.MISSING_RESULT} or self.after_compare:
+            return False
+        narrowed = (self.merchant_biz_id_prefix, self.url_path_suffix, self.nth_call, self.times)
+        return all(field is None for field in narrowed) and self.code not in _CONCERN_ONE_COMPARISON
+
     def falls_on(self, call: CallFacts) -> bool:
-        """Tell whether the call is in the share: by its business id, so that no order of calls matters."""
+        """Tell whether the call is in the share: by its key, so that no order of calls matters."""
         return self.share is None or self._draw("share", call) < self.share
 
     def latency_s(self, call: CallFacts) -> float:
-        """Return the latency for the call, drawn by its business id too."""
+        """Return the latency for the call, drawn by its key too."""
         shortest_ms, longest_ms = self.latency_ms
         return (shortest_ms + (longest_ms - shortest_ms) * self._draw("latency", call)) / 1000
 
     def _draw(self, purpose: str, call: CallFacts) -> float:
-        text = f"{self.seed}/{purpose}/{call.merchant_biz_id}"
+        text = f"{self.seed}/{purpose}/{call.key}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56
 
 
 _ONLY_WITH: Final[Mapping[str, tuple[Effect, ...]]] = {
-    "code": (Effect.REFUSE,),
+    "code": (Effect.REFUSE, Effect.ANSWER, Effect.MISSING_RESULT),
     "message": (Effect.REFUSE,),
     "retry_after_ms": (Effect.REFUSE,),
     "http_status": (Effect.REFUSE, Effect.HTML),
     "score": (Effect.ANSWER,),
     "passed": (Effect.ANSWER,),
+    "result": (Effect.ANSWER,),
+    "without": (Effect.ANSWER,),
 }
 
 
@@ -119,6 +156,18 @@ def _is_count(value: object) -> bool:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
+
+
+def _is_code(value: object) -> bool:
+    return _is_text(value) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+
+def _is_list_of(is_member: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and bool(value) and all(map(is_member, value))
 
 
 def _is_latency(value: object) -> bool:
@@ -158,6 +207,10 @@ _CHECKS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "effect": _is_one_of(Effect),
     "region": _is_one_of(REGIONS),
     "network": _is_one_of(NETWORKS),
+    "operations": (
+        _is_list_of(lambda value: value in OPERATIONS),
+        f"an array of {', '.join(OPERATIONS)}",
+    ),
     "merchant_biz_id_prefix": _TEXT,
     "url_path_suffix": _TEXT,
     "nth_call": _COUNT,
@@ -167,12 +220,14 @@ _CHECKS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "for_s": (_is_duration, "a number of seconds above 0"),
     "latency_ms": (_is_latency, "a number of milliseconds or a pair [shortest, longest]"),
     "after_compare": (lambda value: isinstance(value, bool), "true or false"),
-    "code": _TEXT,
+    "code": (_is_code, "a text that is not empty, or a whole number"),
     "http_status": (_is_http_status, "an HTTP status from 200 to 599"),
     "message": _TEXT,
     "retry_after_ms": _COUNT,
     "score": (_is_score, "a number from 0 to 100, or such a number as a text"),
-    "passed": _is_one_of(("Y", "N")),
+    "passed": (_is_scalar, "a text, a number, true or false"),
+    "result": (lambda value: value is not None, "a JSON value other than null"),
+    "without": (_is_list_of(_is_text), "an array of texts"),
 }
 
 
@@ -190,6 +245,9 @@ def read_scenario(document: object, default_id: str) -> Scenario:
     latency_ms = values.pop("latency_ms", 0)
     values["latency_ms"] = tuple(latency_ms) if isinstance(latency_ms, list) else (latency_ms, latency_ms)
     values["effect"] = Effect(values["effect"])
+    for name in ("operations", "without"):
+        if name in values:
+            values[name] = tuple(values[name])
     return Scenario(**values)
 
 

@@ -2,26 +2,32 @@
 
 import asyncio
 import errno
+import logging
 import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from email.utils import format_datetime
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from .answers import Answer, Delivery, Refusal, new_request_id, refuse
+from .answers import Answer, Delivery, Refusal
+from .bodies import MAX_BODY_BYTES, decode_body
 from .control import Control
 from .endpoints import ENDPOINTS, PUBLIC, Endpoint
+from .photos import JudgeError
 from .service import FaceCompareService, Rules
 from .signature import ReceivedRequest
 
-# Far above what the provider takes, so that its own refusals are what a caller meets.
-_MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 # SO_LINGER on, zero seconds: closing sends a reset instead of a polite end.
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
+
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class PortBusyError(OSError):
@@ -80,7 +86,8 @@ class Emulator:
             for offset, endpoint in enumerate(ENDPOINTS, start=1):
                 port = self._port + offset if self._port else 0
                 endpoints.append((endpoint, await self._listen(self._endpoint_app(endpoint), port)))
-        except OSError:
+            await self.service.rules.judge.start()
+        except (OSError, JudgeError):
             await self.stop()
             raise
         self._addresses = Addresses(f"http://{control}", tuple(endpoints))
@@ -92,11 +99,21 @@ class Emulator:
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        await self.service.rules.judge.stop()
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         self._runners.clear()
 
     async def _listen(self, app: web.Application, port: int) -> str:
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=_LOG,
+            handler_cancellation=True,
+            shutdown_timeout=1,
+            keepalive_timeout=self.service.rules.idle_timeout_s,
+            # A body that cannot be decompressed is refused in the provider's form.
+            auto_decompress=False,
+        )
         await runner.setup()
         self._runners.append(runner)
         try:
@@ -117,17 +134,20 @@ class Emulator:
         return self._addresses.list_endpoints() if self._addresses else []
 
     def _endpoint_app(self, endpoint: Endpoint) -> web.Application:
-        app = web.Application(client_max_size=_MAX_BODY_BYTES)
-        app.router.add_route("*", "/{path:.*}", self._handler(endpoint))
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_route("*", "/{path:.*}", self._handler(endpoint), expect_handler=_continue)
         return app
 
     def _handler(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
+            received = _read_head(request)
             try:
-                received = await _receive(request)
-            except web.HTTPRequestEntityTooLarge:
-                return _respond(refuse(new_request_id(), endpoint.host, Refusal("ToolargeImage")))
-            return await self._deliver(request, await self._serve(endpoint, received))
+                received = replace(received, body=await _read_body(request))
+            except Refusal as refusal:
+                answer = self.service.refuse_unreadable(endpoint, received, refusal)
+            else:
+                answer = await self._serve(endpoint, received)
+            return await self._deliver(request, answer)
 
         return handle
 
@@ -144,26 +164,57 @@ class Emulator:
             await self._stopping.wait()
         if answer.delivery is not Delivery.SEND:
             _reset(request)
-        return _respond(answer)
+        return self._respond(answer)
+
+    def _respond(self, answer: Answer) -> web.Response:
+        gateway = {
+            "Date": format_datetime(self.service.now, usegmt=True),
+            "Keep-Alive": f"timeout={self.service.rules.idle_timeout_s:g}",
+        }
+        return web.Response(
+            status=answer.http_status or 500,
+            body=answer.body,
+            content_type=answer.content_type,
+            charset="utf-8",
+            headers={**gateway, **answer.headers},
+        )
 
 
-async def _receive(request: web.Request) -> ReceivedRequest:
-    size_bytes = request.content_length or 0
-    if size_bytes > _MAX_BODY_BYTES:
-        raise web.HTTPRequestEntityTooLarge(_MAX_BODY_BYTES, size_bytes)
-    path, _, query_string = request.raw_path.partition("?")
-    headers = tuple((name.lower(), value) for name, value in request.headers.items())
-    return ReceivedRequest(request.method, path, query_string, headers, await request.read())
+async def _continue(request: web.Request) -> None:
+    """Send what a client waits for before its body; an unknown expectation is ignored."""
+    if request.headers.get("expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
-def _respond(answer: Answer) -> web.Response:
-    return web.Response(
-        status=answer.http_status or 500,
-        body=answer.body,
-        content_type=answer.content_type,
-        charset="utf-8",
-        headers=answer.headers,
-    )
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Tell whether a record is of a fault here: a client that speaks no HTTP is answered 400 by aiohttp."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_LOG.addFilter(_is_fault)
+
+
+def _read_head(request: web.Request) -> ReceivedRequest:
+    path, _, query_string = _clean(request.raw_path).partition("?")
+    headers = tuple((name.lower(), _clean(value)) for name, value in request.headers.items())
+    return ReceivedRequest(request.method, path, query_string, headers, b"")
+
+
+async def _read_body(request: web.Request) -> bytes:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise Refusal("ToolargeImage")
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Refusal("ToolargeImage") from None
+    encoding = request.headers.get("content-encoding")
+    return await asyncio.to_thread(decode_body, body, encoding) if encoding else body
+
+
+def _clean(text: str) -> str:
+    """Replace bytes that are not UTF-8, which aiohttp keeps as lone surrogates."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _reset(request: web.Request) -> None:

@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from .answers import (
+    SUCCESS,
     THROTTLED,
     Answer,
     Delivery,
@@ -21,20 +22,17 @@ from .answers import (
     refuse,
     succeed,
 )
-from .calls import Call, CallLog, begin_call
+from .calls import MAX_ID_LENGTH, Call, CallLog, begin_call
 from .endpoints import DEFAULT_QPS, Endpoint
 from .keys import Credentials, KeyRing
-from .parameters import CompareParameters, DataLimit, PhotoParameter, check_parameters, read_parameters
-from .photos import PASS_SCORE, Face, PhotoFacts, imagine_face, read_face, read_facts, score_faces
+from .operations import DELETE_VERIFY_RESULT, FACE_COMPARES, METHODS, OPERATIONS, VERSION
+from .parameters import CompareParameters, DataLimit, PhotoParameter, check_parameters
+from .photos import PASS_SCORE, Face, Judge, PhotoFacts, check_resolution, read_facts
+from .pixels import PixelJudge
 from .quota import QpsWindow, make_quota
 from .scenarios import CallFacts, Effect, Scenario, Script
 from .signature import ReceivedRequest, SignatureVerifier
 from .sts import ASSUME_ROLE, OidcTrust, assume_role
-
-VERSION: Final = "2022-08-09"
-FACE_COMPARE: Final = "FaceCompare"
-KEEPALIVE: Final = "KeepaliveIntl"
-_METHODS: Final = {FACE_COMPARE: ("POST",), KEEPALIVE: ("GET", "POST")}
 
 _REMEMBERED: Final = timedelta(days=1)
 
@@ -51,11 +49,14 @@ class Rules:
 
     credentials: tuple[Credentials, ...] = (DEFAULT_CREDENTIALS,)
     scenarios: tuple[Scenario, ...] = ()
+    judge: Judge = field(default_factory=PixelJudge)
     qps: Mapping[str, int] = field(default_factory=lambda: DEFAULT_QPS)
     qps_window: QpsWindow = QpsWindow.FIXED
     send_retry_after: bool = False
     latency_ms: float = 0.0
     data_limit: DataLimit = DataLimit.PICTURE
+    operations: tuple[str, ...] = OPERATIONS
+    idle_timeout_s: float = 25.0
     oidc_trust: OidcTrust = field(default_factory=OidcTrust)
     now: Callable[[], datetime] = _utc_now
     clock: Callable[[], float] = time.monotonic
@@ -75,27 +76,47 @@ class FaceCompareService:
         self.script = Script(rules.clock, rules.scenarios)
         self.calls = CallLog()
         self.keys = KeyRing(rules.credentials)
+        self.clock_ahead = timedelta()
         self._verifier = SignatureVerifier(self.keys)
         self.enforce({**DEFAULT_QPS, **rules.qps}, rules.qps_window)
 
     def enforce(self, qps: Mapping[str, int], window: QpsWindow) -> None:
         """Count calls anew, so and so many a second in each region."""
         self.qps, self.qps_window = dict(qps), window
-        self._quotas = {region: make_quota(window, limit) for region, limit in qps.items()}
+        self._quotas = {
+            (region, operation): make_quota(window, limit)
+            for region, limit in qps.items()
+            for operation in FACE_COMPARES
+        }
+
+    @property
+    def now(self) -> datetime:
+        """The provider's time: that of the rules, and what its clock is ahead."""
+        return self.rules.now() + self.clock_ahead
 
     async def serve(self, endpoint: Endpoint, request: ReceivedRequest) -> Answer:
         """Answer one request and write it to the log."""
         started_at_s = self.rules.clock()
-        call = begin_call(endpoint, request.header("x-acs-action"), self.rules.now())
+        call = begin_call(endpoint, _find_action(request), self.now)
         request_id = new_request_id()
         try:
             answer = await self._answer(endpoint, request, request_id, call)
         except Refusal as refusal:
             answer = refuse(request_id, call.host, refusal)
+        self._log(call, answer, started_at_s)
+        return answer
+
+    def refuse_unreadable(self, endpoint: Endpoint, request: ReceivedRequest, refusal: Refusal) -> Answer:
+        """Refuse a request whose body could not be read, and write it to the log."""
+        call = begin_call(endpoint, _find_action(request), self.now)
+        answer = refuse(new_request_id(), call.host, refusal)
+        self._log(call, answer, self.rules.clock())
+        return answer
+
+    def _log(self, call: Call, answer: Answer, started_at_s: float) -> None:
         call.code, call.http_status, call.delivery = answer.code, answer.http_status, answer.delivery
         call.duration_ms = round((self.rules.clock() - started_at_s) * 1000, 1)
         self.calls.add(call)
-        return answer
 
     async def _answer(
         self, endpoint: Endpoint, request: ReceivedRequest, request_id: str, call: Call
@@ -104,64 +125,106 @@ class FaceCompareService:
             call.action, call.host = ASSUME_ROLE, endpoint.sts_host
             return await asyncio.to_thread(self._assume_role, request, request_id)
         # Hashing and decoding of megabytes would stall the event loop, and with it every other call's time.
-        await asyncio.to_thread(self._verifier.verify, request, self.rules.now())
-        self._verifier.use_nonce(request, self.rules.now())
-        _check_operation(request)
-        if call.action == KEEPALIVE:
-            return succeed(request_id)
-        parameters = await asyncio.to_thread(read_parameters, request)
-        if merchant_biz_id := parameters.get("MerchantBizId"):
-            self.calls.note_merchant_biz_id(call, merchant_biz_id, self.rules.clock())
-        self._take_quota(endpoint.region)
-        facts = _describe_call(endpoint, parameters)
+        await asyncio.to_thread(self._verifier.verify, request, self.now)
+        self._verifier.use_nonce(request, self.now)
+        operation = _check_operation(request, self.rules.operations)
+        parameters = await asyncio.to_thread(lambda: request.parameters)
+        if operation in FACE_COMPARES:
+            if merchant_biz_id := parameters.get("MerchantBizId"):
+                self.calls.note_merchant_biz_id(call, merchant_biz_id, self.rules.clock())
+            self._take_quota(endpoint.region, operation)
+        facts = _describe_call(endpoint, operation, parameters, request_id)
         scenario = self.script.pick(facts)
         call.scenario = scenario.id if scenario else None
-        latency_s = self.rules.latency_ms / 1000 + (scenario.latency_s(facts) if scenario else 0)
-        if latency_s:
-            await asyncio.sleep(latency_s)
+        await self._wait(operation, scenario, facts)
         if scenario and not _compares(scenario):
             return _play(scenario, request_id)
-        comparison = await asyncio.to_thread(_compare, parameters, self.rules.data_limit, call)
-        call.compared = True
+        if operation not in FACE_COMPARES:
+            return _answer_beside(operation, parameters, scenario, request_id, call)
+        comparison = await self._compare(parameters, call)
+        call.compared, call.transaction_id = True, uuid4().hex
         if scenario and scenario.effect is not Effect.ANSWER:
             return _play(scenario, request_id)
-        return succeed(request_id, _tell_result(comparison, scenario))
+        return _answer_comparison(comparison, scenario, request_id, call.transaction_id)
+
+    async def _compare(self, parameters: Mapping[str, str], call: Call) -> _Comparison:
+        checked = await asyncio.to_thread(check_parameters, parameters, self.rules.data_limit)
+        photos = {"source": checked.source, "target": checked.target}
+        for role, photo in photos.items():
+            call.pictures[role] = None if photo.data is None else read_facts(photo.data)
+        found = await asyncio.gather(
+            *(self._find_face(photo, call.pictures[role]) for role, photo in photos.items()),
+            return_exceptions=True,
+        )
+        faces = []
+        for role, face in zip(photos, found, strict=True):
+            if isinstance(face, BaseException):
+                raise face
+            faces.append(face)
+            call.pictures[role] = _note_face(call.pictures[role], face)
+        source, target = faces
+        return _Comparison(self.rules.judge.score(source, target), _list_quality(checked, source, target))
+
+    async def _find_face(self, photo: PhotoParameter, facts: PhotoFacts | None) -> Face:
+        if photo.data is not None:
+            check_resolution(facts)
+            return await self.rules.judge.find_face(photo.data)
+        # Without its query, which in a presigned URL differs each time for one and the same photo.
+        url = photo.url._replace(query="", fragment="").geturl() if photo.url else ""
+        return self.rules.judge.imagine_face(url)
+
+    async def _wait(self, operation: str, scenario: Scenario | None, facts: CallFacts) -> None:
+        latency_s = self.rules.latency_ms / 1000 if operation in FACE_COMPARES else 0.0
+        latency_s += scenario.latency_s(facts) if scenario else 0.0
+        if latency_s:
+            await asyncio.sleep(latency_s)
 
     def _assume_role(self, request: ReceivedRequest, request_id: str) -> Answer:
-        now = self.rules.now()
-        key, document = assume_role(read_parameters(request), self.rules.oidc_trust, now)
+        now = self.now
+        key, document = assume_role(request.parameters, self.rules.oidc_trust, now)
         # One that ended a while ago is still told apart from one that never was.
         self.keys.remove_ended(now - _REMEMBERED)
         self.keys.add(key)
         return grant(request_id, document)
 
-    def _take_quota(self, region: str) -> None:
-        wait_s = self._quotas[region].take(self.rules.clock())
+    def _take_quota(self, region: str, operation: str) -> None:
+        wait_s = self._quotas[region, operation].take(self.rules.clock())
         if wait_s > 0:
             wait_ms = max(1, round(wait_s * 1000)) if self.rules.send_retry_after else None
             raise Refusal(THROTTLED, retry_after_ms=wait_ms)
 
 
-def _check_operation(request: ReceivedRequest) -> None:
-    version, action = request.header("x-acs-version"), request.header("x-acs-action")
+def _find_action(request: ReceivedRequest) -> str | None:
+    """Return the operation that was asked for: a header, or a parameter in older signatures."""
+    return request.header("x-acs-action") or dict(request.query).get("Action")
+
+
+def _check_operation(request: ReceivedRequest, enabled: Collection[str]) -> str:
+    version, operation = request.header("x-acs-version"), request.header("x-acs-action")
     if not version:
         raise Refusal("MissingVersion")
     if version != VERSION:
         raise Refusal("InvalidVersion")
-    if not action:
+    if not operation:
         raise Refusal("MissingAction")
-    if action not in _METHODS or request.path != "/":
+    if operation not in enabled or request.path != "/":
         raise Refusal("InvalidAction.NotFound")
-    if request.method not in _METHODS[action]:
+    if request.method not in METHODS[operation]:
         raise Refusal("UnsupportedHTTPMethod")
+    return operation
 
 
-def _describe_call(endpoint: Endpoint, parameters: Mapping[str, str]) -> CallFacts:
+def _describe_call(
+    endpoint: Endpoint, operation: str, parameters: Mapping[str, str], request_id: str
+) -> CallFacts:
+    merchant_biz_id = parameters.get("MerchantBizId", "")
     return CallFacts(
         endpoint.region,
         endpoint.network,
-        parameters.get("MerchantBizId", ""),
+        operation,
+        merchant_biz_id,
         tuple(_path_of(parameters[name]) for name in parameters if name.endswith("FacePictureUrl")),
+        merchant_biz_id if operation in FACE_COMPARES else request_id,
     )
 
 
@@ -180,7 +243,7 @@ def _play(scenario: Scenario, request_id: str) -> Answer:
     match scenario.effect:
         case Effect.REFUSE:
             raise Refusal(
-                scenario.code or "",
+                str(scenario.code),
                 scenario.message,
                 http_status=scenario.http_status,
                 retry_after_ms=scenario.retry_after_ms,
@@ -194,29 +257,31 @@ def _play(scenario: Scenario, request_id: str) -> Answer:
         case Effect.HANG:
             return Answer(delivery=Delivery.HANG)
         case Effect.MISSING_RESULT | Effect.ANSWER:
-            return succeed(request_id)
+            return succeed(request_id, code=_choose_code(scenario))
 
 
-def _compare(parameters: Mapping[str, str], data_limit: DataLimit, call: Call) -> _Comparison:
-    checked = check_parameters(parameters, data_limit)
-    call.pictures = {"source": _read_facts(checked.source), "target": _read_facts(checked.target)}
-    source = _read_face(checked.source, call.pictures["source"])
-    target = _read_face(checked.target, call.pictures["target"])
-    return _Comparison(score_faces(source, target), _tell_quality(checked, source, target))
+def _choose_code(scenario: Scenario | None) -> str | int:
+    return SUCCESS if scenario is None or scenario.code is None else scenario.code
 
 
-def _read_facts(photo: PhotoParameter) -> PhotoFacts | None:
-    return None if photo.data is None else read_facts(photo.data)
+def _answer_beside(
+    operation: str, parameters: Mapping[str, str], scenario: Scenario | None, request_id: str, call: Call
+) -> Answer:
+    """Answer an operation that compares nothing."""
+    if operation == DELETE_VERIFY_RESULT:
+        call.transaction_id = parameters.get("TransactionId", "")[:MAX_ID_LENGTH] or None
+        if call.transaction_id is None:
+            raise Refusal("MissingParameter", "TransactionId is mandatory.")
+    if scenario and scenario.effect is not Effect.ANSWER:
+        return _play(scenario, request_id)
+    return succeed(request_id, code=_choose_code(scenario))
 
 
-def _read_face(photo: PhotoParameter, facts: PhotoFacts | None) -> Face:
-    if photo.data is not None:
-        return read_face(photo.data, facts)
-    # Without its query, which in a presigned URL differs each time for one and the same photo.
-    return imagine_face(photo.url._replace(query="", fragment="").geturl() if photo.url else "")
+def _note_face(facts: PhotoFacts | None, face: Face) -> PhotoFacts | None:
+    return None if facts is None else replace(facts, faces=face.count, face_box=face.box)
 
 
-def _tell_quality(parameters: CompareParameters, source: Face, target: Face) -> Mapping[str, float] | None:
+def _list_quality(parameters: CompareParameters, source: Face, target: Face) -> Mapping[str, float] | None:
     if not parameters.check_quality:
         return None
     return {
@@ -232,17 +297,30 @@ def _tell_quality(parameters: CompareParameters, source: Face, target: Face) -> 
     }
 
 
-def _tell_result(comparison: _Comparison, scenario: Scenario | None) -> dict[str, object]:
+def _answer_comparison(
+    comparison: _Comparison, scenario: Scenario | None, request_id: str, transaction_id: str
+) -> Answer:
     score: float | str = comparison.score
-    passed = None
-    if scenario is not None:
-        score = comparison.score if scenario.score is None else scenario.score
+    if scenario is not None and scenario.score is not None:
+        score = scenario.score
+    passed: object = "Y" if float(score) >= PASS_SCORE else "N"
+    if scenario is not None and scenario.passed is not None:
         passed = scenario.passed
     result: dict[str, object] = {
-        "TransactionId": uuid4().hex,
-        "Passed": passed or ("Y" if float(score) >= PASS_SCORE else "N"),
+        "TransactionId": transaction_id,
+        "Passed": passed,
         "FaceComparisonScore": score,
     }
     if comparison.quality is not None:
         result["ExtFaceInfo"] = comparison.quality
-    return result
+    return succeed(request_id, _alter(result, scenario), code=_choose_code(scenario))
+
+
+def _alter(result: Mapping[str, object], scenario: Scenario | None) -> object:
+    """Return the result as the scenario has it."""
+    if scenario is None:
+        return result
+    if scenario.result is not None and not isinstance(scenario.result, dict):
+        return scenario.result
+    altered = {**result, **(scenario.result or {})}
+    return {name: value for name, value in altered.items() if name not in (scenario.without or ())}

@@ -23,6 +23,11 @@ NONCE_AGE_S: Final = 2 * MAX_SKEW.total_seconds()
 MAX_NONCES: Final = 100_000
 _NONCE_HEADER: Final = "x-acs-signature-nonce"
 
+_SHOWN: Final = 40
+_FORM: Final = "application/x-www-form-urlencoded"
+# What older clients sign with: versions 1.0 and 2.0 send these as parameters.
+_OLD_PARAMETERS: Final = ("SignatureVersion", "SignatureMethod", "Signature", "AccessKeyId")
+
 _AUTHORIZATION: Final = re.compile(
     rf"{ALGORITHM}\s+Credential=(?P<key>[^,\s]+),\s*SignedHeaders=(?P<signed>[^,\s]+),\s*"
     r"Signature=(?P<signature>[0-9a-f]{64})",
@@ -38,6 +43,14 @@ class ReceivedRequest:
     query_string: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of query and form body together."""
+        parameters = dict(self.query)
+        if (self.header("content-type") or "").partition(";")[0].strip().lower() == _FORM:
+            parameters.update(parse_qsl(self.body.decode("ascii", "replace"), keep_blank_values=True))
+        return parameters
 
     def header(self, name: str) -> str | None:
         """Return the first header of that name."""
@@ -58,6 +71,7 @@ class SignatureVerifier:
 
     def verify(self, request: ReceivedRequest, now: datetime) -> None:
         """Raise the provider's `Refusal` unless the request is properly signed; changes nothing."""
+        _check_method(request)
         authorization = _require(request, "authorization", "MissingAccessKeyId")
         _require(request, _NONCE_HEADER, "MissingSignatureNonce")
         _check_date(_require(request, "x-acs-date", "MissingTimestamp"), now)
@@ -101,6 +115,28 @@ def _require(request: ReceivedRequest, header: str, code: str) -> str:
     if not value:
         raise Refusal(code)
     return value
+
+
+def _check_method(request: ReceivedRequest) -> None:
+    """Raise a `Refusal` that names a signature method of the provider which is not emulated."""
+    authorization = (request.header("authorization") or "").strip()
+    if authorization.startswith(ALGORITHM):
+        return
+    parameters = {} if authorization else request.parameters
+    if any(name in parameters for name in _OLD_PARAMETERS):
+        version = parameters.get("SignatureVersion", "1.0")
+        raise _not_emulated(f"signature version {version[:_SHOWN]}, which sends the signature as a parameter")
+    if signature_type := request.header("x-acs-signature-type"):
+        raise _not_emulated(f"the signature type {signature_type[:_SHOWN]}")
+    if authorization:
+        raise _not_emulated(f"the signature method {authorization.split()[0][:_SHOWN]}")
+
+
+def _not_emulated(what: str) -> Refusal:
+    return Refusal(
+        "NotEmulated.Signature",
+        f"The emulator does not emulate {what}. It verifies {ALGORITHM} only, which current SDKs send.",
+    )
 
 
 def _check_date(text: str, now: datetime) -> None:

@@ -1,3 +1,7 @@
+import gzip
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,10 +106,67 @@ def test_request_limit_counts_both_pictures() -> None:
             assert refused_code(address, source_face_picture=half, target_face_picture=half) == code
 
 
-def test_body_beyond_reason_is_too_large(singapore: str) -> None:
+def test_body_beyond_reason_is_too_large(singapore: str, control: ControlClient) -> None:
     headers = {"content-length": str(80 * 1024 * 1024), "connection": "close"}
     response = exchange(singapore, "POST", "/", b"", headers)
     assert (response.http_status, response.code) == (401, "ToolargeImage")
+    assert control.last_call()["code"] == "ToolargeImage"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", b"not gzip"),
+        ("gzip", gzip.compress(b"cut off", mtime=0)[:-4]),
+        ("x-gzip", b""),
+        ("deflate", b"not deflate"),
+        ("br", b"not supported"),
+        ("zstd", b"not supported"),
+        ("gzip, br", gzip.compress(b"whole", mtime=0)),
+        ("nonsense", b"anything"),
+        ("é", b"anything"),
+    ],
+)
+def test_body_that_cannot_be_decoded_is_refused(
+    singapore: str, control: ControlClient, encoding: str, body: bytes
+) -> None:
+    headers = {"content-encoding": encoding, "x-acs-action": "FaceCompare"}
+    response = exchange(singapore, "POST", "/", body, headers)
+
+    assert (response.http_status, response.code) == (400, "InvalidParameter")
+    assert response.document["HostId"] == "cloudauth-intl.ap-southeast-1.aliyuncs.com"
+    call = control.last_call()
+    assert (call["action"], call["code"], call["compared"]) == ("FaceCompare", "InvalidParameter", False)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("Deflate", zlib.compress), ("identity", bytes)]
+)
+def test_compressed_body_is_read(singapore: str, encoding: str, compress: Callable[[bytes], bytes]) -> None:
+    request = sign(singapore)
+    headers = {**request.headers, "content-encoding": encoding}
+    assert send(singapore, replace(request, headers=headers, body=compress(request.body))).code == "Success"
+
+
+def test_compressed_body_is_not_inflated_beyond_reason(singapore: str) -> None:
+    bomb = gzip.compress(bytes(65 * 1024 * 1024))
+    response = exchange(singapore, "POST", "/", bomb, {"content-encoding": "gzip"})
+    assert response.code == "ToolargeImage"
+
+
+def test_bytes_that_are_not_utf_8_are_refused_as_all_others(singapore: str, control: ControlClient) -> None:
+    request = sign(singapore)
+    headers = {**request.headers, "authorization": request.headers["authorization"] + "\xff"}
+    response = exchange(singapore, "POST", "/?a=%FF", request.body, headers)
+    assert response.code == "IncompleteSignature"
+    assert control.last_call()["code"] == "IncompleteSignature"
+
+
+@pytest.mark.parametrize("expectation", ["100-continue", "nonsense", "\xff"])
+def test_body_that_is_announced_is_awaited(singapore: str, expectation: str) -> None:
+    request = sign(singapore)
+    headers = {**request.headers, "expect": expectation}
+    assert send(singapore, replace(request, headers=headers)).code == "Success"
 
 
 def test_url_stands_for_its_photo(singapore: str, control: ControlClient) -> None:
@@ -144,6 +205,7 @@ def test_call_log_tells_of_the_call_and_shows_no_photo(singapore: str, control: 
     assert first["received_at"] <= second["received_at"]
     assert len(first.pop("received_at")) == len("2026-01-01T00:00:00.000Z")
     assert first.pop("duration_ms") >= 0
+    assert len(first.pop("transaction_id")) == 32
     assert first == {
         "region": "singapore",
         "network": "public",
@@ -163,6 +225,8 @@ def test_call_log_tells_of_the_call_and_shows_no_photo(singapore: str, control: 
                 "height": 960,
                 "size_bytes": len(PORTRAIT) * 3 // 4 - PORTRAIT.count("="),
                 "has_metadata": False,
+                "faces": None,
+                "face_box": None,
             },
             "target": {
                 "format": "JPEG",
@@ -170,6 +234,8 @@ def test_call_log_tells_of_the_call_and_shows_no_photo(singapore: str, control: 
                 "height": 800,
                 "size_bytes": len(with_metadata),
                 "has_metadata": True,
+                "faces": None,
+                "face_box": None,
             },
         },
     }
@@ -182,6 +248,8 @@ def test_call_log_is_filtered_and_cleared(singapore: str, control: ControlClient
     assert len(control.calls("?region=singapore")) == 1
     assert control.calls("?region=malaysia") == []
     assert control.ask("GET", "/calls?region=mars").http_status == 400
+    compare(singapore, merchant_biz_id="wanted")
+    assert control.calls("?merchant_biz_id=wanted") == control.calls()[-1:]
     compare(singapore)
     assert control.calls("?last=1") == control.calls()[-1:]
     assert control.ask("GET", "/calls?last=few").http_status == 400
@@ -192,6 +260,7 @@ def test_call_log_is_filtered_and_cleared(singapore: str, control: ControlClient
 def test_control_port_says_what_it_is(control: ControlClient) -> None:
     assert control.ask("GET", "/health").document == {"status": "ok"}
     about = control.ask("GET", "").document
-    assert "recognises no one" in about["about"]
+    assert about["judge"] == "pixels"
+    assert "No face is detected or compared." in about["about"]
     assert about["endpoints"] == control.ask("GET", "/endpoints").document
     assert len({endpoint["address"] for endpoint in about["endpoints"]}) == 8

@@ -18,7 +18,7 @@ from alibabacloud_tea_openapi.exceptions import ClientException
 from local import emulator
 from local.emulator import Credentials, Emulator, PortBusyError, Scenario, run_emulator
 from local.emulator.recent import Recent
-from tests.integration.emulator.clients import ControlClient, compare
+from tests.integration.emulator.clients import TIMEOUT_S, ControlClient, compare
 
 ROOT = Path(__file__).parents[3]
 README = Path(str(emulator.__file__)).with_name("README.md").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ PROGRAM = [sys.executable, "-m", "local.emulator"]
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     with subprocess.Popen(
-        [*PROGRAM, "--port", "0", *arguments],
+        [*PROGRAM, "--port", "0", "--judge", "pixels", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -43,7 +43,12 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
+        [*PROGRAM, "--judge", "pixels", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
 
 
@@ -55,12 +60,20 @@ def address_of(ready: dict[str, Any], region: str) -> str:
     )
 
 
+def speak(address: str, data: bytes) -> bytes:
+    host, _, port = address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(data)
+        return connection.makefile("rb").read()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_program_serves_and_ends_cleanly(number: signal.Signals) -> None:
     with running() as (program, ready):
         assert compare(address_of(ready, "malaysia")).code == "Success"
         control = ControlClient(ready["control"].removeprefix("http://"))
         assert control.ask("GET", "/endpoints").document == ready["endpoints"]
+        assert speak(address_of(ready, "malaysia"), b"no HTTP\r\n\r\n").startswith(b"HTTP/1.0 400")
         program.send_signal(number)
         output, complaints = program.communicate(timeout=30)
     assert (program.returncode, output, complaints) == (0, "", "")
@@ -72,7 +85,8 @@ def test_program_takes_its_options(tmp_path: Path) -> None:
     credentials = Credentials("key", "secret", "token")
     arguments = ["--access-key-id=key", "--access-key-secret=secret", "--security-token=token"]
     arguments += [f"--scenario={scenarios}", "--qps=malaysia=1", "--qps-window=bucket", "--latency-ms=1"]
-    arguments += ["--retry-after", "--data-limit=request"]
+    arguments += ["--retry-after", "--data-limit=request", "--idle-timeout-s=5"]
+    arguments += ["--operations=FaceCompare,KeepaliveIntl"]
     with running(*arguments) as (_, ready):
         result = compare(address_of(ready, "indonesia"), credentials).result
         assert result.face_comparison_score == 12.5
@@ -81,6 +95,8 @@ def test_program_takes_its_options(tmp_path: Path) -> None:
         about = ControlClient(ready["control"].removeprefix("http://")).ask("GET", "").document
         assert about["qps"] == {"singapore": 10, "indonesia": 3, "malaysia": 1, "hong-kong": 10}
         assert (about["qps_window"], about["data_limit"]) == ("bucket", "request")
+        assert about["judge"] == "pixels"
+        assert (about["operations"], about["idle_timeout_s"]) == (["FaceCompare", "KeepaliveIntl"], 5)
 
 
 def test_busy_port_ends_it_with_one_sentence() -> None:
@@ -101,6 +117,9 @@ def test_host_that_is_not_here_ends_it_with_one_sentence() -> None:
     ("arguments", "sentence"),
     [
         (["--qps", "mars=3"], "must be REGION=N"),
+        (["--judge", "coin"], "invalid choice: 'coin'"),
+        (["--operations", "CheckResult"], "must be names of FaceCompare"),
+        (["--idle-timeout-s", "0"], "must be above 0"),
         (["--port", "65530"], "must be from 0 to 65527"),
         (["--scenario", "missing.json"], "cannot read missing.json: No such file or directory"),
         (["--scenario", "{broken}"], "{broken} is not JSON"),
@@ -155,7 +174,7 @@ def test_emulator_stands_alone() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     packages = {name.partition(".")[0] for name in loaded.stdout.split()}
-    assert not packages & {"facematch", "imaging", "boto3", "Tea", "darabonba", "numpy"}
+    assert not packages & {"facematch", "imaging", "boto3", "Tea", "darabonba", "numpy", "dlib"}
 
 
 def test_readme_snippet_works(singapore: str) -> None:

@@ -95,6 +95,16 @@ def test_keepalive_takes_nothing_of_the_quota() -> None:
         assert count_admitted(addresses, "malaysia", 2) == 1
 
 
+def test_each_operation_has_its_own_quota() -> None:
+    with run_emulator(Rules(qps={"malaysia": 1}, clock=SteppedClock())) as addresses:
+        address = addresses.address("malaysia")
+        codes = [
+            send(address, sign(address, x_acs_action=operation)).code
+            for operation in ("FaceCompare", "FaceCompareV2", "FaceCompareV2")
+        ]
+        assert codes == ["Success", "Success", "Throttling.Api"]
+
+
 def test_the_quota_is_changed_while_the_emulator_runs() -> None:
     clock = SteppedClock(0.9)
     with run_emulator(Rules(qps={"malaysia": 5}, clock=clock)) as addresses:

@@ -1,16 +1,28 @@
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from alibabacloud_cloudauth_intl20220809.models import DeleteVerifyResultRequest, FaceCompareV2Request
 from alibabacloud_tea_openapi.exceptions import ClientException, ServerException, ThrottlingException
 from darabonba.exceptions import UnretryableException
+from darabonba.runtime import RuntimeOptions
 
-from local.emulator import Addresses, Rules, run_emulator
+from local.emulator import DEFAULT_CREDENTIALS, Addresses, Rules, run_emulator
 from local.emulator.answers import CODES
+from local.emulator.operations import OPERATIONS
 from local.emulator.scenarios import CallFacts, ScenarioError, Script, read_scenario, read_scenarios
-from tests.integration.emulator.clients import ControlClient, compare, new_id, send, sign
-from tests.integration.emulator.portraits import STRANGER
+from tests.integration.emulator.clients import (
+    ControlClient,
+    compare,
+    forgive_sdk,
+    make_client,
+    new_id,
+    send,
+    sign,
+)
+from tests.integration.emulator.portraits import PORTRAIT, STRANGER
 
 PAGE_CODES = [
     "MissingParameter",
@@ -25,10 +37,31 @@ PAGE_CODES = [
     "Throttling.Api",
     "InternalError",
 ]
+OPERATOR_CODES = [
+    "ActionUnauthorized",
+    "Forbedden.NotSupportRAM",
+    "Forbidden.NotSupportRAM",
+    "IllegalTimestamp",
+    "InsufficientBalance",
+    "InvalidAction.NotFound",
+    "InvalidApi.NotFound",
+    "InvalidProtocol.NeedSsl",
+    "NoSuchVersion",
+    "UnsupportedHTTPMethod",
+]
+OUTAGES = [
+    {"effect": "refuse", "code": "InternalError"},
+    {"effect": "refuse", "code": "InsufficientBalance"},
+    {"effect": "refuse", "code": "Odd", "http_status": 429},
+    {"effect": "html"},
+    {"effect": "broken_json"},
+    {"effect": "reset"},
+    {"effect": "hang"},
+]
 
 
 def call_of(merchant_biz_id: str = "a", region: str = "singapore", *url_paths: str) -> CallFacts:
-    return CallFacts(region, "public", merchant_biz_id, url_paths)
+    return CallFacts(region, "public", "FaceCompare", merchant_biz_id, url_paths, merchant_biz_id)
 
 
 def script_of(*documents: Mapping[str, object], now_s: float = 0) -> Script:
@@ -50,7 +83,7 @@ def wait_until_played(control: ControlClient) -> None:
     pytest.fail("The scenario was never played.")
 
 
-@pytest.mark.parametrize("code", PAGE_CODES)
+@pytest.mark.parametrize("code", [*PAGE_CODES, *OPERATOR_CODES, "SuspiciousActivity"])
 def test_every_code_of_the_page_reaches_the_sdk(singapore: str, control: ControlClient, code: str) -> None:
     control.play({"effect": "refuse", "code": code, "id": "scripted"})
     http_status, message = CODES[code]
@@ -69,6 +102,153 @@ def test_throttling_can_bear_retry_after(singapore: str, control: ControlClient)
     with pytest.raises(ThrottlingException) as refusal:
         compare(singapore)
     assert refusal.value.retry_after == 1500
+
+
+@pytest.mark.parametrize("http_status", [403, 404, 408, 429])
+def test_unlisted_refusal_reaches_the_sdk(singapore: str, control: ControlClient, http_status: int) -> None:
+    control.play({"effect": "refuse", "code": "Unlisted.Code", "http_status": http_status})
+    with pytest.raises(ClientException) as refusal:
+        compare(singapore)
+    assert (refusal.value.code, refusal.value.status_code) == ("Unlisted.Code", http_status)
+
+
+@pytest.mark.parametrize("code", ["Success", "success", "OK", 200, "200"])
+def test_every_code_of_success_is_scripted(singapore: str, control: ControlClient, code: str | int) -> None:
+    control.play({"code": code})
+    document = send(singapore, sign(singapore)).document
+    assert (document["Code"], document["Result"]["Passed"]) == (code, "Y")
+    assert compare(singapore).code == code
+    assert (control.last_call()["code"], control.last_call()["compared"]) == (str(code), True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "result"),
+    [
+        ({"passed": "T"}, {"Passed": "T", "FaceComparisonScore": 100}),
+        ({"passed": "F"}, {"Passed": "F", "FaceComparisonScore": 100}),
+        ({"passed": True}, {"Passed": True, "FaceComparisonScore": 100}),
+        ({"passed": "perhaps"}, {"Passed": "perhaps", "FaceComparisonScore": 100}),
+        ({"without": ["Passed"]}, {"FaceComparisonScore": 100}),
+        ({"result": {"FaceComparisonScore": "high"}}, {"Passed": "Y", "FaceComparisonScore": "high"}),
+        (
+            {"result": {"FaceComparisonScore": None, "New": [1]}, "passed": "N"},
+            {"Passed": "N", "FaceComparisonScore": None, "New": [1]},
+        ),
+        ({"result": "done"}, "done"),
+        ({"result": []}, []),
+    ],
+)
+def test_unexpected_result_is_scripted(
+    singapore: str, control: ControlClient, fields: dict[str, object], result: object
+) -> None:
+    control.play(fields)
+    told = send(singapore, sign(singapore)).document["Result"]
+    if isinstance(told, dict):
+        assert len(told.pop("TransactionId")) == 32
+    assert told == (
+        result if result is not None else {"Passed": "N", "FaceComparisonScore": None, "New": [1]}
+    )
+    assert control.last_call()["compared"]
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=str)
+def test_outage_meets_every_operation(outage: dict[str, Any]) -> None:
+    scenario = read_scenario(outage, "s")
+    for operation in OPERATIONS:
+        assert scenario.matches(replace(call_of(), operation=operation)), operation
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        {"score": 5},
+        {"latency_ms": 4000},
+        {"effect": "missing_result"},
+        {"effect": "refuse", "code": "NoFaceDetected"},
+        {"effect": "refuse", "code": "Throttling.Api"},
+        {"effect": "reset", "after_compare": True},
+        {"effect": "reset", "times": 1},
+        {"effect": "reset", "nth_call": 1},
+        {"effect": "reset", "merchant_biz_id_prefix": "a"},
+        {"effect": "reset", "operations": ["FaceCompare", "FaceCompareV2"]},
+    ],
+    ids=str,
+)
+def test_fault_of_a_comparison_meets_no_other_operation(scenario: dict[str, Any]) -> None:
+    for operation in OPERATIONS:
+        matches = read_scenario(scenario, "s").matches(replace(call_of(), operation=operation))
+        assert matches == operation.startswith("FaceCompare"), operation
+
+
+def test_keepalive_fails_in_an_outage_unless_it_is_spared(singapore: str, control: ControlClient) -> None:
+    def keep_alive() -> str:
+        return send(singapore, sign(singapore, query={}, form={}, x_acs_action="KeepaliveIntl")).code
+
+    control.play({"effect": "refuse", "code": "InternalError", "operations": ["FaceCompare"]})
+    assert keep_alive() == "Success"
+    control.play({"effect": "refuse", "code": "InternalError", "share": 0.5})
+    assert {keep_alive() for _ in range(40)} == {"Success", "InternalError"}
+    control.play({"effect": "refuse", "code": "Forbidden.AccountAccessDenied"})
+    assert keep_alive() == "Forbidden.AccountAccessDenied"
+    control.play({"operations": ["KeepaliveIntl"], "effect": "refuse", "code": "Throttling.Api", "times": 1})
+    assert [compare(singapore).code, keep_alive(), keep_alive()] == ["Success", "Throttling.Api", "Success"]
+
+
+def test_keepalive_needs_a_key_that_is_active(singapore: str, control: ControlClient) -> None:
+    key = f"/keys/{DEFAULT_CREDENTIALS.access_key_id}"
+    for active, code in ((False, "InvalidAccessKeyId.Inactive"), (True, "Success")):
+        control.ask("PATCH", key, {"active": active})
+        request = sign(singapore, query={}, form={}, x_acs_action="KeepaliveIntl")
+        assert send(singapore, request).code == code
+
+
+def test_results_are_deleted_by_their_transaction(singapore: str, control: ControlClient) -> None:
+    transaction_id = compare(singapore).result.transaction_id
+    client = make_client(singapore)
+
+    def delete(transaction_id: str | None) -> str:
+        request = DeleteVerifyResultRequest(transaction_id=transaction_id)
+        with forgive_sdk():
+            return str(client.delete_verify_result_with_options(request, RuntimeOptions()).body.code)
+
+    assert delete(transaction_id) == "Success"
+    compared, deleted = control.calls()
+    assert compared["transaction_id"] == deleted["transaction_id"] == transaction_id
+    assert (deleted["action"], deleted["compared"]) == ("DeleteVerifyResult", False)
+    with pytest.raises(ClientException, match="TransactionId is mandatory"):
+        delete(None)
+    control.play({"operations": ["DeleteVerifyResult"], "effect": "refuse", "code": "InvalidParameter"})
+    with pytest.raises(ClientException) as refusal:
+        delete(transaction_id)
+    assert refusal.value.code == "InvalidParameter"
+    control.play({"operations": ["DeleteVerifyResult"], "code": "200"})
+    assert delete(transaction_id) == "200"
+
+
+def test_the_second_version_of_face_compare_is_the_same_operation(
+    singapore: str, control: ControlClient
+) -> None:
+    with forgive_sdk():
+        request = FaceCompareV2Request(
+            merchant_biz_id=new_id(),
+            source_face_picture=PORTRAIT,
+            target_face_picture=STRANGER,
+            face_quality_check="Y",
+        )
+        second = make_client(singapore).face_compare_v2with_options(request, RuntimeOptions()).body
+    first = compare(singapore, target_face_picture=STRANGER, face_quality_check="Y")
+
+    told = [{**body.result.to_map(), "TransactionId": None} for body in (first, second)]
+    assert told[0] == told[1]
+    assert [call["action"] for call in control.calls()] == ["FaceCompareV2", "FaceCompare"]
+    assert [call["compared"] for call in control.calls()] == [True, True]
+
+
+def test_operation_that_is_not_enabled_is_not_found() -> None:
+    with run_emulator(Rules(operations=("FaceCompareV2", "KeepaliveIntl"))) as addresses:
+        address = addresses.address("malaysia")
+        assert send(address, sign(address)).code == "InvalidAction.NotFound"
+        assert send(address, sign(address, x_acs_action="FaceCompareV2")).code == "Success"
 
 
 def test_unknown_code_is_sent_with_its_status_and_message(singapore: str, control: ControlClient) -> None:
@@ -297,14 +477,23 @@ def test_latency_is_drawn_within_its_bounds() -> None:
         ({"score": "high"}, "The scenario field 'score' must be a number from 0 to 100"),
         ({"score": "nan"}, "The scenario field 'score' must be a number from 0 to 100"),
         ({"score": None}, "The scenario field 'score' must be a number from 0 to 100"),
-        ({"passed": "y"}, "The scenario field 'passed' must be one of Y, N."),
+        ({"passed": None}, "The scenario field 'passed' must be a text, a number, true or false."),
+        ({"result": None}, "The scenario field 'result' must be a JSON value other than null."),
+        ({"without": "Passed"}, "The scenario field 'without' must be an array of texts."),
+        ({"operations": []}, "The scenario field 'operations' must be an array of FaceCompare,"),
+        ({"operations": ["CheckResult"]}, "The scenario field 'operations' must be an array of FaceCompare,"),
+        ({"code": True}, "The scenario field 'code' must be a text that is not empty, or a whole number."),
         ({"effect": "html", "http_status": 99}, "The scenario field 'http_status' must be an HTTP status"),
-        ({"effect": "refuse"}, "A scenario with the effect 'refuse' needs a 'code'."),
+        ({"effect": "refuse"}, "A scenario with the effect 'refuse' needs a 'code' that is a text."),
+        ({"effect": "refuse", "code": 200}, "A scenario with the effect 'refuse' needs a 'code' that is"),
         (
             {"effect": "refuse", "code": "Odd"},
             "The code 'Odd' is not known here: give its 'http_status' too.",
         ),
-        ({"code": "InternalError"}, "The scenario field 'code' goes only with the effect 'refuse'."),
+        (
+            {"effect": "reset", "code": "OK"},
+            "The scenario field 'code' goes only with the effect 'refuse' or",
+        ),
         ({"effect": "hang", "score": 5}, "The scenario field 'score' goes only with the effect 'answer'."),
     ],
 )

@@ -1,7 +1,10 @@
 import hashlib
 import hmac
+import http.client
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlencode
 
 import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
@@ -10,8 +13,10 @@ from local.emulator import DEFAULT_CREDENTIALS, Addresses, Credentials, Rules, r
 from local.emulator.endpoints import ENDPOINTS, Endpoint
 from local.emulator.signature import ReceivedRequest, canonicalise
 from tests.integration.emulator.clients import (
+    TIMEOUT_S,
     ControlClient,
     compare,
+    exchange,
     forgive_sdk,
     make_client,
     send,
@@ -143,9 +148,10 @@ def test_date_may_be_a_quarter_of_an_hour_off(singapore: str, age: timedelta, co
     ("headers", "code", "http_status"),
     [
         ({"x_acs_version": "2019-03-07"}, "InvalidVersion", 400),
+        ({"x_acs_action": "CheckResult"}, "InvalidAction.NotFound", 404),
         ({"x_acs_action": "FaceCompareV9"}, "InvalidAction.NotFound", 404),
         ({"x_acs_date": "yesterday"}, "InvalidTimeStamp.Format", 400),
-        ({"method": "GET"}, "UnsupportedHTTPMethod", 400),
+        ({"method": "GET"}, "UnsupportedHTTPMethod", 403),
     ],
 )
 def test_wrong_operation_is_refused(
@@ -182,11 +188,57 @@ def test_every_provider_header_must_be_signed(singapore: str) -> None:
     request = sign(singapore)
     smuggled = replace(request, headers={**request.headers, "x-acs-security-token": ""})
     assert send(singapore, smuggled).code == "IncompleteSignature"
-    other_method = {
-        **request.headers,
-        "authorization": "ACS3-HMAC-SM3 Credential=a,SignedHeaders=host,Signature=b",
-    }
-    assert send(singapore, replace(request, headers=other_method)).code == "IncompleteSignature"
+    half = {**request.headers, "authorization": "ACS3-HMAC-SHA256 Credential=a,SignedHeaders=host"}
+    assert send(singapore, replace(request, headers=half)).code == "IncompleteSignature"
+
+
+SIGNED_IN_QUERY = {
+    "Action": "FaceCompare",
+    "Version": "2022-08-09",
+    "AccessKeyId": DEFAULT_CREDENTIALS.access_key_id,
+    "Signature": "x",
+    "SignatureMethod": "HMAC-SHA1",
+    "SignatureVersion": "1.0",
+    "SignatureNonce": "1",
+    "Timestamp": "2026-11-28T17:00:00Z",
+    "Format": "JSON",
+}
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("place", ["query", "form"])
+def test_older_signature_is_named_as_not_emulated(
+    singapore: str, control: ControlClient, version: str, place: str
+) -> None:
+    parameters = urlencode({**SIGNED_IN_QUERY, "SignatureVersion": version})
+    if place == "query":
+        response = exchange(singapore, "GET", f"/?{parameters}")
+    else:
+        form = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+        response = exchange(singapore, "POST", "/?Action=FaceCompare", parameters.encode(), form)
+
+    assert (response.http_status, response.code) == (400, "NotEmulated.Signature")
+    assert f"does not emulate signature version {version}" in response.document["Message"]
+    call = control.last_call()
+    assert (call["action"], call["code"]) == ("FaceCompare", "NotEmulated.Signature")
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ({"authorization": "ACS3-HMAC-SM3 Credential=a,SignedHeaders=host,Signature=b"}, "ACS3-HMAC-SM3"),
+        ({"authorization": "acs key:signature"}, "signature method acs."),
+        ({"x-acs-signature-type": "BEARERTOKEN", "x-acs-bearer-token": "t"}, "BEARERTOKEN"),
+    ],
+)
+def test_other_signature_method_is_named_as_not_emulated(
+    singapore: str, headers: dict[str, str], named: str
+) -> None:
+    request = sign(singapore).without_header("authorization")
+    response = send(singapore, replace(request, headers={**request.headers, **headers}))
+
+    assert response.code == "NotEmulated.Signature"
+    assert named in response.document["Message"]
 
 
 def test_temporary_credentials_need_their_token() -> None:
@@ -201,3 +253,35 @@ def test_temporary_credentials_need_their_token() -> None:
             with pytest.raises(ClientException) as refusal:
                 compare(address, replace(temporary, security_token=token))
             assert refusal.value.code == code
+
+
+def test_answers_carry_the_date_of_the_provider(singapore: str, control: ControlClient) -> None:
+    sent = send(singapore, sign(singapore)).headers["date"]
+    assert abs(parsedate_to_datetime(sent) - datetime.now(UTC)) < timedelta(minutes=1)
+
+    assert control.ask("PUT", "/clock", {"ahead_s": 1200}).document == {"ahead_s": 1200}
+    try:
+        late = send(singapore, sign(singapore))
+    finally:
+        control.ask("PUT", "/clock", {"ahead_s": 0})
+    assert late.code == "InvalidTimeStamp.Expired"
+    ahead = parsedate_to_datetime(late.headers["date"]) - datetime.now(UTC)
+    assert timedelta(minutes=19) < ahead < timedelta(minutes=21)
+
+
+@pytest.mark.parametrize("clock", [[], {"ahead_s": "long"}, {"ahead_s": True}, {"ahead_s": 1e9}, {"x": 1}])
+def test_a_clock_that_makes_no_sense_is_refused(control: ControlClient, clock: object) -> None:
+    assert "'ahead_s'" in control.ask("PUT", "/clock", clock).document["error"]
+
+
+def test_idle_connection_is_closed() -> None:
+    with run_emulator(Rules(idle_timeout_s=0.2)) as addresses:
+        address = addresses.address("singapore")
+        request = sign(address)
+        connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
+        connection.request("POST", f"/?{urlencode(request.query)}", request.body, dict(request.headers))
+        response = connection.getresponse()
+        assert response.read()
+        assert response.headers["Keep-Alive"] == "timeout=0.2"
+        assert connection.sock.recv(1) == b""
+        connection.close()
