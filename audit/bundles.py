@@ -9,15 +9,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-LAYERS: Final = ("runtime", "sdk", "imaging", "heic")
+LAYERS: Final = ("runtime", "sdk", "imaging", "heic", "framing")
 FUNCTION_LAYERS: Final[Mapping[str, tuple[str, ...]]] = {
     "uploads": ("runtime",),
     "api": LAYERS,
     "compare": LAYERS,
     "publish": ("runtime",),
     "sweep": ("runtime",),
+    "diagnose": ("runtime", "sdk"),
 }
-"""The layers of each function, HEIC's included, which is there only where a stack reads HEIC."""
+"""The layers of each function, with those that depend on a parameter: `heic` and `framing`."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

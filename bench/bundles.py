@@ -13,19 +13,20 @@ import yaml
 from tests.integration.handlers.environment import read_environment
 
 WIRINGS: Final = {
-    "Uploads": ("photo_intake",),
+    "Uploads": ("upload_receiver",),
     "Compare": ("pair_comparer",),
     "Publish": ("result_publisher",),
-    "Api": ("comparison_desk", "upload_desk"),
-    "Sweep": ("outbox_sweeper",),
+    "Api": ("comparison_requester", "upload_desk"),
+    "Sweep": ("sweeper",),
+    "Diagnose": ("provider_diagnoser",),
 }
 """What each function's handler asks `bootstrap` for before its first work."""
 
 _KNOWN: Final = {
     "Ledger": "facematch-ledger",
     "Photos": "facematch-photos",
-    "UploadsQueue": "https://sqs.ap-southeast-1.amazonaws.com/1/uploads",
-    "ComparisonsQueue": "https://sqs.ap-southeast-1.amazonaws.com/1/comparisons",
+    "SingaporeBulkQueue": "https://sqs.ap-southeast-1.amazonaws.com/1/singapore-bulk",
+    "SingaporeUrgentQueue": "https://sqs.ap-southeast-1.amazonaws.com/1/singapore-urgent",
     "ResultsQueue": "https://sqs.ap-southeast-1.amazonaws.com/1/results",
     "ProviderSecretArn": "arn:aws:secretsmanager:ap-southeast-1:1:secret:facematch",
     "AWS::AccountId": "1",

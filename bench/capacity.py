@@ -1,12 +1,14 @@
-"""How much a stack bears: a simulated day of its backlog, workers and quota, and what such a month costs.
+"""How much a stack can do: a simulated day of its backlog, workers and quota, and what such a month costs.
 
-Messages are worked in the order in which they came, by `worker_concurrency` workers. A worker reads and
-prepares its pair (`overhead_ms`), books a slot as `facematch.domain.quota.book_slot` does, waits for
-it, calls the provider, and is free for the next message. Requests of the API are worked by functions of
-their own, which book further ahead. Time passes in whole milliseconds, from event to event; chance comes
-from one seed, so a scenario always has the same outcome.
+Messages are processed in the order in which they arrived, by `worker_concurrency` workers. A worker takes up
+to `pairs_per_worker` messages. It loads one pair after another (`load_ms`); everything else happens for all
+its pairs at the same time: requests to AWS (`overhead_ms`), waiting for slots as
+`facematch.domain.rate_limiter.reserve_slot` does, and calls. It is free when its last pair has ended.
+Requests of the API have functions of their own, which reserve slots further ahead. Time passes in whole
+milliseconds, from event to event. All random numbers come from one seed, so a scenario always has the same
+outcome.
 
-`python -m bench.capacity --help` tells what can be asked.
+`python -m bench.capacity --help` lists the inputs.
 """
 
 import heapq
@@ -23,31 +25,28 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facematch.domain.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S, LEAD_S
-from facematch.use_cases.compare_pair import RetryPolicy
+from facematch.domain.deadline import ANSWER_TIME_S, CALL_TIMEOUT_S, CLOSING_TIME_S, LEASE_MARGIN_S
+from facematch.domain.priority import Priority
+from facematch.domain.rate_limiter import LEAD_S, SCATTER
 
 type Times = NDArray[np.int64]
 type Numbers = NDArray[np.float64]
 
-WORKER_CONCURRENCIES: Final = (2, 4, 8, 12, 20, 40, 100, 200, 400, 1000)
+WORKER_CONCURRENCIES: Final = (2, 3, 5, 8, 12, 20, 50, 100, 200, 500, 1000)
 """What the template allows for `WorkerConcurrency`; SQS allows one event source no more than the last."""
-CLOSING_TIME_S: Final = 20.0
-ANSWER_TIME_S: Final = 10.0
-"""What the worker keeps back of its time-out, and what a caller of the API waits, as the functions say."""
-SCATTER: Final = 0.25
-"""Over what part of its horizon one who found no slot comes again, as the quota says."""
-CALL_TIMEOUT_S: Final = RetryPolicy().call_timeout_s
 MINUTE_MS: Final = 60_000
 DAY_S: Final = 86_400
 
 _LEAD_MS: Final = round(LEAD_S * 1000)
-_BULK_HORIZON_MS: Final = round(BULK_HORIZON_S * 1000)
-_INTERACTIVE_HORIZON_MS: Final = round(INTERACTIVE_HORIZON_S * 1000)
+_BULK_HORIZON_MS: Final = round(Priority.BULK.horizon_s * 1000)
+_INTERACTIVE_HORIZON_MS: Final = round(Priority.URGENT.horizon_s * 1000)
 _ANSWER_TIME_MS: Final = round(ANSWER_TIME_S * 1000)
 _DAY_MINUTES: Final = 1440
 _BUSIEST_MINUTE: Final = 14 * 60
 _HIGHEST_PEAK_FACTOR: Final = 100
 _NEVER: Final = 1 << 60
+_LARGEST_BATCH: Final = 10
+"""Source: Lambda developer guide, SQS event source, batch size without a batching window."""
 
 
 def _input(default: Any, meaning: str) -> Any:  # noqa: ANN401 - like dataclasses.field
@@ -71,13 +70,13 @@ class Scenario:
     quota_share: float = _input(0.97, "the stack's part of them: QuotaShare")
     latency_ms: float = _input(900.0, "the provider's latency, median")
     latency_p95_ms: float = _input(1800.0, "the provider's latency, 95th percentile")
-    overhead_ms: float = _input(
-        500.0, "a worker's own time for a pair: reading, normalising, AWS, connecting"
-    )
-    worker_concurrency: int = _input(20, "workers at once: WorkerConcurrency")
+    load_ms: float = _input(200.0, "a worker's time to load one pair: read and normalise; one at a time")
+    overhead_ms: float = _input(300.0, "a pair's other time in a worker: requests to AWS, connecting")
+    pairs_per_worker: int = _input(8, "pairs that a worker takes at once: BatchSize")
+    worker_concurrency: int = _input(5, "workers at once: WorkerConcurrency")
     function_timeout_s: float = _input(60.0, "Timeout of the compare function")
-    visibility_timeout_s: float = _input(120.0, "VisibilityTimeout of the comparisons queue")
-    crash_share: float = _input(0.0, "the part of the workers that die during their call")
+    visibility_timeout_s: float = _input(360.0, "VisibilityTimeout of the lanes' queues")
+    crash_share: float = _input(0.0, "the part of the pairs whose call is lost with its worker")
     seed: int = _input(1, "what chance starts from")
 
     def __post_init__(self) -> None:
@@ -89,7 +88,8 @@ class Scenario:
             "qps is above 0": self.qps > 0,
             "quota_share is above 0, and 1 at the most": 0 < self.quota_share <= 1,
             "latency_ms is above 0, and latency_p95_ms no less": 0 < self.latency_ms <= self.latency_p95_ms,
-            "overhead_ms is 0 or more": self.overhead_ms >= 0,
+            "load_ms and overhead_ms are 0 or more": self.load_ms >= 0 and self.overhead_ms >= 0,
+            "pairs_per_worker lies from 1 to 10": 1 <= self.pairs_per_worker <= _LARGEST_BATCH,
             "function_timeout_s is over what a worker keeps back": self.function_timeout_s > CLOSING_TIME_S,
             "visibility_timeout_s is no less than function_timeout_s": self.visibility_timeout_s
             >= self.function_timeout_s,
@@ -100,12 +100,12 @@ class Scenario:
 
     @property
     def interval_us(self) -> int:
-        """The time from one slot to the next, in whole microseconds as the bucket has it."""
+        """The time from one slot to the next, in whole microseconds as the rate limiter has it."""
         return math.ceil(1e6 / (self.qps * self.quota_share))
 
     @property
     def slots_per_s(self) -> float:
-        """The most calls that the bucket lets through in a second."""
+        """The most calls that the rate limiter allows in a second."""
         return 1e6 / self.interval_us
 
     @property
@@ -115,9 +115,14 @@ class Scenario:
 
     @property
     def hold_s(self) -> float:
-        """How long a pair needs a worker, on average and with the next slot free."""
-        mean_latency_ms = self.latency_ms * math.exp(self.latency_sigma**2 / 2)
-        return (self.overhead_ms + _LEAD_MS + mean_latency_ms) / 1000
+        """How long a pair occupies a worker, on average, in full batches and with the next slot free."""
+        typical = self.latency_sigma / 2
+        if self.pairs_per_worker > 1:
+            # The batch ends with its slowest call: the median of the slowest of so many.
+            typical = NormalDist().inv_cdf(0.5 ** (1 / self.pairs_per_worker))
+        latency_ms = self.latency_ms * math.exp(self.latency_sigma * typical)
+        batch_ms = self.pairs_per_worker * self.load_ms + self.overhead_ms + _LEAD_MS + latency_ms
+        return batch_ms / self.pairs_per_worker / 1000
 
     @property
     def workers_needed(self) -> float:
@@ -147,7 +152,7 @@ class Outcome:
 
     `arrivals`, `verdicts` and `backlog` hold a number a minute; `backlog` is what came and has no verdict at
     the minute's end, and `oldest_s` the longest that a pair waited for its worker. `worker_s` and `request_s`
-    are the running times of the compare and API functions, `slot_wait_s` what of that was waiting for slots.
+    are the running times of the compare and API functions.
     `postponed` counts messages sent anew as no slot came in time, `late_answers` requests answered so.
     """
 
@@ -164,11 +169,10 @@ class Outcome:
     first_call_s: float
     last_call_s: float
     last_verdict_s: float
-    bucket_writes: int
-    busiest_bucket_writes_per_s: float
+    limiter_writes: int
+    busiest_limiter_writes_per_s: float
     worker_s: float
     request_s: float
-    slot_wait_s: float
     worker_invocations: int
     most_at_once: int
 
@@ -224,16 +228,26 @@ def simulate_burst(scenario: Scenario, pairs: int) -> Outcome:
 
 
 def predict_burst(
-    pairs: int, *, qps: float, share: float, concurrency: int, latency_s: float, overhead_s: float
+    pairs: int,
+    *,
+    qps: float,
+    share: float,
+    concurrency: int,
+    latency_s: float,
+    load_s: float = 0.0,
+    overhead_s: float,
+    pairs_per_worker: int = 1,
 ) -> Burst:
-    """Return how a burst goes where every call takes `latency_s`, and every pair `overhead_s` besides."""
+    """Return how a burst goes if every call takes `latency_s`, and every pair the same time besides."""
     scenario = Scenario(
         qps=qps,
         quota_share=share,
         worker_concurrency=concurrency,
         latency_ms=latency_s * 1000,
         latency_p95_ms=latency_s * 1000,
+        load_ms=load_s * 1000,
         overhead_ms=overhead_s * 1000,
+        pairs_per_worker=pairs_per_worker,
     )
     outcome = simulate_burst(scenario, pairs)
     return Burst(
@@ -305,24 +319,31 @@ class _Stack:
         self.chance = chance
         pairs = len(messages_ms) + len(requests_ms)
         self.latencies_ms: Iterator[int] = cycle(_draw_latencies_ms(scenario, chance, max(pairs, 1)).tolist())
-        self.overhead_ms = round(scenario.overhead_ms)
+        self.load_ms, self.overhead_ms = round(scenario.load_ms), round(scenario.overhead_ms)
+        self.pairs_per_worker = scenario.pairs_per_worker
         patience_ms = round((scenario.function_timeout_s - CLOSING_TIME_S) * 1000)
         # By `_Kind`: how far ahead each books, and how long after its beginning it gives up.
         worker = (_BULK_HORIZON_MS, patience_ms)
         self.patience_ms = (worker, worker, (_INTERACTIVE_HORIZON_MS, _ANSWER_TIME_MS))
         # A crash leaves the message hidden and the comparison leased.
         self.crash_pause_ms = max(
-            round(scenario.visibility_timeout_s * 1000), patience_ms + round(CALL_TIMEOUT_S * 1000)
+            round(scenario.visibility_timeout_s * 1000),
+            patience_ms + round((CALL_TIMEOUT_S + LEASE_MARGIN_S) * 1000),
         )
         # Messages: when they can be seen, when their pair arrived, and from where. A sorted list is a heap.
         self.queue = [(at_ms, at_ms, _Kind.WORKER) for at_ms in messages_ms.tolist()]
-        # Who wants a slot: when they ask next, when they began, when their pair arrived, and who they are.
-        self.asks = [(at_ms + self.overhead_ms, at_ms, at_ms, _Kind.API) for at_ms in requests_ms.tolist()]
-        # When each worker that wants no slot is free.
+        # Pairs that want a slot: when they ask next, when their function began, when they arrived, what they
+        # are, and the worker's batch.
+        ready_ms = self.load_ms + self.overhead_ms
+        self.asks = [(at_ms + ready_ms, at_ms, at_ms, _Kind.API, -1) for at_ms in requests_ms.tolist()]
+        # When each worker without pairs is free.
         self.workers_ms = [0] * scenario.worker_concurrency
+        # By batch: the pairs without an end, and the latest end so far.
+        self.batches: list[tuple[int, int]] = []
+        self.spans = array("q")
         self.interval_us = scenario.interval_us
         self.next_slot_us = -1
-        self.bucket_writes = Counter[int]()
+        self.limiter_writes = Counter[int]()
         self._log = array("q")
 
     @property
@@ -340,54 +361,74 @@ class _Stack:
                 self._take(start_ms)
 
     def _take(self, start_ms: int) -> None:
-        """Have a free worker take the oldest message."""
+        """Give the oldest messages to a free worker."""
         heapq.heappop(self.workers_ms)
-        _, arrived_ms, kind = heapq.heappop(self.queue)
-        heapq.heappush(self.asks, (start_ms + self.overhead_ms, start_ms, arrived_ms, kind))
+        batch, pairs = len(self.batches), 0
+        while pairs < self.pairs_per_worker and self.queue and self.queue[0][0] <= start_ms:
+            _, arrived_ms, kind = heapq.heappop(self.queue)
+            pairs += 1
+            ready_ms = start_ms + pairs * self.load_ms + self.overhead_ms
+            heapq.heappush(self.asks, (ready_ms, start_ms, arrived_ms, kind, batch))
+        self.batches.append((pairs, start_ms))
 
-    def _ask(self, at_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind) -> None:
-        """Have one who wants a slot book it, come again, or give up."""
+    def _ask(self, at_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind, batch: int) -> None:
+        """Reserve a slot for a pair, or let it ask again, or postpone it."""
         horizon_ms, patience_ms = self.patience_ms[kind]
         give_up_ms = begun_ms + patience_ms
         earliest_us = (at_ms + _LEAD_MS) * 1000
         latest_us = max(min(at_ms + horizon_ms, give_up_ms) * 1000, earliest_us)
         early_us = self.next_slot_us - latest_us
         if early_us <= 0:
-            self._call(self._book(earliest_us, at_ms), begun_ms, arrived_ms, kind)
+            self._call(self._book(earliest_us, at_ms), begun_ms, arrived_ms, kind, batch)
             return
-        self.bucket_writes[at_ms // MINUTE_MS] += 1
+        self.limiter_writes[at_ms // MINUTE_MS] += 1
         again_ms = at_ms + math.ceil(early_us / 1000 + self.chance.random() * SCATTER * horizon_ms)
         if again_ms < give_up_ms:
-            heapq.heappush(self.asks, (again_ms, begun_ms, arrived_ms, kind))
+            heapq.heappush(self.asks, (again_ms, begun_ms, arrived_ms, kind, batch))
         else:
-            self._postpone(math.ceil(early_us / 1e6), at_ms, begun_ms, arrived_ms, kind)
+            pause_s = math.ceil(early_us / 1e6)
+            self._postpone(pause_s, at_ms, begun_ms, arrived_ms, kind=kind, batch=batch)
 
     def _book(self, earliest_us: int, at_ms: int) -> int:
         """Return the next slot: a write, after one in vain where the bucket was idle."""
         is_idle = self.next_slot_us <= earliest_us
-        self.bucket_writes[at_ms // MINUTE_MS] += 2 if is_idle else 1
+        self.limiter_writes[at_ms // MINUTE_MS] += 2 if is_idle else 1
         slot_us = earliest_us if is_idle else self.next_slot_us
         self.next_slot_us = slot_us + self.interval_us
         return math.ceil(slot_us / 1000)
 
-    def _call(self, slot_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind) -> None:
+    def _call(self, slot_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind, batch: int) -> None:
         if kind is not _Kind.API and self.crash_share and self.chance.random() < self.crash_share:
             heapq.heappush(self.queue, (begun_ms + self.crash_pause_ms, arrived_ms, kind))
-            self._end(arrived_ms, begun_ms, slot_ms, slot_ms, _Kind.CRASHED)
+            self._end(arrived_ms, begun_ms, slot_ms, slot_ms, kind=_Kind.CRASHED, batch=batch)
         else:
-            self._end(arrived_ms, begun_ms, slot_ms, slot_ms + next(self.latencies_ms), kind)
+            self._end(
+                arrived_ms, begun_ms, slot_ms, slot_ms + next(self.latencies_ms), kind=kind, batch=batch
+            )
 
-    def _postpone(self, pause_s: int, at_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind) -> None:
-        """Put the pair on the queue, where a message rests for whole seconds."""
+    def _postpone(
+        self, pause_s: int, at_ms: int, begun_ms: int, arrived_ms: int, *, kind: _Kind, batch: int
+    ) -> None:
+        """Send the pair's message again; SQS delays it by whole seconds."""
         by_api = kind is _Kind.API
         message = (at_ms + pause_s * 1000, arrived_ms, _Kind.WORKER_FOR_API if by_api else kind)
         heapq.heappush(self.queue, message)
-        self._end(arrived_ms, begun_ms, -1, at_ms, _Kind.ANSWERED_LATE if by_api else _Kind.POSTPONED)
+        late = _Kind.ANSWERED_LATE if by_api else _Kind.POSTPONED
+        self._end(arrived_ms, begun_ms, -1, at_ms, kind=late, batch=batch)
 
-    def _end(self, arrived_ms: int, begun_ms: int, slot_ms: int, ended_ms: int, kind: _Kind) -> None:
-        if kind not in _BY_API:
-            heapq.heappush(self.workers_ms, ended_ms)
+    def _end(
+        self, arrived_ms: int, begun_ms: int, slot_ms: int, ended_ms: int, *, kind: _Kind, batch: int
+    ) -> None:
         self._log.extend((arrived_ms, begun_ms, slot_ms, ended_ms, kind))
+        if kind in _BY_API:
+            self.spans.extend((begun_ms, ended_ms))
+            return
+        left, latest_ms = self.batches[batch]
+        left, latest_ms = left - 1, max(latest_ms, ended_ms)
+        self.batches[batch] = (left, latest_ms)
+        if not left:
+            heapq.heappush(self.workers_ms, latest_ms)
+            self.spans.extend((begun_ms, latest_ms))
 
 
 def _draw_latencies_ms(scenario: Scenario, chance: np.random.Generator, count: int) -> Times:
@@ -399,10 +440,11 @@ def _draw_latencies_ms(scenario: Scenario, chance: np.random.Generator, count: i
 def _summarise(scenario: Scenario, arrived_ms: Times, stack: _Stack) -> Outcome:
     row = dict(zip(_COLUMNS, stack.log.T, strict=True))
     kind = row["kind"]
-    called, by_worker = row["slot"] >= 0, ~np.isin(kind, _BY_API)
+    called, by_api = row["slot"] >= 0, np.isin(kind, _BY_API)
+    spans = np.frombuffer(stack.spans, dtype=np.int64).reshape(-1, 2)
+    request_ms = int((row["ended"] - row["begun"])[by_api].sum())
     judged = kind <= _Kind.API
     waits_ms = row["ended"] - row["arrived"]
-    waited_until_ms = np.where(called, row["slot"], row["ended"])
     slots_ms = np.sort(row["slot"][called])
     last_verdict_ms = int(row["ended"][judged].max())
     minutes = last_verdict_ms // MINUTE_MS + 1
@@ -422,13 +464,12 @@ def _summarise(scenario: Scenario, arrived_ms: Times, stack: _Stack) -> Outcome:
         first_call_s=float(slots_ms[0]) / 1000,
         last_call_s=float(slots_ms[-1]) / 1000,
         last_verdict_s=last_verdict_ms / 1000,
-        bucket_writes=stack.bucket_writes.total(),
-        busiest_bucket_writes_per_s=max(stack.bucket_writes.values()) / 60,
-        worker_s=float((row["ended"] - row["begun"])[by_worker].sum()) / 1000,
-        request_s=float((row["ended"] - row["begun"])[~by_worker].sum()) / 1000,
-        slot_wait_s=float((waited_until_ms - row["begun"] - stack.overhead_ms).sum()) / 1000,
-        worker_invocations=int(by_worker.sum()),
-        most_at_once=_count_most_at_once(row["begun"], row["ended"]),
+        limiter_writes=stack.limiter_writes.total(),
+        busiest_limiter_writes_per_s=max(stack.limiter_writes.values()) / 60,
+        worker_s=(int((spans[:, 1] - spans[:, 0]).sum()) - request_ms) / 1000,
+        request_s=request_ms / 1000,
+        worker_invocations=len(spans) - int(by_api.sum()),
+        most_at_once=_count_most_at_once(spans[:, 0], spans[:, 1]),
     )
 
 
@@ -455,10 +496,10 @@ def _count_most_at_once(begun_ms: Times, ended_ms: Times) -> int:
 class Footprint:
     """What one pair takes of AWS, from its photos to its published verdict.
 
-    `ledger_writes`, `ledger_reads` and `index_writes` (of the outbox's index) are DynamoDB's request units,
-    without those of the quota's bucket and the provider's circuit. `queue_requests` are SQS's, with each
-    message received and deleted on its own, the results too. A round trip is one request of the uploads or
-    publish function.
+    `ledger_writes`, `ledger_reads` and `index_writes` (of the index `work`) are DynamoDB's request units,
+    without those of the lane. `queue_requests` are SQS's, with each
+    message received and deleted on its own, the results too. `photo_writes` are S3's requests that are priced
+    as such: put, copy and list. A round trip is one request of the uploads or publish function.
     """
 
     ledger_writes: int
@@ -474,24 +515,24 @@ class Footprint:
 
 
 BUCKET_PAIR: Final = Footprint(
-    ledger_writes=10,
-    ledger_reads=3,
-    index_writes=2,
-    queue_requests=15,
-    photo_writes=2,
-    photo_reads=4,
-    stored_size_bytes=2_200,
-    invocations=5,
-    uploads_round_trips=6,
-    publish_round_trips=9,
+    ledger_writes=12,
+    ledger_reads=2,
+    index_writes=9,
+    queue_requests=12,
+    photo_writes=5,
+    photo_reads=2,
+    stored_size_bytes=2_300,
+    invocations=4,
+    uploads_round_trips=9,
+    publish_round_trips=5,
 )
-"""A pair that comes by the bucket: two notifications, a deadline, a comparison, a result."""
+"""A pair that comes by the bucket: two notifications, a comparison, a result."""
 API_PAIR: Final = Footprint(
-    ledger_writes=10,
+    ledger_writes=12,
     ledger_reads=4,
-    index_writes=2,
+    index_writes=5,
     queue_requests=6,
-    photo_writes=2,
+    photo_writes=3,
     photo_reads=0,
     stored_size_bytes=1_900,
     invocations=3,
@@ -500,6 +541,8 @@ API_PAIR: Final = Footprint(
 )
 """A pair that comes by the API with its photos and an `Idempotency-Key`; a worker looks at it once more."""
 
+BUSIEST_INDEX_KEY_WRITES: Final = 4
+"""Of the index `work`, under the key of waiting pairs."""
 ROUND_TRIP_S: Final = 0.015
 """One request to DynamoDB, SQS or S3 from a function of 512 MB: assumed."""
 
@@ -537,22 +580,23 @@ RETENTION_DAYS: Final = 90
 WORKER_GB: Final = 1769 / 1024
 SMALL_GB: Final = 512 / 1024
 _GB: Final = 1e9
-_LOG_SIZE_BYTES: Final = 1_450
+LOG_SIZE_BYTES: Final = 1_450
 """One invocation's lines: two of our own (766 bytes measured), and Lambda's three; to one in five come the
 metrics of a verdict (951 bytes measured)."""
 _CALL_SIZE_BYTES: Final = 212_000
 """Two photos of 75 kB, Base64 in a form (1.416 times as large)."""
-_TRACED_SHARE: Final = 0.05
+TRACED_SHARE: Final = 0.05
 _SECRET_KEPT_S: Final = 300
 _METRICS: Final = 29
 """What the functions count in a month without faults, in one region; one that stays out costs nothing."""
-ALARMED_METRICS: Final = 13
+ALARMED_METRICS: Final = 26
 """An alarm is paid for by the metrics that it looks at."""
-CIRCUIT_READS: Final = 2
-"""The circuit's state before a slot is booked and before the call: at the most, and half a unit each."""
-SWEEPS_A_DAY: Final = 288
-_IDLE_POLLS: Final = 2 * 5 * 3 * 60 * 24 * MONTH_DAYS
-"""What Lambda asks of two empty queues in a month: five pollers each, every 20 s."""
+LANE_READS: Final = 2
+"""Reads of the lane: before the photos are read, and before the call. Each is one unit."""
+SWEEPS_PER_DAY: Final = 1440
+_IDLE_POLLS: Final = 3 * 5 * 3 * 60 * 24 * MONTH_DAYS
+"""What Lambda asks of empty queues in a month, with one allowed region: uploads and two lanes, five pollers
+each, every 20 s."""
 
 
 def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
@@ -563,13 +607,13 @@ def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
         amount: int = getattr(BUCKET_PAIR, part) * by_bucket + getattr(API_PAIR, part) * by_api
         return amount
 
-    invocations = total("invocations") + (outcome.postponed + SWEEPS_A_DAY) * MONTH_DAYS
+    invocations = total("invocations") + (outcome.postponed + SWEEPS_PER_DAY) * MONTH_DAYS
     small_s = (total("uploads_round_trips") + total("publish_round_trips")) * ROUND_TRIP_S
     rescue_s = by_api * ROUND_TRIP_S
     worker_s = (outcome.worker_s + outcome.request_s) * MONTH_DAYS + rescue_s
     calls = outcome.calls * MONTH_DAYS
-    writes = total("ledger_writes") + total("index_writes") + outcome.bucket_writes * MONTH_DAYS
-    reads = total("ledger_reads") + calls * CIRCUIT_READS / 2
+    writes = total("ledger_writes") + total("index_writes") + outcome.limiter_writes * MONTH_DAYS
+    reads = total("ledger_reads") + calls * LANE_READS
     stored_gb = total("stored_size_bytes") * RETENTION_DAYS / MONTH_DAYS / _GB
     secret_reads = outcome.mean_concurrency * MONTH_DAYS * DAY_S / _SECRET_KEPT_S
     parts = {
@@ -585,11 +629,11 @@ def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
         + total("photo_reads") / 1e3 * prices.s3_thousand_reads,
         "API Gateway": by_api / 1e6 * prices.api_million_requests,
         "Secrets Manager": prices.secret_month + secret_reads / 1e3 * prices.secrets_thousand_reads,
-        "CloudWatch": invocations * _LOG_SIZE_BYTES / _GB * prices.logs_gb
+        "CloudWatch": invocations * LOG_SIZE_BYTES / _GB * prices.logs_gb
         + _METRICS * prices.metric_month
         + ALARMED_METRICS * prices.alarm_month
         + prices.dashboard_month,
-        "X-Ray": invocations * _TRACED_SHARE / 1e6 * prices.traces_million,
+        "X-Ray": invocations * TRACED_SHARE / 1e6 * prices.traces_million,
         "Data transfer": calls * _CALL_SIZE_BYTES / _GB * prices.transfer_out_gb,
     }
     if prices.provider_call is not None:

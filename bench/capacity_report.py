@@ -14,6 +14,7 @@ from typing import Final
 
 from bench.capacity import (
     BUCKET_PAIR,
+    BUSIEST_INDEX_KEY_WRITES,
     DAY_S,
     MONTH_DAYS,
     ROUND_TRIP_S,
@@ -35,9 +36,13 @@ _OWN_CHART: Final = _ROOT / ".local" / "capacity.svg"
 
 SPARE_WORKERS: Final = 1.15
 """More workers than Little's law needs on average, as calls and photos vary."""
+FEWEST_WORKERS: Final = 3
+"""While one worker of two waits for its last pair, half of the capacity is unused."""
 _DAYS: Final = (100_000, 200_000, 400_000)
 _CHARTED: Final = 400_000
 _BURST_S: Final = 300
+PREFIX_WRITES: Final = 4
+"""What a pair's photos take of each prefix of the bucket: both are stored and deleted again."""
 PUBLISH_BATCHES: Final = 10
 """`ParallelizationFactor` of the publish function: batches of a shard that are worked on at once."""
 
@@ -142,10 +147,9 @@ def _report_workers(outcome: Outcome) -> Rows:
         ["quota used, first call to last", f"{outcome.quota_used:.1%}"],
         ["functions at once: average, most", f"{outcome.mean_concurrency:.1f}, {outcome.most_at_once}"],
         ["Lambda GB-seconds", f"{busy_s * WORKER_GB:,.0f}"],
-        ["of which waiting for slots", f"{outcome.slot_wait_s / busy_s:.1%}"],
         [
-            "writes to the bucket (an item takes 1,000)",
-            f"{outcome.busiest_bucket_writes_per_s:.1f} a second",
+            "writes to the rate limiter (an item takes 1,000)",
+            f"{outcome.busiest_limiter_writes_per_s:.1f} a second",
         ],
         ["postponed, answered late", f"{outcome.postponed:,}, {outcome.late_answers:,}"],
     ]
@@ -194,7 +198,8 @@ _HOUR_S: Final = 3600
 
 def choose_workers(scenario: Scenario) -> int:
     """Return the least `WorkerConcurrency` of the template's that uses all slots, with some to spare."""
-    enough = (n for n in WORKER_CONCURRENCIES if n >= scenario.workers_needed * SPARE_WORKERS)
+    least = max(scenario.workers_needed * SPARE_WORKERS, FEWEST_WORKERS)
+    enough = (n for n in WORKER_CONCURRENCIES if n >= least)
     return next(enough, WORKER_CONCURRENCIES[-1])
 
 
@@ -208,7 +213,8 @@ def tabulate_settings() -> Rows:
             "`WorkerConcurrency`",
             "calls a second",
             "quota used",
-            "writes a second to the bucket",
+            "GB-seconds per pair",
+            "writes per second to the rate limiter",
         ]
     ]
     for qps in (3, 10, 100, 1000):
@@ -222,7 +228,8 @@ def tabulate_settings() -> Rows:
                 f"{outcome.scenario.worker_concurrency:,}",
                 f"{outcome.call_rate_per_s:.2f}",
                 f"{outcome.quota_used:.1%}",
-                f"{_bucket_writes_per_s(outcome):,.0f}",
+                f"{outcome.worker_s * WORKER_GB / outcome.bulk.count:.2f}",
+                f"{_limiter_writes_per_s(outcome):,.0f}",
             ]
         )
     return rows
@@ -235,22 +242,20 @@ def tabulate_workers() -> Rows:
             "`WorkerConcurrency`",
             "calls a second",
             "quota used",
-            "waiting for slots",
-            "GB-seconds a pair",
-            "writes a second to the bucket",
+            "GB-seconds per pair",
+            "writes per second to the rate limiter",
             "postponed",
         ]
     ]
-    for workers in (8, 12, 20, 40, 100, 400):
+    for workers in (3, 5, 8, 12, 20, 50):
         outcome = _work_off(Scenario(worker_concurrency=workers))
         rows.append(
             [
                 str(workers),
                 f"{outcome.call_rate_per_s:.2f}",
                 f"{outcome.quota_used:.1%}",
-                f"{outcome.slot_wait_s / outcome.worker_s:.0%}",
-                f"{outcome.worker_s * WORKER_GB / outcome.bulk.count:.1f}",
-                f"{_bucket_writes_per_s(outcome):,.0f}",
+                f"{outcome.worker_s * WORKER_GB / outcome.bulk.count:.2f}",
+                f"{_limiter_writes_per_s(outcome):,.0f}",
                 f"{outcome.postponed:,}",
             ]
         )
@@ -261,8 +266,8 @@ def _work_off(scenario: Scenario) -> Outcome:
     return simulate_burst(scenario, round(scenario.slots_per_s * _BURST_S))
 
 
-def _bucket_writes_per_s(outcome: Outcome) -> float:
-    return outcome.bucket_writes / (outcome.last_call_s - outcome.first_call_s)
+def _limiter_writes_per_s(outcome: Outcome) -> float:
+    return outcome.limiter_writes / (outcome.last_call_s - outcome.first_call_s)
 
 
 @cache
@@ -372,16 +377,16 @@ def find_limits(scenario: Scenario) -> list[Limit]:
             1000 / (scenario.hold_s + publish_s + uploads_s),
             "a larger quota from AWS",
         ),
-        Limit("`WorkerConcurrency` 1,000", 1000 / scenario.hold_s, "a second queue"),
-        Limit("one item's 1,000 writes a second", 1000.0, "slots in batches, or a bucket in parts"),
+        Limit("`WorkerConcurrency` 1,000", 1000 / scenario.hold_s, "a larger batch"),
+        Limit("one item's 1,000 writes a second", 1000.0, "slots in batches, or a rate limiter in parts"),
         Limit(
-            "the outbox index's one key, 1,000 writes a second",
-            1000 / BUCKET_PAIR.index_writes,
-            "an outbox of several keys",
+            "the work index's key of waiting pairs, 1,000 writes a second",
+            1000 / BUSIEST_INDEX_KEY_WRITES,
+            "several keys for waiting pairs",
         ),
         Limit(
             "S3's 3,500 writes a second to one prefix",
-            3500 / BUCKET_PAIR.photo_writes,
+            3500 / PREFIX_WRITES,
             "pair ids that spread: S3 divides by prefix",
         ),
         Limit(

@@ -65,9 +65,9 @@ def build_stock() -> None:
 
 def make_stock_template(template: str) -> str:
     """Return the template as it would be without build methods of the project's own, for `.local/`."""
-    # Its requirements rest on another layer's, which that builder refuses; no bundle measured here has it.
-    without_heic = re.sub(r"(  HeicLayer:\n(?: {4}.*\n)*?) {4}Metadata:\n(?: {6}.*\n)*", r"\1", template)
-    without_own = without_heic.replace("    Metadata: { BuildMethod: makefile }\n", "")
+    # That builder refuses requirements that rest on another layer; no bundle measured here has these.
+    optional = r"(  (?:Heic|Framing)Layer:\n(?: {4}.*\n)*?) {4}Metadata:\n(?: {6}.*\n)*"
+    without_own = re.sub(optional, r"\1", template).replace("    Metadata: { BuildMethod: makefile }\n", "")
     stock = re.sub(r"BuildMethod: makefile\n(?: {6}.*\n)*", "BuildMethod: python3.13\n", without_own)
     return re.sub(r"((?:Code|Content)Uri): ", r"\1: ../", stock)
 

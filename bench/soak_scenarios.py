@@ -1,7 +1,7 @@
-"""The loads and faults that a stack has to survive: each is small, and says what it asked of the stack.
+"""The loads and faults that a stack has to survive: each is small, and returns what it asked of the stack.
 
-A scenario has one region of a stack to itself while it runs. It provokes and counts; whether the promises
-were kept is for the books to say (`tests.e2e.accounting`), once the stack has settled.
+A scenario has one region of a stack to itself while it runs. It causes load or faults, and counts. Whether
+the promises were kept is decided by `tests.e2e.accounting`, once the stack has settled.
 """
 
 import json
@@ -13,20 +13,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any, Final
 
 from bench.capacity import predict_burst
+from facematch.domain.clock import SystemClock
+from facematch.domain.deadline import CALL_TIMEOUT_S, LEASE_MARGIN_S, Deadline
 from facematch.domain.errors import AlreadyEndedError, PostponedError
-from facematch.domain.quota import BULK_HORIZON_S
+from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
-from facematch.use_cases.compare_pair import Effort, RetryPolicy
-from local.signed_http import HttpAnswer
-from tests.e2e.accounting import Call, Traffic, audit, measure_traffic, quantile, read_time_s, trim_calls
+from tests.e2e.accounting import Call, Traffic, measure_traffic, quantile, read_time_s, trim_calls
 from tests.e2e.faults import Site, wait_until
 from tests.e2e.workers import (
     QUOTA_SHARE,
@@ -35,34 +35,41 @@ from tests.e2e.workers import (
     KilledError,
     SkewedClock,
     make_worker,
+    publish_all,
     register_pair,
-    sweep,
     work_off,
 )
 
 _TAKEN: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
 _REDELIVERED_AFTER_S: Final = 3
-_REPAIRED_AFTER_S: Final = 12
 _STREAM_S: Final = 3
 _FUNCTIONS: Final = 10
 _WARM_WORKERS: Final = 12
 _WARM_REQUESTS: Final = 4
-_WORKERS: Final = 20
-_OVERHEAD_S: Final = 0.2
-"""What a worker does for a pair beside waiting and calling, on this kind of machine."""
+_WORKERS: Final = {10: 5, 3: 3}
+_PAIRS_PER_WORKER: Final = 8
+_LOAD_S: Final = 0.05
+_OVERHEAD_S: Final = 0.15
+"""A worker's own time for a pair of small photos, on this kind of machine."""
 _MODEL_TOLERANCE: Final = 0.1
+_URGENT_LIMIT_S: Final = 10.0
+_USED_LIMIT: Final = 0.95
+_NEIGHBOUR_S: Final = 90
+_FILL_S: Final = 12
+_FROZEN_S: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
     """What a scenario asked of the stack, and what it saw itself.
 
-    `accepted` are pair ids with the number of comparisons that each must come to; `latencies_s` are those of
-    requests that waited for a verdict, infinite where none was in the answer; `findings` is what was not as
-    it has to be, in words.
+    `accepted` are pair ids with the number of comparisons that each must have; `may_fail` are those of which
+    one must end as failed. `latencies_s` are those of requests that waited for a verdict, infinite if none
+    was in the answer. `findings` describes what was wrong.
     """
 
     accepted: Mapping[str, int]
+    may_fail: Sequence[str] = ()
     latencies_s: Sequence[float] = ()
     traffic: Traffic | None = None
     findings: Sequence[str] = ()
@@ -90,8 +97,7 @@ def burst(*, pairs: int, qps: int, window: str, request_interval_s: float) -> Ru
         pair_ids = site.name_pairs(pairs)
         with site.cloud.halt("Compare"):
             site.put_pairs(pair_ids)
-            queue_url = site.driver.stack.comparisons_queue_url
-            wait_until(lambda: site.driver.count_messages(queue_url) >= pairs)
+            wait_until(lambda: site.driver.count_messages(site.queue_url()) >= pairs)
         started_at_s = time.time()
         requests = _Requests(site)
         with ThreadPoolExecutor(_WARM_REQUESTS) as pool:
@@ -145,73 +151,127 @@ def failing(*, pairs: int, **scenario: Any) -> Run:  # noqa: ANN401 - the emulat
     return _under(pairs, **scenario)
 
 
-def forbidden(*, pairs: int) -> Run:
-    """Have the provider refuse the account until all is dead letters; then repair it and put them back."""
+def forbidden(*, pairs: int, duration_s: float) -> Run:
+    """Let the provider refuse the account for a while: all pairs wait, and complete without a redrive."""
 
     def run(site: Site) -> Played:
-        stack, queues = site.driver.stack, site.cloud
         fault = site.emulator.play(
-            site.region, "refuse", code="Forbidden.AccountAccessDenied", for_s=_REPAIRED_AFTER_S
+            site.region, "refuse", code="Forbidden.AccountAccessDenied", for_s=duration_s
         )
-        with queues.redeliver_after(stack.comparisons_queue_url, _REDELIVERED_AFTER_S, receives=1):
-            site.put_pairs(site.name_pairs(pairs))
-            wait_until(lambda: site.driver.count_messages(stack.comparisons_dead_letters_url) >= pairs)
-        accepted = dict.fromkeys(site.name_pairs(pairs), 1)
-        waiting = audit(queues.read_books(), accepted)
-        wait_until(lambda: not site.emulator.is_playing(fault))
-        wait_until(
-            lambda: (
-                queues.redrive(stack.comparisons_dead_letters_url, stack.comparisons_queue_url) > 0
-                or site.driver.count_messages(stack.comparisons_dead_letters_url) == 0
-            )
+        site.put_pairs(site.name_pairs(pairs))
+        wait_until(lambda: site.find_hold() == "operator")
+        wait_until(lambda: not site.emulator.is_playing(fault), limit_s=duration_s + 10)
+        refused = sum(call["scenario"] == fault for call in site.emulator.list_calls(site.region))
+        return Played(
+            accepted=dict.fromkeys(site.name_pairs(pairs), 1), notes=[f"{refused} calls were refused"]
         )
-        findings = [
-            f"{pair_id} neither waited nor ended: {reason}" for pair_id, reason in waiting.lost.items()
-        ]
-        if waiting.waiting != pairs:
-            findings.append(f"{waiting.waiting} of {pairs} pairs waited as dead letters")
-        return Played(accepted=accepted, findings=findings)
 
     return run
 
 
 def outage(*, pairs: int, duration_s: float) -> Run:
-    """Have the provider out for a while: its circuit opens, and the API says so; the backlog waits."""
+    """Let the provider fail for a while: its lane goes on hold, the API accepts, and nothing fails."""
 
     def run(site: Site) -> Played:
         fault = site.emulator.play(site.region, "html", http_status=503, for_s=duration_s)
         site.put_pairs(site.name_pairs(pairs))
-        wait_until(
-            lambda: site.read_item(f"circuit#{site.region}").get("state") == "OPEN", limit_s=duration_s
-        )
-        accepted, answers = dict.fromkeys(site.name_pairs(pairs), 1), list[HttpAnswer]()
-        # One that comes when the provider is probed is let through, and told to come back for its verdict.
-        while site.emulator.is_playing(fault) and not any(map(_says_unavailable, answers)):
-            pair_id = f"{site.prefix}-api-{len(answers)}"
-            answers.append(site.post(pair_id)[0])
-            if answers[-1].status in _TAKEN:
-                accepted[pair_id] = 1
+        wait_until(lambda: site.find_hold() == "outage", limit_s=duration_s)
+        answer, _ = site.post(f"{site.prefix}-api")
+        accepted = {**dict.fromkeys(site.name_pairs(pairs), 1), f"{site.prefix}-api": 1}
+        findings = []
+        if answer.status is not HTTPStatus.ACCEPTED or answer.body.get("hold", {}).get("reason") != "outage":
+            findings.append(f"the API answered {answer.status} without the hold")
         wait_until(lambda: not site.emulator.is_playing(fault), limit_s=duration_s + 10)
-        statuses = [answer.status.value for answer in answers]
         calls = sum(call["scenario"] == fault for call in site.emulator.list_calls(site.region))
+        return Played(accepted=accepted, findings=findings, notes=[f"{calls} calls failed in the outage"])
+
+    return run
+
+
+def faulty_pair(*, pairs: int, duration_s: float) -> Run:
+    """Let every call for one pair fail for a while: the others complete, and their lane is not held."""
+
+    def run(site: Site) -> Played:
+        faulty, *others = site.name_pairs(pairs)
+        with site.cloud.halt("Compare"):
+            site.put_pair(faulty)
+            prefix = site.find_comparison_id(faulty)
+            site.emulator.play(
+                site.region,
+                "refuse",
+                code="InternalError",
+                http_status=500,
+                merchant_biz_id_prefix=prefix,
+                for_s=duration_s,
+            )
+        site.put_pairs(others)
+        for pair_id in others:
+            site.wait_until_ended(site.find_comparison_id(pair_id))
+        hold = site.find_hold()
         return Played(
-            accepted=accepted,
-            findings=[] if any(map(_says_unavailable, answers)) else [f"the API said {statuses}, never 503"],
-            notes=[f"{calls} calls ran into the outage"],
+            accepted=dict.fromkeys([faulty, *others], 1),
+            findings=[f"the lane was held: {hold}"] if hold else [],
         )
 
     return run
 
 
-def _says_unavailable(answer: HttpAnswer) -> bool:
-    return answer.status is HTTPStatus.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers
+def late_requests(*, backlog: int, requests: int) -> Run:
+    """Ask the API asynchronously behind a bulk backlog: the urgent lane answers first."""
+
+    def run(site: Site) -> Played:
+        pair_ids = site.name_pairs(backlog)
+        with site.cloud.halt("Compare"):
+            site.put_pairs(pair_ids)
+            wait_until(lambda: site.driver.count_messages(site.queue_url()) >= backlog)
+        posted = [f"{site.prefix}-api-{number:03d}" for number in range(requests)]
+        answers = [site.post(pair_id, {"Prefer": "respond-async"})[0] for pair_id in posted]
+        ids = [str(answer.body["id"]) for answer in answers]
+        for comparison_id in ids:
+            site.wait_until_ended(comparison_id)
+        waits_s = [site.measure_wait_s(comparison_id) for comparison_id in ids]
+        p95_s = quantile(waits_s, 0.95)
+        return Played(
+            accepted=dict.fromkeys([*pair_ids, *posted], 1),
+            findings=[f"verdicts took {p95_s:.1f} s at p95"] if p95_s > _URGENT_LIMIT_S else [],
+            notes=[f"verdicts took {p95_s:.1f} s at p95"],
+        )
+
+    return run
+
+
+def neighbour_throttled(*, pairs: int, throttled_pairs: int, neighbour: Region, qps: int) -> Run:
+    """Let the provider throttle another region's backlog; this region uses its quota all the same."""
+
+    def run(site: Site) -> Played:
+        other = replace(site, region=neighbour, prefix=f"{site.prefix}-other")
+        fault = site.emulator.play(
+            neighbour, "refuse", code="Throttling.Api", retry_after_ms=2000, for_s=_NEIGHBOUR_S
+        )
+        other.put_pairs(other.name_pairs(throttled_pairs))
+        pair_ids = site.name_pairs(pairs)
+        # Stopping the workers of this region alone would need its mapping; its hold does the same.
+        site.hold_back(_FILL_S)
+        site.put_pairs(pair_ids)
+        started_at_s = time.time()
+        for pair_id in pair_ids:
+            site.wait_until_ended(site.find_comparison_id(pair_id), limit_s=120)
+        still_throttled = site.emulator.is_playing(fault)
+        traffic = measure_traffic(_list_calls_since(site, started_at_s), qps)
+        accepted = dict.fromkeys([*pair_ids, *other.name_pairs(throttled_pairs)], 1)
+        findings = [] if still_throttled else ["the neighbour's throttling ended too early"]
+        if traffic.used < _USED_LIMIT:
+            findings.append(f"{traffic.used:.1%} of the quota was used")
+        return Played(accepted=accepted, traffic=traffic, findings=findings)
+
+    return run
 
 
 def killed_before_the_call(site: Site) -> Played:
     """End the worker's process while it waits for its slot."""
     pair_id = f"{site.prefix}-000"
     site.hold_back(30)
-    with site.cloud.redeliver_after(site.driver.stack.comparisons_queue_url, _REDELIVERED_AFTER_S):
+    with site.cloud.redeliver_after(site.queue_url(), _REDELIVERED_AFTER_S):
         site.put_pair(pair_id)
         key = f"comparison#{site.find_comparison_id(pair_id)}"
         wait_until(lambda: "lease_owner" in site.read_item(key) and bool(site.list_callers()))
@@ -227,7 +287,7 @@ def killed_during_the_call(site: Site) -> Played:
     """End the worker's process while the provider compares."""
     pair_id = f"{site.prefix}-000"
     call = site.emulator.play(site.region, "answer", latency_ms=4000, times=1)
-    with site.cloud.redeliver_after(site.driver.stack.comparisons_queue_url, _REDELIVERED_AFTER_S):
+    with site.cloud.redeliver_after(site.queue_url(), _REDELIVERED_AFTER_S):
         site.put_pair(pair_id)
         wait_until(lambda: site.emulator.count_played(call) == 1)
         site.signal_callers(signal.SIGKILL)
@@ -238,7 +298,7 @@ def killed_after_the_answer(site: Site) -> Played:
     """Freeze the worker's process during its call, and end it once the provider has answered."""
     pair_id = f"{site.prefix}-000"
     call = site.emulator.play(site.region, "answer", latency_ms=1500, times=1)
-    with site.cloud.redeliver_after(site.driver.stack.comparisons_queue_url, _REDELIVERED_AFTER_S):
+    with site.cloud.redeliver_after(site.queue_url(), _REDELIVERED_AFTER_S):
         site.put_pair(pair_id)
         wait_until(lambda: site.emulator.count_played(call) == 1)
         site.signal_callers(signal.SIGSTOP)
@@ -292,13 +352,26 @@ def _put_at_once(site: Site, start: threading.Barrier, pair_id: str, role: Role)
 
 
 def source_replaced(site: Site) -> Played:
-    """Replace the source while its pair is being compared: both pairs of photos are compared."""
+    """Send a pair with another source while it is being compared: both pairs of photos are compared."""
     pair_id = f"{site.prefix}-000"
     call = site.emulator.play(site.region, "answer", latency_ms=1500, times=1)
     site.put_pair(pair_id)
     wait_until(lambda: site.emulator.count_played(call) == 1)
     site.put_photo(pair_id, Role.SOURCE, 5)
+    site.put_photo(pair_id, Role.TARGET, 1)
     return Played(accepted={pair_id: 2})
+
+
+def sent_again(site: Site) -> Played:
+    """Send the same photos again after their verdict: nothing is compared, and they do not stay."""
+    pair_id = f"{site.prefix}-000"
+    site.put_pair(pair_id)
+    site.wait_until_ended(site.find_comparison_id(pair_id))
+    calls = len(site.emulator.list_calls(site.region))
+    site.put_pair(pair_id)
+    wait_until(lambda: not site.driver.list_keys(f"inbox/{site.region}/{pair_id}/"))
+    more = len(site.emulator.list_calls(site.region)) - calls
+    return Played(accepted={pair_id: 1}, findings=[f"{more} more calls"] if more else [])
 
 
 def poison(*, pairs: int) -> Run:
@@ -352,9 +425,10 @@ def lease_outlived(site: Site) -> Played:
     """Freeze a worker before its call until its lease is over and another has compared: it must not call."""
     pair_id = f"{site.prefix}-000"
     comparison_id = register_pair(site, pair_id)
-    frozen = make_worker(site, clock=FreezingClock(6), retries=RetryPolicy(call_timeout_s=0.5))
+    frozen = make_worker(site, clock=FreezingClock(CALL_TIMEOUT_S + LEASE_MARGIN_S + _FROZEN_S))
+    deadline = Deadline.after(_FROZEN_S / 2, SystemClock())
     with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(frozen.compare, comparison_id, Effort(BULK_HORIZON_S, 1.0))
+        work = pool.submit(frozen.compare, comparison_id, Priority.BULK, deadline)
         wait_until(lambda: "lease_owner" in site.read_item(f"comparison#{comparison_id}"), interval_s=0.02)
         site.send(comparison_id)
         error = work.exception()
@@ -381,7 +455,7 @@ def clocks_apart(*, pairs: int, qps: int) -> Run:
             ]
         for job in jobs:
             job.result()
-        sweep(site)
+        publish_all(site)
         return Played(
             accepted=dict.fromkeys(ids, 1),
             traffic=measure_traffic(_list_calls_since(site, started_at_s), qps),
@@ -391,16 +465,14 @@ def clocks_apart(*, pairs: int, qps: int) -> Run:
 
 
 def photo_deleted(site: Site) -> Played:
-    """Delete a photo before the worker reads it."""
+    """Delete a photo of a comparison before its worker reads it."""
     pair_id = f"{site.prefix}-000"
     with site.cloud.halt("Compare"):
         site.put_pair(pair_id)
-        key = f"comparison#{site.find_comparison_id(pair_id)}"
-        wait_until(lambda: bool(site.read_item(key)))
-        site.cloud.client("s3").delete_object(
-            Bucket=site.driver.stack.bucket, Key=site.name_key(pair_id, Role.SOURCE)
-        )
-    return Played(accepted={pair_id: 1})
+        prefix = f"comparisons/{site.find_comparison_id(pair_id)}/"
+        for key in site.driver.list_keys(prefix)[:1]:
+            site.cloud.client("s3").delete_object(Bucket=site.driver.stack.bucket, Key=key)
+    return Played(accepted={pair_id: 1}, may_fail=[pair_id])
 
 
 def ledger_throttled(*, pairs: int, share: float) -> Run:
@@ -496,6 +568,7 @@ def half_a_pair(site: Site) -> Played:
     site.put_photo(pair_id, Role.SOURCE)
 
     def has_failed() -> bool:
+        site.driver.sweep()
         site.driver.collect_events()
         return pair_id in site.driver.events
 
@@ -503,7 +576,9 @@ def half_a_pair(site: Site) -> Played:
     site.put_photo(pair_id, Role.TARGET, 1)
     reason = site.driver.events[pair_id][0]["data"]["reason"]
     return Played(
-        accepted={pair_id: 2}, findings=[] if reason == "pair_incomplete" else [f"ended as {reason}"]
+        accepted={pair_id: 2},
+        may_fail=[pair_id],
+        findings=[] if reason == "pair_incomplete" else [f"ended as {reason}"],
     )
 
 
@@ -564,7 +639,9 @@ def _foresee_use(calls: Sequence[Call], qps: int) -> float:
         len(calls),
         qps=qps,
         share=QUOTA_SHARE,
-        concurrency=_WORKERS,
+        concurrency=_WORKERS[qps],
+        pairs_per_worker=_PAIRS_PER_WORKER,
+        load_s=_LOAD_S,
         latency_s=statistics.mean(float(call["duration_ms"]) for call in calls) / 1000,
         overhead_s=_OVERHEAD_S,
     )

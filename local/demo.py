@@ -1,6 +1,7 @@
 """`make demo`: one pair through the bucket and one through the API of a real deployment on this machine.
 
-`SOURCE`, `TARGET` and `REGION` in the environment choose the photos and the jurisdiction.
+`SOURCE`, `TARGET`, `REGION` and `OPERATION` in the environment choose the photos, the jurisdiction and the
+provider's operation.
 """
 
 import base64
@@ -13,12 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from facematch.domain.errors import InvalidInputError
+from facematch.domain.provider import Operation
 from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
-from imaging import PhotoError, normalise
+from facematch_cli.faces import look_for_faces, mark_faces
+from imaging import Limits, PhotoError, find_warnings, normalise
 from local.demo_page import render_page
-from local.journey import Journey, PhotoPassage
+from local.journey import FoundFace, Journey, PhotoPassage
 from local.portraits import make_portraits
 from local.processes import LOCAL, LocalError
 from local.signed_http import HttpAnswer, request_api, send
@@ -28,7 +32,8 @@ from local.up import read_ports
 PAGE: Final = LOCAL / "demo.html"
 _WAIT_LIMIT_S: Final = 60.0
 _PROVIDER_NOTE: Final = (
-    "The provider here is the emulator: its scores come from pixels, it recognises no one."
+    "The provider here is the emulator. It compares faces with dlib's networks. They are not the provider's: "
+    "scores are not comparable."
 )
 
 
@@ -43,7 +48,7 @@ class Photo:
 type PhotoPair = Mapping[str, Photo]
 
 
-def run_demo(photos: PhotoPair, region: Region) -> None:
+def run_demo(photos: PhotoPair, region: Region, operation: Operation = Operation.FACE_COMPARE) -> None:
     """Bring a stack up, send the pair both ways, show what came of it, and end everything.
 
     Raises
@@ -52,7 +57,8 @@ def run_demo(photos: PhotoPair, region: Region) -> None:
         The stack can't be brought up, or a verdict does not come.
     """
     started_at = time.monotonic()
-    with run_stack(read_ports(), LOCAL / "demo", say=_say) as stack:
+    parameters = {"ProviderOperation": operation.value}
+    with run_stack(read_ports(), LOCAL / "demo", parameters, say=_say, judge="faces") as stack:
         _say(f"Sending a pair to the bucket and a pair to the API, for {region} …")
         journeys = [_send_by_bucket(stack, photos, region), _send_by_api(stack, photos, region)]
     _print_events(journeys)
@@ -93,6 +99,20 @@ def read_region(name: str | None) -> Region:
         return RegionPolicy(Region.SINGAPORE, frozenset(Region)).choose(name or None)
     except InvalidInputError as error:
         raise LocalError(error.message) from None
+
+
+def read_operation(name: str | None) -> Operation:
+    """Return the provider's operation that the user chose, `FaceCompare` by default.
+
+    Raises
+    ------
+    LocalError
+        There is none of that name.
+    """
+    try:
+        return Operation(name or Operation.FACE_COMPARE)
+    except ValueError:
+        raise LocalError(f"OPERATION is {' or '.join(Operation)}, not {name!r}.") from None
 
 
 def _read_photo(path: str) -> Photo:
@@ -154,40 +174,74 @@ def _make_journey(
 ) -> Journey:
     total_ms = round((time.monotonic() - started_at) * 1000)
     reports = event["data"]["photos"] if event else {}
+    call = _find_call(stack, event) if event else None
+    pictures = call["pictures"] if call else {}
     return Journey(
         way_in=way_in,
         region=region.value,
         provider_host=PROFILES[region].host(Network.PUBLIC),
-        called_address=_find_called_address(stack, event) if event else None,
-        photos={role: _describe_photo(photo, reports.get(role, {})) for role, photo in photos.items()},
+        called_address=_find_address(stack, call) if call else None,
+        photos={
+            role: _describe_photo(photo, reports.get(role, {}), pictures.get(role))
+            for role, photo in photos.items()
+        },
         event=event,
         problem=problem,
         total_ms=total_ms,
     )
 
 
-def _describe_photo(photo: Photo, report: Mapping[str, Any]) -> PhotoPassage:
+def _describe_photo(
+    photo: Photo, report: Mapping[str, Any], picture: Mapping[str, Any] | None
+) -> PhotoPassage:
     # The layer does the same to the same bytes; what it made lives in the functions' memory only.
     try:
-        after = normalise(photo.content).jpeg
+        after = normalise(photo.content, look_for_faces(Limits(frame_faces=bool(report.get("face")))))
     except PhotoError:
-        after = None
-    return PhotoPassage(photo.name, photo.content, after, report)
+        return PhotoPassage(photo.name, photo.content, None, report)
+    return PhotoPassage(
+        photo.name,
+        photo.content,
+        after.jpeg,
+        report,
+        face=_read_face(picture or {}, (after.width, after.height)),
+        faces=mark_faces(after),
+        warnings=find_warnings(after.report.face),
+    )
 
 
-def _find_called_address(stack: Stack, event: Mapping[str, Any]) -> str | None:
-    """Return where the emulator took the comparison's call, by its own log."""
-    calls = send(urllib.request.Request(f"{stack.emulator_url}/_emulator/calls")).body
-    endpoints = send(urllib.request.Request(f"{stack.emulator_url}/_emulator/endpoints")).body
-    made = set(event["data"]["provider"]["merchant_biz_ids"])
-    for call in calls:
-        if call["merchant_biz_id"] in made:
-            return next(
-                str(endpoint["address"])
-                for endpoint in endpoints
-                if (endpoint["region"], endpoint["network"]) == (call["region"], call["network"])
-            )
+def _read_face(picture: Mapping[str, Any], size: tuple[int, int]) -> FoundFace | None:
+    """Return the face in a picture of the emulator's log, or None if it is not a photo of that size."""
+    if not picture.get("face_box") or (picture["width"], picture["height"]) != size:
+        return None
+    return FoundFace(
+        picture["faces"],
+        **picture["face_box"],
+        photo_width=picture["width"],
+        photo_height=picture["height"],
+    )
+
+
+def _find_call(stack: Stack, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the comparison's last call, by the emulator's own log."""
+    for merchant_biz_id in reversed(event["data"]["provider"]["merchant_biz_ids"]):
+        if calls := _ask_emulator(stack, f"calls?{urlencode({'merchant_biz_id': merchant_biz_id})}"):
+            call: Mapping[str, Any] = calls[-1]
+            return call
     return None
+
+
+def _find_address(stack: Stack, call: Mapping[str, Any]) -> str:
+    """Return where the emulator took a call."""
+    return next(
+        str(endpoint["address"])
+        for endpoint in _ask_emulator(stack, "endpoints")
+        if (endpoint["region"], endpoint["network"]) == (call["region"], call["network"])
+    )
+
+
+def _ask_emulator(stack: Stack, path: str) -> Any:  # noqa: ANN401 - any JSON value
+    return send(urllib.request.Request(f"{stack.emulator_url}/_emulator/{path}")).body
 
 
 def _print_journey(journey: Journey) -> None:
@@ -236,6 +290,7 @@ if __name__ == "__main__":
         run_demo(
             read_photos(os.environ.get("SOURCE"), os.environ.get("TARGET")),
             read_region(os.environ.get("REGION")),
+            read_operation(os.environ.get("OPERATION")),
         )
     except LocalError as error:
         sys.exit(str(error))

@@ -18,9 +18,10 @@ from typing import Any, Final
 
 from PIL import Image
 
+from facematch_cli.faces import Drawing, mark_crop, render_drawing
 from facematch_cli.photo_story import StoredFacts, describe_work, read_stored_facts
-from facematch_cli.words import STEPS, VERDICTS
-from local.journey import Journey, PhotoPassage
+from facematch_cli.words import STEPS, VERDICTS, WARNINGS
+from local.journey import FoundFace, Journey, PhotoPassage
 
 _STYLE: Final = (Path(__file__).with_name("demo_page.css")).read_text(encoding="utf-8")
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -83,7 +84,7 @@ def render_page(journeys: Sequence[Journey]) -> str:
 <p class="lead">Two photos go in by the bucket or the API; one verdict leaves on the results queue.
 This page shows each photo before and after, what was done to it, and the way the pair took.</p>
 <p class="emulated"><strong>The provider here is the emulator.</strong>
-Its scores come from pixels: it recognises no one.</p>
+It compares faces with dlib's networks. They are not the provider's: scores are not comparable.</p>
 {_render_contents(journeys)}
 </header>
 <main>
@@ -225,6 +226,7 @@ def _render_bound(bound: float, tone: str) -> str:
 def _render_photo(role: str, passage: PhotoPassage, limit_bytes: int, *, at_fault: bool) -> str:
     facts = read_stored_facts(passage.before)
     done = describe_work(passage.report, facts)
+    warnings = "".join(f'<li class="warning">{_text(WARNINGS[one])}</li>' for one in passage.warnings)
     items = "".join(f"<li>{_text(item)}</li>" for item in done)
     items = items or '<li class="none">No report: the pair ended before both photos were ready.</li>'
     badge = ' <span class="badge">at fault</span>' if at_fault else ""
@@ -233,9 +235,9 @@ def _render_photo(role: str, passage: PhotoPassage, limit_bytes: int, *, at_faul
     return (
         f'<div class="photo{" at-fault" if at_fault else ""}">'
         f'<h4>{_text(role.capitalize())} <span class="name">{_text(passage.name)}</span>{badge}</h4>'
-        f'<div class="sides {_choose_layout(before, after)}">{_render_before(role, before, facts)}'
+        f'<div class="sides {_choose_layout(before, after)}">{_render_before(role, passage, before, facts)}'
         f"{_render_after(role, passage, after)}</div>"
-        f'<ul class="done">{items}</ul></div>'
+        f'<ul class="done">{warnings}{items}</ul></div>'
     )
 
 
@@ -248,26 +250,38 @@ def _choose_layout(before: _Picture | None, after: _Picture | None) -> str:
     return "wide-first" if before_is_wide else "wide-last"
 
 
-def _render_before(role: str, picture: _Picture | None, facts: StoredFacts) -> str:
+def _render_before(role: str, passage: PhotoPassage, picture: _Picture | None, facts: StoredFacts) -> str:
     if picture is None:
         return _render_figure("Before", "can't be shown", None, "These bytes can't be shown as a picture.")
-    return _render_figure("Before", facts.posture, picture, f"The {role} photo {facts.posture}")
+    words = f"The {role} photo {facts.posture}"
+    return _render_figure("Before", facts.posture, picture, words, mark_crop(passage.report))
 
 
 def _render_after(role: str, passage: PhotoPassage, picture: _Picture | None) -> str:
     if passage.after is None:
         return _render_figure("After", "not sent", None, "There is none: the photo was refused.")
     note = "as the provider gets it" if passage.report else "as it would be sent"
-    return _render_figure("After", note, picture, f"The {role} photo {note}")
+    if passage.face is not None:
+        note = f"{note}; {_describe_face(passage.face)}"
+    drawing = passage.face.draw() if passage.face else passage.faces
+    return _render_figure("After", note, picture, f"The {role} photo {note}", drawing)
 
 
-def _render_figure(title: str, note: str, picture: _Picture | None, words: str) -> str:
+def _describe_face(face: FoundFace) -> str:
+    faces = "1 face" if face.count == 1 else f"{face.count} faces, the largest"
+    return f"{faces} at {face.share:.0%} of the photo"
+
+
+def _render_figure(
+    title: str, note: str, picture: _Picture | None, words: str, drawing: Drawing | None = None
+) -> str:
     """Return a picture with a caption; `words` stand in for it where it can't be seen."""
     if picture is None:
         shown = f'<div class="no-picture">{_text(words)}</div>'
     else:
         size = f'width="{picture.width}" height="{picture.height}"'
-        shown = f'<img src="{picture.uri}" {size} alt="{_text(words)}">'
+        image = f'<img src="{picture.uri}" {size} alt="{_text(words)}">'
+        shown = f'<div class="framed">{image}{render_drawing(drawing)}</div>'
     return f"<figure>{shown}<figcaption><strong>{title}</strong>, {_text(note)}</figcaption></figure>"
 
 

@@ -1,6 +1,8 @@
-"""The HTTP API as an OpenAPI 3.1 document, from the code that answers it: `python -m local.describe_api`.
+"""The interfaces as documents, from the code: `python -m local.describe_api`.
 
-Writes `schemas/openapi.json`. Each answer has an example, made by the code that makes the answers.
+Writes the HTTP API as OpenAPI 3.1 to `schemas/openapi.json`. Each answer has an example, made by the code
+that makes the answers. Writes the reasons into `schemas/result-event.schema.json`, and as tables to
+`docs/reasons.md`.
 """
 
 import json
@@ -8,11 +10,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from facematch.domain.comparison import Attempt, Comparison, Ending, Options, Origin, Outcome, State
 from facematch.domain.inbox import make_inbox_key
 from facematch.domain.ports import PresignedPost
+from facematch.domain.reasons import Reason, ReasonOutcome, list_outcome
 from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 from facematch.handlers.api_schema import view_comparison, view_uploads
 from facematch.handlers.problems import answer_problem
@@ -20,6 +23,8 @@ from facematch.use_cases.issue_uploads import TICKET_VALID_S, UploadTicket, Uplo
 from local.processes import ROOT
 
 OPENAPI: Final = ROOT / "schemas" / "openapi.json"
+EVENT_SCHEMA: Final = ROOT / "schemas" / "result-event.schema.json"
+REASONS_PAGE: Final = ROOT / "docs" / "reasons.md"
 _STARTED_MS: Final = 1_767_225_600_000
 _ID: Final = "sr6uybv2yezkjrhtpjkvfdpm65"
 _CALLER: Final = "arn:aws:iam::123456789012:user/onboarding"
@@ -30,9 +35,9 @@ _PROBLEMS: Final = {
     404: ("comparison_not_found", "There is no such comparison."),
     410: ("comparison_erased", "The comparison was erased."),
     413: ("too_large", "The photo is larger than 20 MB."),
-    415: ("unsupported_media_type", "The body is application/json."),
+    415: ("unsupported_media_type", "Send the body as application/json."),
     422: ("too_small", "The photo has too few pixels."),
-    429: ("too_many_requests", "More requests came than this API takes; come again in a second."),
+    429: ("too_many_requests", "The API receives too many requests. Repeat the request in a few seconds."),
     503: ("provider_unavailable", "The provider is failing in this region; come again later."),
 }
 
@@ -65,9 +70,38 @@ def describe_api() -> dict[str, Any]:
     return document
 
 
+def describe_event() -> dict[str, Any]:
+    """Return the schema of the result event with the reasons of the catalogue."""
+    schema: dict[str, Any] = json.loads(EVENT_SCHEMA.read_text())
+    reason = schema["properties"]["data"]["properties"]["reason"]
+    reason["enum"] = [*(one for one in Reason if one.outcome), None]
+    completed, rejected, failed = (rule["then"]["properties"]["data"] for rule in schema["allOf"])
+    completed["then"]["properties"]["reason"] = {"enum": list_outcome("review")}
+    rejected["properties"]["reason"] = {"enum": list_outcome("photo_rejected")}
+    failed["properties"]["reason"] = {"enum": list_outcome("failed")}
+    return schema
+
+
+def describe_reasons() -> str:
+    """Return the page of all reasons."""
+    problems = [
+        f"| {reason.http_status} | `{reason}` | {reason.meaning} |"
+        for reason in sorted(Reason, key=lambda reason: reason.http_status or 0)
+        if reason.http_status
+    ]
+    endings = [
+        f"| `{outcome}` | `{reason}` | {reason.meaning} |"
+        for outcome in get_args(ReasonOutcome.__value__)
+        for reason in list_outcome(outcome)
+    ]
+    return _REASONS_TEXT.format(problems="\n".join(problems), endings="\n".join(endings))
+
+
 def write() -> None:
-    """Write the document to its file."""
-    OPENAPI.write_text(f"{json.dumps(describe_api(), indent=2, ensure_ascii=False)}\n")
+    """Write every document to its file."""
+    OPENAPI.write_text(f"{json.dumps(describe_api(), indent=2)}\n")
+    EVENT_SCHEMA.write_text(f"{json.dumps(describe_event(), indent=2)}\n")
+    REASONS_PAGE.write_text(describe_reasons())
 
 
 def _list_operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -160,6 +194,28 @@ def _describe_signature() -> dict[str, Any]:
     }
 
 
+_REASONS_TEXT: Final = """\
+# Reasons
+
+The codes on this page are stable. New versions may add codes.
+
+## Answers of the API
+
+Each problem document has a `code`, and so has each entry of its `errors`. The status is 400 if the faults of
+one request have different statuses.
+
+| status | code | meaning |
+| --- | --- | --- |
+{problems}
+
+## Results
+
+Each result event has a `reason`, and so has the `result` of the API. A plain `match` or `no_match` has none.
+
+| verdict | reason | meaning |
+| --- | --- | --- |
+{endings}
+"""
 _LOCATION: Final = {
     "Location": {
         "description": "Where the comparison is read.",

@@ -81,8 +81,10 @@ def make_environment(endpoint_url: str | None = None) -> dict[str, str]:
     return kept | ({"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {})
 
 
-def start(ports: Ports, folder: Path) -> Running:
+def start(ports: Ports, folder: Path, judge: str = "pixels") -> Running:
     """Start both programs, with their logs in `folder`, and return once they answer.
+
+    `judge` is what the emulator compares: "pixels", or "faces", which needs dlib and its models.
 
     Raises
     ------
@@ -94,10 +96,10 @@ def start(ports: Ports, folder: Path) -> Running:
     _check_free(cloud_port, "CLOUD_PORT")
     for offset in range(9 if ports.emulator else 0):
         _check_free(ports.emulator + offset, "EMULATOR_PORT")
-    emulator, addresses = _start_emulator(ports.emulator, folder / "emulator.log")
+    emulator, addresses = _start_emulator(ports.emulator, judge, folder / "emulator.log")
     try:
         cloud = _start_cloud(cloud_port, folder)
-    except LocalError:
+    except BaseException:
         end_group(emulator.pid)
         emulator.wait()
         raise
@@ -149,10 +151,10 @@ def _reap(process_id: int) -> None:
         os.waitpid(process_id, os.WNOHANG)
 
 
-def _start_emulator(port: int, log: Path) -> tuple[subprocess.Popen[bytes], Mapping[str, Any]]:
+def _start_emulator(port: int, judge: str, log: Path) -> tuple[subprocess.Popen[bytes], Mapping[str, Any]]:
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.emulator", "--port", str(port)],
+            [sys.executable, "-m", "local.emulator", "--port", str(port), "--judge", judge],
             cwd=ROOT,
             env=make_environment(),
             stdin=subprocess.DEVNULL,
@@ -199,7 +201,7 @@ def _start_cloud(port: int, folder: Path) -> subprocess.Popen[bytes]:
         )
     try:
         _wait_until_healthy(process, f"http://{HOST}:{port}/_ministack/health", log)
-    except LocalError:
+    except BaseException:
         end_group(process.pid)
         process.wait()
         raise

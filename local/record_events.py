@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.adapters.queues import SqsComparisonQueue, SqsDeadlineQueue
+from facematch.adapters.queues import SqsComparisonQueues
 from facematch.domain.comparison import (
     Attempt,
     Comparison,
@@ -28,7 +28,9 @@ from facematch.domain.comparison import (
     State,
     StoredPhoto,
     identify_upload,
+    make_photo_prefix,
 )
+from facematch.domain.priority import Priority
 from facematch.domain.verdict import Decision, Role, Verdict
 from imaging import Report
 from local.processes import LOCAL, ROOT, LocalError, Ports
@@ -40,6 +42,8 @@ FUNCTIONS: Final = ("uploads", "api", "compare", "publish")
 _FOLDER: Final = LOCAL / "record"
 _WAIT_LIMIT_S: Final = 60.0
 _COMPARISON_ID: Final = "a" * 26
+_LANE: Final = "singapore/bulk"
+_WRITTEN_BY_HAND: Final = {"sweep_scheduled"}
 _REPORT: Final = Report(
     source_format="JPEG",
     source_size_bytes=90_000,
@@ -94,10 +98,14 @@ class Recorder:
         for function in FUNCTIONS:
             folder = self.folder / function
             folder.mkdir(parents=True)
-            functions.update_function_code(
-                FunctionName=names[f"facematch.handlers.{function}.handle"],
-                ZipFile=_pack_recorder(function, folder),
+            name = names[f"facematch.handlers.{function}.handle"]
+            updated = functions.update_function_code(
+                FunctionName=name, ZipFile=_pack_recorder(function, folder), Publish=True
             )
+            for alias in functions.list_aliases(FunctionName=name)["Aliases"]:
+                functions.update_alias(
+                    FunctionName=name, Name=alias["Name"], FunctionVersion=updated["Version"]
+                )
 
     def take(self, function: str, *, records: int | None = None) -> Event:
         """Return the one event that came to `function`, which holds so many records.
@@ -139,7 +147,7 @@ class Recorder:
         queues = self.stack.client("sqs")
         answers = (
             queues.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))["Attributes"]
-            for url in (self.stack.uploads_queue_url, self.stack.comparisons_queue_url)
+            for url in (self.stack.uploads_queue_url, self.stack.comparison_queue_urls[_LANE])
         )
         return sum(int(attributes[name]) for attributes in answers for name in names)
 
@@ -158,9 +166,6 @@ def _record_uploads(recorder: Recorder) -> dict[str, Event]:
     def put(key: str) -> None:
         bucket.put_object(Bucket=stack.bucket, Key=key, Body=b"not a photo", ContentType="image/jpeg")
 
-    def send_deadline(pair_id: str) -> None:
-        SqsDeadlineQueue(queues, stack.uploads_queue_url).send_deadline("singapore", pair_id, delay_s=0)
-
     notifications = bucket.get_bucket_notification_configuration(Bucket=stack.bucket)
     notifications.pop("ResponseMetadata")
     bucket.put_bucket_notification_configuration(Bucket=stack.bucket, NotificationConfiguration=notifications)
@@ -178,9 +183,6 @@ def _record_uploads(recorder: Recorder) -> dict[str, Event]:
     put("inbox/readme.txt")
     events["uploads_foreign_key"] = recorder.take("uploads", records=1)
 
-    send_deadline("pair-1")
-    events["uploads_deadline"] = recorder.take("uploads", records=1)
-
     with recorder.gather():
         put("inbox/singapore/pair-1/source.jpg")
         queues.send_message(QueueUrl=stack.uploads_queue_url, MessageBody="this is no JSON")
@@ -190,7 +192,8 @@ def _record_uploads(recorder: Recorder) -> dict[str, Event]:
 
 def _record_queue_and_stream(recorder: Recorder) -> dict[str, Event]:
     stack, events = recorder.stack, {}
-    SqsComparisonQueue(stack.client("sqs"), stack.comparisons_queue_url).send(_COMPARISON_ID)
+    urls = {("singapore", Priority.BULK): stack.comparison_queue_urls[_LANE]}
+    SqsComparisonQueues(stack.client("sqs"), urls).send("singapore", Priority.BULK, _COMPARISON_ID)
     events["compare_comparison"] = recorder.take("compare", records=1)
     DynamoDbLedger(stack.client("dynamodb"), stack.table, 90).register(_make_ended_comparison())
     events["publish_ended"] = recorder.take("publish", records=1)
@@ -220,7 +223,8 @@ def _make_ended_comparison() -> Comparison:
     etags = {role: f"{{{{{role}_etag}}}}" for role in Role}
     comparison_id = identify_upload("singapore", "pair-1", etags)
     photos = {
-        role: StoredPhoto(key=f"inbox/singapore/pair-1/{role}.jpg", etag=etag) for role, etag in etags.items()
+        role: StoredPhoto(key=f"{make_photo_prefix(comparison_id)}{role}-{etag}")
+        for role, etag in etags.items()
     }
     verdict = Verdict(
         decision=Decision.MATCH,
@@ -341,7 +345,7 @@ def neutralise(stack: Stack, recorded: Mapping[str, Event]) -> dict[str, Event]:
         stack.bucket: "facematch-photos",
         stack.table: "facematch-ledger",
         _name(stack.uploads_queue_url): "facematch-uploads",
-        _name(stack.comparisons_queue_url): "facematch-comparisons",
+        _name(stack.comparison_queue_urls[_LANE]): "facematch-singapore-bulk",
         _LOCAL_ACCOUNT: "123456789012",
     }
     neutraliser = Neutraliser(names)
@@ -349,9 +353,10 @@ def neutralise(stack: Stack, recorded: Mapping[str, Event]) -> dict[str, Event]:
 
 
 def write(events: Mapping[str, Event], folder: Path) -> None:
-    """Write each event into a file of its own, in the place of all that were there."""
+    """Write each event into a file of its own, instead of all recorded ones."""
     for file in folder.glob("*.json"):
-        file.unlink()
+        if file.stem not in _WRITTEN_BY_HAND:
+            file.unlink()
     for name, event in events.items():
         text = json.dumps(event, indent=2, sort_keys=True, ensure_ascii=False)
         folder.joinpath(f"{name}.json").write_text(f"{text}\n", encoding="utf-8")

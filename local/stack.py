@@ -5,7 +5,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,14 +40,17 @@ type Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """Where everything of a deployed stack is; queues by their URLs."""
+    """Where everything of a deployed stack is; queues by their URLs.
+
+    `comparison_queue_urls` are those of the lanes, by region and priority, such as `singapore/bulk`.
+    """
 
     endpoint_url: str
     aws_region: str
     bucket: str
     results_queue_url: str
     uploads_queue_url: str
-    comparisons_queue_url: str
+    comparison_queue_urls: Mapping[str, str] = field(hash=False)
     comparisons_dead_letters_url: str
     uploads_dead_letters_url: str
     api_url: str
@@ -124,9 +127,15 @@ def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: S
 
 @contextmanager
 def run_stack(
-    ports: Ports, folder: Path, parameters: Mapping[str, str] | None = None, say: Say = print
+    ports: Ports,
+    folder: Path,
+    parameters: Mapping[str, str] | None = None,
+    say: Say = print,
+    judge: str = "pixels",
 ) -> Iterator[Stack]:
     """Have a stack for the time of the block; nothing of it runs on afterwards.
+
+    `judge` is what the emulator compares: "pixels" or "faces".
 
     Raises
     ------
@@ -135,7 +144,7 @@ def run_stack(
     """
     say("Starting the local cloud and the FaceCompare emulator …")
     with ending_in_order():
-        running = start(ports, folder)
+        running = start(ports, folder, judge)
         try:
             build(say)
             yield deploy(running, parameters, say)
@@ -177,7 +186,7 @@ def _describe(session: boto3.Session, running: Running) -> Stack:
         bucket=outputs["Bucket"],
         results_queue_url=outputs["ResultsQueueUrl"],
         uploads_queue_url=outputs["UploadsQueueUrl"],
-        comparisons_queue_url=outputs["ComparisonsQueueUrl"],
+        comparison_queue_urls=_find_lanes(outputs),
         comparisons_dead_letters_url=outputs["ComparisonsDeadLettersUrl"],
         uploads_dead_letters_url=outputs["UploadsDeadLettersUrl"],
         # The cloud's own host form of an API's address does not resolve here.
@@ -185,3 +194,13 @@ def _describe(session: boto3.Session, running: Running) -> Stack:
         table=outputs["Table"],
         emulator_url=running.emulator_url,
     )
+
+
+def _find_lanes(outputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the queues of the lanes that the stack has, by `region/priority`."""
+    names = {
+        f"{region}/{priority}": f"{region.title().replace('-', '')}{priority.title()}QueueUrl"
+        for region in _ALL_REGIONS.split(",")
+        for priority in ("bulk", "urgent")
+    }
+    return {lane: outputs[name] for lane, name in names.items() if name in outputs}

@@ -22,7 +22,7 @@ def bring_up(ports: Ports) -> None:
     if any(is_ours(process_id) for process_id in _read_processes()):
         raise LocalError("A local stack runs already (.local/stack.json): `make down` ends it.")
     print("Starting the local cloud and the FaceCompare emulator …")
-    running = start(ports, LOCAL / "up")
+    running = start(ports, LOCAL / "up", judge="faces")
     try:
         build()
         stack = deploy(running)

@@ -17,11 +17,11 @@ _ABSENT = object()
 """What `AWS::NoValue` leaves."""
 
 
-def read_stack(**parameters: str) -> dict[str, dict[str, Any]]:
-    """Return the resources that these parameters bring, by name; references stand as they are."""
+def read_stack(aws_region: str = "ap-southeast-1", /, **parameters: str) -> dict[str, dict[str, Any]]:
+    """Return the resources of a stack with these parameters, by name; references stay as they are."""
     template = json.loads(_transform())
     defaults = {name: str(one.get("Default", "none")) for name, one in template["Parameters"].items()}
-    choice = _Choice(defaults | parameters, template["Conditions"])
+    choice = _Choice({"AWS::Region": aws_region} | defaults | parameters, template["Conditions"])
     return {
         name: choice.prune(resource)
         for name, resource in template["Resources"].items()
@@ -60,9 +60,22 @@ class _Choice:
                 return not self.holds(inner)
             case {"Fn::And": inner}:
                 return all(map(self.holds, inner))
-            case {"Fn::Equals": [{"Ref": name}, value]}:
-                return bool(self.parameters[name] == value)
+            case {"Fn::Or": inner}:
+                return any(map(self.holds, inner))
+            case {"Fn::Equals": [left, right]}:
+                return bool(self._read(left) == self._read(right))
         raise ValueError(condition)
+
+    def _read(self, value: Any) -> Any:
+        """Return what a condition compares."""
+        match value:
+            case {"Ref": name}:
+                return self.parameters[name]
+            case {"Fn::Split": [separator, text]}:
+                return self._read(text).split(separator)
+            case {"Fn::Join": [separator, texts]}:
+                return separator.join(self._read(texts))
+        return value
 
     def prune(self, value: Any) -> Any:
         """Return a value with only what its conditions choose."""

@@ -5,7 +5,7 @@ from functools import cache
 from io import BytesIO
 from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from facematch.domain.comparison import (
     Attempt,
@@ -17,10 +17,13 @@ from facematch.domain.comparison import (
     State,
     StoredPhoto,
     end_state,
+    make_photo_prefix,
 )
+from facematch.domain.priority import Priority
 from facematch.domain.provider import Answer
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.domain.verdict import Decision, Role, Verdict
+from local.portraits import make_portraits
 from tests.fakes.clock import START_MS
 
 COMPARISON_ID = "abcdefghijklmnopqrstuvwxyz"
@@ -36,6 +39,16 @@ def make_portrait(seed: object = "someone", width: int = 480, height: int = 640)
         (width // 4, height // 4, 3 * width // 4, 3 * height // 4), _draw_colour(chance)
     )
     return encode(picture)
+
+
+@cache
+def make_scene(width: int = 1600, height: int = 1200, *, face: float = 0.35) -> Image.Image:
+    """Make a picture in which the detector finds a face: a drawn portrait, `face` of the width wide."""
+    portrait = ImageOps.exif_transpose(Image.open(BytesIO(make_portraits()[0])))
+    scene = Image.new("RGB", (width, height), (90, 110, 100))
+    side = round(width * face)
+    scene.paste(portrait.resize((side, side * 4 // 3)), (width // 2, height // 10))
+    return scene
 
 
 @cache
@@ -64,11 +77,11 @@ def make_answer(
 ) -> Answer:
     """Make an answer; one of success has a result, any other has none."""
     if code != "Success":
-        return Answer(code=code, message=code, http_status=http_status, request_id="REQUEST-1")
+        return Answer(code=code, http_status=http_status, request_id="REQUEST-1")
     return Answer(
         code=code,
-        message="success",
         http_status=http_status,
+        has_result=True,
         request_id="REQUEST-1",
         transaction_id="transaction-1",
         passed=passed,
@@ -76,14 +89,21 @@ def make_answer(
     )
 
 
-def make_photos(region: str = "singapore", pair_id: str = "pair-1") -> dict[Role, StoredPhoto]:
+def make_uploads(region: str = "singapore", pair_id: str = "pair-1") -> dict[Role, StoredPhoto]:
+    """Make two photos in the inbox."""
     return {
         role: StoredPhoto(key=f"inbox/{region}/{pair_id}/{role}.jpg", etag=f"etag-of-{role}") for role in Role
     }
 
 
+def make_photos(comparison_id: str = COMPARISON_ID) -> dict[Role, StoredPhoto]:
+    """Make two photos that a comparison owns."""
+    prefix = make_photo_prefix(comparison_id)
+    return {role: StoredPhoto(key=f"{prefix}{role}-0123") for role in Role}
+
+
 def make_link(role: Role) -> StoredPhoto:
-    return StoredPhoto(key=f"requests/{COMPARISON_ID}/{role}-0123", kind=PhotoKind.URL)
+    return StoredPhoto(key=f"{make_photo_prefix(COMPARISON_ID)}{role}-0123", kind=PhotoKind.URL)
 
 
 def make_comparison(**changes: Any) -> Comparison:
@@ -92,7 +112,7 @@ def make_comparison(**changes: Any) -> Comparison:
         "region": "singapore",
         "origin": Origin.UPLOAD,
         "created_at_ms": START_MS,
-        "photos": make_photos(),
+        "photos": make_photos(changes.get("id", COMPARISON_ID)),
         "pair_id": "pair-1",
     }
     return Comparison(**(fields | changes))
@@ -120,7 +140,8 @@ def make_verdict(decision: Decision = Decision.MATCH, **changes: Any) -> Verdict
             "transaction_id": "transaction-1",
         }
     else:
-        fields |= {"reason": "some_reason"}
+        is_rejected = decision is Decision.PHOTO_REJECTED
+        fields |= {"reason": "no_face_detected" if is_rejected else "attempts_exhausted"}
     return Verdict(**(fields | changes))
 
 
@@ -132,19 +153,27 @@ def make_ended(verdict: Verdict | None = None, **changes: Any) -> Comparison:
     return make_comparison(**(fields | changes))
 
 
+def make_queue_url(region: str, priority: str) -> str:
+    return f"https://sqs.invalid/{region}-{priority}"
+
+
 def make_environment(**changes: str | None) -> dict[str, str]:
     """Make what the template sets in the cloud; a change to None leaves a variable out."""
     variables = {
         "TABLE_NAME": "ledger",
         "BUCKET_NAME": "photos",
-        "UPLOADS_QUEUE_URL": "https://sqs.invalid/uploads",
-        "COMPARISONS_QUEUE_URL": "https://sqs.invalid/comparisons",
+        **{
+            f"{region}_{priority}_QUEUE_URL".upper().replace("-", "_"): make_queue_url(region, priority)
+            for region in Region
+            for priority in Priority
+        },
         "RESULTS_QUEUE_URL": "https://sqs.invalid/results",
         "SECRET_ARN": "arn:aws:secretsmanager:ap-southeast-1:000000000000:secret:provider",
         "EVENT_SOURCE": "urn:facematch:000000000000:ap-southeast-1:test",
         "AWS_REGION": "ap-southeast-1",
         "DEFAULT_REGION": "auto",
         "ALLOWED_REGIONS": "auto",
+        "PROVIDER_OPERATION": "FaceCompare",
         "PROVIDER_NETWORK": "public",
         "PROVIDER_ENDPOINTS": "auto",
         "LOCAL_STACK": "false",
@@ -157,8 +186,13 @@ def make_environment(**changes: str | None) -> dict[str, str]:
         "ATTEMPT_BUDGET": "4",
         "PHOTO_SIZE_LIMIT_BYTES": "20000000",
         "PIXEL_LIMIT": "64000000",
+        "RETRY_TIME_LIMIT_SECONDS": "72000",
+        "PHOTO_RETENTION_DAYS": "1",
         "RECORD_RETENTION_DAYS": "30",
+        "ENLARGE_UP_TO": "2",
         "HEIC_PHOTOS": "false",
+        "FACE_FRAMING": "false",
         "DELETE_PHOTOS_AFTER_VERDICT": "true",
+        "ERASE_AT_PROVIDER": "false",
     }
     return {name: value for name, value in (variables | changes).items() if value is not None}

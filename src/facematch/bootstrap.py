@@ -1,6 +1,6 @@
-"""The wiring: settings, clients and collaborators are made here, once per process and when first asked for.
+"""Settings, clients and use cases: each is made once per process, when it is first asked for.
 
-What only some functions need (the provider's SDK, Pillow) is imported where it is wired, so that the others
+What only some functions need (the provider's SDK, Pillow) is imported where it is used, so that the others
 start without it.
 """
 
@@ -8,25 +8,31 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.adapters.queues import SqsComparisonQueue, SqsDeadlineQueue, SqsResultQueue
-from facematch.domain.clock import SystemClock
+from facematch.adapters.photo_store import S3PhotoStore
+from facematch.adapters.queues import SqsComparisonQueues, SqsResultQueue
+from facematch.domain.clock import Clock, SystemClock
 from facematch.settings import Settings, StoredKey, read_settings
-from facematch.use_cases.receive_photo import PhotoIntake
+from facematch.use_cases.register_comparison import ComparisonRegistrar
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-    from facematch.adapters.photo_store import S3PhotoStore
+    from facematch.adapters.face_compare import FaceCompareProvider
+    from facematch.adapters.rate_limiter import DynamoDbRateLimiter
     from facematch.domain.provider import CredentialSource
     from facematch.use_cases.compare_pair import PairComparer
-    from facematch.use_cases.discard_photos import PhotoDisposal
+    from facematch.use_cases.diagnose_provider import ProviderDiagnoser
+    from facematch.use_cases.erase_comparison import ComparisonEraser, ProviderEraser
     from facematch.use_cases.issue_uploads import UploadDesk
+    from facematch.use_cases.load_photos import PhotoLoader
     from facematch.use_cases.publish_result import ResultPublisher
-    from facematch.use_cases.request_comparison import ComparisonDesk
-    from facematch.use_cases.sweep_outbox import OutboxSweeper
+    from facematch.use_cases.receive_upload import UploadReceiver
+    from facematch.use_cases.request_comparison import ComparisonRequester
+    from facematch.use_cases.sweep import Sweeper
 
 
 @cache
@@ -36,22 +42,27 @@ def settings() -> Settings:
 
 
 @cache
+def clock() -> Clock:
+    """Return the clock of this process."""
+    return SystemClock()
+
+
+@cache
 def _session() -> boto3.Session:
     return boto3.Session()
 
 
 @cache
 def _dynamodb() -> "DynamoDBClient":
-    from botocore.config import Config
-
-    # A slot in the quota is near: what does not answer soon is asked again.
+    # A slot of the rate limiter is near: repeat soon what does not answer.
     config = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 6, "mode": "standard"})
     return _session().client("dynamodb", config=config)
 
 
 @cache
 def _sqs() -> "SQSClient":
-    return _session().client("sqs")
+    config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 4, "mode": "standard"})
+    return _session().client("sqs", config=config)
 
 
 @cache
@@ -60,131 +71,183 @@ def _ledger() -> DynamoDbLedger:
 
 
 @cache
-def comparison_queue() -> SqsComparisonQueue:
-    """Return the queue of comparisons."""
-    return SqsComparisonQueue(_sqs(), settings().comparisons_queue_url)
+def _rate_limiter() -> "DynamoDbRateLimiter":
+    from facematch.adapters.rate_limiter import DynamoDbRateLimiter
+
+    return DynamoDbRateLimiter(_dynamodb(), settings().table, settings().calls_per_s)
 
 
 @cache
-def _photo_store() -> "S3PhotoStore":
-    from botocore.config import Config
+def comparison_queues() -> SqsComparisonQueues:
+    """Return the queues of the lanes."""
+    return SqsComparisonQueues(_sqs(), settings().comparison_queue_urls)
 
-    from facematch.adapters.photo_store import S3PhotoStore
 
-    # The younger AWS regions take presigned forms only at their own endpoint, by Signature Version 4.
-    config = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+@cache
+def _photo_store() -> S3PhotoStore:
+    # The newer AWS regions accept presigned forms only at their own endpoint, by Signature Version 4.
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "virtual"},
+        connect_timeout=2,
+        read_timeout=10,
+        retries={"total_max_attempts": 4, "mode": "standard"},
+    )
     return S3PhotoStore(_session().client("s3", config=config), settings().bucket)
 
 
 @cache
-def _disposal() -> "PhotoDisposal":
-    from facematch.use_cases.discard_photos import PhotoDisposal
-
-    return PhotoDisposal(_ledger(), _photo_store())
+def _registrar() -> ComparisonRegistrar:
+    return ComparisonRegistrar(_ledger(), _photo_store())
 
 
 @cache
-def photo_intake() -> PhotoIntake:
+def upload_receiver() -> "UploadReceiver":
     """Return the intake from the bucket."""
-    deadlines = SqsDeadlineQueue(_sqs(), settings().uploads_queue_url)
-    return PhotoIntake(
+    from facematch.use_cases.receive_upload import UploadReceiver
+
+    return UploadReceiver(
         ledger=_ledger(),
-        comparisons=comparison_queue(),
-        deadlines=deadlines,
-        clock=SystemClock(),
+        photos=_photo_store(),
+        queues=comparison_queues(),
+        registrar=_registrar(),
+        clock=clock(),
         regions=settings().regions,
         options=settings().options,
         pair_deadline_s=settings().pair_deadline_s,
-        deletes_uploads=settings().deletes_photos,
     )
 
 
 @cache
 def _provider_credentials() -> "CredentialSource":
+    from botocore.config import Config
+
+    # A call of the provider waits for the key.
+    config = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 2, "mode": "standard"})
     key = settings().provider_key
     if isinstance(key, StoredKey):
         from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
         from facematch.adapters.secret_credentials import SecretCredentials
 
-        return SecretCredentials(SecretsProvider(boto3_session=_session()), key.secret_arn)
-    from botocore.config import Config
-
+        secrets = SecretsProvider(boto_config=config, boto3_session=_session())
+        return SecretCredentials(secrets, key.secret_arn)
     from facematch.adapters.federated_credentials import FederatedCredentials
     from facematch.adapters.web_identity import WebIdentity
 
-    # A call of the provider waits for it.
-    config = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
     identity = WebIdentity(_session().client("sts", config=config), key.audience)
     return FederatedCredentials(
         issue_token=identity.issue_token,
         sts_url=key.sts_url,
         oidc_provider_arn=key.oidc_provider_arn,
         role_arn=key.role_arn,
-        clock=SystemClock(),
+        clock=clock(),
     )
 
 
 @cache
-def pair_comparer() -> "PairComparer":
-    """Return the worker."""
-    from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
+def _photo_loader() -> "PhotoLoader":
+    from facematch.use_cases.load_photos import PhotoLoader
+    from facematch.use_cases.prepare_photos import PhotoPreparer, photo_limits
 
-    from facematch.adapters.circuit import GuardedProvider
+    return PhotoLoader(_photo_store(), PhotoPreparer(photo_limits(settings())))
+
+
+@cache
+def _provider() -> "FaceCompareProvider":
     from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
-    from facematch.adapters.quota import DynamoDbQuota
-    from facematch.handlers.telemetry import count_attempt
-    from facematch.use_cases.compare_pair import PairComparer, RetryPolicy
-    from facematch.use_cases.prepare_photos import PhotoPreparer
-    from imaging import Limits
 
-    provider = FaceCompareProvider(
+    return FaceCompareProvider(
         endpoints={
             region: FaceCompareEndpoint(address, settings().endpoint_protocol)
             for region, address in settings().endpoints.items()
         },
         credentials=_provider_credentials(),
-    )
-    circuits = CircuitBreakerDynamoDBPersistence(
-        settings().table, key_attr="pk", expiry_attr="expires_at", boto3_client=_dynamodb()
-    )
-    limits = Limits(
-        max_source_size_bytes=settings().photo_size_limit_bytes, max_source_pixels=settings().pixel_limit
-    )
-    return PairComparer(
-        ledger=_ledger(),
-        photos=_photo_store(),
-        preparer=PhotoPreparer(limits),
-        quota=DynamoDbQuota(_dynamodb(), settings().table, settings().calls_per_s),
-        provider=GuardedProvider(provider, circuits),
-        clock=SystemClock(),
-        regions=settings().regions,
-        retries=RetryPolicy(attempt_budget=settings().attempt_budget),
-        notice=count_attempt,
+        operation=settings().operation,
     )
 
 
 @cache
-def comparison_desk() -> "ComparisonDesk":
-    """Return the intake from the API."""
-    from facematch.use_cases.collect_photos import PhotoCollector
-    from facematch.use_cases.request_comparison import ComparisonDesk
+def provider_diagnoser() -> "ProviderDiagnoser":
+    """Return what tries the provider's key."""
+    from facematch.use_cases.diagnose_provider import ProviderDiagnoser
 
-    return ComparisonDesk(
+    return ProviderDiagnoser(_provider_credentials(), _provider(), settings().regions)
+
+
+@cache
+def pair_comparer() -> "PairComparer":
+    """Return the worker."""
+    from facematch.domain.retries import RetryPolicy
+    from facematch.handlers.telemetry import count_attempt
+    from facematch.use_cases.call_provider import ProviderCaller
+    from facematch.use_cases.compare_pair import PairComparer
+
+    retries = RetryPolicy(
+        attempt_budget=settings().attempt_budget, time_limit_s=settings().retry_time_limit_s
+    )
+    caller = ProviderCaller(
+        ledger=_ledger(),
+        limiter=_rate_limiter(),
+        provider=_provider(),
+        clock=clock(),
+        retries=retries,
+        report=count_attempt,
+    )
+    return PairComparer(
+        ledger=_ledger(),
+        loader=_photo_loader(),
+        caller=caller,
+        clock=clock(),
+        regions=settings().regions,
+        retries=retries,
+    )
+
+
+@cache
+def comparison_requester() -> "ComparisonRequester":
+    """Return the intake from the API."""
+    from facematch.use_cases.request_comparison import ComparisonRequester
+
+    return ComparisonRequester(
+        ledger=_ledger(),
+        limiter=_rate_limiter(),
+        photos=_photo_store(),
+        loader=_photo_loader(),
+        registrar=_registrar(),
+        queues=comparison_queues(),
+        comparer=pair_comparer(),
+        clock=clock(),
+        regions=settings().regions,
+        options=settings().options,
+    )
+
+
+@cache
+def comparison_eraser() -> "ComparisonEraser":
+    """Return what erases comparisons."""
+    from facematch.use_cases.erase_comparison import ComparisonEraser
+
+    return ComparisonEraser(
         ledger=_ledger(),
         photos=_photo_store(),
-        collector=PhotoCollector(_photo_store(), pair_comparer()),
-        comparisons=comparison_queue(),
-        comparer=pair_comparer(),
-        disposal=_disposal(),
-        clock=SystemClock(),
-        regions=settings().regions,
+        queues=comparison_queues(),
+        clock=clock(),
+        erases_at_provider=settings().erases_at_provider,
     )
+
+
+@cache
+def provider_eraser() -> "ProviderEraser":
+    """Return what asks the provider to delete its results."""
+    from facematch.use_cases.erase_comparison import ProviderEraser
+
+    return ProviderEraser(_ledger(), _provider())
 
 
 @cache
 def upload_desk() -> "UploadDesk":
-    """Return the desk that issues upload tickets."""
+    """Return what issues upload tickets."""
     from facematch.use_cases.issue_uploads import UploadDesk
 
     return UploadDesk(
@@ -197,22 +260,29 @@ def upload_desk() -> "UploadDesk":
 
 @cache
 def result_publisher() -> "ResultPublisher":
-    """Return the way out."""
+    """Return what publishes verdicts."""
     from facematch.use_cases.publish_result import ResultPublisher
 
     return ResultPublisher(
         ledger=_ledger(),
         results=SqsResultQueue(_sqs(), settings().results_queue_url),
-        clock=SystemClock(),
+        photos=_photo_store(),
+        clock=clock(),
         source=settings().event_source,
-        disposal=_disposal(),
-        deletes_uploads=settings().deletes_photos,
+        deletes_photos=settings().deletes_photos,
     )
 
 
 @cache
-def outbox_sweeper() -> "OutboxSweeper":
-    """Return the sweeper of the outbox."""
-    from facematch.use_cases.sweep_outbox import OutboxSweeper
+def sweeper() -> "Sweeper":
+    """Return what finds unfinished work."""
+    from facematch.use_cases.sweep import Sweeper
 
-    return OutboxSweeper(_ledger(), result_publisher(), SystemClock())
+    return Sweeper(
+        ledger=_ledger(),
+        limiter=_rate_limiter(),
+        queues=comparison_queues(),
+        clock=clock(),
+        regions=settings().regions,
+        pair_deadline_s=settings().pair_deadline_s,
+    )

@@ -8,6 +8,8 @@ from typing import Final
 
 from facematch.domain.comparison import Options
 from facematch.domain.errors import ConfigurationError, InvalidInputError
+from facematch.domain.priority import Priority
+from facematch.domain.provider import Operation
 from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy, home_region
 from facematch.domain.verdict import Bounds
 
@@ -35,23 +37,27 @@ class Settings:
 
     table: str
     bucket: str
-    uploads_queue_url: str
-    comparisons_queue_url: str
+    comparison_queue_urls: Mapping[tuple[str, Priority], str]
     results_queue_url: str
     provider_key: StoredKey | FederatedKey
     event_source: str
     regions: RegionPolicy
     endpoints: Mapping[Region, str]
     endpoint_protocol: str
+    operation: Operation
     calls_per_s: Mapping[Region, float]
     options: Options
     pair_deadline_s: int
     attempt_budget: int
+    retry_time_limit_s: int
     photo_size_limit_bytes: int
     pixel_limit: int
+    enlarge_up_to: float
     reads_heic: bool
+    frames_faces: bool
     retention_days: int
     deletes_photos: bool
+    erases_at_provider: bool
 
 
 def runs_as_function(environment: Mapping[str, str] = os.environ) -> bool:
@@ -69,29 +75,36 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """
     reader = _Reader(environment)
     regions, endpoints = _read_regions(reader), _read_endpoints(reader)
-    return Settings(
+    settings = Settings(
         table=reader.text("TABLE_NAME"),
         bucket=reader.text("BUCKET_NAME"),
-        uploads_queue_url=reader.text("UPLOADS_QUEUE_URL"),
-        comparisons_queue_url=reader.text("COMPARISONS_QUEUE_URL"),
+        comparison_queue_urls=_read_queue_urls(reader, regions),
         results_queue_url=reader.text("RESULTS_QUEUE_URL"),
         provider_key=_read_provider_key(reader, regions, endpoints),
         event_source=reader.text("EVENT_SOURCE"),
         regions=regions,
         endpoints=endpoints,
         endpoint_protocol="HTTPS" if reader.text("PROVIDER_ENDPOINTS") == _AUTOMATIC else "HTTP",
+        operation=_read_operation(reader),
         calls_per_s=_read_quota(reader),
         options=_read_options(reader),
         pair_deadline_s=reader.number("PAIR_DEADLINE_SECONDS", int),
         attempt_budget=reader.number("ATTEMPT_BUDGET", int),
+        retry_time_limit_s=reader.number("RETRY_TIME_LIMIT_SECONDS", int),
         photo_size_limit_bytes=reader.number("PHOTO_SIZE_LIMIT_BYTES", int),
-        reads_heic=reader.flag("HEIC_PHOTOS"),
         pixel_limit=reader.number("PIXEL_LIMIT", int),
+        enlarge_up_to=reader.number("ENLARGE_UP_TO", float),
+        reads_heic=reader.flag("HEIC_PHOTOS"),
+        frames_faces=reader.flag("FACE_FRAMING"),
         retention_days=reader.number("RECORD_RETENTION_DAYS", int),
         deletes_photos=reader.flag("DELETE_PHOTOS_AFTER_VERDICT"),
+        erases_at_provider=reader.flag("ERASE_AT_PROVIDER"),
     )
+    _check_retention(settings, reader.number("PHOTO_RETENTION_DAYS", int) * _SECONDS_PER_DAY)
+    return settings
 
 
+_SECONDS_PER_DAY: Final = 86_400
 _AUTOMATIC: Final = "auto"
 _ABSENT: Final = "none"
 _STATIC: Final = "static"
@@ -175,6 +188,45 @@ def _read_endpoints(reader: _Reader) -> dict[Region, str]:
     if missing:
         raise ConfigurationError(f"PROVIDER_ENDPOINTS lacks {', '.join(missing)}.")
     return {region: stand_ins[f"{region}.{network}"] for region in Region}
+
+
+def _read_queue_urls(reader: _Reader, regions: RegionPolicy) -> dict[tuple[str, Priority], str]:
+    """Return the queue of each lane that the stack has: those of the allowed regions."""
+    return {
+        (region, priority): reader.needed(_queue_variable(region, priority), f"to compare in {region}")
+        for region in regions.allowed
+        for priority in Priority
+    }
+
+
+def _queue_variable(region: Region, priority: Priority) -> str:
+    return f"{region}_{priority}_QUEUE_URL".upper().replace("-", "_")
+
+
+def _check_retention(settings: Settings, photo_retention_s: int) -> None:
+    """Accept settings under which photos outlast every wait, and records outlast photos.
+
+    Raises
+    ------
+    ConfigurationError
+        A wait is longer than photos or records are kept.
+    """
+    waits = {
+        "PAIR_DEADLINE_SECONDS": settings.pair_deadline_s,
+        "RETRY_TIME_LIMIT_SECONDS": settings.retry_time_limit_s,
+    }
+    for name, wait_s in waits.items():
+        if wait_s >= photo_retention_s:
+            raise ConfigurationError(f"{name} must be shorter than PHOTO_RETENTION_DAYS.")
+        if wait_s >= settings.retention_days * _SECONDS_PER_DAY:
+            raise ConfigurationError(f"{name} must be shorter than RECORD_RETENTION_DAYS.")
+
+
+def _read_operation(reader: _Reader) -> Operation:
+    name = reader.text("PROVIDER_OPERATION")
+    if name not in set(Operation):
+        raise ConfigurationError(f"PROVIDER_OPERATION is {' or '.join(Operation)}, not {name!r}.")
+    return Operation(name)
 
 
 def _read_provider_key(

@@ -38,6 +38,7 @@ PROVIDER_FAULTS: Final[Mapping[str, tuple[Region, Fields]]] = {
     "reset": (Region.SINGAPORE, {"effect": "reset", "after_compare": True}),
     "hang": (Region.HONG_KONG, {"effect": "hang"}),
     "refused key": (Region.MALAYSIA, {"effect": "refuse", "code": "InvalidAccessKeyId.NotFound"}),
+    "account forbidden": (Region.HONG_KONG, {"effect": "refuse", "code": "Forbidden.AccountAccessDenied"}),
 }
 """What the provider does to the first call for a pair; the next one goes through."""
 _SPOILT: Final = ("truncated", "too small")
@@ -47,7 +48,6 @@ _LINK_FAULTS: Final[Mapping[str, Fields]] = {
     "link and reset": {"effect": "reset", "after_compare": True},
 }
 _REDELIVERED_AFTER_S: Final = 2
-_LONGER_THAN_A_CALL_S: Final = 15
 _POISONED: Final = frozenset({"dead letter", "queue"})
 
 
@@ -66,19 +66,23 @@ class Journeys:
         """The stack's cloud."""
         return Cloud(self.driver)
 
+    @property
+    def _lane(self) -> str:
+        """The queue of uploads to Singapore."""
+        return self.driver.stack.comparison_queue_urls["singapore/bulk"]
+
     def play_all(self) -> None:
         """Play everything, one kind after another, and wait until it has settled."""
         self._mark_the_key()
         self._put_a_pair_and_look_at_the_queues()
-        # Beyond the longest call; what the provider's refusal of the key left undone comes again then.
-        with self.cloud.redeliver_after(self.driver.stack.comparisons_queue_url, _LONGER_THAN_A_CALL_S):
-            self._put_faulty_pairs()
-            self._post_pairs()
-            self._post_what_is_refused()
-            wait_until(self._has_settled, limit_s=120)
+        self._put_faulty_pairs()
+        self._post_pairs()
+        self._post_what_is_refused()
+        # A lane is held for a minute after the provider refused the key or the account.
+        wait_until(self._has_settled, limit_s=300)
         self._poison_the_queues()
         self._refuse_ourselves()
-        self._let_pairs_die()
+        self._let_a_pair_die()
         self._erase()
 
     def _mark_the_key(self) -> None:
@@ -102,7 +106,7 @@ class Journeys:
             with self.cloud.halt("Uploads"):
                 self._put("a pair", Region.SINGAPORE)
                 wait_until(lambda: self.places.peek("UploadsQueue", stack.uploads_queue_url) > 0)
-            wait_until(lambda: self.places.peek("ComparisonsQueue", stack.comparisons_queue_url) > 0)
+            wait_until(lambda: self.places.peek("SingaporeBulkQueue", self._lane) > 0)
 
     def _put_faulty_pairs(self) -> None:
         for name, (region, effect) in PROVIDER_FAULTS.items():
@@ -277,7 +281,7 @@ class Journeys:
         stack, queues = self.driver.stack, self.driver.client("sqs")
         for name, queue_url, letters_url in (
             ("uploads", stack.uploads_queue_url, stack.uploads_dead_letters_url),
-            ("comparisons", stack.comparisons_queue_url, stack.comparisons_dead_letters_url),
+            ("comparisons", self._lane, stack.comparisons_dead_letters_url),
         ):
             self.played.append(f"queue: poison among the {name}")
             word = self.markers.make_word(f"poison among the {name}", _POISONED)
@@ -293,7 +297,7 @@ class Journeys:
         roles = Roles(self.driver.stack)
         with roles.without(Permission("Api", "dynamodb:PutItem", "Ledger")):
             self._post("ledger refused", HTTPStatus.INTERNAL_SERVER_ERROR, ends=False)
-        with roles.without(Permission("Api", "s3:PutObject", "Photos/*")):
+        with roles.without(Permission("Api", "s3:PutObject", "Photos/comparisons/*")):
             self._post("bucket refused", HTTPStatus.INTERNAL_SERVER_ERROR, ends=False)
         with roles.without(Permission("Publish", "sqs:SendMessage", "ResultsQueue")):
             self._post("results refused", HTTPStatus.OK, ends=False)
@@ -304,18 +308,16 @@ class Journeys:
         found = logs.filter_log_events(logGroupName=f"/facematch/{STACK_NAME}/{function}")
         return any(text in event["message"] for event in found["events"])
 
-    def _let_pairs_die(self) -> None:
-        """Have the provider refuse the account, and the bucket us, until the pairs are dead letters."""
-        stack, roles = self.driver.stack, Roles(self.driver.stack)
-        letters_url = stack.comparisons_dead_letters_url
+    def _let_a_pair_die(self) -> None:
+        """Have the bucket refuse us until a pair is a dead letter."""
+        letters_url = self.driver.stack.comparisons_dead_letters_url
         before = self.driver.count_messages(letters_url)
-        with self.cloud.redeliver_after(stack.comparisons_queue_url, _REDELIVERED_AFTER_S, receives=1):
-            forbidden = {"effect": "refuse", "code": "Forbidden.AccountAccessDenied"}
-            self._put("account forbidden", Region.HONG_KONG, forbidden, ends=False)
-            with roles.without(Permission("Compare", "s3:GetObject", "Photos/*")):
-                wait_until(lambda: self.driver.count_messages(letters_url) > before)
-                self._put("photos refused", Region.SINGAPORE, ends=False)
-                wait_until(lambda: self.driver.count_messages(letters_url) > before + 1)
+        with (
+            self.cloud.redeliver_after(self._lane, _REDELIVERED_AFTER_S, receives=1),
+            Roles(self.driver.stack).without(Permission("Compare", "s3:GetObject", "Photos/comparisons/*")),
+        ):
+            self._put("photos refused", Region.SINGAPORE, ends=False)
+            wait_until(lambda: self.driver.count_messages(letters_url) > before)
 
     def _erase(self) -> None:
         """Erase a pair after its verdict; nothing of its name stays in the ledger."""

@@ -77,7 +77,7 @@ class Markers:
 @cache
 def _draw(pixels: str, words: tuple[str, ...], *, small: bool) -> bytes:
     grain = random.Random(pixels).randbytes(30 * 40)  # noqa: S311 - pixels, not a secret
-    size = (240, 320) if small else (480, 640)
+    size = (192, 256) if small else (480, 640)
     image = Image.frombytes("L", (30, 40), grain).resize(size)
     exif = Image.Exif()
     exif[_ARTIST], exif[_DESCRIPTION] = words[0], f"Portrait of {words[0]}"

@@ -3,50 +3,79 @@
 from collections.abc import Mapping
 from typing import Final
 
+from facematch.domain.priority import Priority
+from facematch.domain.regions import Region
 from tests.audit import paths
 from tests.audit.paths import Path
-from tests.audit.roles import Permission
+from tests.audit.roles import FUNCTIONS, Permission
+
+LANES: Final = {region.title().replace("-", ""): region for region in Region}
+"""Each region by its name in the template."""
 
 NEEDED_BY: Final[Mapping[Permission, Path]] = {
     Permission(function, action, resource): path
     for function, action, resource, path in (
-        ("Api", "dynamodb:DeleteItem", "Ledger", paths.an_uploaded_pair_is_erased),
+        ("Api", "dynamodb:DeleteItem", "Ledger", paths.half_a_pair_is_erased),
         ("Api", "dynamodb:GetItem", "Ledger", paths.a_pair_is_posted_for_later),
         ("Api", "dynamodb:PutItem", "Ledger", paths.a_pair_is_posted_for_later),
         ("Api", "dynamodb:UpdateItem", "Ledger", paths.a_pair_is_posted),
-        ("Api", "s3:DeleteObject", "Photos/*", paths.a_posted_pair_is_erased),
-        ("Api", "s3:GetObject", "Photos/*", paths.an_uploaded_pair_is_posted),
-        ("Api", "s3:PutObject", "Photos/*", paths.a_pair_is_posted_for_later),
+        ("Api", "s3:DeleteObject", "Photos/comparisons/*", paths.a_posted_pair_is_erased),
+        ("Api", "s3:DeleteObject", "Photos/inbox/*", paths.an_uploaded_pair_is_posted),
+        ("Api", "s3:GetObject", "Photos/comparisons/*", paths.a_known_pair_is_posted),
+        ("Api", "s3:GetObject", "Photos/inbox/*", paths.an_uploaded_pair_is_posted),
+        ("Api", "s3:PutObject", "Photos/comparisons/*", paths.a_pair_is_posted_for_later),
+        ("Api", "s3:ListBucket", "Photos", paths.a_posted_pair_is_erased),
+        ("Api", "s3:PutObject", "Photos/inbox/*", paths.a_photo_is_uploaded_by_form),
         ("Api", "secretsmanager:GetSecretValue", "ProviderSecret", paths.a_request_reads_a_refused_key_anew),
-        ("Api", "sqs:SendMessage", "ComparisonsQueue", paths.a_pair_is_posted_for_later),
-        ("Compare", "dynamodb:GetItem", "Ledger", paths.an_open_circuit_postpones_a_pair),
-        ("Compare", "dynamodb:PutItem", "Ledger", paths.a_pair_probes_a_circuit),
+        *(
+            ("Api", "sqs:SendMessage", f"{lane}UrgentQueue", paths.posting_for_later_in(region))
+            for lane, region in LANES.items()
+        ),
+        ("Compare", "dynamodb:GetItem", "Ledger", paths.a_pair_is_compared),
         ("Compare", "dynamodb:UpdateItem", "Ledger", paths.a_pair_is_compared),
-        ("Compare", "s3:GetObject", "Photos/*", paths.a_pair_is_compared),
+        ("Compare", "s3:GetObject", "Photos/comparisons/*", paths.a_pair_is_compared),
         (
             "Compare",
             "secretsmanager:GetSecretValue",
             "ProviderSecret",
             paths.a_worker_reads_a_refused_key_anew,
         ),
-        ("Compare", "sqs:SendMessage", "ComparisonsQueue", paths.an_open_circuit_postpones_a_pair),
+        *(
+            ("Compare", "sqs:SendMessage", f"{lane}{priority.title()}Queue", paths.holding(region, priority))
+            for lane, region in LANES.items()
+            for priority in Priority
+        ),
+        ("Diagnose", "secretsmanager:GetSecretValue", "ProviderSecret", paths.the_key_is_diagnosed),
         ("Publish", "dynamodb:GetItem", "Ledger", paths.a_verdict_is_published),
         ("Publish", "dynamodb:UpdateItem", "Ledger", paths.a_verdict_is_published),
-        ("Publish", "s3:DeleteObject", "Photos/*", paths.a_verdict_is_published),
-        ("Publish", "s3:GetObject", "Photos/*", paths.a_verdict_is_published),
+        ("Publish", "s3:DeleteObject", "Photos/comparisons/*", paths.a_verdict_is_published),
+        ("Publish", "s3:ListBucket", "Photos", paths.a_verdict_is_published),
         ("Publish", "sqs:SendMessage", "ResultsQueue", paths.a_verdict_is_published),
+        ("Sweep", "dynamodb:DeleteItem", "Ledger", paths.half_a_pair_without_its_photo_is_forgotten),
         ("Sweep", "dynamodb:GetItem", "Ledger", paths.a_verdict_is_swept),
-        ("Sweep", "dynamodb:Query", "Ledger/index/outbox", paths.a_verdict_is_swept),
+        ("Sweep", "dynamodb:PutItem", "Ledger", paths.half_a_pair_ends),
+        ("Sweep", "dynamodb:Query", "Ledger/index/work", paths.a_verdict_is_swept),
         ("Sweep", "dynamodb:UpdateItem", "Ledger", paths.a_verdict_is_swept),
-        ("Sweep", "s3:DeleteObject", "Photos/*", paths.a_verdict_is_swept),
-        ("Sweep", "s3:GetObject", "Photos/*", paths.a_verdict_is_swept),
+        ("Sweep", "s3:DeleteObject", "Photos/comparisons/*", paths.a_verdict_is_swept),
+        ("Sweep", "s3:DeleteObject", "Photos/inbox/*", paths.a_pair_left_behind_is_registered),
+        ("Sweep", "s3:GetObject", "Photos/inbox/*", paths.half_a_pair_ends),
+        ("Sweep", "s3:ListBucket", "Photos", paths.a_verdict_is_swept),
+        ("Sweep", "s3:PutObject", "Photos/comparisons/*", paths.a_pair_left_behind_is_registered),
         ("Sweep", "sqs:SendMessage", "ResultsQueue", paths.a_verdict_is_swept),
-        ("Uploads", "dynamodb:ConditionCheckItem", "Ledger", paths.half_a_pair_ends),
-        ("Uploads", "dynamodb:GetItem", "Ledger", paths.half_a_pair_ends),
+        *(
+            ("Sweep", "sqs:SendMessage", f"{lane}BulkQueue", paths.enqueueing_forgotten_in(region))
+            for lane, region in LANES.items()
+        ),
+        ("Uploads", "dynamodb:GetItem", "Ledger", paths.a_pair_arrives),
         ("Uploads", "dynamodb:PutItem", "Ledger", paths.a_pair_arrives),
         ("Uploads", "dynamodb:UpdateItem", "Ledger", paths.half_a_pair_arrives),
-        ("Uploads", "sqs:SendMessage", "ComparisonsQueue", paths.a_pair_arrives),
-        ("Uploads", "sqs:SendMessage", "UploadsQueue", paths.half_a_pair_arrives),
+        ("Uploads", "s3:DeleteObject", "Photos/inbox/*", paths.a_pair_arrives),
+        ("Uploads", "s3:GetObject", "Photos/inbox/*", paths.a_pair_arrives),
+        ("Uploads", "s3:PutObject", "Photos/comparisons/*", paths.a_pair_arrives),
+        *(
+            ("Uploads", "sqs:SendMessage", f"{lane}BulkQueue", paths.arriving_in(region))
+            for lane, region in LANES.items()
+        ),
     )
 }
 """The path that fails where the permission is taken away."""
@@ -62,6 +91,9 @@ _TRACED: Final = "The local cloud makes no traces; Lambda needs the role."
 _MISSING: Final = (
     "The local cloud says that an object is missing to whoever may read it; S3 needs this, or says 403."
 )
+_RACING: Final = (
+    "Only a pair that loses a race for its registration deletes its copies; no test brings that about."
+)
 _DESTINED: Final = "The local cloud fills a stream's failure destination itself; Lambda needs the role."
 _DROPPED: Final = (
     "The local cloud drops what a function's own dead letters should get; Lambda needs the role."
@@ -72,18 +104,21 @@ UNENFORCED: Final[Mapping[Permission, str]] = {
     for function, action, resource, reason in (
         *(
             (function, action, f"{function}Logs:*", _LOGGED)
-            for function in ("Api", "Compare", "Publish", "Sweep", "Uploads")
+            for function in FUNCTIONS
             for action in ("logs:CreateLogStream", "logs:PutLogEvents")
         ),
         *(
             # AWS has no resource to name for traces.
             (function, action, "*", _TRACED)
-            for function in ("Api", "Compare", "Publish", "Sweep", "Uploads")
+            for function in FUNCTIONS
             for action in ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
         ),
         *(
             (function, action, queue, _POLLED)
-            for function, queue in (("Compare", "ComparisonsQueue"), ("Uploads", "UploadsQueue"))
+            for function, queue in (
+                ("Uploads", "UploadsQueue"),
+                *(("Compare", f"{lane}{priority.title()}Queue") for lane in LANES for priority in Priority),
+            )
             for action in ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
         ),
         *(
@@ -97,10 +132,8 @@ UNENFORCED: Final[Mapping[Permission, str]] = {
         ),
         ("Publish", "sqs:SendMessage", "OutboxDeadLetters", _DESTINED),
         ("Sweep", "sqs:SendMessage", "SweepDeadLetters", _DROPPED),
-        *(
-            (function, "s3:ListBucket", "Photos", _MISSING)
-            for function in ("Api", "Compare", "Publish", "Sweep")
-        ),
+        *((function, "s3:ListBucket", "Photos", _MISSING) for function in ("Compare", "Uploads")),
+        ("Uploads", "s3:DeleteObject", "Photos/comparisons/*", _RACING),
     )
 }
 """What AWS needs and the local cloud does not ask for, and why; that it does not is tried as well."""

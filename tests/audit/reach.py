@@ -16,10 +16,17 @@ from tests.audit.roles import FUNCTIONS, Roles
 _DENIED: Final = {"AccessDenied", "AccessDeniedException", "403", "AuthorizationError"}
 _KEY_PARTS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _FOREIGN: Final = "not-of-this-stack"
+_PHOTO: Final = "comparisons/audit/photo"
+_UPLOAD: Final = "inbox/readme.txt"
+"""Not the photo of a pair."""
+_REGIONS: Final = ("Singapore", "Indonesia", "Malaysia", "HongKong")
+_BULK: Final = tuple(f"{region}BulkQueue" for region in _REGIONS)
+_URGENT: Final = tuple(f"{region}UrgentQueue" for region in _REGIONS)
 _QUEUES: Final = (
     "UploadsQueue",
     "UploadsDeadLetters",
-    "ComparisonsQueue",
+    *_BULK,
+    *_URGENT,
     "ComparisonsDeadLetters",
     "ResultsQueue",
     "OutboxDeadLetters",
@@ -54,7 +61,9 @@ def lay_out(stack: Stack) -> Surroundings:
     location = {"LocationConstraint": stack.aws_region}
     objects.create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
     for name in (bucket, stack.bucket):
-        objects.put_object(Bucket=name, Key="requests/audit/photo", Body=b"-")
+        objects.put_object(Bucket=name, Key=_PHOTO, Body=b"-")
+    for key in (_UPLOAD, "elsewhere"):
+        objects.put_object(Bucket=stack.bucket, Key=key, Body=b"-")
     tables.create_table(
         TableName=_FOREIGN,
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
@@ -146,12 +155,17 @@ def assume(function: str) -> Try:
 
 
 _KEY: Final = {"pk": {"S": "audit"}}
-_PHOTO: Final = "requests/audit/photo"
 
 ATTEMPTS: Final[Mapping[str, Try]] = {
     "read a photo": _objects("get_object", foreign=False, Key=_PHOTO),
     "write a photo": _objects("put_object", foreign=False, Key=_PHOTO, Body=b"-"),
     "delete a photo": _objects("delete_object", foreign=False, Key=_PHOTO + "-none"),
+    "read an upload": _objects("get_object", foreign=False, Key=_UPLOAD),
+    "write an upload": _objects("put_object", foreign=False, Key=_UPLOAD, Body=b"-"),
+    "delete an upload": _objects("delete_object", foreign=False, Key="inbox/none"),
+    "read elsewhere in the bucket": _objects("get_object", foreign=False, Key="elsewhere"),
+    "write elsewhere in the bucket": _objects("put_object", foreign=False, Key="elsewhere", Body=b"-"),
+    "delete elsewhere in the bucket": _objects("delete_object", foreign=False, Key="elsewhere-none"),
     "list the photos": _objects("list_objects_v2", foreign=False),
     "tag a photo": _objects("put_object_tagging", foreign=False, Key=_PHOTO, Tagging={"TagSet": []}),
     "read who may read the photos": _objects("get_bucket_acl", foreign=False),
@@ -164,17 +178,18 @@ ATTEMPTS: Final[Mapping[str, Try]] = {
     "write an item": _table("put_item", Item=_KEY),
     "update an item": _table("update_item", Key=_KEY),
     "delete an item": _table("delete_item", Key={"pk": {"S": "audit-none"}}),
-    "query the outbox": _table(
+    "query the index": _table(
         "query",
-        IndexName="outbox",
-        KeyConditionExpression="outbox = :none",
+        IndexName="work",
+        KeyConditionExpression="#work = :none",
+        ExpressionAttributeNames={"#work": "work"},
         ExpressionAttributeValues={":none": {"S": "none"}},
     ),
     "query the table": _table(
         "query", KeyConditionExpression="pk = :none", ExpressionAttributeValues={":none": {"S": "none"}}
     ),
     "scan the table": _table("scan", Limit=1),
-    "scan the outbox": _table("scan", IndexName="outbox", Limit=1),
+    "scan the index": _table("scan", IndexName="work", Limit=1),
     "describe the table": _table("describe_table"),
     "read an item of another table": _table("get_item", foreign=True, Key=_KEY),
     "write an item of another table": _table("put_item", foreign=True, Item=_KEY),
@@ -206,36 +221,38 @@ ATTEMPTS: Final[Mapping[str, Try]] = {
 }
 """Everything tried; none of it changes what the stack does."""
 
+_SEND_BULK: Final = frozenset(f"send to {queue}" for queue in _BULK)
+_SEND_URGENT: Final = frozenset(f"send to {queue}" for queue in _URGENT)
+_RECEIVE_LANES: Final = frozenset(f"receive from {queue}" for queue in (*_BULK, *_URGENT))
+_TAKE_UPLOADS: Final = frozenset(
+    {"read an upload", "delete an upload", "write a photo", "delete a photo", "list the photos"}
+)
+
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {
-    "Api": frozenset(
-        {
-            "read a photo",
-            "write a photo",
-            "delete a photo",
-            "list the photos",
-            "read an item",
-            "write an item",
-            "update an item",
-            "delete an item",
-            "send to ComparisonsQueue",
-            "read the provider's secret",
-        }
-    ),
-    "Compare": frozenset(
-        {
-            "read a photo",
-            "list the photos",
-            "read an item",
-            "write an item",
-            "update an item",
-            "send to ComparisonsQueue",
-            "receive from ComparisonsQueue",
-            "read the provider's secret",
-        }
-    ),
+    "Api": _TAKE_UPLOADS
+    | _SEND_URGENT
+    | {
+        "write an upload",
+        "read a photo",
+        "read an item",
+        "write an item",
+        "update an item",
+        "delete an item",
+        "read the provider's secret",
+    },
+    "Compare": _SEND_BULK
+    | _SEND_URGENT
+    | _RECEIVE_LANES
+    | {
+        "read a photo",
+        "list the photos",
+        "read an item",
+        "update an item",
+        "read the provider's secret",
+    },
+    "Diagnose": frozenset({"read the provider's secret"}),
     "Publish": frozenset(
         {
-            "read a photo",
             "delete a photo",
             "list the photos",
             "read an item",
@@ -244,27 +261,24 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
             "send to OutboxDeadLetters",
         }
     ),
-    "Sweep": frozenset(
-        {
-            "read a photo",
-            "delete a photo",
-            "list the photos",
-            "read an item",
-            "update an item",
-            "query the outbox",
-            "send to ResultsQueue",
-            "send to SweepDeadLetters",
-        }
-    ),
-    "Uploads": frozenset(
-        {
-            "read an item",
-            "write an item",
-            "update an item",
-            "send to UploadsQueue",
-            "send to ComparisonsQueue",
-            "receive from UploadsQueue",
-        }
-    ),
+    "Sweep": _TAKE_UPLOADS
+    | _SEND_BULK
+    | {
+        "read an item",
+        "write an item",
+        "update an item",
+        "delete an item",
+        "query the index",
+        "send to ResultsQueue",
+        "send to SweepDeadLetters",
+    },
+    "Uploads": _TAKE_UPLOADS
+    | _SEND_BULK
+    | {
+        "read an item",
+        "write an item",
+        "update an item",
+        "receive from UploadsQueue",
+    },
 }
 """What a function's role may do of that; all else it is denied."""

@@ -11,7 +11,7 @@ from local.stack import STACK_NAME, Stack
 
 type Document = dict[str, Any]
 
-FUNCTIONS = ("Api", "Compare", "Publish", "Sweep", "Uploads")
+FUNCTIONS = ("Api", "Compare", "Diagnose", "Publish", "Sweep", "Uploads")
 _LESS = "less-a-permission"
 # A policy needs a statement; this one allows what nobody can be denied.
 _NOTHING = {"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}

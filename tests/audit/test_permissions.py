@@ -71,7 +71,8 @@ def test_a_pair_in_the_bucket_is_compared_published_and_its_photos_deleted(drive
     driver.put_pair("audit-bucket")
     event = driver.wait_for_event("audit-bucket")
     assert event["type"] == "facematch.comparison.completed"
-    driver.wait_until(lambda: driver.list_keys("inbox/singapore/audit-bucket/") == [])
+    assert driver.list_keys("inbox/singapore/audit-bucket/") == []
+    driver.wait_until(lambda: driver.list_keys(f"comparisons/{event['id']}/") == [])
     # So the secret was read: the provider takes no other key.
     assert [call["code"] for call in driver.list_calls(event)] == ["Success"]
 
@@ -105,7 +106,7 @@ def test_a_pair_uploaded_by_forms_is_compared(driver: Driver) -> None:
 
 
 def test_half_a_pair_comes_to_its_deadline(driver: Driver) -> None:
-    assert driver.wait_for_event("audit-half")["data"]["reason"] == "pair_incomplete"
+    assert driver.wait_for_swept_event("audit-half")["data"]["reason"] == "pair_incomplete"
 
 
 # Every permission of the deployed roles is needed
@@ -128,6 +129,7 @@ def test_what_the_local_cloud_does_not_enforce_it_does_not_enforce_still(
         assert driver.wait_for_event("audit-unenforced")["type"] == "facematch.comparison.completed"
         assert paths.a_missing_upload_is_posted(ground)
         assert paths.a_pair_without_photos_fails(ground)
+        assert paths.the_key_is_diagnosed(ground)
         driver.wait_until(
             lambda: all(lines > before[name] for name, lines in _count_log_lines(driver).items())
         )
@@ -136,7 +138,7 @@ def test_what_the_local_cloud_does_not_enforce_it_does_not_enforce_still(
 
 def _count_log_lines(driver: Driver) -> dict[str, int]:
     """Return how much each function has logged that is not only started by the clock."""
-    logs, names = driver.client("logs"), ("api", "compare", "publish", "uploads")
+    logs, names = driver.client("logs"), ("api", "compare", "diagnose", "publish", "uploads")
     groups = {name: f"/facematch/{STACK_NAME}/{name}" for name in names}
     return {name: len(logs.filter_log_events(logGroupName=group)["events"]) for name, group in groups.items()}
 

@@ -38,9 +38,9 @@ class Books:
 class Audit:
     """What the books say of some pairs; each finding names the pair or the `MerchantBizId`.
 
-    `lost` are accepted pairs for which the first promise does not hold, whatever the reason. `unknown` are
-    billed calls whose answer nobody read, `double_billed` all others that were billed beyond the one whose
-    answer is the verdict.
+    `lost` are accepted pairs for which the first promise does not hold, whatever the reason.
+    `possibly_billed` are billed calls whose answer nobody read, `double_billed` all others that were billed
+    beyond the one whose answer is the verdict.
     """
 
     pairs: int
@@ -49,7 +49,7 @@ class Audit:
     waiting: int
     lost: Mapping[str, str]
     double_billed: Sequence[str]
-    unknown: Sequence[str]
+    possibly_billed: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def audit(books: Books, accepted: Mapping[str, int]) -> Audit:
         if (reason := _find_loss(pair_id, expected, records[pair_id], events, books.waiting))
     }
     mine = [record for group in records.values() for record in group]
-    double_billed, unknown = _find_excess(books.calls, mine)
+    double_billed, possibly_billed = _find_excess(books.calls, mine)
     ended = [record for record in mine if record["state"] != State.REGISTERED]
     return Audit(
         pairs=len(accepted),
@@ -87,7 +87,7 @@ def audit(books: Books, accepted: Mapping[str, int]) -> Audit:
         waiting=sum(record["id"] in books.waiting for record in mine),
         lost=lost,
         double_billed=double_billed,
-        unknown=unknown,
+        possibly_billed=possibly_billed,
     )
 
 
@@ -152,24 +152,24 @@ def _find_loss(
 
 
 def _find_excess(calls: Iterable[Call], records: Iterable[Record]) -> tuple[list[str], list[str]]:
-    """Return the billed calls beyond one for each comparison: those known as answered, and the unknown."""
+    """Return the billed calls beyond one for each comparison: the answered ones, then the others."""
     outcomes = {
         record["id"]: {
             attempt["merchant_biz_id"]: attempt["outcome"] for attempt in record["attempts"].values()
         }
         for record in records
     }
-    double_billed, unknown, paid = list[str](), list[str](), set[str]()
+    double_billed, possibly_billed, paid = list[str](), list[str](), set[str]()
     for call in calls:
         merchant_biz_id = call["merchant_biz_id"] or ""
         comparison_id = merchant_biz_id[:_ID_LENGTH]
         if not call["compared"] or comparison_id not in outcomes:
             continue
         outcome = outcomes[comparison_id].get(merchant_biz_id)
-        if outcome == Outcome.UNKNOWN:
-            unknown.append(merchant_biz_id)
+        if outcome == Outcome.POSSIBLY_BILLED:
+            possibly_billed.append(merchant_biz_id)
         elif outcome == Outcome.ANSWERED and comparison_id not in paid:
             paid.add(comparison_id)
         else:
             double_billed.append(merchant_biz_id)
-    return double_billed, unknown
+    return double_billed, possibly_billed

@@ -12,6 +12,6 @@ PAIR_DEADLINE_S = 10
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
     """A stack of its own for all end-to-end tests, on ports that the system chooses."""
-    parameters = {"HeicPhotos": "true", "PairDeadlineSeconds": str(PAIR_DEADLINE_S), "WorkerConcurrency": "4"}
+    parameters = {"HeicPhotos": "true", "PairDeadlineSeconds": str(PAIR_DEADLINE_S), "WorkerConcurrency": "3"}
     with run_stack(Ports(cloud=0, emulator=0), FOLDER, parameters) as stack:
         yield Driver(stack)

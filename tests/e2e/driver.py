@@ -15,7 +15,7 @@ from pillow_heif import register_heif_opener
 
 from local.processes import LOCAL
 from local.signed_http import HttpAnswer, make_request, send
-from local.stack import Stack
+from local.stack import STACK_NAME, Stack
 
 FOLDER = LOCAL / "e2e"
 """Where the stack of all end-to-end tests keeps its logs."""
@@ -31,7 +31,7 @@ def make_photo(seed: int = 0, *, width: int = 720, height: int = 960, form: str 
     draw = ImageDraw.Draw(image)
     for step in range(6):
         shade = (37 * (step + seed)) % 200 + 40
-        inset = 20 + step * 30
+        inset = 20 + step * min(30, (width - 60) // 14)
         box = (inset + 13 * seed % 60, inset, width - inset, height - inset - 17 * seed % 60)
         draw.ellipse(box, fill=(shade, 255 - shade, (shade * 3) % 255))
     buffer = io.BytesIO()
@@ -140,12 +140,30 @@ class Driver:
             assert time.monotonic() < deadline, "what was waited for did not come to hold"
             self.collect_events(wait_s=1)
 
+    def sweep(self) -> None:
+        """Have the sweep run now, and not within a minute."""
+        functions = self.client("lambda")
+        names = (str(one["FunctionName"]) for one in functions.list_functions()["Functions"])
+        name = next(name for name in names if name.startswith(f"{STACK_NAME}-Sweep-"))
+        answer = functions.invoke(FunctionName=name, Payload=b"{}")
+        assert "FunctionError" not in answer
+
+    def wait_for_swept_event(self, subject: str) -> Mapping[str, Any]:
+        """Return the first event about `subject`, which a sweep is to bring about."""
+
+        def sweep_until_there() -> bool:
+            self.sweep()
+            return subject in self.events
+
+        self.wait_until(sweep_until_there)
+        return self.wait_for_event(subject)
+
     def list_calls(self, event: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
         """Return the comparisons in the emulator's log, of one comparison or of all."""
         logged: list[Mapping[str, Any]] = send(
             urllib.request.Request(f"{self.stack.emulator_url}/_emulator/calls")
         ).body
-        calls = [call for call in logged if call["action"] == "FaceCompare"]
+        calls = [call for call in logged if call["action"] in {"FaceCompare", "FaceCompareV2"}]
         if event is None:
             return calls
         made = set(event["data"]["provider"]["merchant_biz_ids"])

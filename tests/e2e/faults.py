@@ -1,6 +1,7 @@
 """What brings load and faults over a deployed stack, and waits for what comes of them."""
 
 import base64
+import hashlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -21,7 +23,8 @@ from urllib.parse import urlsplit
 from boto3.dynamodb.types import TypeDeserializer
 from PIL import Image, ImageDraw
 
-from facematch.domain.comparison import State, identify_upload
+from facematch.domain.comparison import State
+from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from local.signed_http import HttpAnswer, make_request, send
@@ -68,15 +71,17 @@ class Cloud:
 
     @contextmanager
     def halt(self, function: str) -> Iterator[None]:
-        """Let nothing reach a function from its queue or stream for the time of the block."""
+        """Let nothing reach a function from its queues or stream for the time of the block."""
         lambdas = self.client("lambda")
         mappings = lambdas.list_event_source_mappings(FunctionName=self.find_function(function))
-        mapping_id = mappings["EventSourceMappings"][0]["UUID"]
-        lambdas.update_event_source_mapping(UUID=mapping_id, Enabled=False)
+        ids = [mapping["UUID"] for mapping in mappings["EventSourceMappings"]]
+        for mapping_id in ids:
+            lambdas.update_event_source_mapping(UUID=mapping_id, Enabled=False)
         try:
             yield
         finally:
-            lambdas.update_event_source_mapping(UUID=mapping_id, Enabled=True)
+            for mapping_id in ids:
+                lambdas.update_event_source_mapping(UUID=mapping_id, Enabled=True)
 
     @contextmanager
     def misconfigure(self, function: str, **settings: Any) -> Iterator[None]:
@@ -124,13 +129,17 @@ class Cloud:
                 letters |= {message["MessageId"]: message["Body"] for message in messages}
         return [body for text in letters.values() if isinstance(body := _read_json(text), dict)]
 
-    def redrive(self, queue_url: str, into_url: str) -> int:
-        """Put every message of a dead-letter queue back to where it came from."""
-        queues, moved = self.client("sqs"), 0
-        while messages := self._receive(queue_url):
+    def redrive_comparisons(self) -> int:
+        """Put every dead letter of a comparison back into the lane that it names; return how many."""
+        stack, queues, moved = self.driver.stack, self.client("sqs"), 0
+        while messages := self._receive(stack.comparisons_dead_letters_url):
             for message in messages:
-                queues.send_message(QueueUrl=into_url, MessageBody=message["Body"])
-                queues.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+                letter = json.loads(message["Body"])
+                lane = stack.comparison_queue_urls[f"{letter['region']}/{letter['priority']}"]
+                queues.send_message(QueueUrl=lane, MessageBody=message["Body"])
+                queues.delete_message(
+                    QueueUrl=stack.comparisons_dead_letters_url, ReceiptHandle=message["ReceiptHandle"]
+                )
                 moved += 1
         return moved
 
@@ -215,7 +224,7 @@ class Emulator:
     def list_calls(self, region: Region) -> list[Call]:
         """Return the comparisons in the log of one region."""
         calls = self._ask("GET", f"calls?region={region}")
-        return [call for call in calls if call["action"] == "FaceCompare"]
+        return [call for call in calls if call["action"] in {"FaceCompare", "FaceCompareV2"}]
 
     def _ask(self, method: str, path: str, document: object = None) -> Any:
         data = None if document is None else json.dumps(document).encode()
@@ -301,24 +310,34 @@ class Site:
         finally:
             connection.close()
 
+    def find_hold(self) -> str | None:
+        """Return why the region's lane is on hold, or None."""
+        reason = self.read_item(f"lane#{self.region}").get("hold_reason")
+        return str(reason) if reason else None
+
+    def measure_wait_s(self, comparison_id: str) -> float:
+        """Return how long an ended comparison took from its registration."""
+        record = self.read_item(f"comparison#{comparison_id}")
+        return float(record["ending"]["ended_at_ms"] - record["created_at_ms"]) / 1000
+
     def hold_back(self, for_s: float) -> None:
         """Have the quota's next slot come only then."""
         self.cloud.client("dynamodb").update_item(
             TableName=self.driver.stack.table,
-            Key={"pk": {"S": f"quota#{self.region}"}},
+            Key={"pk": {"S": f"lane#{self.region}"}},
             UpdateExpression="SET next_us = :next",
             ExpressionAttributeValues={":next": {"N": str(round((time.time() + for_s) * 1e6))}},
         )
 
     def find_comparison_id(self, pair_id: str) -> str:
-        """Return the id of the comparison of a pair's photos as they stand in the inbox."""
-        etags = {
-            role: self.cloud.client("s3")
-            .head_object(Bucket=self.driver.stack.bucket, Key=self.name_key(pair_id, role))["ETag"]
-            .strip('"')
-            for role in Role
-        }
-        return identify_upload(self.region, pair_id, etags)
+        """Return the id of the comparison that has a pair, once it is registered."""
+        key = f"pair#{self.region}/{pair_id}"
+        wait_until(lambda: "comparison_id" in self.read_item(key))
+        return str(self.read_item(key)["comparison_id"])
+
+    def queue_url(self, priority: Priority = Priority.BULK) -> str:
+        """Return the queue of this region's lane."""
+        return self.driver.stack.comparison_queue_urls[f"{self.region}/{priority}"]
 
     def read_item(self, key: str) -> Mapping[str, Any]:
         """Return an item of the ledger's table, {} where there is none."""
@@ -329,23 +348,26 @@ class Site:
         return {name: deserialize(value) for name, value in found.get("Item", {}).items()}
 
     def send(self, comparison_id: str) -> None:
-        """Put a comparison on the queue of the workers."""
-        self.cloud.client("sqs").send_message(
-            QueueUrl=self.driver.stack.comparisons_queue_url,
-            MessageBody=json.dumps({"comparison_id": comparison_id}),
-        )
+        """Put a comparison on the bulk queue of the region."""
+        body = {"comparison_id": comparison_id, "region": self.region, "priority": Priority.BULK}
+        self.cloud.client("sqs").send_message(QueueUrl=self.queue_url(), MessageBody=json.dumps(body))
 
     def repeat_upload_event(self, pair_id: str, role: Role, times: int) -> None:
         """Have the same event of an upload delivered so many times at once."""
-        stack, key = self.driver.stack, self.name_key(pair_id, role)
-        head = self.cloud.client("s3").head_object(Bucket=stack.bucket, Key=key)
+        stack, photo = self.driver.stack, make_small_photo(list(Role).index(role))
         event = {
             "eventSource": "aws:s3",
             "eventName": "ObjectCreated:Put",
-            "eventTime": head["LastModified"].isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "eventTime": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "s3": {
                 "bucket": {"name": stack.bucket},
-                "object": {"key": key, "size": 1, "eTag": head["ETag"].strip('"'), "sequencer": "00"},
+                "object": {
+                    "key": self.name_key(pair_id, role),
+                    "size": len(photo),
+                    # S3's ETag of an object that came in one piece.
+                    "eTag": hashlib.md5(photo, usedforsecurity=False).hexdigest(),
+                    "sequencer": "00",
+                },
             },
         }
         body = json.dumps({"Records": [event]})

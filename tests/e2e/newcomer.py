@@ -14,7 +14,7 @@ from typing import Any, Final
 from local.processes import ROOT, make_environment
 from local.signed_http import send
 
-ENVIRONMENTS: Final = (".venv", ".local/cloud", ".local/docs")
+ENVIRONMENTS: Final = (".venv", ".local/cloud", ".local/docs", ".local/faces")
 """What `make` would install, and what a clone here borrows."""
 MEANT: Final = {"--stack facematch": "--local"}
 """What the docs say of a stack in an account, a newcomer tries on the one beside them."""

@@ -34,7 +34,7 @@ def test_an_asynchronous_request_is_accepted_and_ends_later(driver: Driver) -> N
     comparison = driver.wait_for_verdict(answer.body["id"])
     assert comparison["result"]["provider"]["face_quality"]["FaceQualityScore"] > 0
     driver.wait_for_event("posted-async")
-    driver.wait_until(lambda: driver.list_keys(f"requests/{answer.body['id']}/") == [])
+    driver.wait_until(lambda: driver.list_keys(f"comparisons/{answer.body['id']}/") == [])
 
 
 def test_one_idempotency_key_three_times_at_once_is_one_comparison(driver: Driver) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.bundles import WIRINGS, Bundle, find_bundles
+from local.portraits import make_portraits
 from local.processes import LOCAL
 from local.stack import build
 from tests.e2e.driver import make_photo
@@ -20,8 +21,9 @@ NEEDED = {
     "Compare": {"PIL", "alibabacloud_tea_openapi", "aiohttp", "cryptography"},
     "Api": HEAVY,
     "Sweep": set[str](),
+    "Diagnose": {"alibabacloud_tea_openapi", "aiohttp", "cryptography"},
 }
-SIZE_LIMITS_MB = {"Uploads": 40, "Publish": 40, "Sweep": 40, "Compare": 95, "Api": 95}
+SIZE_LIMITS_MB = {"Uploads": 40, "Publish": 40, "Sweep": 40, "Diagnose": 75, "Compare": 95, "Api": 95}
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}
 
 
@@ -80,20 +82,33 @@ def test_a_layer_is_built_for_the_architecture_that_the_makefile_stands_for(
 
 
 def test_the_layer_for_heic_reads_it_with_nothing_but_pillows_layer_beside_it(tmp_path: Path) -> None:
-    command = ["make", "--silent", f"--makefile={ROOT}/layers/x86_64/Makefile", "build-HeicLayer"]
-    subprocess.run([*command, f"ARTIFACTS_DIR={tmp_path}"], check=True, cwd=ROOT / "layers" / "heic")
     photo = tmp_path / "photo.heic"
     photo.write_bytes(make_photo(form="HEIF"))
-    folders = [str(LOCAL / "build" / "ImagingLayer" / "python"), str(tmp_path / "python")]
     program = (
-        f"import sys; sys.path[:0] = {folders!r}; from imaging import normalise; "
+        f"from imaging import normalise; "
         f"print(normalise(open({str(photo)!r}, 'rb').read()).report.source_format)"
     )
+    assert run_with_layer("heic", "HeicLayer", program, tmp_path) == "HEIC\n"
 
-    told = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", program], check=True, capture_output=True, text=True
+
+def test_the_layer_for_framing_finds_a_face_with_nothing_but_pillows_layer_beside_it(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(next(iter(make_portraits())))
+    program = (
+        f"from imaging import Limits, normalise; "
+        f"print(normalise(open({str(photo)!r}, 'rb').read(), Limits(frame_faces=True)).report.face.faces)"
     )
-    assert told.stdout == "HEIC\n"
+    assert run_with_layer("framing", "FramingLayer", program, tmp_path) == "1\n"
+
+
+def run_with_layer(folder: str, name: str, program: str, into: Path) -> str:
+    """Build an optional layer, run a program that sees it and Pillow's alone; return what it printed."""
+    command = ["make", "--silent", f"--makefile={ROOT}/layers/x86_64/Makefile", f"build-{name}"]
+    subprocess.run([*command, f"ARTIFACTS_DIR={into}"], check=True, cwd=ROOT / "layers" / folder)
+    folders = [str(LOCAL / "build" / "ImagingLayer" / "python"), str(into / "python")]
+    isolated = f"import sys; sys.path[:0] = {folders!r}; {program}"
+    command = [sys.executable, "-I", "-S", "-B", "-c", isolated]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def read_machine(library: Path) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.processes import ROOT
-from tests.e2e.driver import LONGEST_WAIT_S, Driver
+from tests.e2e.driver import LONGEST_WAIT_S, Driver, make_photo
 
 ROOT_USER = "arn:aws:iam::000000000000:root"
 """Whom the local cloud takes for the holder of its own key."""
@@ -65,3 +65,30 @@ def test_the_story_of_a_pair_that_came_by_upload_forms_is_told_to_who_names_its_
     landed, first = [chapter["what"] for chapter in story["story"]][:2], story["story"][2]
     assert landed == ["source landed", "target landed"]
     assert (first["what"], first["details"]) == ("registered", f"by the bucket, uploaded by {ROOT_USER}")
+
+
+def test_a_batch_is_submitted_corrected_looked_up_and_erased(driver: Driver, command: Command) -> None:
+    pairs = command.folder / "pairs"
+    for number in range(2):
+        folder = pairs / f"batch-{number}"
+        folder.mkdir(parents=True)
+        (folder / "source.jpg").write_bytes(make_photo(70 + number))
+        (folder / "target.jpg").write_bytes(make_photo(80 + number))
+    command.run("submit", str(pairs))
+    first = command.run("verdicts", str(pairs), "--wait", str(LONGEST_WAIT_S))
+    (pairs / "batch-1" / "target.jpg").write_bytes(make_photo(71))
+    changed = command.run("submit", str(pairs))
+    second = command.run("verdicts", str(pairs), "--wait", str(LONGEST_WAIT_S))
+
+    assert (changed["submitted"], changed["changed"]) == (1, 1)
+    assert [one["state"] for one in first["verdicts"]] == ["completed"] * 2
+    ids = [[one["comparison_id"] for one in batch["verdicts"]] for batch in (first, second)]
+    assert (ids[0][0] == ids[1][0], ids[0][1] == ids[1][1]) == (True, False)
+
+    found = command.run("find", "batch-1")["comparisons"]
+    assert [one["id"] for one in found] == [ids[1][1], ids[0][1]]
+    erased = command.run("erase", "batch-1", "--yes")["comparisons"]
+    assert erased == dict.fromkeys((ids[1][1], ids[0][1]), "erased")
+    assert command.run("show", ids[1][1])["pair_id"] is None
+    # The verdicts of both pairs are still there for their consumer.
+    assert driver.wait_for_event("batch-0")["id"] == ids[0][0]

@@ -25,6 +25,8 @@ from local.processes import LOCAL_KEY
 from tests.e2e.driver import CALLER, Driver
 from tests.e2e.faults import make_small_photo
 
+pytestmark = pytest.mark.verify
+
 LONGEST_ANSWER_S: Final = 30
 KNOWN: Final = {"get": "to-be-read", "delete": "to-be-erased"}
 """The Idempotency-Keys of comparisons that are there, by what is asked of them."""

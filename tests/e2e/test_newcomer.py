@@ -5,22 +5,28 @@
 
 import base64
 import csv
+import io
 import json
 import os
 import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageOps
 
+from local.portraits import make_portraits
 from local.processes import LOCAL_KEY
 from local.stack import Stack
-from tests.e2e.driver import Driver, make_photo
-from tests.e2e.faults import make_small_photo, wait_until
+from tests.e2e.driver import Driver
+from tests.e2e.faults import wait_until
 from tests.e2e.newcomer import Console, Newcomer, clone
+
+pytestmark = pytest.mark.verify
 
 PAIRS = 200
 PHOTOS = 10
@@ -30,8 +36,8 @@ PHOTOS = 10
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     """Someone with two photos of their own; whatever they start has ended when they leave."""
     newcomer = clone(tmp_path_factory.mktemp("newcomer").resolve() / "facematch")
-    (newcomer.folder / "selfie.jpg").write_bytes(make_photo(1))
-    (newcomer.folder / "passport.png").write_bytes(make_photo(2, width=1200, height=1600, form="PNG"))
+    (newcomer.folder / "selfie.jpg").write_bytes(make_face(1))
+    (newcomer.folder / "passport.png").write_bytes(make_face(2, width=1200, height=1600, form="PNG"))
     yield newcomer
     left = newcomer.list_running()
     for process_id in left:
@@ -61,7 +67,16 @@ def installed(newcomer: Newcomer) -> None:
         # As pip reads it: 0 is no isolation.
         "PIP_NO_BUILD_ISOLATION": "0",
     }
-    newcomer.types("pip install ./cli", variables=borrowing)
+    newcomer.types(
+        """
+        python3.13 -m venv .local/command
+        source .local/command/bin/activate
+        pip install ./cli
+        """,
+        # The new environment is empty: packages are borrowed from the one that has them.
+        instead={"source .local/command/bin/activate": ":"},
+        variables=borrowing,
+    )
 
 
 def test_the_demo_brings_a_verdict_on_both_pairs_and_ends_by_itself(newcomer: Newcomer) -> None:
@@ -116,7 +131,7 @@ def test_own_photos_are_compared_by_the_command(newcomer: Newcomer) -> None:
 
 
 def test_a_request_is_signed_by_curl(newcomer: Newcomer, driver: Driver) -> None:
-    photo = base64.b64encode(make_small_photo(3)).decode()
+    photo = base64.b64encode(make_face(3)).decode()
     told = newcomer.types(
         """
         curl --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
@@ -146,15 +161,14 @@ def test_a_pair_outlasts_an_outage_that_is_switched_on_in_the_console(newcomer: 
         with newcomer.starts(
             "facematch compare selfie.jpg passport.png --region malaysia --local --json"
         ) as comparing:
-            wait_until(lambda: read_circuit(console, "malaysia") != "closed")
+            wait_until(lambda: has_failed(console))
             console.switch()
             told, _ = comparing.communicate(timeout=60)
 
     compared = json.loads(told)
     story = json.loads(newcomer.types(f"facematch show {compared['id']} --local --json"))
-    attempts = [chapter for chapter in story["story"] if chapter["what"].startswith("attempt")]
     assert compared["result"]["region"] == "malaysia"
-    assert (len(attempts), story["billed_calls"]) == (4, 1)
+    assert story["billed_calls"] == 1
 
 
 @pytest.mark.usefixtures("installed")
@@ -188,6 +202,14 @@ def test_two_hundred_pairs_outlast_a_crash_in_the_middle_and_none_is_paid_for_tw
     assert by_name == by_id
     assert read_facts(by_name)["comparison"] == first["id"]
 
+    newcomer.types("facematch verdicts pairs.csv --wait 600 --stack facematch")
+    with (newcomer.folder / "pairs.csv.verdicts.csv").open(newline="") as file:
+        assert {row["state"] for row in csv.DictReader(file)} == {"completed"}
+    assert first["id"] in newcomer.types("facematch find customer-4711 --stack facematch")
+    newcomer.types("facematch find --verdict review --region singapore --stack facematch")
+    newcomer.types("facematch erase customer-4711 --stack facematch", answer="y\n")
+    assert read_facts(newcomer.types(f"facematch show {first['id']} --local"))["verdict"] == "erased"
+
 
 @pytest.mark.usefixtures("installed")
 def test_dead_letters_are_put_back_and_cost_nothing(newcomer: Newcomer, driver: Driver) -> None:
@@ -206,7 +228,9 @@ def test_dead_letters_are_put_back_and_cost_nothing(newcomer: Newcomer, driver: 
     assert told["comparisons"]["put_back"] == 1
     assert count_dead_letters(driver) == 0
 
-    driver.wait_until(lambda: driver.count_messages(driver.stack.comparisons_queue_url) == 0)
+    driver.wait_until(
+        lambda: not any(map(driver.count_messages, driver.stack.comparison_queue_urls.values()))
+    )
     assert count_billed(driver) == billed_before
 
 
@@ -215,7 +239,7 @@ def test_a_raised_quota_is_in_force_after_a_deployment_that_keeps_all_else(
     newcomer: Newcomer, driver: Driver
 ) -> None:
     newcomer.types(
-        "sam deploy --parameter-overrides SingaporeQps=20 WorkerConcurrency=40",
+        "sam deploy --parameter-overrides SingaporeQps=20 WorkerConcurrency=12",
         instead={"sam deploy": "sam deploy --config-env local"},
         variables={"AWS_ENDPOINT_URL": driver.stack.endpoint_url},
     )
@@ -249,8 +273,9 @@ def read_address(serving: subprocess.Popen[str]) -> Console:
     return Console(line.split()[2])
 
 
-def read_circuit(console: Console, region: str) -> Any:
-    return console.get("api/overview")["regions"][region]["circuit"]["state"]
+def has_failed(console: Console) -> bool:
+    """Return whether a comparison has met the outage."""
+    return any(call["code"] == "InternalError" for call in console.get("api/emulator")["calls"])
 
 
 def count_lines(file: Path) -> int:
@@ -262,7 +287,7 @@ def count_billed(driver: Driver) -> int:
 
 
 def add_dead_letter(driver: Driver, comparison_id: str) -> None:
-    body = json.dumps({"comparison_id": comparison_id})
+    body = json.dumps({"comparison_id": comparison_id, "region": "singapore", "priority": "bulk"})
     driver.client("sqs").send_message(QueueUrl=driver.stack.comparisons_dead_letters_url, MessageBody=body)
 
 
@@ -270,10 +295,24 @@ def count_dead_letters(driver: Driver) -> int:
     return driver.count_messages(driver.stack.comparisons_dead_letters_url)
 
 
+def make_face(seed: int, *, width: int = 480, height: int = 640, form: str = "JPEG") -> bytes:
+    """Return a photo in which the emulator finds a face: `make up` has it look for one."""
+    face = draw_faces()[seed % 2].resize((width, height))
+    face.paste((seed % 256, 128, 128), (0, 0, 32, 32))
+    buffer = io.BytesIO()
+    face.save(buffer, form)
+    return buffer.getvalue()
+
+
+@cache
+def draw_faces() -> list[Image.Image]:
+    return [ImageOps.exif_transpose(Image.open(io.BytesIO(photo))) for photo in make_portraits()]
+
+
 def write_pairs(folder: Path) -> None:
     """Write a manifest of pairs of a few photos, the first under the name that the docs look it up by."""
     for number in range(PHOTOS):
-        (folder / f"{number}.jpg").write_bytes(make_photo(number))
+        (folder / f"{number}.jpg").write_bytes(make_face(number))
     with (folder / "pairs.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("pair_id", "source", "target"))

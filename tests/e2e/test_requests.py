@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from facematch.domain.comparison import identify_request
-from facematch.domain.quota import INTERACTIVE_HORIZON_S
+from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from local.processes import AWS_REGION, LOCAL, LOCAL_KEY, ROOT, make_environment
 from tests.e2e.driver import CALLER, Driver
@@ -23,7 +23,7 @@ from tests.e2e.faults import Cloud, Emulator, Site, make_small_photo
 REQUESTS: Final = ROOT / "examples" / "requests"
 PACKAGES: Final = LOCAL / "requests"
 LONGEST_RUN_S: Final = 60
-OFF_THE_SLOTS_S: Final = INTERACTIVE_HORIZON_S + 5
+OFF_THE_SLOTS_S: Final = Priority.URGENT.horizon_s + 5
 """How far away the next slot is, so that no verdict comes with the answer."""
 
 type Command = list[str | Path]

@@ -3,10 +3,13 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from local.processes import LOCAL, ROOT
 from tests.e2e.test_console import LONGEST_WAIT_MS, find_chromium
+
+pytestmark = pytest.mark.verify
 
 
 def test_a_page_is_found_by_the_search_and_read_without_a_server(tmp_path: Path) -> None:
@@ -20,7 +23,7 @@ def test_a_page_is_found_by_the_search_and_read_without_a_server(tmp_path: Path)
         page.on("request", lambda request: asked.append(request.url))
         page.goto((tmp_path / "index.html").as_uri())
         # Key by key, as a person types: the search looks when a key is let go.
-        page.get_by_role("textbox", name="Search").press_sequentially("UnknownCallsAlarm")
+        page.get_by_role("textbox", name="Search").press_sequentially("BacklogAgeAlarm")
         page.locator(".md-search-result__item a", has_text="Operate").first.click()
 
         expect(page.get_by_role("heading", level=1)).to_contain_text("Operate", timeout=LONGEST_WAIT_MS)

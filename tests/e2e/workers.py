@@ -6,30 +6,38 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from facematch.adapters.circuit import GuardedProvider
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.adapters.photo_store import S3PhotoStore
 from facematch.adapters.queues import SqsResultQueue
-from facematch.adapters.quota import DynamoDbQuota
+from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.clock import Clock, SystemClock
-from facematch.domain.comparison import Attempt, Comparison, Ending, Origin, StoredPhoto, identify_request
+from facematch.domain.comparison import (
+    Attempt,
+    Comparison,
+    Ending,
+    Origin,
+    StoredPhoto,
+    identify_request,
+    make_photo_key,
+)
+from facematch.domain.deadline import Deadline
 from facematch.domain.errors import AlreadyEndedError, PostponedError
+from facematch.domain.priority import Priority
 from facematch.domain.provider import Credentials
-from facematch.domain.quota import BULK_HORIZON_S
 from facematch.domain.regions import PROFILES, Region, RegionPolicy
+from facematch.domain.retries import RetryPolicy
 from facematch.domain.verdict import Role
-from facematch.use_cases.compare_pair import Effort, PairComparer, RetryPolicy
-from facematch.use_cases.discard_photos import PhotoDisposal
+from facematch.use_cases.call_provider import ProviderCaller
+from facematch.use_cases.compare_pair import PairComparer
+from facematch.use_cases.load_photos import PhotoLoader
 from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch.use_cases.publish_result import ResultPublisher
-from facematch.use_cases.sweep_outbox import SWEPT_AFTER_S, OutboxSweeper
 from imaging import Limits
 from local.emulator import DEFAULT_CREDENTIALS
 from tests.e2e.faults import Site, make_small_photo
@@ -92,7 +100,6 @@ def make_worker(
     site: Site,
     *,
     clock: Clock | None = None,
-    retries: RetryPolicy | None = None,
     make_ledger: Callable[..., DynamoDbLedger] = DynamoDbLedger,
     throttled_share: float = 0.0,
 ) -> PairComparer:
@@ -100,25 +107,30 @@ def make_worker(
     table, client = site.driver.stack.table, _make_client(site, throttled_share)
     calls_per_s = {region: profile.default_qps * QUOTA_SHARE for region, profile in PROFILES.items()}
     endpoints = {site.region: FaceCompareEndpoint(site.emulator.find_address(site.region), "HTTP")}
-    circuits = CircuitBreakerDynamoDBPersistence(
-        table, key_attr="pk", expiry_attr="expires_at", boto3_client=_make_client(site, 0.0)
-    )
+    ledger, retries = make_ledger(client, table, _RETENTION_DAYS), RetryPolicy()
+    clock = clock or SystemClock()
     return PairComparer(
-        ledger=make_ledger(client, table, _RETENTION_DAYS),
-        photos=S3PhotoStore(site.cloud.client("s3"), site.driver.stack.bucket),
-        preparer=PhotoPreparer(Limits()),
-        quota=DynamoDbQuota(client, table, calls_per_s),
-        provider=GuardedProvider(FaceCompareProvider(endpoints, _EmulatorKey()), circuits),
-        clock=clock or SystemClock(),
+        ledger=ledger,
+        loader=PhotoLoader(
+            S3PhotoStore(site.cloud.client("s3"), site.driver.stack.bucket), PhotoPreparer(Limits())
+        ),
+        caller=ProviderCaller(
+            ledger=ledger,
+            limiter=DynamoDbRateLimiter(client, table, calls_per_s),
+            provider=FaceCompareProvider(endpoints, _EmulatorKey()),
+            clock=clock,
+            retries=retries,
+        ),
+        clock=clock,
         regions=RegionPolicy(None, frozenset(Region)),
-        retries=retries or RetryPolicy(),
+        retries=retries,
     )
 
 
 def register_pair(site: Site, pair_id: str) -> str:
     """Register a pair of which no queue knows; return its comparison's id."""
     comparison_id = identify_request("in-process", pair_id)
-    photos = {role: StoredPhoto(key=f"requests/{comparison_id}/{role}") for role in Role}
+    photos = {role: StoredPhoto(key=make_photo_key(comparison_id, role)) for role in Role}
     for number, photo in enumerate(photos.values()):
         site.cloud.client("s3").put_object(
             Bucket=site.driver.stack.bucket, Key=photo.key, Body=make_small_photo(number)
@@ -131,7 +143,6 @@ def register_pair(site: Site, pair_id: str) -> str:
         photos=photos,
         pair_id=pair_id,
         caller="in-process",
-        fingerprint=pair_id,
     )
     _make_ledger(site).register(comparison)
     return comparison_id
@@ -141,7 +152,7 @@ def work_off(worker: PairComparer, comparison_id: str, *, time_s: float = 20.0) 
     """Have a worker compare as the queue would: what is postponed, or fails, is delivered again."""
     while True:
         try:
-            return worker.compare(comparison_id, Effort(BULK_HORIZON_S, time_s))
+            return worker.compare(comparison_id, Priority.BULK, Deadline.after(time_s, SystemClock()))
         except AlreadyEndedError:
             return None
         except PostponedError as error:
@@ -150,19 +161,18 @@ def work_off(worker: PairComparer, comparison_id: str, *, time_s: float = 20.0) 
             SystemClock().sleep(0.1)
 
 
-def sweep(site: Site) -> set[str | None]:
+def publish_all(site: Site) -> set[str | None]:
     """Publish what is in the outbox, as the sweep does once it is old enough; return the pairs' ids."""
-    client, stack = site.cloud.client("dynamodb"), site.driver.stack
-    ledger = DynamoDbLedger(client, stack.table, _RETENTION_DAYS)
+    ledger, stack = _make_ledger(site), site.driver.stack
     publisher = ResultPublisher(
         ledger=ledger,
         results=SqsResultQueue(site.cloud.client("sqs"), stack.results_queue_url),
+        photos=S3PhotoStore(site.cloud.client("s3"), stack.bucket),
         clock=SystemClock(),
         source="urn:facematch:sweep",
-        disposal=PhotoDisposal(ledger, S3PhotoStore(site.cloud.client("s3"), stack.bucket)),
-        deletes_uploads=True,
+        deletes_photos=True,
     )
-    due = OutboxSweeper(ledger, publisher, SkewedClock(1000 * (SWEPT_AFTER_S + 1))).find_due()
+    due = ledger.list_unpublished(before_ms=SystemClock().now_ms())
     published = (publisher.publish(comparison_id) for comparison_id in due)
     return {comparison.pair_id for comparison in published if comparison is not None}
 

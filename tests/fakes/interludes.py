@@ -1,8 +1,11 @@
-"""What happens in between: the seams at which a test lets another worker act, or this one die."""
+"""What happens between two steps: a test lets another worker act there, or this one die."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
+
+from facematch.domain.errors import LedgerUnavailableError
 
 
 class Crash(BaseException):
@@ -13,21 +16,36 @@ def crash() -> None:
     raise Crash
 
 
+def fail_to_answer() -> None:
+    raise LedgerUnavailableError
+
+
 def pass_by() -> None:
     """Do nothing, so that the next call is the interesting one."""
 
 
 @dataclass(slots=True)
 class Interludes:
-    """Runs what a test wants to happen just before a named method does its work, once each and in order."""
+    """Runs what a test wants to happen just before a named method does its work, once each and in order.
 
+    `steps` are the methods that were called. The process ends before step `crash_at`, counted from 0.
+    """
+
+    steps: list[str] = field(default_factory=list)
+    crash_at: int | None = None
     _waiting: defaultdict[str, deque[Callable[[], object]]] = field(
         default_factory=lambda: defaultdict(deque)
     )
+    _lock: Lock = field(default_factory=Lock)
 
     def before(self, method: str, *acts: Callable[[], object]) -> None:
         self._waiting[method].extend(acts)
 
     def play(self, method: str) -> None:
-        if self._waiting[method]:
-            self._waiting[method].popleft()()
+        with self._lock:
+            is_last = len(self.steps) == self.crash_at
+            self.steps.append(method)
+            act = self._waiting[method].popleft() if self._waiting[method] else pass_by
+        if is_last:
+            crash()
+        act()

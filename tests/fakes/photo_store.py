@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from facematch.domain.comparison import StoredPhoto
-from facematch.domain.errors import PhotoGoneError
+from facematch.domain.errors import PhotoMissingError, PhotoReplacedError
 from facematch.domain.ports import PresignedPost
 from tests.fakes.interludes import Interludes
 
@@ -21,12 +21,7 @@ class InMemoryPhotoStore:
     def read(self, photo: StoredPhoto, *, size_limit_bytes: int) -> bytes:
         self.interludes.play("read")
         self.reads.append(photo.key)
-        content = self.objects.get(photo.key)
-        if content is None:
-            raise PhotoGoneError("photo_missing", "A photo was removed before it was compared.")
-        if photo.etag not in {None, make_etag(content)}:
-            raise PhotoGoneError("photo_replaced", "A photo was replaced before it was compared.")
-        return content[: size_limit_bytes + 1]
+        return self._get(photo)[: size_limit_bytes + 1]
 
     def find(self, key: str) -> StoredPhoto | None:
         content = self.objects.get(key)
@@ -36,6 +31,15 @@ class InMemoryPhotoStore:
         self.interludes.play("write")
         self.writes.append(key)
         self.objects[key] = content
+
+    def copy(self, photo: StoredPhoto, key: str) -> None:
+        self.interludes.play("copy")
+        self.objects[key] = self._get(photo)
+
+    def delete_all(self, prefix: str) -> None:
+        self.interludes.play("delete_all")
+        for key in [key for key in self.objects if key.startswith(prefix)]:
+            del self.objects[key]
 
     def delete(self, photo: StoredPhoto) -> None:
         self.interludes.play("delete")
@@ -52,6 +56,14 @@ class InMemoryPhotoStore:
             "valid_s": str(valid_s),
         }
         return PresignedPost("https://bucket.invalid/", fields)
+
+    def _get(self, photo: StoredPhoto) -> bytes:
+        content = self.objects.get(photo.key)
+        if content is None:
+            raise PhotoMissingError
+        if photo.etag not in {None, make_etag(content)}:
+            raise PhotoReplacedError
+        return content
 
 
 def make_etag(content: bytes) -> str:

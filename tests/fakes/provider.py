@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from facematch.domain.errors import CircuitOpenError
-from facematch.domain.provider import Answer, Call, Depart, depart_at_once
+from facematch.domain.provider import Answer, Call, Deletion, Depart, depart_at_once
 from facematch.domain.regions import Region
 from tests.fakes.clock import FakeClock
+from tests.fakes.interludes import Interludes
 
 type Step = Answer | BaseException | Callable[[Call], Answer]
 
@@ -25,19 +25,34 @@ class ScriptedProvider:
     calls: list[Call] = field(default_factory=list)
     called_at_ms: list[int] = field(default_factory=list)
     made_ready: list[Region] = field(default_factory=list)
-    circuit_open_s: float | None = None
+    probes: list[Region] = field(default_factory=list)
+    probe_script: deque[BaseException | None] = field(default_factory=deque)
+    """What the next probes raise; a probe beyond it succeeds."""
+    deletions: list[tuple[Region, str]] = field(default_factory=list)
+    deletion_script: deque[BaseException | Deletion] = field(default_factory=deque)
+    interludes: Interludes = field(default_factory=Interludes)
 
     def follow(self, *steps: Step) -> None:
         self.script.extend(steps)
 
-    def check(self, _region: Region) -> None:
-        if self.circuit_open_s is not None:
-            raise CircuitOpenError(self.circuit_open_s)
+    def probe(self, region: Region) -> None:
+        self.probes.append(region)
+        error = self.probe_script.popleft() if self.probe_script else None
+        if error is not None:
+            raise error
+
+    def delete_result(self, region: Region, transaction_id: str) -> Deletion:
+        self.deletions.append((region, transaction_id))
+        step = self.deletion_script.popleft()
+        if isinstance(step, BaseException):
+            raise step
+        return step
 
     def make_ready(self, region: Region) -> None:
         self.made_ready.append(region)
 
     def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
+        self.interludes.play("compare")
         depart()
         self.calls.append(call)
         self.called_at_ms.append(self.clock.now_ms())

@@ -4,25 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from facematch.domain.priority import Priority
+from tests.fakes.interludes import Interludes
+
 
 @dataclass(slots=True)
-class RecordingComparisonQueue:
-    """Remembers each comparison sent and its delay."""
+class RecordingComparisonQueues:
+    """Remembers each comparison sent, its delay, and its lane."""
 
     sent: list[tuple[str, float]] = field(default_factory=list)
+    lanes: list[tuple[str, Priority]] = field(default_factory=list)
+    interludes: Interludes = field(default_factory=Interludes)
 
-    def send(self, comparison_id: str, *, delay_s: float = 0) -> None:
+    def send(self, region: str, priority: Priority, comparison_id: str, *, delay_s: float = 0) -> None:
+        self.interludes.play("enqueue")
         self.sent.append((comparison_id, delay_s))
-
-
-@dataclass(slots=True)
-class RecordingDeadlineQueue:
-    """Remembers each deadline sent: region, pair id, delay."""
-
-    sent: list[tuple[str, str, float]] = field(default_factory=list)
-
-    def send_deadline(self, region: str, pair_id: str, *, delay_s: float) -> None:
-        self.sent.append((region, pair_id, delay_s))
+        self.lanes.append((region, priority))
 
 
 class QueueRefusedError(Exception):
@@ -35,8 +32,10 @@ class RecordingResultQueue:
 
     refusals: int = 0
     sent: list[dict[str, Any]] = field(default_factory=list)
+    interludes: Interludes = field(default_factory=Interludes)
 
     def send(self, event: Mapping[str, Any]) -> None:
+        self.interludes.play("send_event")
         if self.refusals:
             self.refusals -= 1
             raise QueueRefusedError

@@ -1,4 +1,4 @@
-"""Holds the table of rooms: what stands where, and what it may import."""
+"""What each part of the code may import, by the table of parts ("rooms") in CONTRIBUTING.md."""
 
 import ast
 import sys
@@ -23,7 +23,7 @@ PACKAGES = {
     "facematch.use_cases",
 }
 
-# What an adapter may speak, each only one: an SDK with what it is made of.
+# An adapter uses one vendor: its SDK and the libraries that the SDK is made of.
 FAMILIES = {
     "AWS": {"boto3", "botocore", "mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_sqs", "mypy_boto3_sts"},
     "FaceCompare": {
@@ -39,7 +39,12 @@ FAMILIES = {
 HANDLERS_VENDORS = {"aws_lambda_powertools", "pydantic", "pydantic_core"}
 CLI_VENDORS = {"click", "rich", "boto3", "botocore", "urllib3", "PIL"}
 # The command reads records and settings, and calls the provider, by the very code that the functions run.
-CLI_SHARES = {"facematch.settings", "facematch.adapters.ledger", "facematch.adapters.face_compare"}
+CLI_SHARES = {
+    "facematch.settings",
+    "facematch.adapters.face_compare",
+    "facematch.adapters.ledger",
+    "facematch.adapters.rate_limiter",
+}
 CONSOLE_VENDORS = {"aiohttp", "click", "boto3", "botocore"}
 # The console finds and reads a stack as the command does; of what is local it shows the portraits.
 CONSOLE_SHARES = {"facematch.settings", "facematch.adapters.ledger", "local.portraits"}
@@ -134,6 +139,7 @@ def _may_adapters(module: str) -> bool:
     return (
         _is_standard(module)
         or room_of(module) == "domain"
+        or module == "facematch"
         or _root(module) in set().union(*FAMILIES.values())
     )
 
@@ -235,22 +241,30 @@ def test_only_the_settings_read_the_environment() -> None:
 @pytest.mark.parametrize(
     ("module", "line", "trespass"),
     [
-        ("facematch.domain.quota", "import boto3", "boto3"),
-        ("facematch.domain.quota", "import facematch.settings", "facematch.settings"),
-        ("facematch.domain.quota", "from facematch import bootstrap", "facematch.bootstrap"),
-        ("facematch.domain.quota", "from .. import bootstrap", "facematch.bootstrap"),
-        ("facematch.domain.quota", "from ..settings import read_settings", "facematch.settings"),
-        ("facematch.domain.quota", "from facematch.adapters.ledger import X", "facematch.adapters.ledger"),
-        ("facematch.domain.quota", "def f():\n    import pydantic", "pydantic"),
+        ("facematch.domain.rate_limiter", "import boto3", "boto3"),
+        ("facematch.domain.rate_limiter", "import facematch.settings", "facematch.settings"),
+        ("facematch.domain.rate_limiter", "from facematch import bootstrap", "facematch.bootstrap"),
+        ("facematch.domain.rate_limiter", "from .. import bootstrap", "facematch.bootstrap"),
+        ("facematch.domain.rate_limiter", "from ..settings import read_settings", "facematch.settings"),
+        (
+            "facematch.domain.rate_limiter",
+            "from facematch.adapters.ledger import X",
+            "facematch.adapters.ledger",
+        ),
+        ("facematch.domain.rate_limiter", "def f():\n    import pydantic", "pydantic"),
         ("facematch.handlers.api", "import boto3", "boto3"),
         ("facematch.handlers.api", "from botocore.exceptions import ClientError", "botocore.exceptions"),
         ("facematch.handlers.api", "import darabonba", "darabonba"),
         ("facematch.handlers.api", "from facematch.adapters import ledger", "facematch.adapters.ledger"),
         ("facematch.handlers.api", "from ..adapters import ledger", "facematch.adapters.ledger"),
-        ("facematch.adapters.quota", "from facematch.adapters.ledger import X", "facematch.adapters.ledger"),
-        ("facematch.adapters.quota", "from .ledger import X", "facematch.adapters.ledger"),
-        ("facematch.adapters.quota", "import facematch.bootstrap", "facematch.bootstrap"),
-        ("facematch.adapters.quota", "import pydantic", "pydantic"),
+        (
+            "facematch.adapters.rate_limiter",
+            "from facematch.adapters.ledger import X",
+            "facematch.adapters.ledger",
+        ),
+        ("facematch.adapters.rate_limiter", "from .ledger import X", "facematch.adapters.ledger"),
+        ("facematch.adapters.rate_limiter", "import facematch.bootstrap", "facematch.bootstrap"),
+        ("facematch.adapters.rate_limiter", "import pydantic", "pydantic"),
         ("imaging.shape", "from facematch.domain.errors import X", "facematch.domain.errors"),
         ("imaging.shape", "import numpy", "numpy"),
         ("facematch.bootstrap", "import local.emulator", "local.emulator"),
@@ -270,12 +284,12 @@ def test_a_trespass_is_noticed(module: str, line: str, trespass: str) -> None:
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("facematch.domain.quota", "from collections.abc import Mapping"),
-        ("facematch.domain.quota", "from facematch.domain import errors"),
+        ("facematch.domain.rate_limiter", "from collections.abc import Mapping"),
+        ("facematch.domain.rate_limiter", "from facematch.domain import errors"),
         ("facematch.use_cases.prepare_photos", "from imaging import normalise"),
         ("facematch.handlers.api", "from facematch import bootstrap"),
         ("facematch.handlers.api", "from facematch.settings import Settings"),
-        ("facematch.adapters.quota", "import boto3"),
+        ("facematch.adapters.rate_limiter", "import boto3"),
         ("imaging.shape", "from PIL import Image"),
     ],
 )

@@ -2,10 +2,12 @@ import pytest
 
 from facematch.domain.comparison import Options
 from facematch.domain.errors import ConfigurationError
+from facematch.domain.priority import Priority
+from facematch.domain.provider import Operation
 from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
 from facematch.domain.verdict import Bounds
-from facematch.settings import FederatedKey, StoredKey, read_settings
-from tests.factories import make_environment
+from facematch.settings import FederatedKey, Settings, StoredKey, read_settings, runs_as_function
+from tests.factories import make_environment, make_queue_url
 
 STAND_INS = ",".join(
     f"{region}.{network}=127.0.0.1:{port}"
@@ -13,13 +15,21 @@ STAND_INS = ",".join(
     for network in Network
 )
 
+SINGAPORE = ("SINGAPORE_BULK_QUEUE_URL", "SINGAPORE_URGENT_QUEUE_URL")
+UNUSED = {name for name in make_environment() if name.endswith("_QUEUE_URL")} - {
+    *SINGAPORE,
+    "RESULTS_QUEUE_URL",
+}
+"""The queues of regions in which the stack of `make_environment` does not compare."""
+
 
 def test_settings_are_what_the_template_set() -> None:
     settings = read_settings(make_environment())
 
     assert (settings.table, settings.bucket) == ("ledger", "photos")
-    assert settings.uploads_queue_url == "https://sqs.invalid/uploads"
-    assert settings.comparisons_queue_url == "https://sqs.invalid/comparisons"
+    assert settings.comparison_queue_urls == {
+        ("singapore", priority): make_queue_url("singapore", priority) for priority in Priority
+    }
     assert settings.results_queue_url == "https://sqs.invalid/results"
     assert settings.provider_key == StoredKey(make_environment()["SECRET_ARN"])
     assert settings.event_source == "urn:facematch:000000000000:ap-southeast-1:test"
@@ -27,13 +37,16 @@ def test_settings_are_what_the_template_set() -> None:
     assert settings.options == Options()
     assert settings.endpoint_protocol == "HTTPS"
     assert (settings.pair_deadline_s, settings.attempt_budget) == (900, 4)
+    assert settings.retry_time_limit_s == 72_000
     assert (settings.photo_size_limit_bytes, settings.pixel_limit) == (20_000_000, 64_000_000)
     assert settings.retention_days == 30
     assert settings.deletes_photos is True
+    assert settings.enlarge_up_to == 2
     assert settings.reads_heic is False
+    assert settings.frames_faces is False
 
 
-@pytest.mark.parametrize("name", make_environment())
+@pytest.mark.parametrize("name", sorted(make_environment().keys() - UNUSED))
 @pytest.mark.parametrize("value", [None, "", "  "], ids=["missing", "empty", "blank"])
 def test_a_variable_that_is_missing_or_empty_names_itself(name: str, value: str | None) -> None:
     with pytest.raises(ConfigurationError, match=rf"\b{name} is missing or empty"):
@@ -48,6 +61,9 @@ def test_a_variable_that_is_missing_or_empty_names_itself(name: str, value: str 
         "ATTEMPT_BUDGET",
         "PHOTO_SIZE_LIMIT_BYTES",
         "PIXEL_LIMIT",
+        "RETRY_TIME_LIMIT_SECONDS",
+        "PHOTO_RETENTION_DAYS",
+        "ENLARGE_UP_TO",
         "RECORD_RETENTION_DAYS",
     ],
 )
@@ -64,7 +80,8 @@ def test_a_count_is_a_whole_number(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["LOCAL_STACK", "FACE_QUALITY_CHECK", "HEIC_PHOTOS", "DELETE_PHOTOS_AFTER_VERDICT"]
+    "name",
+    ["LOCAL_STACK", "FACE_QUALITY_CHECK", "HEIC_PHOTOS", "FACE_FRAMING", "DELETE_PHOTOS_AFTER_VERDICT"],
 )
 @pytest.mark.parametrize("value", ["True", "yes", "1", "on"])
 def test_a_switch_is_true_or_false_and_names_itself(name: str, value: str) -> None:
@@ -134,7 +151,72 @@ def test_a_region_that_does_not_exist_names_its_variable(name: str, value: str) 
         read_settings(make_environment(**{name: value}))
 
 
+# Queues.
+
+
+@pytest.mark.parametrize("absent", ["none", None, ""])
+def test_only_the_regions_that_are_allowed_need_queues(absent: str | None) -> None:
+    environment = make_environment(ALLOWED_REGIONS="hong-kong,malaysia", **dict.fromkeys(SINGAPORE, absent))
+
+    settings = read_settings(environment)
+
+    assert settings.comparison_queue_urls == {
+        (region, priority): make_queue_url(region, priority)
+        for region in (Region.HONG_KONG, Region.MALAYSIA)
+        for priority in Priority
+    }
+
+
+@pytest.mark.parametrize("name", SINGAPORE)
+@pytest.mark.parametrize("value", [None, "", "none"], ids=["missing", "empty", "none"])
+def test_a_queue_that_an_allowed_region_lacks_is_named(name: str, value: str | None) -> None:
+    with pytest.raises(ConfigurationError, match=rf"\b{name}\b"):
+        read_settings(make_environment(**{name: value}))
+
+
+# Retention.
+
+
+@pytest.mark.parametrize("name", ["PAIR_DEADLINE_SECONDS", "RETRY_TIME_LIMIT_SECONDS"])
+@pytest.mark.parametrize(
+    ("photo_days", "record_days", "longest"),
+    [("2", "30", "PHOTO_RETENTION_DAYS"), ("30", "2", "RECORD_RETENTION_DAYS")],
+)
+def test_photos_and_records_outlast_every_wait(
+    name: str, photo_days: str, record_days: str, longest: str
+) -> None:
+    def read(wait_s: int) -> Settings:
+        retention = {"PHOTO_RETENTION_DAYS": photo_days, "RECORD_RETENTION_DAYS": record_days}
+        return read_settings(make_environment(**retention, **{name: str(wait_s)}))
+
+    two_days_s = 2 * 86_400
+    assert two_days_s - 1 in read_waits(read(two_days_s - 1))
+    with pytest.raises(ConfigurationError, match=f"{name} .*{longest}"):
+        read(two_days_s)
+
+
+def read_waits(settings: Settings) -> tuple[int, int]:
+    return settings.pair_deadline_s, settings.retry_time_limit_s
+
+
+def test_a_pair_may_wait_for_seven_days() -> None:
+    environment = make_environment(PAIR_DEADLINE_SECONDS="604800", PHOTO_RETENTION_DAYS="8")
+
+    assert read_settings(environment).pair_deadline_s == 604_800
+
+
 # Endpoints.
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_the_operation_is_the_one_that_is_named(operation: Operation) -> None:
+    assert read_settings(make_environment(PROVIDER_OPERATION=operation.value)).operation is operation
+
+
+@pytest.mark.parametrize("name", ["facecompare", "FaceCompareV3", "KeepaliveIntl"])
+def test_another_operation_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="PROVIDER_OPERATION"):
+        read_settings(make_environment(PROVIDER_OPERATION=name))
 
 
 @pytest.mark.parametrize("network", Network)
@@ -321,6 +403,11 @@ def test_bounds_and_quality_check_are_the_stacks() -> None:
 def test_a_bound_that_is_no_score_names_its_variable(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         read_settings(make_environment(**{name: value}))
+
+
+@pytest.mark.parametrize("name", ["AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION"])
+def test_only_a_function_has_the_name_of_one(name: str) -> None:
+    assert runs_as_function({name: "compare"}) is (name == "AWS_LAMBDA_FUNCTION_NAME")
 
 
 def test_settings_do_not_change() -> None:

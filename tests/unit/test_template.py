@@ -4,14 +4,19 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 
+from facematch.adapters.ledger import OUTBOX, WORK_INDEX
 from facematch.adapters.web_identity import SIGNING_ALGORITHM, TOKEN_LIFETIME_S
+from facematch.domain.deadline import ANSWER_TIME_S, CALL_TIMEOUT_S, CLOSING_TIME_S, Deadline
+from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
-from facematch.handlers import api, compare, publish, sweep, uploads
+from facematch.handlers import api, compare, diagnose, publish, sweep, uploads
 from tests.deployed import read_stack
+from tests.fakes.clock import FakeClock
 from tests.template import ROOT, read_template
 
 TEMPLATE = read_template()
@@ -34,6 +39,8 @@ QUEUES = {
 }
 KEY_ARN = "arn:aws:kms:ap-southeast-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 KEY = {"Ref": "KmsKeyArn"}
+LANES = list(product(Region, Priority))
+ALL_REGIONS = ",".join(Region)
 OURS = "facematch/${AWS::StackName}"
 """The namespace of our own metrics."""
 
@@ -52,13 +59,15 @@ def find(kind: str, **parameters: str) -> dict[str, dict[str, Any]]:
 
 def test_every_function_has_a_handler_that_exists() -> None:
     handlers = {
-        f"{module.__name__}.{module.handle.__name__}" for module in (api, compare, publish, sweep, uploads)
+        f"{module.__name__}.{module.handle.__name__}"
+        for module in (api, compare, diagnose, publish, sweep, uploads)
     }
     assert {function["Handler"] for function in FUNCTIONS.values()} == handlers
 
 
 def test_the_functions_are_given_every_variable_that_the_settings_read_and_no_other() -> None:
     read = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', (ROOT / "src/facematch/settings.py").read_text()))
+    read |= {f"{region}_{priority}_QUEUE_URL".upper().replace("-", "_") for region, priority in LANES}
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     ours = {name for name in given if not name.startswith("POWERTOOLS_")}
     assert read - {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"} == ours
@@ -94,9 +103,10 @@ def test_the_default_quota_of_each_region_is_the_providers(region: Region) -> No
 
 
 def test_the_choice_of_workers_is_mapped_number_by_number() -> None:
-    workers = {int(name): entry["Concurrency"] for name, entry in TEMPLATE["Mappings"]["Workers"].items()}
-    assert list(workers) == list(workers.values())
-    assert list(workers) == PARAMETERS["WorkerConcurrency"]["AllowedValues"]
+    automatic, *chosen = TEMPLATE["Mappings"]["Workers"].items()
+    assert [name for name, _ in (automatic, *chosen)] == PARAMETERS["WorkerConcurrency"]["AllowedValues"]
+    assert automatic == ("auto", {"AtTenCallsPerSecond": 5, "AtThreeCallsPerSecond": 3})
+    assert all(set(entry.values()) == {int(name)} for name, entry in chosen)
 
 
 # What stays, and for how long
@@ -193,11 +203,11 @@ def read_key_uses(function: str, **parameters: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("function", "decrypts", "encrypts"),
     [
-        ("Uploads", {"dynamodb", "sqs"}, {"sqs"}),
+        ("Uploads", {"dynamodb", "s3", "sqs"}, {"s3", "sqs"}),
         ("Api", {"dynamodb", "s3", "secretsmanager", "sqs"}, {"s3", "sqs"}),
         ("Compare", {"dynamodb", "s3", "secretsmanager", "sqs"}, {"sqs"}),
         ("Publish", {"dynamodb", "sqs"}, {"sqs"}),
-        ("Sweep", {"dynamodb", "sqs"}, {"sqs"}),
+        ("Sweep", {"dynamodb", "s3", "sqs"}, {"s3", "sqs"}),
     ],
 )
 def test_a_function_may_use_the_key_only_by_way_of_the_services_that_it_uses(
@@ -206,23 +216,212 @@ def test_a_function_may_use_the_key_only_by_way_of_the_services_that_it_uses(
     assert read_key_uses(function) == {"kms:Decrypt": decrypts, "kms:GenerateDataKey": encrypts}
 
 
-@pytest.mark.parametrize("function", ["Api", "Compare"])
+@pytest.mark.parametrize("function", ["Api", "Compare", "Diagnose"])
 def test_where_no_key_is_stored_no_secret_is_decrypted(function: str) -> None:
     uses = read_key_uses(function, ProviderCredentials="federated")
-    assert "secretsmanager" not in uses["kms:Decrypt"]
+    assert "secretsmanager" not in uses.get("kms:Decrypt", set())
+
+
+def test_the_diagnostic_function_may_read_the_providers_key_and_nothing_else() -> None:
+    assert read_key_uses("Diagnose") == {"kms:Decrypt": {"secretsmanager"}}
+    for credentials, action in (
+        ("static", "secretsmanager:GetSecretValue"),
+        ("federated", "sts:GetWebIdentityToken"),
+    ):
+        actions = {
+            action
+            for statement in read_statements("Diagnose", ProviderCredentials=credentials)
+            for action in list_actions(statement)
+        }
+        assert actions == {
+            action,
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        }
+
+
+def test_nothing_but_a_person_starts_the_diagnostic_function() -> None:
+    assert "Events" not in FUNCTIONS["Diagnose"]
 
 
 # Queues, and what is asynchronous
 
 
-def test_every_queue_that_feeds_a_function_has_dead_letters_and_outlasts_the_function() -> None:
-    for function in FUNCTIONS.values():
-        for event in function["Events"].values():
-            if event["Type"] == "SQS":
-                queue = QUEUES[event["Properties"]["Queue"]["GetAtt"].partition(".")[0]]
-                assert queue["RedrivePolicy"]["maxReceiveCount"] >= 3
-                assert queue["VisibilityTimeout"] >= 2 * function["Timeout"]
-                assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+def list_sources(**parameters: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield the queue, the function and the properties of each mapping of a queue to a function."""
+    stack = read_stack(**({"AllowedRegions": ALL_REGIONS} | parameters))
+    for resource in stack.values():
+        if resource["Type"] != "AWS::Lambda::EventSourceMapping":
+            continue
+        source, attribute = resource["Properties"]["EventSourceArn"]["Fn::GetAtt"]
+        if attribute == "Arn":
+            yield source, find_function(resource["Properties"]["FunctionName"]["Ref"]), resource["Properties"]
+
+
+def find_function(name: str) -> str:
+    """Return the name of the function that is invoked by `name`, which may be its alias."""
+    alias = read_stack().get(name, {})
+    if alias.get("Type") == "AWS::Lambda::Alias":
+        function: str = alias["Properties"]["FunctionName"]["Ref"]
+        return function
+    return name
+
+
+def name_region(region: Region) -> str:
+    """Return a region as it is part of the names of resources."""
+    return region.title().replace("-", "")
+
+
+def name_lane(region: Region, priority: Priority) -> str:
+    """Return the name of a lane's queue."""
+    return f"{name_region(region)}{priority.title()}Queue"
+
+
+@pytest.mark.parametrize(
+    ("aws_region", "parameters", "regions"),
+    [
+        ("ap-southeast-1", {}, {Region.SINGAPORE}),
+        ("ap-southeast-3", {}, {Region.INDONESIA}),
+        ("ap-southeast-5", {}, {Region.MALAYSIA}),
+        ("ap-east-1", {}, {Region.HONG_KONG}),
+        ("ap-southeast-3", {"DefaultRegion": "malaysia"}, {Region.MALAYSIA}),
+        ("us-east-1", {"DefaultRegion": "hong-kong"}, {Region.HONG_KONG}),
+        ("us-east-1", {"AllowedRegions": "indonesia"}, {Region.INDONESIA}),
+        (
+            "ap-southeast-1",
+            {"AllowedRegions": "hong-kong,indonesia", "DefaultRegion": "indonesia"},
+            {Region.HONG_KONG, Region.INDONESIA},
+        ),
+        ("ap-southeast-1", {"AllowedRegions": ALL_REGIONS}, set(Region)),
+    ],
+)
+def test_a_stack_has_the_lanes_of_its_allowed_regions_and_no_others(
+    aws_region: str, parameters: dict[str, str], regions: set[Region]
+) -> None:
+    stack = read_stack(aws_region, **parameters)
+    lanes = {name_lane(region, priority) for region, priority in product(regions, Priority)}
+    assert {name for name in stack if name.endswith(("BulkQueue", "UrgentQueue"))} == lanes
+    sources = {
+        resource["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]
+        for resource in stack.values()
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+    }
+    assert sources == lanes | {"Ledger", "UploadsQueue"}
+    variables = stack["Compare"]["Properties"]["Environment"]["Variables"]
+    assert {
+        (region, priority): variables[f"{region}_{priority}_QUEUE_URL".upper().replace("-", "_")]
+        for region, priority in LANES
+    } == {
+        (region, priority): {"Ref": name_lane(region, priority)} if region in regions else "none"
+        for region, priority in LANES
+    }
+    sent_to = {
+        resource["Fn::GetAtt"][0]
+        for function in ("Api", "Uploads", "Compare", "Sweep")
+        for resource in list_send_targets(function, stack)
+    }
+    assert {name for name in sent_to if name.endswith(("BulkQueue", "UrgentQueue"))} == lanes
+
+
+def list_send_targets(function: str, stack: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the queues that a function may send to."""
+    return [
+        resource
+        for policy in stack[f"{function}Role"]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "sqs:SendMessage" in list_actions(statement)
+        for resource in (
+            statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+        )
+    ]
+
+
+@pytest.mark.parametrize(("region", "priority"), LANES)
+def test_each_lane_that_exists_has_an_output(region: Region, priority: Priority) -> None:
+    output = TEMPLATE["Outputs"][f"{name_lane(region, priority)}Url"]
+    assert output["Value"] == {"Ref": name_lane(region, priority)}
+    assert output["Condition"] == RESOURCES[name_lane(region, priority)]["Condition"]
+
+
+def test_a_worker_takes_eight_pairs_at_once_and_each_lane_has_workers_of_its_own() -> None:
+    sources = {queue: one for queue, function, one in list_sources() if function == "Compare"}
+    assert sources.keys() == {name_lane(region, priority) for region, priority in LANES}
+    for region, priority in LANES:
+        source = sources[name_lane(region, priority)]
+        assert (source["BatchSize"], source["MaximumBatchingWindowInSeconds"]) == (8, 0)
+        (limit,) = source["ScalingConfig"].values()
+        quota = {10: "AtTenCallsPerSecond", 3: "AtThreeCallsPerSecond"}[PROFILES[region].default_qps]
+        by_parameter = {"Fn::FindInMap": ["Workers", {"Ref": "WorkerConcurrency"}, quota]}
+        assert limit == (by_parameter if priority is Priority.BULK else 2)
+
+
+def test_every_queue_that_feeds_a_function_has_dead_letters_and_reports_single_failures() -> None:
+    stack = read_stack(AllowedRegions=ALL_REGIONS)
+    two_hours_s = 7200
+    for name, function, source in list_sources():
+        queue = stack[name]["Properties"]
+        # Throttled invocations count as receives, and a small account throttles for a while.
+        receives, visibility_s = queue["RedrivePolicy"]["maxReceiveCount"], queue["VisibilityTimeout"]
+        assert receives * visibility_s >= two_hours_s / 2
+        # AWS advises six times the timeout.
+        assert visibility_s >= 6 * FUNCTIONS[function]["Timeout"], name
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+# Time limits and loops
+
+
+def test_each_time_limit_contains_the_next_one() -> None:
+    clock, timeout_s, api_gateway_s = FakeClock(), FUNCTIONS["Compare"]["Timeout"], 29
+    queues = [queue for queue, function, _ in list_sources() if function == "Compare"]
+    deadline = Deadline.after(timeout_s - CLOSING_TIME_S, clock)
+    last_call_ends_s = (deadline.at_ms - clock.now_ms()) / 1000 + CALL_TIMEOUT_S
+    lease_s = (deadline.lease_until_ms - clock.now_ms()) / 1000
+    assert 0 < last_call_ends_s < lease_s
+    assert last_call_ends_s < timeout_s
+    for queue in queues:
+        assert lease_s < QUEUES[queue]["VisibilityTimeout"]
+    assert ANSWER_TIME_S + CALL_TIMEOUT_S < FUNCTIONS["Api"]["Timeout"] <= api_gateway_s
+
+
+def list_loops() -> set[str]:
+    """Return the functions that can invoke themselves by way of queues, by what their roles allow."""
+    stack = read_stack(AllowedRegions=ALL_REGIONS)
+    consumers: dict[str, set[str]] = {}
+    for queue, function, _ in list_sources():
+        consumers.setdefault(queue, set()).add(function)
+    invoked = {
+        function: {
+            consumer
+            for target in list_send_targets(function, stack)
+            for consumer in consumers.get(target["Fn::GetAtt"][0], ())
+        }
+        for function in FUNCTIONS
+    }
+
+    def reaches(start: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        found = invoked[start] - seen
+        return found.union(*(reaches(one, seen | found) for one in found))
+
+    return {function for function in FUNCTIONS if function in reaches(function)}
+
+
+def test_a_function_that_can_invoke_itself_by_a_queue_is_allowed_to() -> None:
+    allowed = {name for name, one in FUNCTIONS.items() if one.get("RecursiveLoop") == "Allow"}
+    assert list_loops() == allowed == {"Compare"}
+    assert find("AWS::Lambda::Function")["Compare"]["RecursiveLoop"] == "Allow"
+
+
+def test_what_lambda_drops_as_a_loop_raises_an_alarm() -> None:
+    watched = {
+        dimension["Value"]["Ref"]
+        for alarm in list_alarms().values()
+        if alarm.get("MetricName") == "RecursiveInvocationsDropped"
+        for dimension in alarm["Dimensions"]
+    }
+    assert watched == list_loops()
 
 
 def test_every_queue_keeps_its_messages_as_long_as_can_be() -> None:
@@ -233,10 +432,28 @@ def test_every_queue_keeps_its_messages_as_long_as_can_be() -> None:
 def test_the_outbox_wakes_publish_for_pending_records_only_and_loses_none() -> None:
     outbox = FUNCTIONS["Publish"]["Events"]["Outbox"]["Properties"]
     (only,) = outbox["FilterCriteria"]["Filters"]
-    assert only["Pattern"] == '{"dynamodb": {"NewImage": {"outbox": {"S": ["pending"]}}}}'
+    assert json.loads(only["Pattern"]) == {"dynamodb": {"NewImage": {"work": {"S": [OUTBOX]}}}}
     assert outbox["DestinationConfig"]["OnFailure"]["Destination"] == {"GetAtt": "OutboxDeadLetters.Arn"}
     stream_retention_s = 86_400
     assert outbox["MaximumRecordAgeInSeconds"] <= stream_retention_s / 2
+    # The sweep publishes what the stream gave up.
+    assert outbox["MaximumRetryAttempts"] == 10
+
+
+def test_the_index_lists_unfinished_work_by_age() -> None:
+    (index,) = RESOURCES["Ledger"]["Properties"]["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == WORK_INDEX
+    assert index["KeySchema"] == [
+        {"AttributeName": "work", "KeyType": "HASH"},
+        {"AttributeName": "since_ms", "KeyType": "RANGE"},
+    ]
+    assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["touched_at_ms"]}
+
+
+def test_the_sweep_runs_every_minute() -> None:
+    (rule,) = find("AWS::Events::Rule").values()
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert FUNCTIONS["Sweep"]["Timeout"] <= 60
 
 
 def test_a_sweep_that_does_not_begin_or_fails_leaves_a_dead_letter() -> None:
@@ -249,14 +466,14 @@ def test_a_sweep_that_does_not_begin_or_fails_leaves_a_dead_letter() -> None:
     (statement,) = find("AWS::SQS::QueuePolicy")["SweepDeadLettersPolicy"]["PolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     assert statement["Condition"] == {
-        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["SweepEveryFiveMinutes", "Arn"]}}
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["SweepEveryMinute", "Arn"]}}
     }
 
 
 def test_whatever_invokes_a_function_without_waiting_for_it_has_somewhere_to_leave_what_failed() -> None:
     waiting = {"Api", "SQS"}
     asynchronous = {
-        name: {event["Type"] for event in function["Events"].values()} - waiting
+        name: {event["Type"] for event in function.get("Events", {}).values()} - waiting
         for name, function in FUNCTIONS.items()
     }
     assert {name for name, kinds in asynchronous.items() if kinds} == {"Publish", "Sweep"}
@@ -267,10 +484,89 @@ def test_whatever_invokes_a_function_without_waiting_for_it_has_somewhere_to_lea
 
 def test_the_api_answers_only_signed_requests() -> None:
     assert RESOURCES["RestApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
-    (rest_api,) = find("AWS::ApiGateway::RestApi").values()
-    methods = [method for path in rest_api["Body"]["paths"].values() for method in path.values()]
-    assert len(methods) == 4
-    assert [method["security"] for method in methods] == [[{"AWS_IAM": []}]] * 4
+    methods = list_methods()
+    signed = [method for name, method in methods if name != "options"]
+    assert [method["security"] for method in signed] == [[{"AWS_IAM": []}]] * 4
+    # What a browser sends unsigned reaches nothing of ours.
+    preflights = [method for name, method in methods if name == "options"]
+    assert [method["x-amazon-apigateway-integration"]["type"] for method in preflights] == ["mock"] * 3
+
+
+def list_methods(**parameters: str) -> list[tuple[str, dict[str, Any]]]:
+    (rest_api,) = find("AWS::ApiGateway::RestApi", **parameters).values()
+    return [method for path in rest_api["Body"]["paths"].values() for method in path.items()]
+
+
+def list_gateway_responses(**parameters: str) -> dict[str, dict[str, Any]]:
+    (rest_api,) = find("AWS::ApiGateway::RestApi", **parameters).values()
+    responses: dict[str, dict[str, Any]] = rest_api["Body"]["x-amazon-apigateway-gateway-responses"]
+    return responses
+
+
+def list_preflight_headers(**parameters: str) -> list[dict[str, Any]]:
+    return [
+        method["x-amazon-apigateway-integration"]["responses"]["default"]["responseParameters"]
+        for name, method in list_methods(**parameters)
+        if name == "options"
+    ]
+
+
+ALLOW_ORIGIN = "Access-Control-Allow-Origin"
+
+
+def test_pages_of_the_allowed_origin_may_call_every_route_with_the_headers_that_it_takes() -> None:
+    for headers in list_preflight_headers(ApiAllowedOrigin="https://app.example.com"):
+        assert headers[f"method.response.header.{ALLOW_ORIGIN}"] == {"Fn::Sub": "'${ApiAllowedOrigin}'"}
+        allowed = headers["method.response.header.Access-Control-Allow-Headers"].strip("'").split(",")
+        assert set(allowed) >= {
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "Prefer",
+            "X-Amz-Content-Sha256",
+            "X-Amz-Date",
+            "X-Amz-Security-Token",
+        }
+    methods = {
+        headers["method.response.header.Access-Control-Allow-Methods"] for headers in list_preflight_headers()
+    }
+    assert methods == {"'OPTIONS,POST'", "'DELETE,GET,OPTIONS'"}
+
+
+def test_pages_of_the_allowed_origin_may_read_what_the_gateway_answers() -> None:
+    for response in list_gateway_responses(ApiAllowedOrigin="https://app.example.com").values():
+        header = response["responseParameters"][f"gatewayresponse.header.{ALLOW_ORIGIN}"]
+        assert header == {"Fn::Sub": "'${ApiAllowedOrigin}'"}
+
+
+def test_no_page_may_call_the_api_by_default() -> None:
+    headers = [*list_preflight_headers(), *list_gateway_responses().values()]
+    assert ALLOW_ORIGIN not in str(headers)
+
+
+def test_the_allowed_origin_is_in_the_stage_which_no_version_keeps() -> None:
+    (stage,) = find("AWS::ApiGateway::Stage").values()
+    assert stage["Variables"][api.ALLOWED_ORIGIN] == {"Ref": "ApiAllowedOrigin"}
+    assert "AllowedOrigin" not in str(TEMPLATE["Globals"])
+
+
+def test_the_gateway_answers_with_a_problem_document_whatever_the_request_accepts() -> None:
+    for response in list_gateway_responses().values():
+        headers = response["responseParameters"]
+        assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+        templates = response["responseTemplates"]
+        assert templates.keys() == {"application/json", "application/problem+json"}
+        assert len(set(templates.values())) == 1
+        text = templates["application/json"].replace("$context.error.messageString", '"…"')
+        assert json.loads(text).keys() >= {"type", "title", "code", "detail", "errors"}
+
+
+@pytest.mark.parametrize("kind", ["DEFAULT_5XX", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"])
+def test_a_function_that_is_throttled_or_fails_is_unavailable_for_a_few_seconds(kind: str) -> None:
+    response = list_gateway_responses()[kind]
+    assert response["statusCode"] == "503"
+    assert response["responseParameters"]["gatewayresponse.header.Retry-After"] == "'5'"
+    check_problem(RESOURCES["RestApi"]["Properties"]["GatewayResponses"][kind], 503, "api_unavailable")
 
 
 def test_the_api_is_reached_in_its_own_region_and_not_by_way_of_an_edge() -> None:
@@ -290,13 +586,13 @@ def test_the_api_is_limited_in_rate_and_burst_and_says_when_to_come_again() -> N
     assert settings["ThrottlingRateLimit"] == {"Ref": "ApiRateLimit"}
     assert settings["ThrottlingBurstLimit"] == {"Ref": "ApiBurstLimit"}
     throttled = RESOURCES["RestApi"]["Properties"]["GatewayResponses"]["THROTTLED"]
-    assert throttled["ResponseParameters"] == {"Headers": {"Retry-After": "'1'"}}
+    assert throttled["ResponseParameters"]["Headers"]["Retry-After"] == "'5'"
     check_problem(throttled, 429, "too_many_requests")
 
 
 def test_a_request_that_is_too_large_is_told_the_other_way() -> None:
     check_problem(
-        RESOURCES["RestApi"]["Properties"]["GatewayResponses"]["REQUEST_TOO_LARGE"], 413, "too_large"
+        RESOURCES["RestApi"]["Properties"]["GatewayResponses"]["REQUEST_TOO_LARGE"], 413, "request_too_large"
     )
 
 
@@ -337,8 +633,7 @@ def test_the_gateway_logs_only_where_that_is_wanted_and_can_be(parameter: dict[s
 
 def test_the_administrators_are_told_by_the_stage_which_no_version_keeps() -> None:
     (stage,) = find("AWS::ApiGateway::Stage").values()
-    assert stage["Variables"].keys() == {"AdminPrincipals"} == {api.ADMINISTRATORS}
-    assert RESOURCES["RestApi"]["Properties"]["Variables"] == {"AdminPrincipals": {"Ref": "AdminPrincipals"}}
+    assert stage["Variables"][api.ADMINISTRATORS] == {"Ref": "AdminPrincipals"}
     assert "AdminPrincipals" not in str(TEMPLATE["Globals"])
     stage_variable_limit = 512
     assert PARAMETERS["AdminPrincipals"]["MaxLength"] <= stage_variable_limit
@@ -393,10 +688,10 @@ def test_only_those_that_call_the_provider_may_come_by_its_key(action: str, cred
             for statement in read_statements(function, ProviderCredentials=other)
             if action in list_actions(statement)
         }
-        assert allowed == ({"Api", "Compare"} if other == credentials else set())
+        assert allowed == ({"Api", "Compare", "Diagnose"} if other == credentials else set())
 
 
-@pytest.mark.parametrize("function", ["Api", "Compare"])
+@pytest.mark.parametrize("function", ["Api", "Compare", "Diagnose"])
 def test_a_token_is_for_the_provider_alone_short_lived_and_signed_as_the_code_asks(function: str) -> None:
     statements = read_statements(function, ProviderCredentials="federated")
     (condition,) = (one["Condition"] for one in statements if one["Action"] == "sts:GetWebIdentityToken")
@@ -437,6 +732,9 @@ SESSION = "arn:aws:sts::123456789012:assumed-role/kyc-desk/ann"
         ("AdminPrincipals", ROLE),
         ("AdminPrincipals", f"{ROLE},{SESSION},arn:aws:iam::123456789012:user/ann"),
         ("AdminPrincipals", "arn:aws-us-gov:iam::123456789012:root"),
+        ("ApiAllowedOrigin", "none"),
+        ("ApiAllowedOrigin", "https://app.example.com"),
+        ("ApiAllowedOrigin", "http://localhost:8080"),
         ("ProviderSecretArn", "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:kyc/key+1@x-a1B2c3"),
         ("KmsKeyArn", KEY_ARN),
         ("KmsKeyArn", "arn:aws:kms:ap-east-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef"),
@@ -458,6 +756,12 @@ def test_a_parameter_takes_what_it_is_for(name: str, value: str) -> None:
         ("AdminPrincipals", f"{ROLE}, {ROLE}"),
         ("AdminPrincipals", f"{ROLE},"),
         ("AdminPrincipals", "arn:aws:s3:::bucket"),
+        ("ApiAllowedOrigin", "*"),
+        ("ApiAllowedOrigin", ""),
+        ("ApiAllowedOrigin", "app.example.com"),
+        ("ApiAllowedOrigin", "https://app.example.com/"),
+        ("ApiAllowedOrigin", "https://a.example.com,https://b.example.com"),
+        ("ApiAllowedOrigin", "https://a'b.example.com"),
         ("ProviderSecretArn", "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:*"),
         ("ProviderSecretArn", "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:facematch/????"),
         ("KmsKeyArn", "alias/facematch"),
@@ -511,37 +815,60 @@ def measure_longest(name: str) -> int:
     if "AllowedValues" in parameter:
         return max(len(str(value)) for value in parameter["AllowedValues"])
     if parameter["Type"] == "Number":
-        return len(str(parameter["MaxValue"])) + (4 if name.endswith("Score") else 0)
-    return {"AllowedRegions": 4 * len("indonesia") + 3, "QuotaShare": len("0.9999")}[name]
+        return len(str(parameter["MaxValue"])) + (4 if name.endswith(("Score", "UpTo")) else 0)
+    if name == "QuotaShare":
+        return len("0.9999")
+    (limit,) = re.findall(r"\{1,(\d+)\}", parameter["AllowedPattern"])
+    return int(limit)
+
+
+def read_description() -> tuple[str, dict[str, Any]]:
+    text, values = FUNCTIONS["Compare"]["VersionDescription"]["Sub"]
+    return text, values
+
+
+def list_refs(value: object) -> set[str]:
+    """Return the parameters that a value is made from, conditions included."""
+    names = set(re.findall(r"'(?:Ref|Condition|If)': \[?'(\w+)'", str(value)))
+    conditions = (TEMPLATE["Conditions"][name] for name in names & TEMPLATE["Conditions"].keys())
+    return (names & PARAMETERS.keys()).union(*map(list_refs, conditions))
 
 
 @pytest.mark.parametrize("name", ["Api", "Compare"])
 def test_a_function_with_versions_publishes_one_for_each_change_of_its_settings(name: str) -> None:
     assert FUNCTIONS[name]["AutoPublishAliasAllProperties"] is True
-    text, _ = FUNCTIONS[name]["VersionDescription"]["Sub"]
-    described = set(re.findall(r"\$\{(\w+)\}", text)) - {"Key"}
+    assert FUNCTIONS[name]["VersionDescription"] == FUNCTIONS["Compare"]["VersionDescription"]
+    text, values = read_description()
+    described = set(re.findall(r"\$\{(\w+)\}", text)) - values.keys()
     local_only = {"LocalStack", "ProviderEndpoints"}
-    of_the_key = {
-        "ProviderCredentials",
-        "ProviderOidcAudience",
-        "ProviderOidcProviderArn",
-        "ProviderRoleArn",
-        "ProviderSecretArn",
-    }
-    assert described == list_settings() - local_only - of_the_key
+    described |= list_refs(values)
+    of_layers = {"HeicPhotos", "FaceFraming"}
+    # Switching SnapStart on takes effect with the next version.
+    assert described == (list_settings() - local_only - of_layers) | {"SnapStart"}
     assert all(layer["PublishLambdaVersion"] is True for layer in LAYERS.values())
 
 
-def test_what_a_version_is_published_for_fits_into_its_description() -> None:
-    text, _ = FUNCTIONS["Compare"]["VersionDescription"]["Sub"]
-    names = [name for name in re.findall(r"\$\{(\w+)\}", text) if name != "Key"]
-    longest_key = max(
-        int(limit)
-        for name in ("ProviderSecretArn", "ProviderRoleArn")
-        for limit in re.findall(r"\{1,(\d+)\}", PARAMETERS[name]["AllowedPattern"])
+def test_old_versions_are_deleted_as_each_has_a_snapshot_that_is_billed() -> None:
+    versions = [one for one in read_stack().values() if one["Type"] == "AWS::Lambda::Version"]
+    assert [version["DeletionPolicy"] for version in versions] == ["Delete", "Delete"]
+
+
+def test_the_settings_fit_into_the_description_of_a_version() -> None:
+    text, values = read_description()
+    names = set(re.findall(r"\$\{(\w+)\}", text)) - values.keys()
+    of_role, of_provider, audience = (
+        measure_longest(name)
+        for name in ("ProviderRoleArn", "ProviderOidcProviderArn", "ProviderOidcAudience")
     )
+    longest = {
+        "Key": max(measure_longest("ProviderSecretArn"), of_role + of_provider + audience + 2),
+        "Lanes": len(Region),
+        "Flags": len("1tttta"),
+    }
+    assert longest.keys() == values.keys()
+    spaces = len(text.split()) - 1
     lambda_limit = 256
-    assert sum(measure_longest(name) + 1 for name in names) + longest_key <= lambda_limit
+    assert sum(map(measure_longest, names)) + sum(longest.values()) + spaces <= lambda_limit
 
 
 # Alarms and dashboard
@@ -563,7 +890,8 @@ def list_watched_metrics() -> Iterator[tuple[str, str]]:
 def read_dashboard() -> list[dict[str, Any]]:
     """Return the dashboard's widgets; what CloudFormation fills in stands as it is."""
     (dashboard,) = find("AWS::CloudWatch::Dashboard").values()
-    widgets: list[dict[str, Any]] = json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]
+    text, _ = dashboard["DashboardBody"]["Fn::Sub"]
+    widgets: list[dict[str, Any]] = json.loads(text)["widgets"]
     return [widget["properties"] for widget in widgets]
 
 
@@ -580,15 +908,60 @@ def list_shown_metrics() -> Iterator[tuple[str, str]]:
             yield from ((search[0], name) for name in re.findall(r'"([A-Z]\w+)"', search[1]))
 
 
-def test_every_dead_letter_queue_has_its_alarm() -> None:
-    watched = {
-        dimension["Value"]["Fn::GetAtt"][0]
+def list_watched(metric: str, dimension: str) -> set[str]:
+    """Return the resources of which an alarm watches a metric."""
+    return {
+        str(next(iter(one["Value"].values()))[0] if "Fn::GetAtt" in one["Value"] else one["Value"]["Ref"])
         for alarm in list_alarms().values()
-        for dimension in alarm.get("Dimensions", [])
-        if dimension["Name"] == "QueueName"
-        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        if alarm.get("MetricName") == metric
+        for one in alarm["Dimensions"]
+        if one["Name"] == dimension
     }
+
+
+def test_every_dead_letter_queue_has_its_alarm() -> None:
+    watched = list_watched("ApproximateNumberOfMessagesVisible", "QueueName")
     assert watched == {name for name in QUEUES if name.endswith("DeadLetters")}
+
+
+def test_every_function_has_an_alarm_for_throttles() -> None:
+    # Whoever runs the doctor sees for themselves that its function is throttled.
+    assert list_watched("Throttles", "FunctionName") == FUNCTIONS.keys() - {"Diagnose"}
+
+
+def test_the_backlog_is_watched_by_the_age_of_comparisons_and_not_of_messages() -> None:
+    # A message that is sent again is new.
+    assert list_watched("ApproximateAgeOfOldestMessage", "QueueName") == {"ResultsQueue"}
+    assert list_alarms()["BacklogAgeAlarm"]["MetricName"] == "OldestComparisonAge"
+
+
+def test_calls_that_may_have_been_billed_raise_an_alarm_whoever_made_them() -> None:
+    watched = {
+        dimension["Value"]
+        for alarm in list_alarms().values()
+        if alarm.get("MetricName") == "CallsPossiblyBilled"
+        for dimension in alarm["Dimensions"]
+    }
+    assert watched == {"api", "compare"}
+
+
+def test_each_service_is_watched_for_what_it_counts() -> None:
+    """A metric has the service that counts it as its dimension."""
+    for name, alarm in list_alarms().items():
+        for dimension in alarm.get("Dimensions", []):
+            if dimension["Name"] == "service":
+                source = (ROOT / f"src/facematch/handlers/{dimension['Value']}.py").read_text()
+                shared = (ROOT / "src/facematch/handlers/telemetry.py").read_text()
+                assert f'"{alarm["MetricName"]}"' in source + shared, name
+
+
+@pytest.mark.parametrize(("region", "priority"), LANES)
+def test_the_dashboard_shows_each_lane(region: Region, priority: Priority) -> None:
+    (dashboard,) = find("AWS::CloudWatch::Dashboard", AllowedRegions=ALL_REGIONS).values()
+    text, names = dashboard["DashboardBody"]["Fn::Sub"]
+    name = name_lane(region, priority).removesuffix("Queue")
+    assert f'"${{{name}}}"' in text
+    assert names[name] == {"Fn::GetAtt": [f"{name}Queue", "QueueName"]}
 
 
 def test_every_metric_of_ours_that_is_watched_or_shown_is_counted_by_the_code() -> None:

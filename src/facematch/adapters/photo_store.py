@@ -1,13 +1,13 @@
 """The photos in S3."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, override
 
 from botocore.exceptions import ClientError
 
 from facematch.domain.comparison import StoredPhoto
-from facematch.domain.errors import PhotoGoneError
-from facematch.domain.ports import PresignedPost
+from facematch.domain.errors import PhotoMissingError, PhotoReplacedError, PhotoStoreError
+from facematch.domain.ports import PhotoStore, PresignedPost
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -17,20 +17,14 @@ _REPLACED: Final = {"PreconditionFailed", "412"}
 
 
 @dataclass(frozen=True, slots=True)
-class S3PhotoStore:
+class S3PhotoStore(PhotoStore):
     """The objects of `bucket`."""
 
     client: "S3Client"
     bucket: str
 
+    @override
     def read(self, photo: StoredPhoto, *, size_limit_bytes: int) -> bytes:
-        """Return the bytes of exactly this photo, at the most one more than `size_limit_bytes` of them.
-
-        Raises
-        ------
-        PhotoGoneError
-            See the port.
-        """
         try:
             if photo.etag is None:
                 response = self.client.get_object(Bucket=self.bucket, Key=photo.key)
@@ -41,8 +35,8 @@ class S3PhotoStore:
         with response["Body"] as body:
             return body.read(size_limit_bytes + 1)
 
+    @override
     def find(self, key: str) -> StoredPhoto | None:
-        """Return what stands under `key` now, or None."""
         try:
             response = self.client.head_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
@@ -51,12 +45,26 @@ class S3PhotoStore:
             raise
         return StoredPhoto(key=key, etag=response["ETag"].strip('"'))
 
+    @override
     def write(self, key: str, content: bytes) -> None:
-        """Store an object."""
         self.client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
+    @override
+    def copy(self, photo: StoredPhoto, key: str) -> None:
+        try:
+            self.client.copy_object(
+                Bucket=self.bucket,
+                Key=key,
+                CopySource={"Bucket": self.bucket, "Key": photo.key},
+                CopySourceIfMatch=photo.etag or "*",
+                MetadataDirective="REPLACE",
+                TaggingDirective="REPLACE",
+            )
+        except ClientError as error:
+            raise _translate(error) from None
+
+    @override
     def delete(self, photo: StoredPhoto) -> None:
-        """Delete exactly this photo; one that was replaced or is gone stays as it is."""
         if photo.etag is None:
             self.client.delete_object(Bucket=self.bucket, Key=photo.key)
             return
@@ -66,10 +74,23 @@ class S3PhotoStore:
             if error.response["Error"]["Code"] not in _MISSING | _REPLACED:
                 raise
 
+    @override
+    def delete_all(self, prefix: str) -> None:
+        # One page of at most 1,000 keys: a comparison owns two photos, and one more per crash or race.
+        listed = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])
+        if not listed:
+            return
+        deleted = self.client.delete_objects(
+            Bucket=self.bucket,
+            Delete={"Objects": [{"Key": found["Key"]} for found in listed], "Quiet": True},
+        )
+        if deleted.get("Errors"):
+            raise PhotoStoreError(deleted["Errors"][0].get("Code", "unknown"))
+
+    @override
     def presign_upload(
         self, key: str, *, content_type: str, size_limit_bytes: int, valid_s: int
     ) -> PresignedPost:
-        """Return a form with which a browser may put one photo of that type and size under `key`."""
         form = self.client.generate_presigned_post(
             Bucket=self.bucket,
             Key=key,
@@ -83,7 +104,7 @@ class S3PhotoStore:
 def _translate(error: ClientError) -> Exception:
     code = error.response["Error"]["Code"]
     if code in _MISSING:
-        return PhotoGoneError("photo_missing", "A photo was removed before it was compared.")
+        return PhotoMissingError()
     if code in _REPLACED:
-        return PhotoGoneError("photo_replaced", "A photo was replaced before it was compared.")
+        return PhotoReplacedError()
     return error

@@ -4,47 +4,51 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, override
+
+from facematch.domain.ports import ComparisonQueues, ResultQueue
+from facematch.domain.priority import Priority
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 LONGEST_DELAY_S: Final = 900
+"""Source: SQS API, SendMessage, DelaySeconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqsComparisonQueue:
-    """Comparisons that wait for a worker."""
+class SqsComparisonQueues(ComparisonQueues):
+    """One queue per region and priority.
+
+    A region that is no longer allowed has none: its comparisons go to another one, where a worker ends them.
+    """
+
+    client: "SQSClient"
+    urls: Mapping[tuple[str, Priority], str]
+
+    @override
+    def send(self, region: str, priority: Priority, comparison_id: str, *, delay_s: float = 0) -> None:
+        body = {"comparison_id": comparison_id, "region": region, "priority": priority.value}
+        self.client.send_message(
+            QueueUrl=self._find_url(region, priority),
+            MessageBody=json.dumps(body),
+            DelaySeconds=min(math.ceil(max(delay_s, 0)), LONGEST_DELAY_S),
+        )
+
+    def _find_url(self, region: str, priority: Priority) -> str:
+        others = (url for (_, other), url in self.urls.items() if other is priority)
+        return self.urls.get((region, priority)) or next(others)
+
+
+@dataclass(frozen=True, slots=True)
+class SqsResultQueue(ResultQueue):
+    """The results queue, with CloudEvents in structured mode."""
 
     client: "SQSClient"
     url: str
 
-    def send(self, comparison_id: str, *, delay_s: float = 0) -> None:
-        """Enqueue a comparison, visible after `delay_s` (rounded up, 900 at the most)."""
-        _send(self.client, self.url, {"comparison_id": comparison_id}, delay_s)
-
-
-@dataclass(frozen=True, slots=True)
-class SqsDeadlineQueue:
-    """Half pairs to look at again; they share the queue of uploads."""
-
-    client: "SQSClient"
-    url: str
-
-    def send_deadline(self, region: str, pair_id: str, *, delay_s: float) -> None:
-        """Have the pair looked at after `delay_s` (900 at the most: who is early is sent again)."""
-        _send(self.client, self.url, {"deadline": {"region": region, "pair_id": pair_id}}, delay_s)
-
-
-@dataclass(frozen=True, slots=True)
-class SqsResultQueue:
-    """Where verdicts leave, as CloudEvents in structured mode."""
-
-    client: "SQSClient"
-    url: str
-
+    @override
     def send(self, event: Mapping[str, Any]) -> None:
-        """Send one CloudEvents message; its type also stands in a message attribute, to filter by."""
         self.client.send_message(
             QueueUrl=self.url,
             MessageBody=json.dumps(event),
@@ -53,8 +57,3 @@ class SqsResultQueue:
                 "type": {"DataType": "String", "StringValue": event["type"]},
             },
         )
-
-
-def _send(client: "SQSClient", url: str, body: Mapping[str, Any], delay_s: float) -> None:
-    delay = min(math.ceil(delay_s), LONGEST_DELAY_S)
-    client.send_message(QueueUrl=url, MessageBody=json.dumps(body), DelaySeconds=delay)

@@ -5,6 +5,7 @@ The secret is JSON: `{"access_key_id": …, "access_key_secret": …}`.
 
 import json
 import logging
+import re
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
@@ -23,6 +24,11 @@ _KEPT_S: Final = 300
 _READS_ANEW: Final = 2
 """How often the secret is read anew for a refused key: at once, to repeat the call, and for the next call,
 which may come once someone has put the right key there."""
+
+
+def _is_key_part(value: object) -> bool:
+    """Return whether a value can be a part of a key: text that fits into a header, without spaces."""
+    return isinstance(value, str) and re.fullmatch(r"[!-~]+", value) is not None
 
 
 @dataclass(slots=True)
@@ -65,7 +71,7 @@ class SecretCredentials:
             key = (secret["access_key_id"], secret["access_key_secret"])
         except (GetParameterError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        return Credentials(*key) if all(isinstance(part, str) and part for part in key) else None
+        return Credentials(*key) if all(map(_is_key_part, key)) else None
 
     def distrust(self) -> None:
         """Read the secret anew the next two times, or until it holds another key: this one was refused."""

@@ -1,17 +1,19 @@
-"""A comparison: its identity, what was asked, each attempt at it, and how it ended."""
+"""A comparison: its identity, its options, the calls that were made for it, and how it ended."""
 
 import base64
 import hashlib
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 
 MERCHANT_BIZ_ID_LENGTH: Final = 32
+PHOTOS_PREFIX: Final = "comparisons/"
+"""Where photos are that belong to a comparison: `comparisons/{id}/`."""
 
 
 class Origin(StrEnum):
@@ -22,7 +24,7 @@ class Origin(StrEnum):
 
 
 class State(StrEnum):
-    """Where a comparison stands; all but `registered` are ends."""
+    """The state of a comparison; every state but `registered` is final."""
 
     REGISTERED = "registered"
     COMPLETED = "completed"
@@ -40,7 +42,7 @@ class PhotoKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPhoto:
-    """A photo in the bucket; without an `etag` its key already stands for its bytes."""
+    """A photo in the bucket; without an `etag` its key already identifies its bytes."""
 
     key: str
     etag: str | None = None
@@ -56,28 +58,39 @@ class Options:
 
 
 class Outcome(StrEnum):
-    """What became of an attempt."""
+    """What became of a call to the provider.
 
-    UNKNOWN = "unknown"
-    UNSENT = "unsent"
+    The first three are calls that were, or may have been, billed; each is an `Attempt` in the record. The
+    others certainly cost nothing and are only counted.
+    """
+
+    NOT_SETTLED = "not_settled"
+    POSSIBLY_BILLED = "possibly_billed"
     ANSWERED = "answered"
+    UNSENT = "unsent"
     FAULTED = "faulted"
     THROTTLED = "throttled"
     REFUSED = "refused"
+
+    @property
+    def is_unbilled(self) -> bool:
+        """Whether the call certainly cost nothing."""
+        return self in {Outcome.UNSENT, Outcome.FAULTED, Outcome.THROTTLED, Outcome.REFUSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One call to the provider.
 
-    It stands in the ledger before the call is made, as `unknown`: without an answer nobody can tell whether
-    the provider took it on, so it counts as billed. `code` is the provider's, or says why no answer came.
+    It is recorded before the call, as `not_settled`. If no readable answer comes, or if the worker dies,
+    the provider may have processed it, so it counts as billed. `code` is the provider's, or says why no
+    answer came.
     """
 
     number: int
     merchant_biz_id: str
     started_at_ms: int
-    outcome: Outcome = Outcome.UNKNOWN
+    outcome: Outcome = Outcome.NOT_SETTLED
     code: str | None = None
     request_id: str | None = None
     duration_ms: int | None = None
@@ -94,6 +107,14 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderErasure:
+    """The deletion of what the provider keeps of an erased comparison; without an `outcome` it is due."""
+
+    transaction_id: str
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """One comparison as the ledger knows it; times are Unix milliseconds.
 
@@ -107,32 +128,67 @@ class Comparison:
     photos: Mapping[Role, StoredPhoto]
     pair_id: str | None = None
     caller: str | None = None
-    fingerprint: str | None = None
+    request_ids: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
     state: State = State.REGISTERED
     attempts: tuple[Attempt, ...] = ()
+    unbilled_calls: Mapping[Outcome, int] = field(default_factory=dict)
+    last_code: str | None = None
     ending: Ending | None = None
     published_at_ms: int | None = None
+    provider_erasure: ProviderErasure | None = None
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether the comparison has ended, erased ones included."""
         return self.state is not State.REGISTERED
 
     @property
-    def counted_attempts(self) -> int:
-        """How many attempts count against the budget: all that the provider took on, or may have."""
-        free = {Outcome.UNSENT, Outcome.THROTTLED, Outcome.REFUSED}
-        return sum(attempt.outcome not in free for attempt in self.attempts)
+    def may_be_repeated(self) -> bool:
+        """Whether sending the same photos again compares them again: they have no billed verdict."""
+        return self.has_ended and self.state is not State.COMPLETED
+
+    @property
+    def unbilled_count(self) -> int:
+        """How many calls certainly cost nothing."""
+        return sum(self.unbilled_calls.values())
+
+    @property
+    def call_count(self) -> int:
+        """How many calls were made."""
+        return len(self.attempts) + self.unbilled_count
 
     def next_attempt(self, started_at_ms: int) -> Attempt:
         """Return the attempt to make next, under a `MerchantBizId` that was never used."""
-        number = len(self.attempts) + 1
+        number = self.call_count + 1
         return Attempt(
             number=number,
             merchant_biz_id=make_merchant_biz_id(self.id, number),
             started_at_ms=started_at_ms,
         )
+
+    def settle(self, attempt: Attempt) -> "Comparison":
+        """Return the comparison after a call: an unbilled one is counted, any other one is kept."""
+        others = tuple(known for known in self.attempts if known.number != attempt.number)
+        if not attempt.outcome.is_unbilled:
+            attempts = tuple(sorted((*others, attempt), key=lambda known: known.number))
+            return replace(self, attempts=attempts, last_code=attempt.code)
+        count = self.unbilled_calls.get(attempt.outcome, 0) + 1
+        counts = {**self.unbilled_calls, attempt.outcome: count}
+        return replace(self, attempts=others, unbilled_calls=counts, last_code=attempt.code)
+
+
+def make_photo_prefix(comparison_id: str) -> str:
+    """Return the prefix of all photos that a comparison owns."""
+    return f"{PHOTOS_PREFIX}{comparison_id}/"
+
+
+def make_photo_key(comparison_id: str, role: Role) -> str:
+    """Return a new key for a photo that a comparison owns.
+
+    Whoever stores a photo twice at the same moment has two keys, and can delete one of them.
+    """
+    return f"{make_photo_prefix(comparison_id)}{role}-{secrets.token_hex(16)}"
 
 
 _ENDS: Final = {
@@ -149,19 +205,18 @@ def end_state(decision: Decision) -> State:
     return _ENDS[decision]
 
 
-def identify_upload(region: str, pair_id: str, etags: Mapping[Role, str]) -> str:
-    """Return the id of the comparison of exactly these bytes; a photo that never came counts as empty."""
-    return _digest("upload", region, pair_id, etags.get(Role.SOURCE, ""), etags.get(Role.TARGET, ""))
+def identify_upload(region: str, folder: str, etags: Mapping[Role, str]) -> str:
+    """Return the id of the first comparison of exactly these bytes; a missing photo counts as empty."""
+    return _digest("upload", region, folder, etags.get(Role.SOURCE, ""), etags.get(Role.TARGET, ""))
 
 
-def identify_after_erasure(tombstone: Comparison) -> str:
-    """Return the id for the same bytes coming again after `tombstone` was erased: they are compared anew."""
-    erased_at_ms = tombstone.ending.ended_at_ms if tombstone.ending else 0
-    return _digest("after", tombstone.id, str(erased_at_ms))
+def identify_successor(comparison_id: str) -> str:
+    """Return the id for the same photos sent again after a comparison without a billed verdict."""
+    return _digest("after", comparison_id)
 
 
 def identify_request(caller: str, idempotency_key: str | None) -> str:
-    """Return the id of a comparison asked for by the API: the caller's key makes it, or chance."""
+    """Return the id of an API request: derived from the caller and its key, or random without a key."""
     return _digest("api", caller, idempotency_key or secrets.token_hex(16))
 
 
@@ -171,7 +226,7 @@ def make_merchant_biz_id(comparison_id: str, attempt_number: int) -> str:
     Source: the API page; it must be unique for each request.
     """
     stem = f"{comparison_id}{attempt_number:02d}"
-    # Letters only: a digit more would make attempt 1 of attempt 10.
+    # Letters only: another digit would turn attempt 1 into attempt 10.
     letters = (secrets.choice(string.ascii_letters) for _ in range(MERCHANT_BIZ_ID_LENGTH - len(stem)))
     return stem + "".join(letters)
 

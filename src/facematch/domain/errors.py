@@ -12,10 +12,12 @@ FacematchError              code, message
 │   │   └── UnreachableError        no call was made, so none was billed
 │   ├── ProviderThrottledError  worth another attempt, later
 │   └── OperatorFaultError      the account's fault: waits until someone repairs it
-├── PhotoGoneError          a stored photo is no longer the one that was registered
+├── PhotoMissingError       a stored photo is no longer there
+├── PhotoReplacedError      another photo is stored under its key
+├── PhotoStoreError         a photo could not be deleted
 ├── PostponedError          not now; says when to go on
-│   ├── NoSlotError             the quota has no slot in time
-│   ├── CircuitOpenError        the provider has failed too often to be asked at the moment
+│   ├── NoSlotError             the rate limiter has no slot in time
+│   ├── LaneHeldError           calls to the region are on hold
 │   ├── LedgerUnavailableError  the ledger did not take or give a record
 │   ├── LeaseHeldError          another worker has the comparison
 │   └── LeaseLostError          this worker had it too long
@@ -71,15 +73,15 @@ class ConflictError(FacematchError):
 class ProviderError(FacematchError):
     """A call to the provider brought no verdict.
 
-    `answered` tells whether the provider gave an answer: a call without one was perhaps billed.
+    `possibly_billed` is True only if the provider may have processed the call without a readable answer.
     """
 
     def __init__(
-        self, code: str, message: str, *, request_id: str | None = None, answered: bool = True
+        self, code: str, message: str, *, request_id: str | None = None, possibly_billed: bool = False
     ) -> None:
         super().__init__(code, message)
         self.request_id = request_id
-        self.answered = answered
+        self.possibly_billed = possibly_billed
 
 
 class ProviderFaultError(ProviderError):
@@ -107,19 +109,31 @@ class OperatorFaultError(ProviderError):
     """The provider's account or key is not in order; only an operator can repair that."""
 
 
-class PhotoGoneError(FacematchError):
-    """A stored photo was removed (`photo_missing`) or replaced (`photo_replaced`) before it was read.
+class PhotoMissingError(FacematchError):
+    """A stored photo is no longer there; `field` is `source` or `target`, once that is known."""
 
-    `field` is `source` or `target`, once that is known.
-    """
-
-    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
-        super().__init__(code, message)
+    def __init__(self, *, field: str | None = None) -> None:
+        photo = f"The {field} photo" if field else "A photo"
+        super().__init__("photo_removed", f"{photo} was removed before it was compared.")
         self.field = field
 
 
+class PhotoReplacedError(FacematchError):
+    """Another photo is now stored under the key of a photo."""
+
+    def __init__(self) -> None:
+        super().__init__("photo_replaced", "A photo was replaced before it was compared.")
+
+
+class PhotoStoreError(FacematchError):
+    """The bucket refused to delete a photo; `code` is the store's."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code, "A photo could not be deleted.")
+
+
 class PostponedError(FacematchError):
-    """The comparison can't go on now and stays open; go on after `retry_after_s`."""
+    """The comparison cannot continue now and stays open; try again after `retry_after_s`."""
 
     def __init__(self, code: str, message: str, *, retry_after_s: float) -> None:
         super().__init__(code, message)
@@ -127,22 +141,22 @@ class PostponedError(FacematchError):
 
 
 class NoSlotError(PostponedError):
-    """The quota has no slot in the time that the caller can wait."""
+    """The rate limiter has no slot in the time that the caller can wait."""
 
     def __init__(self, retry_after_s: float) -> None:
-        super().__init__("no_slot", "The quota has no slot in time.", retry_after_s=retry_after_s)
+        super().__init__("no_slot", "The rate limiter has no slot in time.", retry_after_s=retry_after_s)
 
 
-class CircuitOpenError(PostponedError):
-    """The provider has failed so often in a region that it is left alone there for a while."""
+class LaneHeldError(PostponedError):
+    """The region's lane is on hold; `code` is what the hold was set for."""
 
-    def __init__(self, retry_after_s: float) -> None:
-        message = "The provider is failing in this region; it is asked again after a pause."
-        super().__init__("provider_unavailable", message, retry_after_s=retry_after_s)
+    def __init__(self, code: str, retry_after_s: float) -> None:
+        message = f"Calls to this region are on hold: {code}."
+        super().__init__(code, message, retry_after_s=retry_after_s)
 
 
 class LedgerUnavailableError(PostponedError):
-    """The ledger could not be read or written; what was to be recorded may be there all the same."""
+    """The ledger could not be read or written; a write may have succeeded all the same."""
 
     def __init__(self) -> None:
         super().__init__("ledger_unavailable", "The ledger does not answer.", retry_after_s=_LEDGER_PAUSE_S)
@@ -156,7 +170,7 @@ class LeaseHeldError(PostponedError):
 
 
 class LeaseLostError(PostponedError):
-    """The worker no longer owns the comparison; whoever does ends it, or leaves it to be taken up again."""
+    """The worker no longer owns the comparison; another worker may own it by now."""
 
     def __init__(self) -> None:
         super().__init__("lease_lost", "The lease has run out.", retry_after_s=_LEASE_LOST_PAUSE_S)

@@ -7,6 +7,7 @@ of the bucket, whatever their names. Keys of any other shape are foreign.
 
 import base64
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,29 @@ from facematch.domain.errors import InvalidInputError
 from facematch.domain.verdict import Role
 
 INBOX_PREFIX: Final = "inbox/"
+KEY_LIMIT_BYTES: Final = 1024
+"""The longest key of an S3 object, in UTF-8. Source: Amazon S3 user guide, Naming Amazon S3 objects."""
 PAIR_ID_LIMIT: Final = 128
+_LAST_PLANE: Final = 16
+_FORBIDDEN: Final = r"/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff" + "".join(
+    # Above U+FFFF the regular expressions of Python and of JSON Schema share no escape.
+    chr(plane << 16 | last)
+    for plane in range(1, _LAST_PLANE + 1)
+    for last in (0xFFFE, 0xFFFF)
+)
+PAIR_ID_PATTERN: Final = rf"^(?![\s\S]*[{_FORBIDDEN}])"
+"""A pair id, as a JSON Schema pattern: no slash, control character, lone surrogate or noncharacter.
+
+A slash would end the folder of the pair. The others can't be in the `subject` of an event. Source:
+CloudEvents 1.0, type system, String. It is a lookahead because Python's `$` also matches before a last line
+break.
+"""
+UPLOAD_PAIR_ID_PATTERN: Final = rf"{PAIR_ID_PATTERN}(?![\s\S]*\$\{{filename\}})"
+"""A pair id that a POST form can carry in its key, where S3 replaces `${filename}`.
+
+Source: Amazon S3 API reference, POST Object.
+"""
+_FORBIDDEN_CHARACTER: Final = re.compile(f"[{_FORBIDDEN}]")
 _CALLER: Final = "caller="
 _KEY: Final = re.compile(
     rf"inbox/(?P<region>[^/]+)/(?P<folder>(?:{_CALLER}[\w-]+/)?[^/]+)/(?P<role>source|target)\.[^/.]+",
@@ -52,9 +75,43 @@ def parse_inbox_key(key: str) -> InboxKey | None:
     return InboxKey(match["region"], pair_id, Role(match["role"]), caller)
 
 
+def check_upload_key(key: str) -> None:
+    """Accept the key of a photo in the inbox.
+
+    Raises
+    ------
+    InvalidInputError
+        `invalid_upload_key`: it has another form, or more bytes than a key of S3.
+    """
+    try:
+        size_bytes = len(key.encode())
+    except UnicodeEncodeError:
+        raise _invalid_key("An upload key can't contain half of a surrogate pair.") from None
+    if size_bytes > KEY_LIMIT_BYTES:
+        raise _invalid_key(f"An upload key has at most {KEY_LIMIT_BYTES} bytes; this one has {size_bytes}.")
+    if parse_inbox_key(key) is None:
+        raise _invalid_key("An upload key is inbox/{region}/{pair_id}/source or target, with an extension.")
+
+
+def _invalid_key(message: str) -> InvalidInputError:
+    return InvalidInputError("invalid_upload_key", message, field="upload_key")
+
+
 def make_inbox_key(region: str, pair_id: str, role: Role, extension: str, caller: str | None = None) -> str:
-    """Return the key for a photo of a pair, one of the `caller`'s own where there is one."""
-    return f"{INBOX_PREFIX}{region}/{make_folder(pair_id, caller)}/{role}.{extension}"
+    """Return the key for a photo of a pair, one of the `caller`'s own where there is one.
+
+    Raises
+    ------
+    InvalidInputError
+        `invalid_pair_id`: the key is longer than S3 allows.
+    """
+    key = f"{INBOX_PREFIX}{region}/{make_folder(pair_id, caller)}/{role}.{extension}"
+    size_bytes = len(key.encode())
+    if size_bytes > KEY_LIMIT_BYTES:
+        raise _invalid(
+            f"With this pair id the object's key has {size_bytes} bytes; S3 allows {KEY_LIMIT_BYTES}."
+        )
+    return key
 
 
 def make_folder(pair_id: str, caller: str | None) -> str:
@@ -81,17 +138,57 @@ def split_folder(folder: str) -> tuple[str, str | None]:
 
 
 def check_pair_id(pair_id: str) -> None:
-    """Accept a pair id of 1 to 128 characters, none of them a slash or a control character.
+    """Accept a pair id of 1 to 128 characters that `PAIR_ID_PATTERN` matches.
 
     Raises
     ------
     InvalidInputError
         `invalid_pair_id`.
     """
-    if not 0 < len(pair_id) <= PAIR_ID_LIMIT or "/" in pair_id or not pair_id.isprintable():
-        raise InvalidInputError(
-            "invalid_pair_id",
-            f"A pair id has 1 to {PAIR_ID_LIMIT} printable characters and no slash; "
-            f"this one has {len(pair_id)} characters.",
-            field="pair_id",
+    if not 0 < len(pair_id) <= PAIR_ID_LIMIT:
+        raise _invalid(f"A pair id has 1 to {PAIR_ID_LIMIT} characters; this one has {len(pair_id)}.")
+    found = _FORBIDDEN_CHARACTER.search(pair_id)
+    if found is not None:
+        raise _invalid(
+            f"A pair id can't contain {_name(found[0])}; character {found.start() + 1} of this one is "
+            f"U+{ord(found[0]):04X}."
         )
+
+
+def is_pair_id(text: str) -> bool:
+    """Return whether `check_pair_id` accepts the text."""
+    try:
+        check_pair_id(text)
+    except InvalidInputError:
+        return False
+    return True
+
+
+def check_upload_pair_id(pair_id: str) -> None:
+    """Accept a pair id that a POST form can carry in its key.
+
+    Raises
+    ------
+    InvalidInputError
+        `invalid_pair_id`.
+    """
+    check_pair_id(pair_id)
+    if "${filename}" in pair_id:
+        raise _invalid(
+            "The pair id of an upload can't contain ${filename}: S3 replaces it with the file's name."
+        )
+
+
+def _name(character: str) -> str:
+    match unicodedata.category(character):
+        case "Cc":
+            return "control characters"
+        case "Cs":
+            return "half of a surrogate pair"
+        case "Cn":
+            return "noncharacters of Unicode"
+    return "a slash"
+
+
+def _invalid(message: str) -> InvalidInputError:
+    return InvalidInputError("invalid_pair_id", message, field="pair_id")

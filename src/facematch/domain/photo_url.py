@@ -16,6 +16,8 @@ URL_LENGTH_LIMIT: Final = 2048
 _HOST_NAME: Final = re.compile(
     r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 )
+_ENCODED: Final = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
+"""What a URL may hold. Source: RFC 3986, section 2; every other character is percent-encoded."""
 _CREDENTIALS: Final = re.compile(r"[^/]*//[^/]*@")
 """An at sign before any path: some readers take all before it for credentials, be it `host?` or `host#`."""
 _AZURE_HOST: Final = ipaddress.IPv4Address("168.63.129.16")
@@ -52,11 +54,11 @@ def check_photo_url(url: str, *, field: str) -> None:
     """
     if len(url) > URL_LENGTH_LIMIT:
         raise _invalid(field, f"is longer than {URL_LENGTH_LIMIT} characters")
-    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise _invalid(field, "holds characters that a URL must encode")
+    if not _ENCODED.fullmatch(url):
+        raise _invalid(field, "holds characters that a URL must percent-encode")
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        port = parts.port
     except ValueError:
         raise _invalid(field, "can't be read as a URL") from None
     if parts.scheme not in {"http", "https"}:
@@ -65,16 +67,16 @@ def check_photo_url(url: str, *, field: str) -> None:
         raise _invalid(field, "holds credentials")
     if not parts.hostname:
         raise _invalid(field, "names no host")
+    if port == 0:
+        raise _invalid(field, "has port 0")
     if "[" in parts.netloc and ":" not in parts.hostname:
         raise _invalid(field, "can't be read as a URL")
     if not _is_public(parts.hostname):
-        raise InvalidInputError(
-            "forbidden_url", f"The URL in {field} does not lead to a public host.", field=field
-        )
+        raise InvalidInputError("forbidden_url", "The URL does not lead to a public host.", field=field)
 
 
 def _invalid(field: str, why: str) -> InvalidInputError:
-    return InvalidInputError("invalid_url", f"The URL in {field} {why}.", field=field)
+    return InvalidInputError("invalid_url", f"The URL {why}.", field=field)
 
 
 def _is_public(hostname: str) -> bool:

@@ -1,97 +1,73 @@
-"""What the use cases need of the outside world; `adapters` hold the real ones, tests the fakes."""
+"""What the use cases need from outside. `adapters` implement these ports, tests fake them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from facematch.domain.comparison import Attempt, Comparison, Ending, StoredPhoto, identify_upload
-from facematch.domain.verdict import Role
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArrivedPhoto:
-    """A photo of a pair in the inbox.
-
-    Of two under one key the later `sequencer` stands, as S3 has it; of two under different keys for one role
-    (`source.jpg`, `source.png`) the later arrival, since sequencers of different keys can't be compared.
-
-    `discarded` says that the photo was deleted after its verdict. It is remembered all the same, so that a
-    late repetition of its event is known for what it is.
-    """
-
-    photo: StoredPhoto
-    sequencer: str
-    arrived_at_ms: int
-    discarded: bool = False
+from facematch.domain.comparison import Attempt, Comparison, Ending, ProviderErasure, StoredPhoto
+from facematch.domain.lane import Hold, Lane
+from facematch.domain.pair import ArrivedPhoto, Pair
+from facematch.domain.priority import Priority
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """The photos of a pair that have arrived so far.
+class IdempotentRequest:
+    """A request with an `Idempotency-Key`: a digest of what it asked for, and the comparison it led to."""
 
-    `pair_id` is the pair's folder in the inbox, as it is wherever the ledger names one:
-    so pairs of two callers differ that have the same name.
-    """
-
-    region: str
-    pair_id: str
-    arrived: Mapping[Role, ArrivedPhoto]
-
-    @property
-    def over(self) -> bool:
-        """Whether the pair had its verdict and nothing new has come since."""
-        return all(arrived.discarded for arrived in self.arrived.values())
-
-    @property
-    def comparison_id(self) -> str:
-        """The id of the comparison of the photos that have arrived, whether or not they are there still."""
-        etags = {role: arrived.photo.etag or "" for role, arrived in self.arrived.items()}
-        return identify_upload(self.region, self.pair_id, etags)
-
-    @property
-    def photos(self) -> dict[Role, StoredPhoto]:
-        """The photos that are there, by role."""
-        return {role: arrived.photo for role, arrived in self.arrived.items() if not arrived.discarded}
-
-    @property
-    def complete(self) -> bool:
-        """Whether both photos are there."""
-        return len(self.photos) == len(Role)
+    id: str
+    fingerprint: str
+    comparison_id: str
 
 
 class Ledger(Protocol):
-    """The one truth about pairs and comparisons; every method is atomic."""
+    """The record of pairs and comparisons. Every method is atomic.
 
-    def put_photo(self, region: str, pair_id: str, role: Role, arrived: ArrivedPhoto) -> Pair:
-        """Record a photo of a pair unless a later one is known; return the pair as it now is."""
+    All methods raise `LedgerUnavailableError` if the ledger does not answer.
+    """
+
+    def put_photo(self, region: str, folder: str, role: Role, arrived: ArrivedPhoto) -> Pair:
+        """Record a photo of a pair unless a newer one is known; return the pair as it is now."""
         ...
 
-    def find_pair(self, region: str, pair_id: str) -> Pair | None:
+    def find_pair(self, region: str, folder: str) -> Pair | None:
         """Return the pair, or None."""
         ...
 
+    def take_pair(self, pair: Pair, comparison_id: str) -> bool:
+        """Mark all photos of the pair as taken; False if one of them has changed since."""
+        ...
+
     def forget_pair(self, pair: Pair) -> bool:
-        """Remove what is known of the pair; False if one of its photos has changed since."""
+        """Remove the pair; False if one of its photos has changed since."""
         ...
 
-    def retire_pair(self, pair: Pair) -> bool:
-        """Note that the pair's photos are discarded; False if one of them has changed since."""
+    def list_incomplete_pairs(self, *, before_ms: int) -> Iterable[tuple[str, str]]:
+        """Return region and folder of pairs that have waited since before `before_ms`, the oldest first."""
         ...
 
-    def put_request(self, request_id: str, fingerprint: str, *, now_ms: int) -> str:
-        """Record the body that an `Idempotency-Key` came with; return what stands, maybe an older one."""
+    def register(
+        self,
+        comparison: Comparison,
+        *,
+        pair: Pair | None = None,
+        takes_photos: bool = True,
+        request: IdempotentRequest | None = None,
+    ) -> bool:
+        """Record a new comparison, its request, and that its pair waits no longer.
+
+        All or nothing: False if the comparison or the request exists, or the pair has changed since.
+        Without `takes_photos` the pair's photo stays, and its other one may still arrive.
+        """
         ...
 
-    def find_request(self, request_id: str) -> str | None:
-        """Return the fingerprint of the body that an `Idempotency-Key` came with, or None."""
+    def find_request(self, request_id: str) -> IdempotentRequest | None:
+        """Return the request, or None."""
         ...
 
-    def register(self, comparison: Comparison) -> Comparison:
-        """Record a new comparison; return what stands under its id, which may be an older one."""
-        ...
-
-    def register_lone_photo(self, comparison: Comparison, pair: Pair) -> bool:
-        """Record how half a pair ended; False if the pair has changed since or the record exists."""
+    def add_request(self, request: IdempotentRequest) -> bool:
+        """Record another request for an existing comparison; False if the request exists."""
         ...
 
     def find(self, comparison_id: str) -> Comparison | None:
@@ -113,7 +89,7 @@ class Ledger(Protocol):
         ...
 
     def release(self, comparison_id: str, owner: str) -> None:
-        """Give the lease back, if `owner` still has it."""
+        """End the lease, if `owner` still has it."""
         ...
 
     def begin_attempt(self, comparison_id: str, owner: str, attempt: Attempt) -> None:
@@ -127,22 +103,16 @@ class Ledger(Protocol):
         ...
 
     def settle_attempt(self, comparison_id: str, attempt: Attempt) -> None:
-        """Record what became of an attempt.
+        """Record what became of an attempt: an unbilled one is counted and removed.
 
-        What comes after the comparison has ended is noted, but the attempt stays `unknown`: nothing came of
-        it, and the event, which counts such attempts, may be out.
-
-        Raises
-        ------
-        NotFoundError
-            There is no such attempt.
+        After the comparison has ended, nothing changes: its event already counted the attempt.
         """
         ...
 
     def end(self, comparison_id: str, ending: Ending, attempt: Attempt | None) -> None:
         """Record how a comparison ended, with its last attempt, and put it into the outbox.
 
-        The first ending stands, whoever brings it: an owner that lost its lease may still bring its verdict.
+        The first ending counts, whoever brings it: a worker that lost its lease may still bring its verdict.
 
         Raises
         ------
@@ -152,15 +122,33 @@ class Ledger(Protocol):
         ...
 
     def mark_published(self, comparison_id: str, *, now_ms: int) -> None:
-        """Take the comparison out of the outbox."""
+        """Remove the comparison from the outbox."""
         ...
 
     def list_unpublished(self, *, before_ms: int) -> Iterable[str]:
-        """Return ids of comparisons that were in the outbox before `before_ms` already, the oldest first."""
+        """Return ids of comparisons that were in the outbox before `before_ms`, the oldest first."""
         ...
 
-    def erase(self, comparison_id: str, *, now_ms: int) -> None:
-        """Leave nothing of the comparison but its id, region, times, attempts and that it was erased."""
+    def find_oldest_open(self, region: Region) -> int | None:
+        """Return when the oldest open comparison of a region was registered, or None."""
+        ...
+
+    def list_forgotten(self, region: Region, *, before_ms: int) -> Iterable[str]:
+        """Return ids of open comparisons that no worker has seen since `before_ms`, the oldest first."""
+        ...
+
+    def touch(self, comparison_id: str, *, now_ms: int) -> None:
+        """Record that an open comparison was enqueued again."""
+        ...
+
+    def erase(
+        self, comparison: Comparison, verdict: Verdict, erasure: ProviderErasure | None = None, *, now_ms: int
+    ) -> None:
+        """Remove everything but the comparison's id, region, times, attempts and that it was erased."""
+        ...
+
+    def settle_erasure(self, comparison_id: str, erasure: ProviderErasure) -> None:
+        """Record what the provider answered when it was asked to delete what it keeps."""
         ...
 
 
@@ -176,25 +164,39 @@ class PhotoStore(Protocol):
     """The bucket."""
 
     def read(self, photo: StoredPhoto, *, size_limit_bytes: int) -> bytes:
-        """Return the bytes of exactly this photo, at the most one more than `size_limit_bytes` of them.
+        """Return the bytes of exactly this photo, at most `size_limit_bytes` and one more.
 
         Raises
         ------
-        PhotoGoneError
-            It is not there any more, or another stands in its place.
+        PhotoMissingError, PhotoReplacedError
+            It is not there any more, or another one is.
         """
         ...
 
     def find(self, key: str) -> StoredPhoto | None:
-        """Return what stands under `key` now, or None."""
+        """Return what is stored under `key` now, or None."""
         ...
 
     def write(self, key: str, content: bytes) -> None:
         """Store an object."""
         ...
 
+    def copy(self, photo: StoredPhoto, key: str) -> None:
+        """Copy exactly this photo to `key`.
+
+        Raises
+        ------
+        PhotoMissingError, PhotoReplacedError
+            It is not there any more, or another one is.
+        """
+        ...
+
     def delete(self, photo: StoredPhoto) -> None:
-        """Delete exactly this photo; one that was replaced or is gone stays as it is."""
+        """Delete exactly this photo; do nothing if it was replaced or is gone."""
+        ...
+
+    def delete_all(self, prefix: str) -> None:
+        """Delete every object under `prefix`."""
         ...
 
     def presign_upload(
@@ -204,24 +206,52 @@ class PhotoStore(Protocol):
         ...
 
 
-class ComparisonQueue(Protocol):
-    """Comparisons that wait for a worker."""
+class RateLimiter(Protocol):
+    """The lanes of all regions, shared by every worker and the API.
 
-    def send(self, comparison_id: str, *, delay_s: float = 0) -> None:
-        """Enqueue a comparison, visible after `delay_s` (rounded up, 900 at the most)."""
+    All methods raise `LedgerUnavailableError` if the table does not answer.
+    """
+
+    def reserve(self, region: Region, *, now_ms: int, horizon_ms: int) -> int:
+        """Reserve the next slot and return its time (Unix milliseconds).
+
+        Raises
+        ------
+        NoSlotError
+            The next slot is more than `horizon_ms` away; nothing was reserved.
+        """
+        ...
+
+    def find_lane(self, region: Region) -> Lane:
+        """Return the state of a lane, its last hold included even if that has expired."""
+        ...
+
+    def hold(self, region: Region, hold: Hold, *, replacing: Hold | None) -> bool:
+        """Put the lane on hold and reserve no slot before it ends.
+
+        False if the lane has another hold than `replacing` by now. A throttling hold is always replaced.
+        """
+        ...
+
+    def lift(self, region: Region, hold: Hold | None) -> None:
+        """Remove this hold, unless another one replaced it, and forget failures."""
+        ...
+
+    def record_failure(self, region: Region, comparison_id: str) -> int:
+        """Record that a comparison failed; return how many failed since the last success."""
         ...
 
 
-class DeadlineQueue(Protocol):
-    """Half pairs to look at again."""
+class ComparisonQueues(Protocol):
+    """One queue per region and priority, of comparisons that wait for a worker."""
 
-    def send_deadline(self, region: str, pair_id: str, *, delay_s: float) -> None:
-        """Have the pair looked at after `delay_s` (900 at the most: who is early is sent again)."""
+    def send(self, region: str, priority: Priority, comparison_id: str, *, delay_s: float = 0) -> None:
+        """Enqueue a comparison, visible after `delay_s` (rounded up, at most 900)."""
         ...
 
 
 class ResultQueue(Protocol):
-    """Where verdicts leave."""
+    """The queue that verdicts are published on."""
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Send one CloudEvents message."""

@@ -20,6 +20,15 @@ def name_principal(arn: str) -> str:
     return f"{partition}:sts::{account}:assumed-role/{role}"
 
 
+def name_caller(arn: str, cognito_identity_id: str | None) -> str:
+    """Return the name of who signed a request: the principal, or the user of a Cognito identity pool.
+
+    All users of a pool sign as sessions of one role; the id of a user's identity is unique. Source: API
+    Gateway developer guide, `$context.identity.cognitoIdentityId`.
+    """
+    return cognito_identity_id or name_principal(arn)
+
+
 def parse_principals(text: str) -> frozenset[str]:
     """Return the principals whose ARNs `text` lists, with commas between them."""
     return frozenset(name_principal(arn.strip()) for arn in text.split(","))

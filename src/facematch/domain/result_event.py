@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from facematch.domain.comparison import Comparison, Ending, Outcome, State, end_state
+from facematch.domain.inbox import is_pair_id
 
 _TYPES: Final = {
     State.COMPLETED: "facematch.comparison.completed",
@@ -32,11 +33,17 @@ def make_result_event(comparison: Comparison, source: str) -> dict[str, Any]:
         "id": comparison.id,
         "source": source,
         "type": _TYPES[end_state(ending.verdict.decision)],
-        "subject": comparison.pair_id or comparison.id,
+        "subject": _choose_subject(comparison),
         "time": format_time(ending.ended_at_ms),
         "datacontenttype": "application/json",
         "data": describe_ending(comparison, ending),
     }
+
+
+def _choose_subject(comparison: Comparison) -> str:
+    """Return the pair id, or the comparison's id where the pair id is missing or no CloudEvents String."""
+    pair_id = comparison.pair_id
+    return pair_id if pair_id is not None and is_pair_id(pair_id) else comparison.id
 
 
 def describe_ending(comparison: Comparison, ending: Ending) -> dict[str, Any]:
@@ -61,8 +68,10 @@ def describe_ending(comparison: Comparison, ending: Ending) -> dict[str, Any]:
             "merchant_biz_ids": [attempt.merchant_biz_id for attempt in comparison.attempts],
             "face_quality": verdict.face_quality,
         },
-        "attempts": len(comparison.attempts),
-        "unknown_attempts": sum(attempt.outcome is Outcome.UNKNOWN for attempt in comparison.attempts),
+        "attempts": comparison.call_count,
+        "possibly_billed_attempts": sum(
+            attempt.outcome is not Outcome.ANSWERED for attempt in comparison.attempts
+        ),
         "photos": {role.value: dict(report) for role, report in ending.photos.items()},
         "timings_ms": {**ending.timings_ms, "total": max(ending.ended_at_ms - comparison.created_at_ms, 0)},
         "registered_at": format_time(comparison.created_at_ms),

@@ -1,6 +1,7 @@
 """The HTTP API."""
 
 import json
+import re
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -9,14 +10,13 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as RouteNotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
 from facematch.domain.comparison import Comparison, Options, State
+from facematch.domain.deadline import ANSWER_TIME_S, Deadline
 from facematch.domain.errors import FacematchError, NotFoundError
-from facematch.domain.principals import name_principal, parse_principals
-from facematch.domain.quota import INTERACTIVE_HORIZON_S
+from facematch.domain.principals import name_caller, name_principal, parse_principals
 from facematch.domain.verdict import Bounds, Role
 from facematch.handlers.api_schema import (
     ComparisonBody,
@@ -27,30 +27,62 @@ from facematch.handlers.api_schema import (
     view_comparison,
     view_uploads,
 )
+from facematch.handlers.http_request import normalize_request, prefers_async
 from facematch.handlers.problems import answer_error, answer_problem, answer_validation
 from facematch.handlers.start import end_start
 from facematch.handlers.telemetry import count, describe_error, logger, metrics
-from facematch.use_cases.compare_pair import Effort
 from facematch.use_cases.request_comparison import Caller, ComparisonRequest
 
 
-def _read_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return what a body holds; nesting too deep and numbers too long for Python are no JSON, either."""
+def _read_json(text: str) -> Any:  # noqa: ANN401 - Powertools declares no `null`
+    """Return the object that a body holds, or None for `null`.
+
+    Powertools takes the first element of an array for the body, so an array is refused here.
+
+    Raises
+    ------
+    json.JSONDecodeError
+        The text is not JSON, or nested too deep for Python.
+    RequestValidationError
+        `invalid_body`: the text is JSON, but not an object.
+    """
     try:
-        return json.loads(text)
+        content = json.loads(text, parse_int=_read_integer)
     except (ValueError, RecursionError):
         raise json.JSONDecodeError("unreadable", "", 0) from None
+    if content is None or isinstance(content, dict):
+        return content
+    message = f"The body must be a JSON object, not {_JSON_KINDS[type(content)]}."
+    raise RequestValidationError([{"type": "invalid_body", "loc": ("body",), "msg": message}])
 
 
+def _read_integer(digits: str) -> float:
+    """Return an integer; one with more digits than Python reads becomes infinite, which no field allows."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
+
+
+_JSON_KINDS: Final = {
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+}
 app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=_read_json)
 
-_ANSWER_TIME_S: Final = 10.0
-"""How long a caller waits for a slot and for repeated calls; the last call may time out after that."""
 _IDEMPOTENCY_KEY_LIMIT: Final = 255
 _RETRY_AFTER_S: Final = 2
 _JSON: Final = "application/json"
+_COMPARISON_ID: Final = re.compile(r"[a-z2-7]{26}")
+_ComparisonId = Annotated[str, Path(json_schema_extra={"pattern": f"^{_COMPARISON_ID.pattern}$"})]
 ADMINISTRATORS: Final = "AdminPrincipals"
 """The stage's variable of that name: a stage has its change at once, a published version never."""
+ALLOWED_ORIGIN: Final = "AllowedOrigin"
+"""The stage's variable with the origin whose pages may call the API."""
+_NO_ORIGIN: Final = "none"
 
 _PROBLEMS: Final[dict[int, Any]] = {
     status: {"description": phrase, "content": {"application/problem+json": {"model": Problem}}}
@@ -63,7 +95,7 @@ _PROBLEMS: Final[dict[int, Any]] = {
         (415, "The body is declared as something other than JSON."),
         (422, "A photo can't be used, or an Idempotency-Key came with another body."),
         (429, "More requests came than the stack lets in; `Retry-After` says when to come again."),
-        (503, "The provider is failing at the moment; `Retry-After` says when to come again."),
+        (503, "The provider or the API is unavailable. Repeat the request after `Retry-After` seconds."),
     )
 }
 
@@ -72,7 +104,11 @@ _PROBLEMS: Final[dict[int, Any]] = {
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
-    response = app.resolve(event, context) if _brings_json(event) else _refuse_media_type()
+    try:
+        response = app.resolve(normalize_request(event), context)
+    except FacematchError as error:
+        response = _build_response(answer_error(error))
+    response["multiValueHeaders"].update(_allow_origin(event))
     count("RequestsAnswered")
     logger.info("Request answered", extra={"route": event.get("resource"), "status": response["statusCode"]})
     return response
@@ -106,10 +142,9 @@ def create_comparison(
         pair_id=body.pair_id,
         idempotency_key=idempotency_key,
     )
-    # RFC 7240: preferences with commas between them, each perhaps with parameters.
-    preferences = {part.partition(";")[0].strip().lower() for part in (prefer or "").split(",")}
-    effort = None if "respond-async" in preferences else Effort(INTERACTIVE_HORIZON_S, _ANSWER_TIME_S)
-    return _answer_comparison(bootstrap.comparison_desk().submit(request, effort))
+    is_async = prefers_async(prefer or "")
+    deadline = None if is_async else Deadline.after(ANSWER_TIME_S, bootstrap.clock())
+    return _answer_comparison(bootstrap.comparison_requester().submit(request, deadline))
 
 
 @app.get(
@@ -123,12 +158,13 @@ def create_comparison(
         **_PROBLEMS,
     },
 )
-def read_comparison(comparison_id: Annotated[str, Path()]) -> Response[str]:
+def read_comparison(comparison_id: _ComparisonId) -> Response[str]:
     """Answer with the state or the verdict of a comparison."""
-    comparison = bootstrap.comparison_desk().find(comparison_id, _caller())
+    _check_id(comparison_id)
+    comparison = bootstrap.comparison_requester().find(comparison_id, _caller())
     if comparison.state is State.ERASED:
         raise NotFoundError(comparison_id, code="comparison_erased")
-    return _answer_json(HTTPStatus.OK, view_comparison(comparison))
+    return _answer_json(HTTPStatus.OK, _view(comparison))
 
 
 @app.delete(
@@ -136,9 +172,11 @@ def read_comparison(comparison_id: Annotated[str, Path()]) -> Response[str]:
     summary="Erase a comparison",
     responses={204: {"description": "The photos and the record are gone."}, **_PROBLEMS},
 )
-def erase_comparison(comparison_id: Annotated[str, Path()]) -> Response[str]:
+def erase_comparison(comparison_id: _ComparisonId) -> Response[str]:
     """Erase the photos and the record."""
-    bootstrap.comparison_desk().erase(comparison_id, _caller())
+    _check_id(comparison_id)
+    comparison = bootstrap.comparison_requester().find(comparison_id, _caller())
+    bootstrap.comparison_eraser().erase(comparison)
     return Response(HTTPStatus.NO_CONTENT.value, body="")
 
 
@@ -185,32 +223,49 @@ def _on_fault(error: Exception) -> Response[str]:
     )
 
 
-def _brings_json(event: dict[str, Any]) -> bool:
-    """Whether a body is declared as JSON, or as nothing; Powertools by itself would read forms as well."""
-    declared = APIGatewayProxyEvent(event).headers.get("content-type") or _JSON
-    return not event.get("body") or declared.partition(";")[0].strip() == _JSON
-
-
-def _refuse_media_type() -> dict[str, Any]:
-    refusal = answer_problem(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", f"The body is {_JSON}."
-    )
+def _build_response(answer: Response[str]) -> dict[str, Any]:
     return {
-        "statusCode": refusal.status_code,
-        "multiValueHeaders": {"Content-Type": [refusal.content_type]},
-        "body": refusal.body,
+        "statusCode": answer.status_code,
+        "multiValueHeaders": {"Content-Type": [answer.content_type]},
+        "body": answer.body,
         "isBase64Encoded": False,
     }
 
 
+def _allow_origin(event: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the headers that let a page of the allowed origin read an answer, if an origin is allowed."""
+    origin = (event.get("stageVariables") or {}).get(ALLOWED_ORIGIN, _NO_ORIGIN)
+    if origin == _NO_ORIGIN:
+        return {}
+    return {
+        "Access-Control-Allow-Origin": [origin],
+        "Access-Control-Expose-Headers": ["Location, Retry-After"],
+    }
+
+
+def _check_id(comparison_id: str) -> None:
+    """Refuse what can't be the id of a comparison; DynamoDB fails on keys above 2,048 bytes.
+
+    Raises
+    ------
+    NotFoundError
+        No comparison has such an id.
+    """
+    if not _COMPARISON_ID.fullmatch(comparison_id):
+        raise NotFoundError(comparison_id)
+
+
 def _caller() -> Caller:
-    """Return who signed the request; the stage tells who of them may see everything."""
-    arn: str = app.current_event.request_context.identity.user_arn or ""
+    """Return who signed the request; the stage names the administrators."""
+    identity = app.current_event.request_context.identity
+    arn: str = identity.user_arn or ""
     if not arn:
         raise FacematchError("unknown_caller", "The request is not signed by a known principal.")
-    principal = name_principal(arn)
     administrators = parse_principals(app.current_event.stage_variables.get(ADMINISTRATORS, ""))
-    return Caller(principal, is_administrator=principal in administrators)
+    return Caller(
+        name_caller(arn, identity.cognito_identity_id),
+        is_administrator=name_principal(arn) in administrators,
+    )
 
 
 def _choose_options(body: ComparisonBody) -> Options:
@@ -230,10 +285,14 @@ def _answer_comparison(comparison: Comparison) -> Response[str]:
         raise NotFoundError(comparison.id, code="comparison_erased")
     # The path as the client knows it, stage and all.
     location = {"Location": f"{app.current_event.request_context.path.rstrip('/')}/{comparison.id}"}
-    if comparison.ended:
+    if comparison.has_ended:
         return _answer_json(HTTPStatus.OK, view_comparison(comparison), location)
     headers = {**location, "Retry-After": str(_RETRY_AFTER_S)}
-    return _answer_json(HTTPStatus.ACCEPTED, view_comparison(comparison), headers)
+    return _answer_json(HTTPStatus.ACCEPTED, _view(comparison), headers)
+
+
+def _view(comparison: Comparison) -> dict[str, Any]:
+    return view_comparison(comparison, bootstrap.comparison_requester().find_hold(comparison))
 
 
 def _answer_json(
@@ -247,4 +306,4 @@ def _answer_json(
     )
 
 
-end_start(bootstrap.comparison_desk, bootstrap.upload_desk)
+end_start(bootstrap.comparison_requester, bootstrap.upload_desk)

@@ -2,39 +2,124 @@
 
 import base64
 import binascii
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from facematch import bootstrap
 from facematch.domain.comparison import Comparison
-from facematch.domain.inbox import PAIR_ID_LIMIT
+from facematch.domain.errors import InvalidInputError
+from facematch.domain.inbox import (
+    KEY_LIMIT_BYTES,
+    PAIR_ID_LIMIT,
+    PAIR_ID_PATTERN,
+    UPLOAD_PAIR_ID_PATTERN,
+    check_pair_id,
+    check_upload_key,
+    check_upload_pair_id,
+)
+from facematch.domain.lane import Hold
+from facematch.domain.photo_url import URL_LENGTH_LIMIT, check_photo_url
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.result_event import describe_ending, format_time
 from facematch.domain.verdict import HIGHEST_SCORE, Role
-from facematch.use_cases.collect_photos import InlinePhoto, LinkedPhoto, PhotoInput, UploadedPhoto
 from facematch.use_cases.issue_uploads import EXTENSIONS, HEIC_EXTENSIONS, UploadTickets
+from facematch.use_cases.photo_inputs import InlinePhoto, LinkedPhoto, PhotoInput, UploadedPhoto
 
-_UPLOAD_KEY_LIMIT: Final = 1024
+_SMALLEST_SCORE: Final = 1e-130
+"""The smallest number above 0 that DynamoDB holds. Source: its developer guide, Supported data types."""
 
 
 def _decode_base64(text: object) -> bytes | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        raise PydanticCustomError("invalid_base64", "A photo is text in Base64.")
+        raise PydanticCustomError("invalid_base64", "A photo must be a string in Base64.")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise PydanticCustomError("invalid_base64", "A photo is text in Base64; this is not.") from None
+        raise PydanticCustomError(
+            "invalid_base64", "The photo is not valid Base64. {advice}", {"advice": _advise_base64(text)}
+        ) from None
 
 
-_RegionName = Annotated[str, Field(json_schema_extra={"enum": list(Region)})]
-_PairId = Annotated[
-    # The check is `check_pair_id`'s; a pattern of JSON Schema knows no more of what is printable.
+def _advise_base64(text: str) -> str:
+    """Return how to repair a text that is not Base64 by RFC 4648, section 4."""
+    advice = {
+        "Remove the `data:` prefix up to and including the comma.": text[:5].lower() == "data:",
+        "Remove the line breaks.": "\n" in text or "\r" in text,
+        "Remove the spaces.": " " in text or "\t" in text,
+        "Use + and / instead of - and _.": "-" in text or "_" in text,
+    }
+    fitting = [sentence for sentence, fits in advice.items() if fits]
+    return " ".join(fitting or ["Use A to Z, a to z, 0 to 9, + and /, and pad with = to a multiple of four."])
+
+
+def _choose_region(region: str) -> None:
+    bootstrap.settings().regions.choose(region)
+
+
+def _check_content_type(content_type: str) -> None:
+    accepted = EXTENSIONS | HEIC_EXTENSIONS if bootstrap.settings().reads_heic else EXTENSIONS
+    if content_type not in accepted:
+        raise InvalidInputError(
+            "unsupported_content_type", f"Use one of {', '.join(accepted)}.", field="content_type"
+        )
+
+
+def _check_by(check: Callable[[str], object]) -> AfterValidator:
+    """Return a validator that reports what `check` refuses together with all other faults of a request."""
+
+    def validate(text: str) -> str:
+        try:
+            check(text)
+        except InvalidInputError as error:
+            raise PydanticCustomError(error.code, "{message}", {"message": error.message}) from None
+        return text
+
+    return AfterValidator(validate)
+
+
+def _round_down_to_zero(score: float) -> float:
+    return score if score >= _SMALLEST_SCORE else 0.0
+
+
+def _describe_pair_id(pattern: str) -> dict[str, Any]:
+    return {"minLength": 1, "maxLength": PAIR_ID_LIMIT, "pattern": pattern}
+
+
+_RegionName = Annotated[
     str,
-    Field(json_schema_extra={"minLength": 1, "maxLength": PAIR_ID_LIMIT, "pattern": r"^[^/\x00-\x1f\x7f]*$"}),
+    _check_by(_choose_region),
+    Field(json_schema_extra={"enum": list(Region)}),
+]
+_PairId = Annotated[
+    str, _check_by(check_pair_id), Field(json_schema_extra=_describe_pair_id(PAIR_ID_PATTERN))
+]
+_UploadPairId = Annotated[
+    str, _check_by(check_upload_pair_id), Field(json_schema_extra=_describe_pair_id(UPLOAD_PAIR_ID_PATTERN))
+]
+_UploadKey = Annotated[
+    str, _check_by(check_upload_key), Field(json_schema_extra={"maxLength": KEY_LIMIT_BYTES})
+]
+_PhotoUrl = Annotated[
+    str,
+    _check_by(lambda url: check_photo_url(url, field="url")),
+    Field(json_schema_extra={"maxLength": URL_LENGTH_LIMIT}),
+]
+_Score = Annotated[
+    float, Field(ge=0, le=HIGHEST_SCORE, allow_inf_nan=False), AfterValidator(_round_down_to_zero)
 ]
 
 
@@ -69,11 +154,10 @@ class PhotoBody(_Model):
         WithJsonSchema({"anyOf": [{"type": "string", "contentEncoding": "base64"}, {"type": "null"}]}),
         Field(description="The photo itself, in Base64: JPEG, PNG, WebP, AVIF, BMP, TIFF or GIF."),
     ] = None
-    upload_key: Annotated[
-        str | None, Field(max_length=_UPLOAD_KEY_LIMIT, description="The key of a photo in the inbox.")
-    ] = None
+    upload_key: Annotated[_UploadKey | None, Field(description="The key of a photo in the inbox.")] = None
     url: Annotated[
-        str | None, Field(description="A public http or https URL that the provider fetches the photo from.")
+        _PhotoUrl | None,
+        Field(description="A public http or https URL that the provider fetches the photo from."),
     ] = None
 
     @model_validator(mode="after")
@@ -107,14 +191,14 @@ class ComparisonBody(_Model):
         _RegionName | None, Field(description="Where the faces may go; by default as the stack was deployed.")
     ] = None
     pair_id: Annotated[
-        _PairId | None, Field(description="Your own name for the pair: printable characters and no slash.")
+        _PairId | None,
+        Field(
+            description="Your own name for the pair: no slashes, control characters, lone surrogates or "
+            "noncharacters of Unicode."
+        ),
     ] = None
-    match_from: Annotated[
-        float | None, Field(ge=0, le=HIGHEST_SCORE, description="The lowest score of a match.")
-    ] = None
-    no_match_up_to: Annotated[
-        float | None, Field(ge=0, le=HIGHEST_SCORE, description="The highest score of a no_match.")
-    ] = None
+    match_from: Annotated[_Score | None, Field(description="The lowest score of a match.")] = None
+    no_match_up_to: Annotated[_Score | None, Field(description="The highest score of a no_match.")] = None
     face_quality_check: Annotated[
         bool | None, Field(description="Whether the provider shall also score the photos' quality.")
     ] = None
@@ -125,6 +209,7 @@ class UploadBody(_Model):
 
     content_type: Annotated[
         str,
+        _check_by(_check_content_type),
         Field(
             json_schema_extra={"enum": [*EXTENSIONS, *HEIC_EXTENSIONS]},
             description="What the form will take; HEIC and HEIF only where the stack reads them.",
@@ -136,13 +221,25 @@ class UploadsBody(_Model):
     """A request for leave to upload a pair."""
 
     region: _RegionName | None = None
-    pair_id: _PairId | None = None
+    pair_id: Annotated[
+        _UploadPairId | None,
+        Field(description="Your own name for the pair, as for a comparison, and without `${filename}`."),
+    ] = None
     source: UploadBody = UploadBody()
     target: UploadBody = UploadBody()
 
 
+class HoldView(BaseModel):
+    """Why calls to the comparison's region are on hold, since when, and when they are tried again."""
+
+    reason: Literal["outage", "throttling", "operator"]
+    code: str
+    since: str
+    until: str
+
+
 class ComparisonView(BaseModel):
-    """A comparison as its caller sees it; `result` is there once it has ended."""
+    """A comparison as its caller sees it: `result` once it has ended, `hold` while it waits for one."""
 
     id: str
     state: Literal["registered", "completed", "rejected", "failed"]
@@ -151,6 +248,7 @@ class ComparisonView(BaseModel):
     registered_at: str
     attempts: int
     result: dict[str, Any] | None
+    hold: HoldView | None
 
 
 class UploadTicketView(BaseModel):
@@ -172,11 +270,14 @@ class UploadsView(BaseModel):
     target: UploadTicketView
 
 
+_Code = Annotated[str, Field(json_schema_extra={"enum": [reason for reason in Reason if reason.http_status]})]
+
+
 class ProblemField(BaseModel):
-    """One thing that is wrong: where, by which stable code, and in one sentence why."""
+    """One fault: the field, a stable code and one sentence."""
 
     field: str
-    code: str
+    code: _Code
     message: str
 
 
@@ -191,11 +292,11 @@ class Problem(BaseModel):
         Field(description="Of the answer; left out where the gateway refuses by itself."),
     ] = None
     detail: str
-    code: str
+    code: _Code
     errors: list[ProblemField] = []
 
 
-def view_comparison(comparison: Comparison) -> dict[str, Any]:
+def view_comparison(comparison: Comparison, hold: Hold | None = None) -> dict[str, Any]:
     """Return a comparison as JSON values, in the form of `ComparisonView`."""
     ending = comparison.ending
     return {
@@ -204,8 +305,18 @@ def view_comparison(comparison: Comparison) -> dict[str, Any]:
         "region": comparison.region,
         "pair_id": comparison.pair_id,
         "registered_at": format_time(comparison.created_at_ms),
-        "attempts": len(comparison.attempts),
+        "attempts": comparison.call_count,
         "result": describe_ending(comparison, ending) if ending else None,
+        "hold": _view_hold(hold) if hold else None,
+    }
+
+
+def _view_hold(hold: Hold) -> dict[str, str]:
+    return {
+        "reason": hold.reason.value,
+        "code": hold.code,
+        "since": format_time(hold.since_ms),
+        "until": format_time(hold.until_ms),
     }
 
 

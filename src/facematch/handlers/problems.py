@@ -4,51 +4,36 @@ import json
 import math
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from pydantic_core.core_schema import ErrorType
 
-from facematch.domain.errors import (
-    ConflictError,
-    FacematchError,
-    InvalidInputError,
-    NotFoundError,
-    PostponedError,
-    RejectedPhotoError,
-)
+from facematch.domain.errors import FacematchError, PostponedError
+from facematch.domain.reasons import Reason, find_reason
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
-_STATUSES_BY_CODE: Final = {
-    "region_not_allowed": HTTPStatus.FORBIDDEN,
-    "unknown_caller": HTTPStatus.FORBIDDEN,
-    "foreign_upload_key": HTTPStatus.FORBIDDEN,
-    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "photo_not_found": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "comparison_erased": HTTPStatus.GONE,
-}
-_STATUSES_BY_TYPE: Final = (
-    (RejectedPhotoError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (ConflictError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (InvalidInputError, HTTPStatus.BAD_REQUEST),
-    (NotFoundError, HTTPStatus.NOT_FOUND),
-    (PostponedError, HTTPStatus.SERVICE_UNAVAILABLE),
-)
 _CODES: Final = {
-    "extra_forbidden": ("unknown_field", "This field is not known."),
-    "missing": ("missing_field", "This field is required."),
-    "json_invalid": ("invalid_json", "The body is not JSON."),
+    "extra_forbidden": (Reason.UNKNOWN_FIELD, "This field is not known."),
+    "missing": (Reason.MISSING_FIELD, "This field is required."),
+    "json_invalid": (Reason.INVALID_JSON, "The body is not JSON."),
 }
+
+_PYDANTIC_ERRORS: Final = frozenset(get_args(ErrorType))
+"""The types of errors of pydantic's own checks; those of our checks are codes."""
 
 
 def answer_error(error: FacematchError) -> Response[str]:
-    """Return the problem document for an error of ours."""
-    by_type = (status for kind, status in _STATUSES_BY_TYPE if isinstance(error, kind))
-    status = _STATUSES_BY_CODE.get(error.code) or next(by_type, HTTPStatus.INTERNAL_SERVER_ERROR)
+    """Return the problem document for an error of ours; a code of the provider's is not in it."""
+    unlisted = Reason.PROVIDER_UNAVAILABLE if isinstance(error, PostponedError) else Reason.INTERNAL_ERROR
+    reason = find_reason(error.code)
+    code = reason if reason and reason.http_status else unlisted
     field = getattr(error, "field", None)
-    errors = [{"field": field, "code": error.code, "message": error.message}] if field else []
-    answer = answer_problem(status, error.code, error.message, errors)
+    errors = [{"field": field, "code": code, "message": error.message}] if field else []
+    status = HTTPStatus(code.http_status or HTTPStatus.INTERNAL_SERVER_ERROR)
+    answer = answer_problem(status, code, error.message, errors)
     if isinstance(error, PostponedError):
         answer.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     return answer
@@ -58,8 +43,10 @@ def answer_validation(error: RequestValidationError) -> Response[str]:
     """Return the problem document for a request that is not of the schema; input is not repeated in it."""
     errors = [_describe(found) for found in error.errors()]
     first = errors[0]
+    statuses = {reason.http_status for error in errors if (reason := find_reason(error["code"]))}
+    status = HTTPStatus(statuses.pop() or 400) if len(statuses) == 1 else HTTPStatus.BAD_REQUEST
     detail = f"{first['field']}: {first['message']}" if first["field"] else first["message"]
-    return answer_problem(HTTPStatus.BAD_REQUEST, first["code"], detail, errors)
+    return answer_problem(status, first["code"], detail, errors)
 
 
 def answer_problem(
@@ -84,11 +71,11 @@ def _describe(found: dict[str, Any]) -> dict[str, str]:
     )
     if kind in _CODES:
         code, message = _CODES[kind]
-    elif "_" in kind and kind.startswith(("photo_", "invalid_")):
-        code, message = kind, found["msg"]
+    elif kind in _PYDANTIC_ERRORS:
+        code, message = Reason.INVALID_FIELD, f"{found['msg']}."
     else:
-        code, message = "invalid_field", f"{found['msg']}."
-    field = "" if code == "invalid_json" else ".".join(str(part) for part in location)
+        code, message = kind, found["msg"]
+    field = "" if code == Reason.INVALID_JSON else ".".join(str(part) for part in location) or "body"
     if kind == "missing" and not location:
-        field, message = "body", "The request needs a JSON body."
+        message = "The request needs a JSON body."
     return {"field": field, "code": code, "message": message}

@@ -1,24 +1,24 @@
-"""The way out: comparisons that the ledger's stream reports as ended."""
+"""Publishes comparisons that the ledger's stream reports as ended."""
 
 from typing import Any, Final
 
-from aws_lambda_powertools.utilities.batch import EventType
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
+from facematch.handlers.batch import process_stream
 from facematch.handlers.start import end_start
-from facematch.handlers.telemetry import count, count_result, logger, metrics, work_through
+from facematch.handlers.telemetry import count, count_result, logger, metrics
 
 _COMPARISON: Final = "comparison#"
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
-def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Publish what a batch of the stream points to: the stream says which, the ledger what."""
-    return work_through(event, EventType.DynamoDBStreams, _publish, context)
+def handle(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
+    """Publish the comparisons that a batch of the stream names; their content is read from the ledger."""
+    return process_stream(event, _publish)
 
 
 def _publish(record: DynamoDBRecord) -> None:

@@ -1,36 +1,84 @@
-"""The sweep: publishes what the ledger's stream left in the outbox, every few minutes."""
+"""The sweep: every minute it finishes what other functions left behind."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
+from facematch.domain.lane import HoldReason
 from facematch.handlers.start import end_start
 from facematch.handlers.telemetry import count, count_result, describe_error, logger, metrics
 
 _CLOSING_TIME_MS: Final = 10_000
+_FORGOTTEN_LIMIT: Final = 100
+"""How many comparisons one sweep enqueues; the next one continues."""
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handle(_event: dict[str, Any], context: LambdaContext) -> None:
-    """Publish one after another, until nothing old is left or the function's time is up."""
-    sweeper = bootstrap.outbox_sweeper()
-    published, failures = 0, list[str]()
-    for comparison_id in sweeper.find_due():
-        try:
-            comparison = sweeper.publisher.publish(comparison_id)
-            if comparison is not None:
-                published += 1
-                count_result(comparison)
-        except Exception as error:  # noqa: BLE001 - what stops one comparison does not stop the others
-            failures.append(describe_error(error))
-        if context.get_remaining_time_in_millis() < _CLOSING_TIME_MS:
-            break
+    """End or register pairs that are due, enqueue what was forgotten, publish old results."""
+    sweeper = bootstrap.sweeper()
+    ages_s = sweeper.measure_backlog()
+    count("OldestComparisonAge", max(ages_s.values(), default=0.0), MetricUnit.Seconds)
+    for reason, lanes in sweeper.count_holds().items():
+        count(_HOLDS[reason], lanes)
+    ended, pair_failures = _work_through(sweeper.find_due_pairs(), _expire, context)
+    count("PairsDue", ended)
+    count("PairsStuck", len(pair_failures))
+    forgotten = sweeper.enqueue_forgotten(_FORGOTTEN_LIMIT)
+    count("ComparisonsForgotten", forgotten)
+    # Last: a results queue that does not answer takes the rest of the function's time.
+    published, failures = _work_through(sweeper.find_unpublished(), _publish, context)
     count("ResultsSwept", published)
     count("ResultsStuck", len(failures))
-    log = logger.warning if failures or published else logger.info
-    log("Outbox swept", extra={"published": published, "failures": failures})
+    failures += pair_failures
+    log = logger.warning if failures or published or forgotten else logger.info
+    log(
+        "Swept",
+        extra={
+            "published": published,
+            "pairs_ended": ended,
+            "forgotten": forgotten,
+            "oldest_comparison_s": {region.value: round(age_s) for region, age_s in ages_s.items()},
+            "failures": failures,
+        },
+    )
 
 
-end_start(bootstrap.outbox_sweeper)
+_HOLDS: Final = {
+    HoldReason.OUTAGE: "LanesHeldForOutage",
+    HoldReason.THROTTLING: "LanesHeldForThrottling",
+    HoldReason.OPERATOR: "LanesHeldForOperator",
+}
+
+
+def _publish(comparison_id: str) -> bool:
+    comparison = bootstrap.result_publisher().publish(comparison_id)
+    if comparison is not None:
+        count_result(comparison)
+    return comparison is not None
+
+
+def _expire(pair: tuple[str, str]) -> bool:
+    return bootstrap.upload_receiver().expire(*pair) is not None
+
+
+def _work_through[Due](
+    due: Iterable[Due], work: Callable[[Due], bool], context: LambdaContext
+) -> tuple[int, list[str]]:
+    """Work on one after another while there is time; return how many changed, and the failures."""
+    changed, failures = 0, list[str]()
+    for item in due:
+        if context.get_remaining_time_in_millis() < _CLOSING_TIME_MS:
+            break
+        try:
+            changed += work(item)
+        except Exception as error:  # noqa: BLE001 - one comparison must not stop the others
+            failures.append(describe_error(error))
+    return changed, failures
+
+
+end_start(bootstrap.sweeper)

@@ -1,37 +1,34 @@
-"""What every function logs and counts with, and how a batch is worked through.
+"""Logs and metrics of every function."""
 
-An unforeseen error's text may hold what the message held, so logs tell an error's kind or code, never its
-text.
-"""
-
-from collections.abc import Callable
-from typing import Any, Final
+from threading import Lock
+from typing import Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch.domain.comparison import Attempt, Comparison, Outcome
 from facematch.domain.errors import FacematchError
+from facematch.domain.provider import is_success
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Decision
 
 logger = Logger()
 metrics = Metrics()
+_lock = Lock()
+"""Several comparisons of one worker count at the same time, and Powertools' metrics are for one thread."""
 
 
-def count(metric: str, value: int = 1) -> None:
-    """Add to a metric of this invocation."""
-    metrics.add_metric(metric, MetricUnit.Count, value)
+def count(metric: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
+    """Add to a metric of this invocation, from any thread."""
+    with _lock:
+        metrics.add_metric(metric, unit, value)
 
 
-def count_attempt(_region: Region, attempt: Attempt) -> None:
+def count_attempt(attempt: Attempt) -> None:
     """Count what became of a call to the provider."""
     count(_ATTEMPTS[attempt.outcome])
     if attempt.duration_ms is not None:
-        metrics.add_metric("CallDuration", MetricUnit.Milliseconds, attempt.duration_ms)
+        count("CallDuration", attempt.duration_ms, MetricUnit.Milliseconds)
 
 
 _ATTEMPTS: Final = {
@@ -39,7 +36,7 @@ _ATTEMPTS: Final = {
     Outcome.FAULTED: "CallsFaulted",
     Outcome.REFUSED: "CallsRefused",
     Outcome.THROTTLED: "CallsThrottled",
-    Outcome.UNKNOWN: "CallsUnknown",
+    Outcome.POSSIBLY_BILLED: "CallsPossiblyBilled",
     Outcome.UNSENT: "CallsUnsent",
 }
 
@@ -58,10 +55,10 @@ def count_result(comparison: Comparison) -> None:
     figures.add_metric(_VERDICTS[ending.verdict.decision], MetricUnit.Count, 1)
     if ending.verdict.score is not None:
         figures.add_metric("Score", MetricUnit.NoUnit, ending.verdict.score)
-    billed = sum(attempt.code == _SUCCESS for attempt in comparison.attempts)
-    unknown = sum(attempt.outcome is Outcome.UNKNOWN for attempt in comparison.attempts)
+    billed = sum(is_success(attempt.code) for attempt in comparison.attempts)
+    possibly = sum(attempt.outcome is not Outcome.ANSWERED for attempt in comparison.attempts)
     figures.add_metric("CallsBilled", MetricUnit.Count, billed)
-    figures.add_metric("CallsPerhapsBilled", MetricUnit.Count, unknown)
+    figures.add_metric("CallsPossiblyBilledPerVerdict", MetricUnit.Count, possibly)
     for step, metric in _STEPS.items():
         if step in ending.timings_ms:
             figures.add_metric(metric, MetricUnit.Milliseconds, ending.timings_ms[step])
@@ -70,8 +67,6 @@ def count_result(comparison: Comparison) -> None:
     figures.flush_metrics()
 
 
-_SUCCESS: Final = "Success"
-"""The provider's code of a call that is billed. Source: the vendor's billing page."""
 _VERDICTS: Final = {
     Decision.MATCH: "VerdictsMatch",
     Decision.NO_MATCH: "VerdictsNoMatch",
@@ -88,28 +83,6 @@ _STEPS: Final = {
     "call": "CallDuration",
     "back_off": "BackOffDuration",
 }
-
-
-def work_through(
-    event: dict[str, Any], kind: EventType, work: Callable[[Any], None], context: LambdaContext
-) -> PartialItemFailureResponse:
-    """Do `work` on each record of a batch; report those that failed, to be delivered again on their own."""
-    failures: list[str] = []
-
-    def work_and_note(record: Any) -> None:  # noqa: ANN401 - a record of whatever `kind` the batch is of
-        try:
-            work(record)
-        except Exception as error:
-            failures.append(describe_error(error))
-            raise
-
-    processor = BatchProcessor(kind, raise_on_entire_batch_failure=False)
-    response = process_partial_response(event, work_and_note, processor, context)
-    count("RecordsReceived", len(event["Records"]))
-    count("RecordsFailed", len(failures))
-    log = logger.warning if failures else logger.info
-    log("Batch worked through", extra={"records": len(event["Records"]), "failures": failures})
-    return response
 
 
 def describe_error(error: Exception) -> str:

@@ -19,6 +19,8 @@ EXTENSIONS: Final = {
     "image/bmp": "bmp",
     "image/tiff": "tiff",
     "image/gif": "gif",
+    "image/jp2": "jp2",
+    "image/j2c": "j2c",
 }
 HEIC_EXTENSIONS: Final = {"image/heic": "heic", "image/heif": "heif"}
 TICKET_VALID_S: Final = 600

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from facematch.domain.errors import RejectedPhotoError
 from facematch.domain.verdict import Role
@@ -13,6 +13,36 @@ PAIR_SIZE_LIMIT_BYTES: Final = 680_000
 """Both JPEGs together: 1 MB is taken to be the limit of a request, and Base64 in a form grows by 1.42."""
 
 type Normalise = Callable[[bytes, Limits], NormalisedPhoto]
+
+
+class PhotoSettings(Protocol):
+    """The settings of a stack that photos depend on."""
+
+    @property
+    def photo_size_limit_bytes(self) -> int:
+        """The largest file that is read."""
+
+    @property
+    def pixel_limit(self) -> int:
+        """The most pixels that are decoded."""
+
+    @property
+    def enlarge_up_to(self) -> float:
+        """The largest factor by which a small photo is enlarged."""
+
+    @property
+    def frames_faces(self) -> bool:
+        """Whether photos are cropped around their faces."""
+
+
+def photo_limits(settings: PhotoSettings) -> Limits:
+    """Return what photos must be, and become, in a stack with these settings."""
+    return Limits(
+        max_source_size_bytes=settings.photo_size_limit_bytes,
+        max_source_pixels=settings.pixel_limit,
+        enlarge_up_to=settings.enlarge_up_to,
+        frame_faces=settings.frames_faces,
+    )
 
 
 @dataclass(frozen=True, slots=True)

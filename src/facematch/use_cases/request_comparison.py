@@ -1,10 +1,9 @@
-"""Intake from the API: check a request, register it, compare it now or have a worker do it."""
+"""Intake from the API: check a request, register it, and compare it now or leave it to a worker."""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from facematch.domain.clock import Clock
@@ -12,52 +11,59 @@ from facematch.domain.comparison import (
     Comparison,
     Options,
     Origin,
+    PhotoKind,
     State,
     StoredPhoto,
     identify_request,
-    identify_upload,
+    make_photo_key,
 )
+from facematch.domain.deadline import Deadline
 from facematch.domain.errors import (
     AlreadyEndedError,
     ConflictError,
     InvalidInputError,
     LeaseHeldError,
+    LedgerUnavailableError,
     NotFoundError,
-    OperatorFaultError,
+    PhotoMissingError,
+    PhotoReplacedError,
     PostponedError,
 )
 from facematch.domain.inbox import InboxKey, check_pair_id
-from facematch.domain.ports import ComparisonQueue, Ledger, PhotoStore
+from facematch.domain.lane import Hold, HoldReason
+from facematch.domain.pair import ArrivedPhoto, Pair, identify_pair
+from facematch.domain.photo_url import check_photo_url
+from facematch.domain.ports import ComparisonQueues, IdempotentRequest, Ledger, PhotoStore, RateLimiter
+from facematch.domain.priority import Priority
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.domain.stopwatch import Stopwatch
 from facematch.domain.verdict import Role
-from facematch.use_cases.collect_photos import (
-    CollectedPhotos,
+from facematch.use_cases.compare_pair import PairComparer
+from facematch.use_cases.load_photos import PhotoLoader, PreparedPhoto, prepare_url
+from facematch.use_cases.photo_inputs import (
     InlinePhoto,
     LinkedPhoto,
-    PhotoCollector,
     PhotoInput,
     UploadedPhoto,
+    digest_photo,
     parse_upload_key,
 )
-from facematch.use_cases.compare_pair import Effort, PairComparer, PreparedPhoto
-from facematch.use_cases.discard_photos import PhotoDisposal
-from facematch.use_cases.register_upload import register_upload
+from facematch.use_cases.register_comparison import ComparisonRegistrar, check_same_request
 
 RESCUE_DELAY_S: Final = 60
-"""When a worker looks at a comparison that the API function took on itself, in case that function died."""
+"""When a worker looks at a comparison that the API function makes itself, in case that function dies."""
 _POLL_INTERVAL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed a request; an administrator may see and erase what others asked for, or nobody did."""
+    """Who signed a request; an administrator may see and erase the comparisons of all callers."""
 
     arn: str
     is_administrator: bool = False
 
     def may_see(self, owner: str | None) -> bool:
-        """Whether what belongs to `owner` is for this caller; what came through the bucket has no owner."""
+        """Whether this caller may see what belongs to `owner`; uploads to the bucket have no owner."""
         return self.is_administrator or owner == self.arn
 
 
@@ -74,74 +80,57 @@ class ComparisonRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonDesk:
-    """Takes requests for comparisons from the API, and answers for them."""
+class _Collected:
+    """The photos of a request: ready for a call, where they are (or go), and the bytes still to store."""
+
+    prepared: Mapping[Role, PreparedPhoto]
+    stored: Mapping[Role, StoredPhoto]
+    to_store: Mapping[Role, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRequester:
+    """Takes requests for comparisons; `options` are the stack's own."""
 
     ledger: Ledger
+    limiter: RateLimiter
     photos: PhotoStore
-    collector: PhotoCollector
-    comparisons: ComparisonQueue
+    loader: PhotoLoader
+    registrar: ComparisonRegistrar
+    queues: ComparisonQueues
     comparer: PairComparer
-    disposal: PhotoDisposal
     clock: Clock
     regions: RegionPolicy
+    options: Options
 
-    def submit(self, request: ComparisonRequest, effort: Effort | None) -> Comparison:
-        """Register a comparison and, given an `effort`, make it now; return it as it then stands.
+    def submit(self, request: ComparisonRequest, deadline: Deadline | None) -> Comparison:
+        """Register a comparison and, with a `deadline`, make it now; return it as it is after that.
 
-        The effort's time counts from here, so that what is left of it after slow photos is shorter.
-        It is on the queue either way: what has not ended on return ends later.
+        It is on the queue in any case: what has not ended on return ends later.
 
         Raises
         ------
         InvalidInputError
-            The request or a photo can't be worked with, or was uploaded by another; nothing was registered.
+            The request or a photo cannot be used, or belongs to another caller; nothing was registered.
         ConflictError
-            The `Idempotency-Key` came before, with another body.
-        CircuitOpenError
-            It was to be made now, and the provider is failing; nothing was registered.
+            The `Idempotency-Key` came before with another body, or an uploaded pair has other options.
         """
         stopwatch = Stopwatch(self.clock)
-        asked_at_ms = self.clock.now_ms()
-        region, upload = self._choose_place(request)
-        request_id = identify_request(request.caller.arn, request.idempotency_key)
-        fingerprint = _fingerprint(request, region)
-        known = self._find_known(request, request_id, fingerprint, upload)
-        if known is not None and known.ended:
-            _check_same_asked(known, request, fingerprint, upload)
-            return known
-        if effort:
-            self.comparer.provider.check(region)
-        with stopwatch.measure("prepare"):
-            collected = self.collector.collect(request.photos, request_id)
-        if request.idempotency_key is not None:
-            standing = self.ledger.put_request(request_id, fingerprint, now_ms=self.clock.now_ms())
-            _check_same_body(standing, fingerprint)
-        asked = self._make(
-            request,
-            request_id,
-            region,
-            upload,
-            collected.stored,
-            fingerprint=fingerprint,
-            asked_at_ms=asked_at_ms,
-        )
-        comparison = register_upload(self.ledger, asked) if upload else self.ledger.register(asked)
-        _check_same_asked(comparison, request, fingerprint, upload)
-        if not comparison.ended:
-            self._enqueue(comparison.id, collected, delay_s=RESCUE_DELAY_S if effort else 0)
-            if effort:
-                # What was registered under this id is compared, not what stands in the inbox by now.
-                is_same = comparison.photos == collected.stored
-                give_up_at_ms = asked_at_ms + round(effort.time_s * 1000)
-                prepared = collected.prepared if is_same else None
-                self._compare_now(comparison.id, effort.horizon_s, give_up_at_ms, prepared, stopwatch)
-            comparison = self._find(comparison.id)
-        self._take_back(asked, comparison)
-        return comparison
+        region, pair_key = self._locate(request)
+        link = _link(request, region)
+        comparison, prepared = self._find_or_register(request, region, pair_key, link, stopwatch=stopwatch)
+        if comparison.has_ended:
+            return comparison
+        # A known comparison, too: the request before may have died before this line.
+        delay_s = RESCUE_DELAY_S if deadline else 0
+        self.queues.send(region, Priority.URGENT, comparison.id, delay_s=delay_s)
+        if deadline is None:
+            return comparison
+        self._compare_now(comparison, deadline, prepared, stopwatch)
+        return self._find(comparison.id)
 
     def find(self, comparison_id: str, caller: Caller) -> Comparison:
-        """Return a comparison that `caller` may see, or what is left of an erased one: that says nothing.
+        """Return a comparison that `caller` may see, or the tombstone of an erased one.
 
         Raises
         ------
@@ -153,19 +142,18 @@ class ComparisonDesk:
             raise NotFoundError(comparison_id)
         return comparison
 
-    def erase(self, comparison_id: str, caller: Caller) -> None:
-        """Erase the photos and the record of a comparison that `caller` may see; a tombstone stays.
-
-        Raises
-        ------
-        NotFoundError
-            There is none.
-        """
-        comparison = self.find(comparison_id, caller)
-        self.disposal.erase(comparison)
-        self.ledger.erase(comparison.id, now_ms=self.clock.now_ms())
-        # Until now a repeated request may have stored them again; from now on it takes them back itself.
-        self.disposal.discard(comparison, uploads_too=False)
+    def find_hold(self, comparison: Comparison) -> Hold | None:
+        """Return the hold that keeps an open comparison waiting, or None, also if that is not known now."""
+        if comparison.has_ended:
+            return None
+        try:
+            hold = self.limiter.find_lane(Region(comparison.region)).hold
+        except LedgerUnavailableError:
+            # The comparison is accepted: a caller that repeats it without a key would pay twice.
+            return None
+        if hold is None or (hold.reason is HoldReason.THROTTLING and hold.has_expired(self.clock.now_ms())):
+            return None
+        return hold
 
     def _find(self, comparison_id: str) -> Comparison:
         comparison = self.ledger.find(comparison_id)
@@ -173,8 +161,8 @@ class ComparisonDesk:
             raise NotFoundError(comparison_id)
         return comparison
 
-    def _choose_place(self, request: ComparisonRequest) -> tuple[Region, InboxKey | None]:
-        """Return a request's region and, if both photos are those of one pair in the inbox, that pair."""
+    def _locate(self, request: ComparisonRequest) -> tuple[Region, InboxKey | None]:
+        """Return a request's region and, if its photos are one uploaded pair, the key of its source."""
         if request.pair_id is not None:
             check_pair_id(request.pair_id)
         uploads = {
@@ -182,14 +170,7 @@ class ComparisonDesk:
             for role, photo in request.photos.items()
             if isinstance(photo, UploadedPhoto)
         }
-        named = {upload.region for upload in uploads.values()}
-        if request.region is not None:
-            named.add(request.region)
-        if len(named) > 1:
-            raise InvalidInputError(
-                "region_mismatch", "The upload keys and region name different regions.", field="region"
-            )
-        region = self.regions.choose(next(iter(named), None))
+        region = self._choose_region(request, uploads)
         for role, upload in uploads.items():
             check_pair_id(upload.pair_id)
             if not request.caller.may_see(upload.caller):
@@ -198,128 +179,212 @@ class ComparisonDesk:
                     f"{role}.upload_key is not one that POST /v1/uploads gave to you.",
                     field=f"{role}.upload_key",
                 )
-        same_pair = uploads.keys() == set(Role) and len({upload.folder for upload in uploads.values()}) == 1
-        in_order = all(upload.role is role for role, upload in uploads.items())
-        return region, uploads[Role.SOURCE] if same_pair and in_order else None
+        is_pair = uploads.keys() == set(Role) and len({upload.folder for upload in uploads.values()}) == 1
+        if not is_pair or any(upload.role is not role for role, upload in uploads.items()):
+            return region, None
+        if request.options != self.options:
+            raise ConflictError(
+                "options_differ",
+                "An uploaded pair is compared with the options of the stack: leave them out, or send "
+                "the photos in the request.",
+            )
+        return region, uploads[Role.SOURCE]
 
-    def _find_known(
-        self, request: ComparisonRequest, request_id: str, fingerprint: str, upload: InboxKey | None
-    ) -> Comparison | None:
-        """Return what a request asked for before, without a look at its photos: those may be gone by now."""
-        if request.idempotency_key is not None:
-            _check_same_body(self.ledger.find_request(request_id) or fingerprint, fingerprint)
-        if upload is None:
-            return self.ledger.find(request_id) if request.idempotency_key is not None else None
-        pair = self.ledger.find_pair(upload.region, upload.folder)
-        if pair is None or not pair.over or pair.arrived.keys() != set(Role):
-            return None
-        return self.ledger.find(pair.comparison_id)
+    def _choose_region(self, request: ComparisonRequest, uploads: Mapping[Role, InboxKey]) -> Region:
+        named = {upload.region for upload in uploads.values()}
+        if request.region is not None:
+            named.add(request.region)
+        if len(named) > 1:
+            raise InvalidInputError(
+                "region_mismatch", "The upload keys and region name different regions.", field="region"
+            )
+        return self.regions.choose(next(iter(named), None))
 
-    def _make(
+    def _find_or_register(
         self,
         request: ComparisonRequest,
-        request_id: str,
         region: Region,
-        upload: InboxKey | None,
-        stored: Mapping[Role, StoredPhoto],
+        pair_key: InboxKey | None,
+        link: IdempotentRequest | None,
         *,
-        fingerprint: str,
-        asked_at_ms: int,
-    ) -> Comparison:
-        # The bucket's own event compares an uploaded pair as well: under one identity it is paid for once.
-        etags = {role: photo.etag or "" for role, photo in stored.items()}
-        return Comparison(
-            id=identify_upload(region, upload.folder, etags) if upload else request_id,
+        stopwatch: Stopwatch,
+        tries: int = 2,
+    ) -> tuple[Comparison, Mapping[Role, PreparedPhoto] | None]:
+        known = self._find_known(request, link, pair_key)
+        if known is not None:
+            return known, None
+        try:
+            return self._register(request, region, pair_key, link, stopwatch=stopwatch)
+        except _PhotoNotFoundError:
+            if tries == 1:
+                raise
+        # A notification of the bucket, or the same request, came in between: look at the pair again.
+        return self._find_or_register(request, region, pair_key, link, stopwatch=stopwatch, tries=tries - 1)
+
+    def _find_known(
+        self, request: ComparisonRequest, link: IdempotentRequest | None, pair_key: InboxKey | None
+    ) -> Comparison | None:
+        """Return what a request already led to, without its photos: those may be gone by now."""
+        if link is not None:
+            known = self.ledger.find_request(link.id)
+            if known is not None:
+                check_same_request(known, link)
+                comparison = self.ledger.find(known.comparison_id)
+                if comparison is None:
+                    # DynamoDB deletes expired items in any order, within days.
+                    raise ConflictError(
+                        "idempotency_key_reused",
+                        "The comparison of this Idempotency-Key has expired; use a new one.",
+                    )
+                return comparison
+        if pair_key is None:
+            return self.ledger.find(link.comparison_id) if link else None
+        pair = self.ledger.find_pair(pair_key.region, pair_key.folder)
+        if pair is None or pair.comparison_id is None:
+            return None
+        comparison = self.ledger.find(pair.comparison_id)
+        if comparison is None or self._is_sent_again(request, pair, comparison):
+            return None
+        if link is not None:
+            self.ledger.add_request(replace(link, comparison_id=comparison.id))
+        return comparison
+
+    def _is_sent_again(self, request: ComparisonRequest, pair: Pair, comparison: Comparison) -> bool:
+        """Return whether the inbox holds photos that the comparison did not take, reported or not."""
+        keys = [photo.key for photo in request.photos.values() if isinstance(photo, UploadedPhoto)]
+        waiting = {photo for key in keys if (photo := self.photos.find(key))}
+        if comparison.may_be_repeated:
+            return bool(waiting)
+        # The same bytes wait for a moment, until the registration has deleted them.
+        return not waiting <= {arrived.photo for arrived in pair.arrived.values() if arrived.taken}
+
+    def _register(
+        self,
+        request: ComparisonRequest,
+        region: Region,
+        pair_key: InboxKey | None,
+        link: IdempotentRequest | None,
+        *,
+        stopwatch: Stopwatch,
+    ) -> tuple[Comparison, Mapping[Role, PreparedPhoto] | None]:
+        """Return the registered comparison, and its photos if they are at hand."""
+        asked_at_ms = self.clock.now_ms()
+        request_id = link.id if link else identify_request(request.caller.arn, None)
+        with stopwatch.measure("prepare"):
+            collected = self._collect(request.photos, request_id)
+        comparison = Comparison(
+            id=identify_pair(region, pair_key.folder, collected.stored) if pair_key else request_id,
             region=region,
-            pair_id=upload.pair_id if upload else request.pair_id,
-            origin=Origin.API if upload is None else Origin.UPLOAD,
-            caller=upload.caller if upload else request.caller.arn,
-            fingerprint=fingerprint,
+            pair_id=pair_key.pair_id if pair_key else request.pair_id,
+            origin=Origin.UPLOAD if pair_key else Origin.API,
+            caller=pair_key.caller if pair_key else request.caller.arn,
             created_at_ms=asked_at_ms,
-            photos=stored,
+            photos=collected.stored,
             options=request.options,
         )
+        if pair_key:
+            pair = self._find_or_put_pair(region, pair_key.folder, collected.stored)
+            try:
+                registered = self.registrar.register_pair(comparison, pair, link)
+            except PhotoMissingError:
+                registered = None
+        else:
+            registered = self.registrar.register_request(comparison, collected.to_store, link)
+        if registered is None:
+            raise _PhotoNotFoundError(
+                next(role for role in Role if isinstance(request.photos[role], UploadedPhoto))
+            )
+        # Under one key at the same moment, the other request's photos count; they may be newer.
+        is_others = link is not None and link.id in registered.request_ids
+        return registered, None if is_others else collected.prepared
 
-    def _enqueue(self, comparison_id: str, collected: CollectedPhotos, *, delay_s: float) -> None:
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(self.photos.write, collected.to_store, collected.to_store.values()))
-        self.comparisons.send(comparison_id, delay_s=delay_s)
+    def _find_or_put_pair(
+        self, region: Region, folder: str, photos: Mapping[Role, StoredPhoto]
+    ) -> Pair | None:
+        """Return a pair, with photos that no notification has reported yet; those count as newer."""
+        pair = self.ledger.find_pair(region, folder)
+        for role, photo in photos.items():
+            if pair is None or role not in pair.arrived:
+                arrived = ArrivedPhoto(photo=photo, sequencer="", arrived_at_ms=self.clock.now_ms())
+                pair = self.ledger.put_photo(region, folder, role, arrived)
+        return pair
 
-    def _take_back(self, asked: Comparison, standing: Comparison) -> None:
-        """Leave nothing of a request that came too late: its photos had been let go, or all of it erased."""
-        if standing.state is State.ERASED:
-            self.ledger.erase(standing.id, now_ms=self.clock.now_ms())
-        if standing.state is State.ERASED or standing.published_at_ms is not None:
-            self.disposal.discard(asked, uploads_too=False)
+    def _collect(self, inputs: Mapping[Role, PhotoInput], request_id: str) -> _Collected:
+        """Return the photos of a request, checked and ready.
+
+        Raises
+        ------
+        InvalidInputError
+            A URL cannot be used, or an uploaded photo is not there.
+        RejectedPhotoError
+            A photo cannot be made acceptable.
+        """
+        stored: dict[Role, StoredPhoto] = {}
+        contents: dict[Role, bytes] = {}
+        to_store: dict[Role, bytes] = {}
+        links: dict[Role, PreparedPhoto] = {}
+        for role, photo in inputs.items():
+            match photo:
+                case InlinePhoto(content):
+                    contents[role] = to_store[role] = content
+                    stored[role] = StoredPhoto(key=make_photo_key(request_id, role))
+                case LinkedPhoto(url):
+                    check_photo_url(url, field=f"{role}.url")
+                    links[role] = prepare_url(url)
+                    to_store[role] = url.encode()
+                    stored[role] = StoredPhoto(key=make_photo_key(request_id, role), kind=PhotoKind.URL)
+                case UploadedPhoto(key):
+                    stored[role], contents[role] = self._read_upload(role, key)
+        return _Collected({**self.loader.prepare(contents), **links}, stored, to_store)
+
+    def _read_upload(self, role: Role, key: str) -> tuple[StoredPhoto, bytes]:
+        photo = self.photos.find(key)
+        if photo is None:
+            raise _PhotoNotFoundError(role)
+        try:
+            return photo, self.loader.read(photo)
+        except (PhotoMissingError, PhotoReplacedError):
+            raise _PhotoNotFoundError(role) from None
 
     def _compare_now(
         self,
-        comparison_id: str,
-        horizon_s: float,
-        give_up_at_ms: int,
+        comparison: Comparison,
+        deadline: Deadline,
         prepared: Mapping[Role, PreparedPhoto] | None,
         stopwatch: Stopwatch,
     ) -> None:
-        while (remaining_ms := give_up_at_ms - self.clock.now_ms()) > 0:
+        while deadline.allows(0, self.clock):
             try:
-                effort = Effort(horizon_s, remaining_ms / 1000)
-                self.comparer.compare(comparison_id, effort, prepared, stopwatch)
+                self.comparer.compare(comparison.id, Priority.URGENT, deadline, prepared, stopwatch)
             except LeaseHeldError:
-                # Another request with the same key, or a worker, is at it: its verdict is ours.
+                # A worker, or another request with the same key, is at work: its verdict is ours.
                 self.clock.sleep(_POLL_INTERVAL_S)
                 continue
             except PostponedError as error:
-                self.comparisons.send(comparison_id, delay_s=error.retry_after_s)
-            except (AlreadyEndedError, OperatorFaultError):
-                # The one needs nothing more; the other waits on the queue.
+                self.queues.send(
+                    comparison.region, Priority.URGENT, comparison.id, delay_s=error.retry_after_s
+                )
+            except AlreadyEndedError:
                 pass
             return
 
 
-def _check_same_body(standing: str, fingerprint: str) -> None:
-    if standing != fingerprint:
-        raise ConflictError(
-            "idempotency_key_reused", "This Idempotency-Key came before with another body; use a new one."
-        )
-
-
-def _check_same_asked(
-    standing: Comparison, request: ComparisonRequest, fingerprint: str, upload: InboxKey | None
-) -> None:
-    """Accept what stands under a request's id, unless something else was asked for then.
-
-    Raises
-    ------
-    ConflictError
-        `idempotency_key_reused`, or `options_differ`: an uploaded pair was registered with other options.
-    """
-    if standing.state is State.ERASED:
-        return
-    if upload is None:
-        _check_same_body(standing.fingerprint or "", fingerprint)
-    elif standing.options != request.options:
-        raise ConflictError(
-            "options_differ", "This uploaded pair was registered with other bounds or checks than these."
-        )
-
-
-def _digest(photo: PhotoInput) -> str:
-    match photo:
-        case InlinePhoto(content):
-            kind, told = "photo", content
-        case LinkedPhoto(url):
-            # As yet it may be no text that can be sent, such as half a surrogate pair.
-            kind, told = "url", url.encode(errors="surrogatepass")
-        case UploadedPhoto(key):
-            kind, told = "upload", key.encode()
-    return f"{kind} {hashlib.sha256(told).hexdigest()}"
-
-
-def _fingerprint(request: ComparisonRequest, region: Region) -> str:
-    asked = {
+def _link(request: ComparisonRequest, region: Region) -> IdempotentRequest | None:
+    """Return what an `Idempotency-Key` stands for: the caller's request, by a digest of its parts."""
+    if request.idempotency_key is None:
+        return None
+    parts = {
         "region": region,
         "pair_id": request.pair_id,
-        "photos": {role: _digest(photo) for role, photo in request.photos.items()},
+        "photos": {role: digest_photo(photo) for role, photo in request.photos.items()},
         "options": asdict(request.options),
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    request_id = identify_request(request.caller.arn, request.idempotency_key)
+    fingerprint = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return IdempotentRequest(request_id, fingerprint, comparison_id=request_id)
+
+
+class _PhotoNotFoundError(InvalidInputError):
+    def __init__(self, role: Role) -> None:
+        field = f"{role}.upload_key"
+        super().__init__("photo_not_found", f"There is no photo under {field}.", field=field)

@@ -1,4 +1,4 @@
-"""AWS by moto, in this process; where calls are counted, each is atomic as it is in DynamoDB."""
+"""AWS by moto, in this process, with the rules of DynamoDB that moto does not check."""
 
 import sys
 import threading
@@ -12,6 +12,7 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from tests.integration.adapters.factories import AWS_REGION
+from tests.integration.aws_rules import refuse_invalid_requests
 from tests.template import read_table_schema
 
 if TYPE_CHECKING:
@@ -27,23 +28,23 @@ def session() -> Iterator[boto3.Session]:
 
 @pytest.fixture(scope="module")
 def dynamodb(session: boto3.Session) -> "DynamoDBClient":
-    return session.client("dynamodb")
+    """A client that refuses what DynamoDB refuses and moto accepts."""
+    client = session.client("dynamodb")
+    refuse_invalid_requests(client)
+    return client
 
 
 @pytest.fixture
 def table(dynamodb: "DynamoDBClient") -> str:
     """A new table, as the template makes it."""
     name = f"table-{uuid4().hex}"
-    dynamodb.create_table(
-        TableName=name,
-        **read_table_schema(),
-    )
+    dynamodb.create_table(TableName=name, **read_table_schema())
     return name
 
 
 @pytest.fixture
 def _atomic_requests() -> Iterator[None]:
-    """Moto takes requests of several threads at once, DynamoDB takes those to one item one by one."""
+    """Serialise requests: each write to an item is atomic in DynamoDB, but not in moto."""
     answer, lock = BotocoreStubber.__call__, threading.RLock()
 
     def answer_alone(*args: Any, **kwargs: Any) -> object:

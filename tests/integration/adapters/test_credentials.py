@@ -16,14 +16,14 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.adapters.secret_credentials import SecretCredentials
 from facematch.domain.comparison import Outcome
-from facematch.domain.errors import OperatorFaultError
+from facematch.domain.errors import LaneHeldError, OperatorFaultError
 from facematch.domain.provider import Call, Credentials, InlinePicture
 from facematch.domain.regions import Region
 from local.emulator import Addresses, Rules, run_emulator
 from local.emulator import Credentials as EmulatorCredentials
 from local.emulator.endpoints import REGIONS
 from tests.factories import make_environment
-from tests.fakes.world import make_world
+from tests.fakes.stack import make_stack
 from tests.integration.adapters.leaks import find_leaks
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 from tests.integration.emulator.portraits import draw_portrait, encode
@@ -138,6 +138,9 @@ MALFORMED: dict[str, Any] = {
     "number as an id": '{"access_key_id": 12, "access_key_secret": "s3cr3t"}',
     "object as a secret": '{"access_key_id": "LTAI", "access_key_secret": {"value": "s3cr3t"}}',
     "empty id": '{"access_key_id": "", "access_key_secret": "s3cr3t"}',
+    "line end behind the id": '{"access_key_id": "s3cr3t\\n", "access_key_secret": "s3cr3t"}',
+    "space in the secret": '{"access_key_id": "LTAI", "access_key_secret": " s3cr3t"}',
+    "letter that no header takes": '{"access_key_id": "LTA\u0130", "access_key_secret": "s3cr3t"}',
     "empty secret": '{"access_key_id": "s3cr3t", "access_key_secret": ""}',
 }
 
@@ -338,12 +341,12 @@ class TestLedgerThroughRotation:
         credentials.read()
         change(credentials, json.dumps(OTHER_KEY))
         disable(control, KEY)
-        world = make_world(provider.compare)
-        comparison_id = world.upload_pair()
+        stack = make_stack(provider.compare)
+        comparison_id = stack.upload_pair()
 
-        world.compare(comparison_id)
+        stack.compare(comparison_id)
 
-        (attempt,) = world.comparison(comparison_id).attempts
+        (attempt,) = stack.comparison(comparison_id).attempts
         assert (attempt.outcome, attempt.code) == (Outcome.ANSWERED, "Success")
         assert list_codes(control) == ["InvalidAccessKeyId.Inactive", "Success"]
 
@@ -351,20 +354,20 @@ class TestLedgerThroughRotation:
         self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
     ) -> None:
         disable(control, KEY)
-        world = make_world(provider.compare, provider.compare)
-        comparison_id = world.upload_pair()
-        with pytest.raises(OperatorFaultError):
-            world.compare(comparison_id)
-        comparison = world.comparison(comparison_id)
-        assert [attempt.outcome for attempt in comparison.attempts] == [Outcome.REFUSED]
-        assert (comparison.counted_attempts, comparison.ended) == (0, False)
+        stack = make_stack(provider.compare, provider.compare)
+        comparison_id = stack.upload_pair()
+        with pytest.raises(LaneHeldError) as held:
+            stack.compare(comparison_id)
+        comparison = stack.comparison(comparison_id)
+        assert (comparison.attempts, comparison.has_ended) == ((), False)
+        assert comparison.unbilled_calls == {Outcome.REFUSED: 1}
 
         change(credentials, json.dumps(OTHER_KEY))
-        world.compare(comparison_id)
+        stack.clock.advance(held.value.retry_after_s)
+        stack.compare(comparison_id)
 
-        comparison = world.comparison(comparison_id)
-        assert [attempt.outcome for attempt in comparison.attempts] == [Outcome.REFUSED, Outcome.ANSWERED]
-        assert (comparison.counted_attempts, comparison.ended) == (1, True)
+        comparison = stack.comparison(comparison_id)
+        assert [attempt.outcome for attempt in comparison.attempts] == [Outcome.ANSWERED]
 
 
 # What a function has to import for its key.

@@ -2,16 +2,20 @@ import base64
 import gc
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from alibabacloud_cloudauth_intl20220809.client import Client
 
+import facematch
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.domain.errors import (
     FacematchError,
@@ -26,7 +30,9 @@ from facematch.domain.provider import (
     Answer,
     Call,
     Credentials,
+    Deletion,
     InlinePicture,
+    Operation,
     Picture,
     PictureUrl,
     judge,
@@ -37,6 +43,7 @@ from local.emulator import Addresses, Rules, run_emulator
 from local.emulator import Credentials as EmulatorCredentials
 from local.emulator.answers import CODES
 from local.emulator.endpoints import REGIONS
+from tests.integration.adapters.face_compare_server import FaceCompareServer, Reply, Request, run_server
 from tests.integration.adapters.leaks import find_leaks
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 from tests.integration.emulator.portraits import draw_portrait, encode
@@ -260,8 +267,8 @@ class TestCalls:
         answer = provider.compare(make_call())
         assert answer == Answer(
             code="Success",
-            message="success",
             http_status=200,
+            has_result=True,
             request_id=answer.request_id,
             transaction_id=answer.transaction_id,
             passed=True,
@@ -355,6 +362,22 @@ GATEWAY: dict[str, type[ProviderError]] = {
     "SignatureNonceUsed": ProviderFaultError,
 }
 
+# With their HTTP statuses in the vendor's lists of common errors.
+REFUSALS = {
+    "InvalidAction.NotFound": 404,
+    "InvalidApi.NotFound": 404,
+    "InvalidProtocol.NeedSsl": 404,
+    "ActionUnauthorized": 403,
+    "Forbedden.NotSupportRAM": 403,
+    "UnsupportedHTTPMethod": 403,
+    "InsufficientBalance": 400,
+    "NoSuchVersion": 400,
+    "IllegalTimestamp": 400,
+    "Forbidden.ExceptionRepeatedInvoke": 403,
+    "Odd.Forbidden": 403,
+    "Odd.NotFound": 404,
+}
+
 
 def compare_and_judge(provider: FaceCompareProvider) -> Verdict | FacematchError:
     try:
@@ -383,7 +406,7 @@ class TestCodes:
         else:
             assert type(outcome) is expected
             assert isinstance(outcome, ProviderError)
-            assert (outcome.code, outcome.answered) == (code, True)
+            assert (outcome.code, outcome.possibly_billed) == (code, False)
         assert outcome.request_id
 
     def test_success_is_a_verdict(self, provider: FaceCompareProvider) -> None:
@@ -403,6 +426,38 @@ class TestCodes:
         outcome = compare_and_judge(provider)
         assert type(outcome) is expected
 
+    @pytest.mark.parametrize("code", ["Success", "success", "OK", "200", 200])
+    @pytest.mark.parametrize(
+        ("passed", "decision"),
+        [
+            *((passed, Decision.MATCH) for passed in ("Y", "y", "T", "true", True)),
+            *((passed, Decision.NO_MATCH) for passed in ("N", "n", "F", "false", False)),
+        ],
+    )
+    def test_each_way_to_write_success_and_passed_is_read(
+        self, odd_server: OddServer, code: object, passed: object, decision: Decision
+    ) -> None:
+        body = make_body({"Passed": passed, "FaceComparisonScore": "52.57"}, Code=code)
+        outcome = compare_and_judge(odd_server.answer_with(body))
+        assert isinstance(outcome, Verdict)
+        assert (outcome.decision, outcome.score, outcome.provider_code) == (decision, 52.57, str(code))
+
+    @pytest.mark.parametrize("http_status", [400, 403, 500])
+    def test_success_under_another_status_may_have_been_billed(
+        self, odd_server: OddServer, http_status: int
+    ) -> None:
+        outcome = compare_and_judge(odd_server.answer_with(make_body(), http_status))
+        assert type(outcome) is ProviderFaultError
+        assert (outcome.code, outcome.possibly_billed) == ("unreadable_answer", True)
+
+    @pytest.mark.parametrize(("code", "http_status"), REFUSALS.items())
+    def test_refusal_that_no_pair_can_fix_is_the_operators(
+        self, odd_server: OddServer, code: str, http_status: int
+    ) -> None:
+        outcome = compare_and_judge(odd_server.answer_with(make_body(Code=code), http_status))
+        assert type(outcome) is OperatorFaultError
+        assert (outcome.code, outcome.request_id, outcome.possibly_billed) == (code, "R1", False)
+
     def test_status_of_the_answer_is_kept(
         self, provider: FaceCompareProvider, control: ControlClient
     ) -> None:
@@ -411,7 +466,9 @@ class TestCodes:
         assert answer.http_status == CODES["NoFaceDetected"][0]
         assert (answer.passed, answer.score) == (None, None)
 
-    @pytest.mark.parametrize(("http_status", "expected"), [(418, Verdict), (503, ProviderFaultError)])
+    @pytest.mark.parametrize(
+        ("http_status", "expected"), [(422, Verdict), (404, OperatorFaultError), (503, ProviderFaultError)]
+    )
     def test_code_that_no_page_lists_is_judged_by_its_status(
         self, provider: FaceCompareProvider, control: ControlClient, http_status: int, expected: type
     ) -> None:
@@ -427,10 +484,10 @@ class TestCodes:
         retry_after_s: float,
     ) -> None:
         control.play({"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": retry_after_ms})
-        failure = fail_to_compare(provider)
+        failure = compare_and_judge(provider)
         assert isinstance(failure, ProviderThrottledError)
         assert (failure.code, failure.retry_after_s) == ("Throttling.Api", retry_after_s)
-        assert failure.answered
+        assert not failure.possibly_billed
         assert failure.request_id
 
     def test_throttling_may_not_say_when(self, provider: FaceCompareProvider, control: ControlClient) -> None:
@@ -503,7 +560,7 @@ class TestUnreadableAnswers:
         control.play(scenario)
         failure = fail_to_compare(provider)
         assert type(failure) is ProviderFaultError
-        assert (failure.code, failure.answered) == ("unreadable_answer", False)
+        assert (failure.code, failure.possibly_billed) == ("unreadable_answer", True)
 
     def test_success_without_a_result_is_no_answer(
         self, provider: FaceCompareProvider, control: ControlClient
@@ -511,7 +568,7 @@ class TestUnreadableAnswers:
         control.play({"effect": "missing_result"})
         outcome = compare_and_judge(provider)
         assert isinstance(outcome, ProviderFaultError)
-        assert (outcome.code, outcome.answered) == ("unreadable_answer", False)
+        assert (outcome.code, outcome.possibly_billed) == ("unreadable_answer", True)
 
     @pytest.mark.parametrize(
         "body",
@@ -523,19 +580,32 @@ class TestUnreadableAnswers:
             b"17",
             b"{}",
             b"\xff\xfe",
-            make_body(Code=None),
-            make_body(Code=200),
-            make_body(Code=["Success"]),
+            b"[" * 100_000,
+            b'{"RequestId": "R1", "Message": "success"}',
             make_body([]),
+            make_body({}),
+            make_body(""),
+        ],
+        ids=lambda body: body.decode("latin-1")[-70:],
+    )
+    def test_answer_without_a_code_or_a_result_is_no_answer(self, odd_server: OddServer, body: bytes) -> None:
+        outcome = compare_and_judge(odd_server.answer_with(body))
+        assert type(outcome) is ProviderFaultError
+        assert (outcome.code, outcome.possibly_billed) == ("unreadable_answer", True)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
             make_body(["Y"]),
             make_body("Y"),
-            make_body({}),
             make_body({"Passed": "Y"}),
             make_body({"FaceComparisonScore": 99.5}),
-            make_body({"Passed": True, "FaceComparisonScore": 99.5}),
+            make_body({"Passed": "maybe", "FaceComparisonScore": 99.5}),
             make_body({"Passed": ["Y"], "FaceComparisonScore": 99.5}),
+            make_body({"Passed": 1, "FaceComparisonScore": 99.5}),
             make_body({"Passed": "Y", "FaceComparisonScore": "high"}),
             make_body({"Passed": "Y", "FaceComparisonScore": [99.5]}),
+            make_body({"Passed": "Y", "FaceComparisonScore": True}),
             make_body({"Passed": "Y", "FaceComparisonScore": ""}),
             make_body({"Passed": "Y", "FaceComparisonScore": float("nan")}),
             make_body({"Passed": "Y", "FaceComparisonScore": "NaN"}),
@@ -545,10 +615,35 @@ class TestUnreadableAnswers:
         ],
         ids=lambda body: body.decode("latin-1")[-70:],
     )
-    def test_answer_of_another_form_is_no_answer(self, odd_server: OddServer, body: bytes) -> None:
+    def test_result_with_unexpected_values_goes_to_review(self, odd_server: OddServer, body: bytes) -> None:
         outcome = compare_and_judge(odd_server.answer_with(body))
-        assert type(outcome) is ProviderFaultError
-        assert (outcome.code, outcome.answered) == ("unreadable_answer", False)
+        assert isinstance(outcome, Verdict)
+        assert (outcome.decision, outcome.reason) == (Decision.REVIEW, "unexpected_answer")
+        assert (outcome.provider_code, outcome.request_id) == ("Success", "R1")
+
+    @pytest.mark.parametrize(
+        ("code", "told"),
+        [("1", "1"), (1, "1"), ("Odd.Code", "Odd.Code"), (None, None), (["Success"], None), (True, None)],
+        ids=str,
+    )
+    def test_result_with_an_unexpected_code_goes_to_review_with_that_code(
+        self, odd_server: OddServer, code: object, told: str | None
+    ) -> None:
+        outcome = compare_and_judge(odd_server.answer_with(make_body(Code=code)))
+        assert isinstance(outcome, Verdict)
+        assert (outcome.decision, outcome.reason) == (Decision.REVIEW, "unexpected_answer")
+        assert (outcome.provider_code, outcome.score, outcome.passed) == (told, 99.5, True)
+
+    @pytest.mark.parametrize("body", [b"", b"<html></html>", b"{}"])
+    @pytest.mark.parametrize(
+        ("http_status", "expected"), [(408, ProviderFaultError), (429, ProviderThrottledError)]
+    )
+    def test_status_that_says_by_itself_that_nothing_was_done_needs_no_code(
+        self, odd_server: OddServer, http_status: int, expected: type[ProviderError], body: bytes
+    ) -> None:
+        outcome = compare_and_judge(odd_server.answer_with(body, http_status))
+        assert type(outcome) is expected
+        assert (outcome.code, outcome.possibly_billed) == (f"HTTP.{http_status}", False)
 
     @pytest.mark.parametrize(
         "body", [b"", b"{}", b"[]", b"null", b'{"message": "Forbidden"}', b'{"Code": ""}']
@@ -559,18 +654,16 @@ class TestUnreadableAnswers:
     ) -> None:
         outcome = compare_and_judge(odd_server.answer_with(body, http_status))
         assert type(outcome) is ProviderFaultError
-        assert (outcome.code, outcome.answered) == ("unreadable_answer", False)
+        assert (outcome.code, outcome.possibly_billed) == ("unreadable_answer", True)
 
     @pytest.mark.parametrize(
         "code", ["Forbidden: see https://photos", "Forbidden\n", "F" * 129, {"is": "odd"}]
     )
-    @pytest.mark.parametrize("http_status", [200, 403])
-    def test_code_that_could_hold_anything_is_no_answer(
-        self, odd_server: OddServer, code: object, http_status: int
-    ) -> None:
-        outcome = compare_and_judge(odd_server.answer_with(make_body(Code=code), http_status))
+    def test_code_that_could_hold_anything_is_left_out(self, odd_server: OddServer, code: object) -> None:
+        outcome = compare_and_judge(odd_server.answer_with(make_body(Code=code), 403))
         assert type(outcome) is ProviderFaultError
-        assert (outcome.code, outcome.answered) == ("unreadable_answer", False)
+        assert (outcome.code, outcome.possibly_billed) == ("unreadable_answer", True)
+        assert odd_server.answer_with(make_body(Code=code)).compare(make_call()).code == ""
 
     @pytest.mark.parametrize("odd", ["a photo's URL", "x" * 129, {"id": 1}, 17, ""])
     @pytest.mark.parametrize(("code", "http_status"), [("Success", 200), ("NoFaceDetected", 401)])
@@ -585,7 +678,7 @@ class TestUnreadableAnswers:
     def test_pause_that_would_stop_a_region_for_days_is_not_believed(self, odd_server: OddServer) -> None:
         body = make_body(Code="Throttling.Api")
         headers = {"content-length": str(len(body)), "x-acs-retry-after": "9" * 400}
-        failure = fail_to_compare(odd_server.answer_with(body, 403, headers))
+        failure = compare_and_judge(odd_server.answer_with(body, 403, headers))
         assert isinstance(failure, ProviderThrottledError)
         assert failure.retry_after_s == 900
 
@@ -601,20 +694,20 @@ class TestSilence:
     def test_reset_may_have_been_billed(self, provider: FaceCompareProvider, control: ControlClient) -> None:
         control.play({"effect": "reset", "after_compare": True})
         failure = fail_to_compare(provider)
-        assert (failure.code, failure.answered) == ("connection_lost", False)
+        assert (failure.code, failure.possibly_billed) == ("connection_lost", True)
         assert control.last_call()["compared"]
 
     def test_hang_may_have_been_billed(self, emulator: Addresses, control: ControlClient) -> None:
         control.play({"effect": "hang"})
         failure = fail_to_compare(make_provider(emulator.address("singapore"), read_timeout_s=0.2))
-        assert (failure.code, failure.answered) == ("timeout", False)
+        assert (failure.code, failure.possibly_billed) == ("timeout", True)
 
     def test_provider_that_does_not_listen_was_never_asked(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
         failure = fail_to_compare(make_provider(f"127.0.0.1:{port}"))
         assert type(failure) is UnreachableError
-        assert (failure.code, failure.answered) == ("no_connection", True)
+        assert (failure.code, failure.possibly_billed) == ("no_connection", False)
 
     def test_provider_that_does_not_accept_was_never_asked(self) -> None:
         with (
@@ -622,18 +715,18 @@ class TestSilence:
             socket.create_connection(server.getsockname()),
         ):
             failure = fail_to_compare(make_provider(f"127.0.0.1:{server.getsockname()[1]}"))
-        assert (failure.code, failure.answered) == ("no_connection", True)
+        assert (failure.code, failure.possibly_billed) == ("no_connection", False)
 
     def test_host_that_does_not_exist_was_never_asked(self) -> None:
         failure = fail_to_compare(make_provider("cloudauth-intl.invalid"))
-        assert (failure.code, failure.answered) == ("no_connection", True)
+        assert (failure.code, failure.possibly_billed) == ("no_connection", False)
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_body_that_stops_half_way_may_have_been_billed(self, odd_server: OddServer) -> None:
         failure = fail_to_compare(odd_server.answer_with(b"{", headers={"content-length": "500"}))
         gc.collect()  # The SDK leaves such a connection to the garbage collector, which would warn later.
         assert type(failure) is ProviderFaultError
-        assert not failure.answered
+        assert failure.possibly_billed
 
     def test_next_call_goes_through(self, provider: FaceCompareProvider, control: ControlClient) -> None:
         control.play({"effect": "reset", "times": 1})
@@ -665,7 +758,6 @@ class TestSecrecy:
             {"effect": "broken_json"},
             {"effect": "reset"},
             {"effect": "hang"},
-            {"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": 1},
         ],
         ids=lambda scenario: scenario["effect"],
     )
@@ -728,3 +820,237 @@ class TestSecrecy:
         assert [
             record.name for record in caplog.records for mark in marks if mark in record.getMessage()
         ] == []
+
+
+@pytest.fixture
+def server() -> Iterator[FaceCompareServer]:
+    with run_server() as server:
+        yield server
+
+
+def make_provider_at(server: FaceCompareServer, **fields: Any) -> FaceCompareProvider:
+    endpoints = {region: FaceCompareEndpoint(server.address, "HTTP") for region in Region}
+    return FaceCompareProvider(endpoints, fields.pop("credentials", KnownCredentials()), **fields)
+
+
+class TestOperations:
+    @pytest.mark.parametrize("operation", Operation)
+    @pytest.mark.parametrize("face_quality_check", [True, False])
+    def test_both_operations_are_called_with_the_same_fields(
+        self,
+        server: FaceCompareServer,
+        operation: Operation,
+        face_quality_check: bool,  # noqa: FBT001 - a row
+    ) -> None:
+        call = make_call(PORTRAIT, PHOTO_URL, face_quality_check=face_quality_check)
+        answer = make_provider_at(server, operation=operation).compare(call)
+        (request,) = server.requests
+        assert (request.action, request.headers["x-acs-version"]) == (operation, "2022-08-09")
+        assert request.query == {
+            "MerchantBizId": "a1" * 16,
+            "TargetFacePictureUrl": PHOTO_URL.url,
+            **({"FaceQualityCheck": "Y"} if face_quality_check else {}),
+        }
+        assert request.form == {"SourceFacePicture": base64.b64encode(PORTRAIT.jpeg).decode()}
+        assert (answer.passed, answer.score, answer.transaction_id) == (True, 99.5, "T1")
+
+    def test_no_code_uses_the_methods_that_upload_photos_elsewhere(self) -> None:
+        """`…advance` posts photos to a bucket that the vendor names, and sends an `http://` URL of it."""
+        sources = Path(facematch.__file__).parent.rglob("*.py")
+        users = [
+            path.name
+            for path in sources
+            if re.search(r"[a-z0-9]advance(_async)?\b|\w+AdvanceRequest", path.read_text())
+        ]
+        assert users == []
+        assert hasattr(Client, "face_compare_v2advance")
+
+
+class TestProbe:
+    def test_good_answer_lets_comparisons_be_tried(self, server: FaceCompareServer) -> None:
+        make_provider_at(server).probe(Region.SINGAPORE)
+        assert [request.action for request in server.requests] == ["KeepaliveIntl"]
+
+    @pytest.mark.parametrize(
+        ("http_status", "document"),
+        [
+            (200, {"RequestId": "R1"}),
+            (404, {"Code": "InvalidAction.NotFound"}),
+            (404, {"Code": "InvalidApi.NotFound"}),
+            (403, {"Code": "Forbidden.RAMUserAccessDenied"}),
+            (403, {"Code": "NoPermission"}),
+            (403, {"Code": "ActionUnauthorized"}),
+            (400, {"Code": "MissingParameter"}),
+        ],
+        ids=str,
+    )
+    def test_answer_about_the_free_operation_alone_lets_comparisons_be_tried(
+        self, server: FaceCompareServer, http_status: int, document: object
+    ) -> None:
+        server.reply = lambda _: Reply(document, http_status)
+        make_provider_at(server).probe(Region.MALAYSIA)
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize(
+        ("http_status", "document", "expected", "code"),
+        [
+            (404, {"Code": "InvalidAccessKeyId.NotFound"}, OperatorFaultError, "InvalidAccessKeyId.NotFound"),
+            (400, {"Code": "SignatureDoesNotMatch"}, OperatorFaultError, "SignatureDoesNotMatch"),
+            (
+                403,
+                {"Code": "Forbidden.AccountAccessDenied"},
+                OperatorFaultError,
+                "Forbidden.AccountAccessDenied",
+            ),
+            (400, {"Code": "InsufficientBalance"}, OperatorFaultError, "InsufficientBalance"),
+            (403, {"Code": "Odd.Code"}, OperatorFaultError, "Odd.Code"),
+            (403, {"Code": "Throttling.Api"}, ProviderThrottledError, "Throttling.Api"),
+            (429, b"<html>", ProviderThrottledError, "HTTP.429"),
+            (500, {"Code": "InternalError"}, ProviderFaultError, "InternalError"),
+            (503, b"<html>", ProviderFaultError, "unreadable_answer"),
+            (200, b"<html>", ProviderFaultError, "unreadable_answer"),
+            (200, b"", ProviderFaultError, "unreadable_answer"),
+            (None, None, ProviderFaultError, "connection_lost"),
+        ],
+        ids=str,
+    )
+    def test_other_answers_say_why_no_comparison_can_succeed(
+        self,
+        server: FaceCompareServer,
+        http_status: int | None,
+        document: object,
+        expected: type[ProviderError],
+        code: str,
+    ) -> None:
+        server.reply = lambda _: Reply(document, http_status)
+        with pytest.raises(ProviderError) as failure:
+            make_provider_at(server).probe(Region.SINGAPORE)
+        assert type(failure.value) is expected
+        assert (failure.value.code, failure.value.possibly_billed) == (code, False)
+
+    def test_provider_that_is_not_there_is_unreachable(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        with pytest.raises(UnreachableError):
+            make_provider(f"127.0.0.1:{port}").probe(Region.SINGAPORE)
+
+    def test_key_that_was_replaced_is_read_anew(self, server: FaceCompareServer) -> None:
+        credentials = KnownCredentials()
+
+        def reply(request: Request) -> Reply:
+            if "new-id" in request.headers["authorization"]:
+                return Reply({"Code": "Success"})
+            credentials.key = Credentials("new-id", "new-secret")
+            return Reply({"Code": "InvalidAccessKeyId.Inactive"}, 400)
+
+        server.reply = reply
+        make_provider_at(server, credentials=credentials).probe(Region.SINGAPORE)
+        assert (len(server.requests), credentials.distrusted) == (2, 1)
+
+
+class TestExamination:
+    def test_answer_comes_with_its_time_and_the_difference_of_the_clocks(
+        self, server: FaceCompareServer
+    ) -> None:
+        now_s = [1000.0]
+        provider = make_provider_at(server, clock_s=lambda: now_s[0])
+
+        def reply(_: Request) -> Reply:
+            now_s[0] += 0.25
+            return Reply({"Code": "Success"}, headers={"date": "Thu, 01 Jan 1970 00:36:40 GMT"})
+
+        server.reply = reply
+        found = provider.examine(Region.SINGAPORE)
+        assert (found.answer.code, found.latency_s, found.refuses_call_alone) == ("Success", 0.25, False)
+        # 36 min 40 s are 2200 s; the header leaves out the fraction, half a second on average.
+        assert found.clock_ahead_s == 2200.5 - 1000.25
+
+    @pytest.mark.parametrize("headers", [{}, {"date": "soon"}], ids=str)
+    def test_answer_without_a_readable_date_says_nothing_of_the_clock(
+        self, server: FaceCompareServer, headers: dict[str, str]
+    ) -> None:
+        server.reply = lambda _: Reply({"Code": "Success"}, headers=headers)
+        assert make_provider_at(server).examine(Region.SINGAPORE).clock_ahead_s is None
+
+    @pytest.mark.parametrize(
+        ("code", "alone"),
+        [
+            ("InvalidAction.NotFound", True),
+            ("Forbidden.RAMUserAccessDenied", True),
+            ("InvalidAccessKeyId.NotFound", False),
+        ],
+    )
+    def test_refusal_is_returned_and_says_whether_it_is_about_the_free_operation_alone(
+        self, server: FaceCompareServer, code: str, *, alone: bool
+    ) -> None:
+        server.reply = lambda _: Reply({"Code": code}, 404)
+        found = make_provider_at(server).examine(Region.MALAYSIA)
+        assert (found.answer.code, found.refuses_call_alone) == (code, alone)
+        assert [request.action for request in server.requests] == ["KeepaliveIntl"]
+
+    def test_provider_that_gives_no_answer_is_a_fault(self, server: FaceCompareServer) -> None:
+        server.reply = lambda _: Reply(b"<html>", 503)
+        with pytest.raises(ProviderFaultError, match="can't be read"):
+            make_provider_at(server).examine(Region.SINGAPORE)
+
+    def test_provider_that_is_not_there_is_unreachable(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        with pytest.raises(UnreachableError):
+            make_provider(f"127.0.0.1:{port}").examine(Region.SINGAPORE)
+
+
+class TestDeletion:
+    def test_provider_is_asked_to_delete_all_that_it_keeps_of_one_comparison(
+        self, server: FaceCompareServer
+    ) -> None:
+        server.reply = lambda _: Reply({"Code": "Success", "Result": {"DeleteResult": "Y"}})
+        deletion = make_provider_at(server).delete_result(Region.INDONESIA, "T1")
+        assert deletion == Deletion(is_deleted=True, code="Success")
+        (request,) = server.requests
+        assert request.action == "DeleteVerifyResult"
+        assert request.query == {"TransactionId": "T1", "DeleteAfterQuery": "N", "DeleteType": "All"}
+
+    @pytest.mark.parametrize(
+        ("http_status", "document", "code"),
+        [
+            (200, {"Code": "Success", "Result": {"DeleteResult": "N"}}, "Success"),
+            (200, {"Code": "Success", "Result": {}}, "Success"),
+            (200, {"Code": "Success"}, "Success"),
+            (200, {"Code": "Odd.Code", "Result": {"DeleteResult": "Y"}}, "Odd.Code"),
+            (400, {"Code": "InvalidParameter"}, "InvalidParameter"),
+            (404, {"Code": "InvalidAction.NotFound"}, "InvalidAction.NotFound"),
+        ],
+        ids=str,
+    )
+    def test_provider_may_not_delete(
+        self, server: FaceCompareServer, http_status: int, document: object, code: str
+    ) -> None:
+        server.reply = lambda _: Reply(document, http_status)
+        deletion = make_provider_at(server).delete_result(Region.SINGAPORE, "T1")
+        assert deletion == Deletion(is_deleted=False, code=code)
+
+    @pytest.mark.parametrize(
+        ("http_status", "document", "expected"),
+        [
+            (403, {"Code": "Throttling.Api"}, ProviderThrottledError),
+            (403, {"Code": "Forbidden.RAMUserAccessDenied"}, OperatorFaultError),
+            (404, {"Code": "InvalidAccessKeyId.NotFound"}, OperatorFaultError),
+            (500, {"Code": "InternalError"}, ProviderFaultError),
+            (502, b"<html>", ProviderFaultError),
+            (None, None, ProviderFaultError),
+        ],
+        ids=str,
+    )
+    def test_no_decision_is_worth_another_attempt(
+        self,
+        server: FaceCompareServer,
+        http_status: int | None,
+        document: object,
+        expected: type[ProviderError],
+    ) -> None:
+        server.reply = lambda _: Reply(document, http_status)
+        with pytest.raises(ProviderError) as failure:
+            make_provider_at(server).delete_result(Region.SINGAPORE, "T1")
+        assert type(failure.value) is expected
+        assert not failure.value.possibly_billed

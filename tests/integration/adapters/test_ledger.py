@@ -1,4 +1,3 @@
-import math
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +11,17 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from facematch.adapters.ledger import DynamoDbLedger
-from facematch.domain.comparison import Comparison, Outcome, State, end_state
+from facematch.domain.comparison import (
+    Attempt,
+    Comparison,
+    Options,
+    Origin,
+    Outcome,
+    PhotoKind,
+    ProviderErasure,
+    State,
+    StoredPhoto,
+)
 from facematch.domain.errors import (
     AlreadyEndedError,
     LeaseHeldError,
@@ -20,19 +29,20 @@ from facematch.domain.errors import (
     LedgerUnavailableError,
     NotFoundError,
 )
-from facematch.domain.ports import Pair
-from facematch.domain.verdict import Decision, Role, Verdict, fail
+from facematch.domain.pair import Pair
+from facematch.domain.ports import IdempotentRequest
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Bounds, Decision, Role, fail
+from tests.factories import CALLER, make_attempt, make_comparison, make_ended, make_verdict
 from tests.integration.adapters.factories import (
     AWS_REGION,
+    FOLDER,
     NOW_MS,
-    PAIR_ID,
     make_arrived,
-    make_attempt,
-    make_comparison,
     make_ending,
-    make_full_comparison,
     run_at_once,
 )
+from tests.integration.aws_rules import measure_item, refuse_invalid_requests
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,6 +50,11 @@ if TYPE_CHECKING:
 RETENTION_DAYS = 30
 RETENTION_S = RETENTION_DAYS * 86_400
 UNTIL_MS = NOW_MS + 60_000
+ID = "c1"
+BEGUN = make_attempt(1, Outcome.NOT_SETTLED)
+DUE = ProviderErasure(transaction_id="T1")
+DELETED = ProviderErasure(transaction_id="T1", outcome="deleted")
+ERASED = fail("erased", "The comparison was erased.")
 
 
 @pytest.fixture
@@ -47,718 +62,650 @@ def ledger(dynamodb: "DynamoDBClient", table: str) -> DynamoDbLedger:
     return DynamoDbLedger(dynamodb, table, RETENTION_DAYS)
 
 
-def read_raw(ledger: DynamoDbLedger, key: str) -> dict[str, Any]:
+def read_raw(ledger: DynamoDbLedger, key: str = f"comparison#{ID}") -> dict[str, Any]:
     """Return an item as DynamoDB holds it."""
-    return dict(ledger.client.get_item(TableName=ledger.table, Key={"pk": {"S": key}})["Item"])
+    return dict(ledger.client.get_item(TableName=ledger.table, Key={"pk": {"S": key}}).get("Item", {}))
 
 
-def read_outbox(ledger: DynamoDbLedger, comparison_id: str = "c1") -> str | None:
-    outbox = read_raw(ledger, f"comparison#{comparison_id}").get("outbox")
-    return outbox["S"] if outbox else None
+def register(ledger: DynamoDbLedger, comparison_id: str = ID, **changes: Any) -> Comparison:
+    comparison = make_comparison(id=comparison_id, **changes)
+    assert ledger.register(comparison)
+    return comparison
 
 
 def claim(
     ledger: DynamoDbLedger, owner: str = "ann", *, now_ms: int = NOW_MS, until_ms: int = UNTIL_MS
 ) -> Comparison:
-    return ledger.claim("c1", owner, now_ms=now_ms, until_ms=until_ms)
+    return ledger.claim(ID, owner, now_ms=now_ms, until_ms=until_ms)
 
 
-def make_ended(comparison_id: str = "c1") -> Comparison:
-    ending = make_ending(verdict=fail("pair_incomplete", "The target photo did not come."))
-    return make_comparison(comparison_id, state=State.FAILED, ending=ending)
+def begin(ledger: DynamoDbLedger, attempt: Attempt = BEGUN) -> None:
+    """Register and claim a comparison, and begin an attempt."""
+    register(ledger)
+    claim(ledger)
+    ledger.begin_attempt(ID, "ann", attempt)
+
+
+def find(ledger: DynamoDbLedger, comparison_id: str = ID) -> Comparison:
+    comparison = ledger.find(comparison_id)
+    assert comparison is not None
+    return comparison
+
+
+def put(ledger: DynamoDbLedger, role: Role, sequencer: str = "01", **changes: Any) -> Pair:
+    return ledger.put_photo("singapore", FOLDER, role, make_arrived(role, sequencer, **changes))
 
 
 def put_both(ledger: DynamoDbLedger) -> Pair:
-    ledger.put_photo("singapore", PAIR_ID, Role.SOURCE, make_arrived(Role.SOURCE))
-    return ledger.put_photo("singapore", PAIR_ID, Role.TARGET, make_arrived(Role.TARGET))
+    put(ledger, Role.SOURCE)
+    return put(ledger, Role.TARGET)
 
 
-def put(ledger: DynamoDbLedger, role: Role, sequencer: str = "01") -> Pair:
-    return ledger.put_photo("singapore", PAIR_ID, role, make_arrived(role, sequencer))
+def find_pair(ledger: DynamoDbLedger) -> Pair:
+    pair = ledger.find_pair("singapore", FOLDER)
+    assert pair is not None
+    return pair
+
+
+def list_waiting(ledger: DynamoDbLedger, before_ms: int = NOW_MS + 1) -> list[tuple[str, str]]:
+    return list(ledger.list_incomplete_pairs(before_ms=before_ms))
+
+
+def list_outbox(ledger: DynamoDbLedger, before_ms: int = NOW_MS * 2) -> list[str]:
+    return list(ledger.list_unpublished(before_ms=before_ms))
+
+
+def make_request(request_id: str = "r1", comparison_id: str = ID) -> IdempotentRequest:
+    return IdempotentRequest(request_id, "digest", comparison_id)
 
 
 class TestPairs:
     def test_unknown_pair_is_none(self, ledger: DynamoDbLedger) -> None:
-        assert ledger.find_pair("singapore", PAIR_ID) is None
-
-    def test_first_photo_makes_half_a_pair(self, ledger: DynamoDbLedger) -> None:
-        arrived = make_arrived(Role.SOURCE)
-        pair = ledger.put_photo("singapore", PAIR_ID, Role.SOURCE, arrived)
-        assert pair == Pair("singapore", PAIR_ID, {Role.SOURCE: arrived})
-        assert not pair.complete
-        assert ledger.find_pair("singapore", PAIR_ID) == pair
+        assert ledger.find_pair("singapore", FOLDER) is None
 
     @pytest.mark.parametrize("order", [list(Role), list(reversed(Role))])
-    def test_second_photo_completes_it_in_either_order(
+    def test_second_photo_completes_the_pair_in_either_order(
         self, ledger: DynamoDbLedger, order: list[Role]
     ) -> None:
-        assert [put(ledger, role).complete for role in order] == [False, True]
+        first, second = (put(ledger, role) for role in order)
+        assert first == Pair("singapore", FOLDER, {order[0]: make_arrived(order[0])})
+        assert (first.is_complete, second.is_complete) == (False, True)
+        assert find_pair(ledger) == second
 
-    def test_pairs_of_one_name_in_two_regions_are_two(self, ledger: DynamoDbLedger) -> None:
-        ledger.put_photo("singapore", PAIR_ID, Role.SOURCE, make_arrived(Role.SOURCE))
-        other = ledger.put_photo("malaysia", PAIR_ID, Role.TARGET, make_arrived(Role.TARGET))
-        assert other.region == "malaysia"
-        assert not other.complete
+    def test_region_and_folder_tell_pairs_apart(self, ledger: DynamoDbLedger) -> None:
+        places = [("singapore", "a#b"), ("singapore#a", "b"), ("malaysia", "a#b"), ("singapore", "a/b")]
+        for place in places:
+            ledger.put_photo(*place, Role.SOURCE, make_arrived())
+        assert sorted(list_waiting(ledger)) == sorted(places)
+        for place in places:
+            pair = ledger.find_pair(*place)
+            assert pair is not None
+            assert (pair.region, pair.folder) == place
 
-    def test_photo_of_any_name_comes_back_as_it_was(self, ledger: DynamoDbLedger) -> None:
-        arrived = make_arrived(key="inbox/singapore/a +%25ü/source.jpg")
-        assert ledger.put_photo("singapore", "a +%25ü", Role.SOURCE, arrived).arrived == {
-            Role.SOURCE: arrived
-        }
+    def test_longest_key_of_the_bucket_fits(self, ledger: DynamoDbLedger) -> None:
+        folder = "ü" * ((1024 - len("inbox/singapore//source.jpg")) // 2)
+        ledger.put_photo("singapore", folder, Role.SOURCE, make_arrived())
+        assert ledger.find_pair("singapore", folder) is not None
 
-    @pytest.mark.parametrize(
-        ("first", "second", "standing"),
-        [("01", "02", "02"), ("02", "01", "02"), ("009f", "00a0", "00a0"), ("00a0", "009f", "00a0")],
-    )
-    def test_of_two_photos_the_later_stands(
-        self, ledger: DynamoDbLedger, first: str, second: str, standing: str
+    @pytest.mark.parametrize(("first", "second"), [("01", "02"), ("02", "01"), ("009f", "00a0")])
+    def test_photo_with_the_greater_sequencer_is_kept(
+        self, ledger: DynamoDbLedger, first: str, second: str
     ) -> None:
         put(ledger, Role.SOURCE, first)
         pair = put(ledger, Role.SOURCE, second)
-        assert pair.arrived == {Role.SOURCE: make_arrived(Role.SOURCE, standing)}
+        assert pair.arrived == {Role.SOURCE: make_arrived(Role.SOURCE, max(first, second))}
 
-    def test_repeated_event_changes_nothing_and_still_tells_the_pair(self, ledger: DynamoDbLedger) -> None:
-        pair = put_both(ledger)
-        repeated = make_arrived(Role.SOURCE, arrived_at_ms=NOW_MS + 1, etag="other")
-        assert ledger.put_photo("singapore", PAIR_ID, Role.SOURCE, repeated) == pair
-
-    def test_pair_is_kept_from_its_last_photo_on(self, ledger: DynamoDbLedger) -> None:
+    @pytest.mark.parametrize(("arrived_at_ms", "kept"), [(NOW_MS + 1, "00"), (NOW_MS - 1, "01")])
+    def test_of_two_keys_the_later_arrival_is_kept(
+        self, ledger: DynamoDbLedger, arrived_at_ms: int, kept: str
+    ) -> None:
         put(ledger, Role.SOURCE)
-        ledger.put_photo("singapore", PAIR_ID, Role.TARGET, make_arrived(Role.TARGET, "02", NOW_MS + 9000))
-        item = read_raw(ledger, f"pair#singapore#{PAIR_ID}")
+        png = make_arrived(Role.SOURCE, "00", arrived_at_ms, key=f"inbox/singapore/{FOLDER}/source.png")
+        pair = ledger.put_photo("singapore", FOLDER, Role.SOURCE, png)
+        assert pair.arrived[Role.SOURCE].sequencer == kept
+
+    def test_repeated_notification_returns_the_pair_unchanged(self, ledger: DynamoDbLedger) -> None:
+        pair = put_both(ledger)
+        assert put(ledger, Role.SOURCE, arrived_at_ms=NOW_MS + 1, etag="other") == pair
+
+    def test_pair_expires_after_its_last_photo(self, ledger: DynamoDbLedger) -> None:
+        put(ledger, Role.SOURCE)
+        put(ledger, Role.TARGET, "02", arrived_at_ms=NOW_MS + 9000)
+        item = read_raw(ledger, f"pair#singapore/{FOLDER}")
         assert item["expires_at"] == {"N": str(NOW_MS // 1000 + 9 + RETENTION_S)}
-        assert item["kind"] == {"S": "pair"}
 
-
-class TestForgottenPairs:
-    def test_forgotten_pair_leaves_nothing(self, ledger: DynamoDbLedger) -> None:
-        assert ledger.forget_pair(put_both(ledger))
-        assert ledger.find_pair("singapore", PAIR_ID) is None
-
-    def test_forgetting_twice_is_as_good_as_once(self, ledger: DynamoDbLedger) -> None:
+    def test_forgotten_pair_is_gone_and_can_be_forgotten_again(self, ledger: DynamoDbLedger) -> None:
         pair = put_both(ledger)
         assert ledger.forget_pair(pair)
         assert ledger.forget_pair(pair)
+        assert ledger.find_pair("singapore", FOLDER) is None
+        assert list_waiting(ledger) == []
 
-    def test_pair_with_a_newer_photo_is_not_forgotten(self, ledger: DynamoDbLedger) -> None:
-        pair = put_both(ledger)
+    @pytest.mark.parametrize(("role", "sequencer"), [(Role.SOURCE, "02"), (Role.TARGET, "01")])
+    def test_pair_that_changed_is_neither_forgotten_nor_taken(
+        self, ledger: DynamoDbLedger, role: Role, sequencer: str
+    ) -> None:
+        known = put(ledger, Role.SOURCE)
+        changed = put(ledger, role, sequencer)
+        assert not ledger.forget_pair(known)
+        assert not ledger.take_pair(known, ID)
+        assert not ledger.register(make_comparison(id=ID), pair=known, request=make_request())
+        assert find_pair(ledger) == changed
+        assert (ledger.find(ID), ledger.find_request("r1")) == (None, None)
+
+    def test_taken_pair_waits_no_longer_until_a_newer_photo_arrives(self, ledger: DynamoDbLedger) -> None:
+        assert ledger.take_pair(put_both(ledger), ID)
+        taken = put(ledger, Role.SOURCE)
+        assert (taken.is_taken, taken.comparison_id) == (True, ID)
+        assert list_waiting(ledger) == []
+
         newer = put(ledger, Role.SOURCE, "02")
-        assert not ledger.forget_pair(pair)
-        assert ledger.find_pair("singapore", PAIR_ID) == newer
+        assert newer.photos.keys() == {Role.SOURCE}
+        assert list_waiting(ledger) == [("singapore", FOLDER)]
+        assert put(ledger, Role.TARGET, "02").is_complete
 
+    def test_pair_that_was_never_seen_is_not_taken(self, ledger: DynamoDbLedger) -> None:
+        assert not ledger.take_pair(Pair("singapore", FOLDER, {Role.SOURCE: make_arrived()}), ID)
+        assert ledger.find_pair("singapore", FOLDER) is None
 
-class TestRequests:
-    def test_first_body_of_a_key_stands(self, ledger: DynamoDbLedger) -> None:
-        assert ledger.put_request("r1", "first", now_ms=NOW_MS) == "first"
-        assert ledger.put_request("r1", "second", now_ms=NOW_MS) == "first"
-        assert ledger.find_request("r1") == "first"
-
-    def test_unknown_key_has_no_body(self, ledger: DynamoDbLedger) -> None:
-        assert ledger.find_request("r1") is None
-
-    def test_request_expires(self, ledger: DynamoDbLedger) -> None:
-        ledger.put_request("r1", "first", now_ms=NOW_MS)
-        assert read_raw(ledger, "request#r1")["expires_at"] == {"N": str(NOW_MS // 1000 + RETENTION_S)}
-
-
-class TestRetiredPairs:
-    def test_retired_pair_is_over(self, ledger: DynamoDbLedger) -> None:
-        assert ledger.retire_pair(put_both(ledger))
-        pair = ledger.find_pair("singapore", PAIR_ID)
-        assert pair is not None
-        assert (pair.over, pair.photos) == (True, {})
-
-    def test_half_a_pair_is_retired_too(self, ledger: DynamoDbLedger) -> None:
-        assert ledger.retire_pair(put(ledger, Role.TARGET))
-        pair = ledger.find_pair("singapore", PAIR_ID)
-        assert pair is not None
-        assert pair.over
-
-    def test_retiring_twice_changes_nothing(self, ledger: DynamoDbLedger) -> None:
-        pair = put_both(ledger)
-        assert ledger.retire_pair(pair)
-        assert ledger.retire_pair(pair)
-
-    def test_pair_with_a_newer_photo_is_not_retired(self, ledger: DynamoDbLedger) -> None:
-        pair = put_both(ledger)
-        newer = put(ledger, Role.SOURCE, "02")
-        assert not ledger.retire_pair(pair)
-        assert ledger.find_pair("singapore", PAIR_ID) == newer
-
-    def test_half_a_pair_whose_other_photo_came_is_not_retired(self, ledger: DynamoDbLedger) -> None:
-        half = put(ledger, Role.SOURCE)
-        whole = put(ledger, Role.TARGET)
-        assert not ledger.retire_pair(half)
-        assert ledger.find_pair("singapore", PAIR_ID) == whole
-
-    def test_late_repetition_does_not_revive_a_retired_pair(self, ledger: DynamoDbLedger) -> None:
-        ledger.retire_pair(put_both(ledger))
-        assert put(ledger, Role.SOURCE).over
-
-    def test_newer_photo_begins_a_retired_pair_anew(self, ledger: DynamoDbLedger) -> None:
-        ledger.retire_pair(put_both(ledger))
-        assert put(ledger, Role.SOURCE, "02").photos.keys() == {Role.SOURCE}
-        assert put(ledger, Role.TARGET, "02").complete
-
-    def test_unknown_pair_is_not_retired(self, ledger: DynamoDbLedger) -> None:
-        pair = Pair("singapore", "never-seen", {Role.SOURCE: make_arrived()})
-        assert not ledger.retire_pair(pair)
-        assert ledger.find_pair("singapore", "never-seen") is None
+    def test_waiting_pairs_are_listed_oldest_first_and_without_limit(self, ledger: DynamoDbLedger) -> None:
+        for number in range(205):
+            arrived = make_arrived(arrived_at_ms=NOW_MS - number)
+            ledger.put_photo("singapore", f"p{number:03d}", Role.SOURCE, arrived)
+        waiting = [folder for _, folder in list_waiting(ledger, before_ms=NOW_MS)]
+        assert waiting == [f"p{number:03d}" for number in range(204, 0, -1)]
 
 
 class TestRegistering:
-    def test_unknown_comparison_is_none(self, ledger: DynamoDbLedger) -> None:
-        assert ledger.find("c1") is None
-
     @pytest.mark.parametrize(
-        "comparison", [make_comparison(), make_full_comparison(), make_ended()], ids=lambda one: one.state
+        "comparison",
+        [
+            make_comparison(),
+            make_comparison(pair_id=None, photos={}),
+            make_ended(make_verdict(Decision.FAILED, photo=Role.TARGET)),
+            make_comparison(
+                region="hong-kong",
+                origin=Origin.API,
+                caller=CALLER,
+                request_ids=("r1", "r2"),
+                photos={
+                    Role.SOURCE: StoredPhoto(key="comparisons/c/source-1", kind=PhotoKind.URL),
+                    Role.TARGET: StoredPhoto(key="inbox/hong-kong/ü +%/target.jpg", etag="bbbb"),
+                },
+                options=Options(bounds=Bounds(80.25, 40), face_quality_check=True),
+                state=State.COMPLETED,
+                attempts=tuple(make_attempt(number) for number in range(1, 13)),
+                unbilled_calls={Outcome.FAULTED: 3, Outcome.THROTTLED: 1},
+                last_code="InternalError",
+                ending=make_ending(),
+            ),
+        ],
+        ids=["open", "bare", "failed", "full"],
     )
     def test_comparison_comes_back_as_it_was(self, ledger: DynamoDbLedger, comparison: Comparison) -> None:
-        assert ledger.register(comparison) == comparison
+        assert ledger.register(comparison)
         assert ledger.find(comparison.id) == comparison
 
-    def test_half_a_pair_without_optional_fields_comes_back(self, ledger: DynamoDbLedger) -> None:
-        photos = {Role.TARGET: make_arrived(Role.TARGET).photo}
-        comparison = make_comparison(pair_id=None, photos=photos)
-        ledger.register(comparison)
-        assert ledger.find("c1") == comparison
+    @pytest.mark.parametrize("score", [0.0, 0.1, 1 / 3, 99.99999999999999, 100.0, 1e-07])
+    def test_scores_keep_every_digit(self, ledger: DynamoDbLedger, score: float) -> None:
+        verdict = make_verdict(score=score, face_quality={"A": score})
+        register(ledger, state=State.COMPLETED, ending=make_ending(verdict=verdict))
+        ending = find(ledger).ending
+        assert ending is not None
+        assert ending.verdict == verdict
 
-    @pytest.mark.parametrize("score", [0.0, 0.1, 1 / 3, 52.57, 99.99999999999999, 100.0, 1e-07])
-    def test_no_score_loses_a_digit(self, ledger: DynamoDbLedger, score: float) -> None:
-        verdict = Verdict(decision=Decision.MATCH, message="", score=score, face_quality={"A": score})
-        comparison = make_comparison(state=State.COMPLETED, ending=make_ending(verdict=verdict))
-        ledger.register(comparison)
-        found = ledger.find("c1")
-        assert found == comparison
+    def test_pair_and_request_are_recorded_with_the_comparison(self, ledger: DynamoDbLedger) -> None:
+        pair = put_both(ledger)
+        comparison = make_comparison(id=ID)
+        assert ledger.register(comparison, pair=pair, request=make_request())
+        assert find(ledger) == replace(comparison, request_ids=("r1",))
+        assert ledger.find_request("r1") == make_request()
+        assert find_pair(ledger).is_taken
+        assert find_pair(ledger).comparison_id == ID
 
-    def test_more_than_nine_attempts_stay_in_order(self, ledger: DynamoDbLedger) -> None:
-        attempts = tuple(make_attempt(number) for number in range(1, 13))
-        ledger.register(make_comparison(attempts=attempts))
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.attempts == attempts
-
-    def test_second_registration_returns_the_older_record(self, ledger: DynamoDbLedger) -> None:
-        older = ledger.register(make_full_comparison("c1"))
-        assert ledger.register(make_comparison(created_at_ms=NOW_MS + 1)) == older
-        assert ledger.find("c1") == older
-
-    def test_record_is_kept_from_its_creation_on(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        item = read_raw(ledger, "comparison#c1")
-        assert item["expires_at"] == {"N": str(NOW_MS // 1000 + RETENTION_S)}
-        assert item["kind"] == {"S": "comparison"}
-
-    def test_erased_record_is_not_registered_anew(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        ledger.erase("c1", now_ms=NOW_MS)
-        assert ledger.register(make_comparison()).state is State.ERASED
-
-
-class TestLonePhotos:
-    def test_ended_comparison_of_half_a_pair_is_recorded(self, ledger: DynamoDbLedger) -> None:
+    def test_half_a_pair_keeps_its_photo_but_waits_no_longer(self, ledger: DynamoDbLedger) -> None:
         half = put(ledger, Role.SOURCE)
-        assert ledger.register_lone_photo(make_ended(), half)
-        assert ledger.find("c1") == make_ended()
-        assert read_outbox(ledger) == "pending"
+        assert ledger.register(make_ended(id=ID), pair=half, takes_photos=False)
+        assert find_pair(ledger).photos.keys() == {Role.SOURCE}
+        assert find_pair(ledger).comparison_id == ID
+        assert list_waiting(ledger) == []
+        assert list_outbox(ledger) == [ID]
+        assert put(ledger, Role.TARGET).is_complete
 
-    def test_second_time_changes_nothing(self, ledger: DynamoDbLedger) -> None:
-        half = put(ledger, Role.SOURCE)
-        ledger.register_lone_photo(make_ended(), half)
-        ledger.mark_published("c1", now_ms=NOW_MS)
-        assert not ledger.register_lone_photo(make_ended(), half)
-        assert read_outbox(ledger) == "published"
+    def test_second_registration_changes_nothing(self, ledger: DynamoDbLedger) -> None:
+        older = register(ledger)
+        pair = put_both(ledger)
+        newer = make_comparison(id=ID, created_at_ms=NOW_MS + 1)
+        assert not ledger.register(newer, pair=pair, request=make_request())
+        assert find(ledger) == older
+        assert find_pair(ledger) == pair
+        assert ledger.find_request("r1") is None
 
-    @pytest.mark.parametrize(("role", "sequencer"), [(Role.TARGET, "01"), (Role.SOURCE, "02")])
-    def test_photo_that_came_meanwhile_prevents_it(
-        self, ledger: DynamoDbLedger, role: Role, sequencer: str
-    ) -> None:
-        half = put(ledger, Role.SOURCE)
-        put(ledger, role, sequencer)
-        assert not ledger.register_lone_photo(make_ended(), half)
-        assert ledger.find("c1") is None
+    def test_known_request_registers_no_other_comparison(self, ledger: DynamoDbLedger) -> None:
+        assert ledger.register(make_comparison(id=ID), request=make_request())
+        other = make_comparison(id="c2")
+        assert not ledger.register(other, request=make_request(comparison_id="c2"))
+        assert ledger.find("c2") is None
 
-    def test_half_of_a_retired_pair_is_recorded(self, ledger: DynamoDbLedger) -> None:
-        ledger.retire_pair(put_both(ledger))
-        half = put(ledger, Role.TARGET, "02")
-        assert ledger.register_lone_photo(make_ended(), half)
+    @pytest.mark.parametrize("key", [f"comparison#{ID}", "request#r1"])
+    def test_records_expire(self, ledger: DynamoDbLedger, key: str) -> None:
+        ledger.register(make_comparison(id=ID), request=make_request())
+        assert read_raw(ledger, key)["expires_at"] == {"N": str(NOW_MS // 1000 + RETENTION_S)}
+
+    def test_further_request_leads_to_a_known_comparison(self, ledger: DynamoDbLedger) -> None:
+        ledger.register(make_comparison(id=ID), request=make_request("r1"))
+        assert ledger.add_request(make_request("r2"))
+        assert not ledger.add_request(make_request("r2"))
+        assert find(ledger).request_ids == ("r1", "r2")
+        assert ledger.find_request("r2") == make_request("r2")
+
+    def test_no_request_leads_to_an_unknown_or_erased_comparison(self, ledger: DynamoDbLedger) -> None:
+        assert not ledger.add_request(make_request())
+        ledger.erase(register(ledger), ERASED, None, now_ms=NOW_MS)
+        assert not ledger.add_request(make_request())
+        assert ledger.find_request("r1") is None
 
 
 class TestLeases:
-    def test_claim_returns_the_comparison(self, ledger: DynamoDbLedger) -> None:
-        comparison = ledger.register(make_comparison())
-        assert claim(ledger) == comparison
+    def test_claim_returns_the_comparison_without_the_lease(self, ledger: DynamoDbLedger) -> None:
+        comparison = register(ledger)
+        assert claim(ledger) == find(ledger) == comparison
 
     def test_unknown_comparison_is_not_found(self, ledger: DynamoDbLedger) -> None:
         with pytest.raises(NotFoundError):
             claim(ledger)
-        assert ledger.find("c1") is None
+        ledger.release(ID, "ann")
+        assert ledger.find(ID) is None
 
     @pytest.mark.parametrize("decision", Decision)
     def test_ended_comparison_is_not_claimed(self, ledger: DynamoDbLedger, decision: Decision) -> None:
-        ledger.register(make_comparison())
-        ledger.end("c1", make_ending(decision, verdict=Verdict(decision=decision, message="")), None)
+        register(ledger)
+        ledger.end(ID, make_ending(decision), None)
         with pytest.raises(AlreadyEndedError):
             claim(ledger)
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.state is end_state(decision)
 
     def test_erased_comparison_is_not_claimed(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        ledger.erase("c1", now_ms=NOW_MS)
+        ledger.erase(register(ledger), ERASED, None, now_ms=NOW_MS)
         with pytest.raises(AlreadyEndedError):
             claim(ledger)
 
-    def test_held_lease_says_for_how_long(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
+    def test_lease_lasts_until_its_end_and_not_longer(self, ledger: DynamoDbLedger) -> None:
+        register(ledger)
         claim(ledger, "ann")
         with pytest.raises(LeaseHeldError) as refusal:
-            claim(ledger, "bob", now_ms=UNTIL_MS - 1500)
-        assert refusal.value.retry_after_s == 1.5
-
-    def test_lease_lasts_until_just_before_its_end(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger, "ann")
-        with pytest.raises(LeaseHeldError):
             claim(ledger, "bob", now_ms=UNTIL_MS - 1)
+        assert refusal.value.retry_after_s == 0.001
         claim(ledger, "bob", now_ms=UNTIL_MS, until_ms=UNTIL_MS + 1000)
 
-    def test_owner_may_claim_again_as_when_an_answer_of_the_ledger_was_lost(
-        self, ledger: DynamoDbLedger
-    ) -> None:
-        ledger.register(make_comparison())
-        first = claim(ledger, "ann")
-        assert claim(ledger, "ann") == first
+    def test_owner_may_claim_again_after_a_lost_answer(self, ledger: DynamoDbLedger) -> None:
+        register(ledger)
+        assert claim(ledger, "ann") == claim(ledger, "ann")
 
-    def test_new_owner_sees_the_attempts_of_the_old_one(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
+    def test_only_the_owner_releases_the_lease(self, ledger: DynamoDbLedger) -> None:
+        register(ledger)
         claim(ledger, "ann")
-        attempt = make_attempt()
-        ledger.begin_attempt("c1", "ann", attempt)
-        assert claim(ledger, "bob", now_ms=UNTIL_MS).attempts == (attempt,)
-
-    def test_released_comparison_can_be_claimed_at_once(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger, "ann")
-        ledger.release("c1", "ann")
-        claim(ledger, "bob")
-
-    def test_release_by_another_does_nothing(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger, "ann")
-        ledger.release("c1", "bob")
+        ledger.release(ID, "bob")
         with pytest.raises(LeaseHeldError):
             claim(ledger, "bob")
-
-    def test_release_of_what_was_taken_over_does_nothing(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger, "ann")
-        claim(ledger, "bob", now_ms=UNTIL_MS, until_ms=UNTIL_MS + 1000)
-        ledger.release("c1", "ann")
-        ledger.begin_attempt("c1", "bob", make_attempt())
-
-    def test_release_of_an_unknown_comparison_makes_no_record(self, ledger: DynamoDbLedger) -> None:
-        ledger.release("c1", "ann")
-        assert ledger.find("c1") is None
-
-    def test_lease_is_not_part_of_the_comparison(self, ledger: DynamoDbLedger) -> None:
-        comparison = ledger.register(make_comparison())
-        claim(ledger, "ann")
-        assert ledger.find("c1") == comparison
+        ledger.release(ID, "ann")
+        claim(ledger, "bob")
 
 
 class TestAttempts:
-    def test_attempt_stands_as_unknown_before_its_call(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
+    def test_attempt_is_recorded_before_its_call(self, ledger: DynamoDbLedger) -> None:
+        begin(ledger)
+        assert find(ledger).attempts == (BEGUN,)
+
+    def test_same_attempt_may_begin_again_after_a_lost_answer(self, ledger: DynamoDbLedger) -> None:
+        begin(ledger)
+        ledger.begin_attempt(ID, "ann", BEGUN)
+        assert find(ledger).attempts == (BEGUN,)
+
+    def test_number_is_used_once(self, ledger: DynamoDbLedger) -> None:
+        begin(ledger)
+        with pytest.raises(LeaseLostError):
+            ledger.begin_attempt(ID, "ann", replace(BEGUN, merchant_biz_id="another"))
+        assert find(ledger).attempts == (BEGUN,)
+
+    @pytest.mark.parametrize(
+        "lose",
+        [
+            lambda ledger: ledger.release(ID, "ann"),
+            lambda ledger: claim(ledger, "bob", now_ms=UNTIL_MS, until_ms=UNTIL_MS + 1000),
+            lambda ledger: ledger.end(ID, make_ending(), None),
+            lambda ledger: ledger.erase(find(ledger), ERASED, None, now_ms=NOW_MS),
+        ],
+        ids=["released", "taken over", "ended", "erased"],
+    )
+    def test_without_the_lease_no_attempt_begins(
+        self, ledger: DynamoDbLedger, lose: Callable[[DynamoDbLedger], object]
+    ) -> None:
+        register(ledger)
         claim(ledger)
-        attempt = make_attempt()
-        ledger.begin_attempt("c1", "ann", attempt)
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.attempts == (attempt,)
-        assert found.attempts[0].outcome is Outcome.UNKNOWN
-
-    def test_without_a_lease_none_begins(self, ledger: DynamoDbLedger) -> None:
-        comparison = ledger.register(make_comparison())
+        lose(ledger)
         with pytest.raises(LeaseLostError):
-            ledger.begin_attempt("c1", "ann", make_attempt())
-        assert ledger.find("c1") == comparison
+            ledger.begin_attempt(ID, "ann", BEGUN)
+        assert find(ledger).attempts == ()
 
-    def test_owner_that_was_taken_over_begins_none(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger, "ann")
-        claim(ledger, "bob", now_ms=UNTIL_MS, until_ms=UNTIL_MS + 1000)
-        with pytest.raises(LeaseLostError):
-            ledger.begin_attempt("c1", "ann", make_attempt())
-        ledger.begin_attempt("c1", "bob", make_attempt())
-
-    def test_number_is_taken_once(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger)
-        attempt = make_attempt()
-        ledger.begin_attempt("c1", "ann", attempt)
-        with pytest.raises(LeaseLostError):
-            ledger.begin_attempt("c1", "ann", make_attempt())
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.attempts == (attempt,)
-
-    def test_same_attempt_begins_again_as_when_an_answer_of_the_ledger_was_lost(
+    def test_no_attempt_begins_when_the_lease_has_expired_or_there_is_no_comparison(
         self, ledger: DynamoDbLedger
     ) -> None:
-        ledger.register(make_comparison())
-        claim(ledger)
-        attempt = make_attempt()
-        ledger.begin_attempt("c1", "ann", attempt)
-        ledger.begin_attempt("c1", "ann", attempt)
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.attempts == (attempt,)
-
-    def test_none_begins_on_a_lease_that_has_run_out(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
+        with pytest.raises(LeaseLostError):
+            ledger.begin_attempt(ID, "ann", BEGUN)
+        register(ledger)
         claim(ledger)
         with pytest.raises(LeaseLostError):
-            ledger.begin_attempt("c1", "ann", make_attempt(started_at_ms=UNTIL_MS + 1))
+            ledger.begin_attempt(ID, "ann", replace(BEGUN, started_at_ms=UNTIL_MS))
 
-    def test_none_begins_when_all_is_over(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger)
-        ledger.end("c1", make_ending(), None)
-        with pytest.raises(LeaseLostError):
-            ledger.begin_attempt("c1", "ann", make_attempt())
+    @pytest.mark.parametrize("outcome", [Outcome.POSSIBLY_BILLED, Outcome.ANSWERED])
+    def test_billed_attempt_is_kept(self, ledger: DynamoDbLedger, outcome: Outcome) -> None:
+        begin(ledger)
+        settled = replace(BEGUN, outcome=outcome, code="code", request_id="R1", duration_ms=9)
+        ledger.settle_attempt(ID, settled)
+        assert find(ledger) == make_comparison(id=ID, attempts=(settled,), last_code="code")
 
-    def test_none_begins_of_an_unknown_or_erased_comparison(self, ledger: DynamoDbLedger) -> None:
-        with pytest.raises(LeaseLostError):
-            ledger.begin_attempt("c1", "ann", make_attempt())
-        ledger.register(make_comparison())
-        claim(ledger)
-        ledger.erase("c1", now_ms=NOW_MS)
-        with pytest.raises(LeaseLostError):
-            ledger.begin_attempt("c1", "ann", make_attempt())
-
-    def test_what_became_of_it_is_settled(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger)
+    @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome.is_unbilled])
+    def test_unbilled_attempt_is_removed_and_counted_once(
+        self, ledger: DynamoDbLedger, outcome: Outcome
+    ) -> None:
+        begin(ledger)
         for number in (1, 2):
-            ledger.begin_attempt("c1", "ann", make_attempt(number))
-        settled = make_attempt(
-            1, outcome=Outcome.FAULTED, code="InternalError", request_id="R", duration_ms=9
-        )
-        ledger.settle_attempt("c1", settled)
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.attempts[0] == settled
-        assert found.attempts[1].outcome is Outcome.UNKNOWN
+            attempt = make_attempt(number, Outcome.NOT_SETTLED)
+            ledger.begin_attempt(ID, "ann", attempt)
+            for _ in range(2):
+                ledger.settle_attempt(ID, replace(attempt, outcome=outcome, code="code"))
+        assert find(ledger) == make_comparison(id=ID, unbilled_calls={outcome: 2}, last_code="code")
 
-    def test_it_is_settled_without_the_lease(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger, "ann")
-        attempt = make_attempt()
-        ledger.begin_attempt("c1", "ann", attempt)
+    def test_answer_that_comes_after_a_takeover_replaces_the_guess(self, ledger: DynamoDbLedger) -> None:
+        begin(ledger)
         claim(ledger, "bob", now_ms=UNTIL_MS, until_ms=UNTIL_MS + 1000)
-        ledger.settle_attempt("c1", replace(attempt, outcome=Outcome.ANSWERED))
-        found = ledger.find("c1")
-        assert found is not None
-        assert [one.outcome for one in found.attempts] == [Outcome.ANSWERED]
+        ledger.settle_attempt(ID, replace(BEGUN, outcome=Outcome.POSSIBLY_BILLED, code="worker_lost"))
+        ledger.settle_attempt(ID, replace(BEGUN, outcome=Outcome.THROTTLED, code="Throttling"))
+        comparison = find(ledger)
+        assert (comparison.attempts, comparison.unbilled_calls) == ((), {Outcome.THROTTLED: 1})
 
-    def test_what_comes_after_the_end_is_noted_but_stays_unknown(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger, "ann")
-        attempt = make_attempt()
-        ledger.begin_attempt("c1", "ann", attempt)
-        ledger.end("c1", make_ending(), None)
-        ledger.mark_published("c1", now_ms=NOW_MS)
-        ledger.settle_attempt("c1", replace(attempt, outcome=Outcome.ANSWERED, request_id="R1"))
-        found = ledger.find("c1")
-        assert found is not None
-        assert [(one.outcome, one.request_id) for one in found.attempts] == [(Outcome.UNKNOWN, "R1")]
-        assert read_outbox(ledger) == "published"
+    def test_answered_attempt_does_not_change(self, ledger: DynamoDbLedger) -> None:
+        begin(ledger)
+        answered = replace(BEGUN, outcome=Outcome.ANSWERED)
+        ledger.settle_attempt(ID, answered)
+        ledger.settle_attempt(ID, replace(BEGUN, outcome=Outcome.POSSIBLY_BILLED))
+        assert find(ledger).attempts == (answered,)
 
-    def test_one_that_never_began_is_not_settled(self, ledger: DynamoDbLedger) -> None:
-        with pytest.raises(NotFoundError):
-            ledger.settle_attempt("c1", make_attempt())
-        ledger.register(make_comparison())
-        with pytest.raises(NotFoundError):
-            ledger.settle_attempt("c1", make_attempt())
+    @pytest.mark.parametrize("outcome", [Outcome.ANSWERED, Outcome.FAULTED])
+    def test_nothing_is_settled_after_the_end_or_without_a_beginning(
+        self, ledger: DynamoDbLedger, outcome: Outcome
+    ) -> None:
+        settled = replace(BEGUN, outcome=outcome)
+        ledger.settle_attempt(ID, settled)
+        assert ledger.find(ID) is None
+        register(ledger)
+        ledger.settle_attempt(ID, settled)
+        assert find(ledger) == make_comparison(id=ID)
+        claim(ledger)
+        ledger.begin_attempt(ID, "ann", BEGUN)
+        ledger.end(ID, make_ending(), None)
+        ledger.settle_attempt(ID, settled)
+        assert find(ledger).attempts == (BEGUN,)
 
 
 class TestEndings:
-    def test_ending_and_last_attempt_are_recorded_together(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger)
-        attempt = make_attempt()
-        ledger.begin_attempt("c1", "ann", attempt)
-        answered = replace(attempt, outcome=Outcome.ANSWERED, code="Success")
-        ledger.end("c1", make_ending(), answered)
-        assert ledger.find("c1") == make_comparison(
-            state=State.COMPLETED, ending=make_ending(), attempts=(answered,)
-        )
-
-    def test_end_leaves_no_lease_and_moves_the_expiry(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger)
-        ledger.end("c1", make_ending(), None)
-        item = read_raw(ledger, "comparison#c1")
+    def test_ending_attempt_and_outbox_are_recorded_together(self, ledger: DynamoDbLedger) -> None:
+        begin(ledger)
+        answered = replace(BEGUN, outcome=Outcome.ANSWERED, code="Success")
+        ledger.end(ID, make_ending(), answered)
+        comparison = find(ledger)
+        assert (comparison.state, comparison.ending) == (State.COMPLETED, make_ending())
+        assert comparison.attempts == (answered,)
+        item = read_raw(ledger)
         assert not {"lease_owner", "lease_until_ms"} & item.keys()
         assert item["expires_at"] == {"N": str(NOW_MS // 1000 + 5 + RETENTION_S)}
+        assert list_outbox(ledger) == [ID]
 
-    def test_owner_that_lost_its_lease_may_bring_the_first_verdict(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger, "ann")
-        first = make_attempt(1)
-        ledger.begin_attempt("c1", "ann", first)
+    def test_first_verdict_counts_even_without_the_lease(self, ledger: DynamoDbLedger) -> None:
+        begin(ledger)
         claim(ledger, "bob", now_ms=UNTIL_MS, until_ms=UNTIL_MS + 1000)
-        second = make_attempt(2)
-        ledger.begin_attempt("c1", "bob", second)
-
-        ledger.end("c1", make_ending(ended_at_ms=UNTIL_MS + 1), first)
+        second = make_attempt(2, Outcome.NOT_SETTLED, started_at_ms=UNTIL_MS)
+        ledger.begin_attempt(ID, "bob", second)
+        first = replace(BEGUN, outcome=Outcome.ANSWERED)
+        ledger.end(ID, make_ending(), first)
         with pytest.raises(AlreadyEndedError):
-            ledger.end("c1", make_ending(Decision.FAILED), second)
-
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.ending == make_ending(ended_at_ms=UNTIL_MS + 1)
-        assert found.attempts == (first, second)
+            ledger.end(ID, make_ending(Decision.FAILED), replace(second, outcome=Outcome.ANSWERED))
+        assert (find(ledger).ending, find(ledger).attempts) == (make_ending(), (first, second))
 
     def test_unknown_or_erased_comparison_does_not_end(self, ledger: DynamoDbLedger) -> None:
         with pytest.raises(AlreadyEndedError):
-            ledger.end("c1", make_ending(), None)
-        assert ledger.find("c1") is None
-        ledger.register(make_comparison())
-        ledger.erase("c1", now_ms=NOW_MS)
+            ledger.end(ID, make_ending(), None)
+        ledger.erase(register(ledger), ERASED, None, now_ms=NOW_MS)
         with pytest.raises(AlreadyEndedError):
-            ledger.end("c1", make_ending(), None)
+            ledger.end(ID, make_ending(), None)
 
-    @pytest.mark.parametrize("score", [math.nan, math.inf])
-    def test_number_that_is_none_is_refused_and_nothing_written(
-        self, ledger: DynamoDbLedger, score: float
+    def test_unpublished_comparisons_are_listed_oldest_first_and_without_limit(
+        self, ledger: DynamoDbLedger
     ) -> None:
-        comparison = ledger.register(make_comparison())
-        ending = make_ending(verdict=Verdict(decision=Decision.MATCH, message="", score=score))
-        with pytest.raises((TypeError, ValueError)):
-            ledger.end("c1", ending, None)
-        assert ledger.find("c1") == comparison
+        for number in range(205):
+            ledger.register(make_ended(id=f"c{number:03d}", ending=make_ending(ended_at_ms=9000 - number)))
+        register(ledger, "open")
+        ledger.mark_published("c100", now_ms=NOW_MS)
+        expected = [f"c{number:03d}" for number in range(204, 0, -1) if number != 100]
+        assert list_outbox(ledger, before_ms=9000) == expected
+
+    def test_published_comparison_leaves_the_outbox_once(self, ledger: DynamoDbLedger) -> None:
+        ledger.register(make_ended(id=ID))
+        for now_ms in (NOW_MS, NOW_MS + 1):
+            ledger.mark_published(ID, now_ms=now_ms)
+        assert find(ledger).published_at_ms == NOW_MS
+        assert not {"work", "since_ms"} & read_raw(ledger).keys()
+
+    def test_open_or_unknown_comparison_is_not_published(self, ledger: DynamoDbLedger) -> None:
+        ledger.mark_published(ID, now_ms=NOW_MS)
+        assert ledger.find(ID) is None
+        register(ledger)
+        ledger.mark_published(ID, now_ms=NOW_MS)
+        assert find(ledger).published_at_ms is None
 
 
-class TestOutbox:
-    def test_only_an_end_makes_it_pending(self, ledger: DynamoDbLedger) -> None:
-        seen = []
-        attempt = make_attempt()
-        for step in (
-            lambda: ledger.register(make_comparison()),
-            lambda: claim(ledger),
-            lambda: ledger.begin_attempt("c1", "ann", attempt),
-            lambda: ledger.settle_attempt("c1", attempt),
-            lambda: ledger.release("c1", "ann"),
-            lambda: ledger.mark_published("c1", now_ms=NOW_MS),
-            lambda: ledger.end("c1", make_ending(), None),
-        ):
-            step()
-            seen.append(read_outbox(ledger))
-        assert seen == [None] * 6 + ["pending"]
+class TestOpenComparisons:
+    def test_open_comparisons_of_a_region_are_listed_oldest_first(self, ledger: DynamoDbLedger) -> None:
+        for number in range(105):
+            register(ledger, f"c{number:03d}", created_at_ms=NOW_MS - number)
+        register(ledger, "elsewhere", region="malaysia", created_at_ms=NOW_MS - 5)
+        ledger.end("c050", make_ending(), None)
+        found = list(ledger.list_forgotten(Region.SINGAPORE, before_ms=NOW_MS))
+        numbers = [number for number in range(104, 0, -1) if number != 50]
+        assert found == [f"c{number:03d}" for number in numbers]
+        assert ledger.find_oldest_open(Region.SINGAPORE) == NOW_MS - 104
+        assert ledger.find_oldest_open(Region.INDONESIA) is None
 
-    def test_registered_as_ended_is_pending(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_ended())
-        assert read_outbox(ledger) == "pending"
+    def test_claimed_or_touched_comparison_is_not_forgotten(self, ledger: DynamoDbLedger) -> None:
+        register(ledger)
+        claim(ledger, now_ms=NOW_MS + 7)
+        assert list(ledger.list_forgotten(Region.SINGAPORE, before_ms=NOW_MS + 7)) == []
+        assert list(ledger.list_forgotten(Region.SINGAPORE, before_ms=NOW_MS + 8)) == [ID]
+        ledger.touch(ID, now_ms=NOW_MS + 9)
+        assert list(ledger.list_forgotten(Region.SINGAPORE, before_ms=NOW_MS + 9)) == []
 
-    def test_published_is_taken_out_once_and_for_all(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_ended())
-        ledger.mark_published("c1", now_ms=NOW_MS + 1)
-        ledger.mark_published("c1", now_ms=NOW_MS + 2)
-        found = ledger.find("c1")
-        assert found == replace(make_ended(), published_at_ms=NOW_MS + 1)
-        assert read_outbox(ledger) == "published"
-
-    def test_nothing_puts_a_published_one_back(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_ended())
-        ledger.mark_published("c1", now_ms=NOW_MS)
-        ledger.register(make_ended())
-        with pytest.raises(AlreadyEndedError):
-            ledger.end("c1", make_ending(), None)
-        ledger.erase("c1", now_ms=NOW_MS)
-        ledger.erase("c1", now_ms=NOW_MS)
-        assert read_outbox(ledger) == "published"
-
-    def test_publishing_an_unknown_comparison_makes_no_record(self, ledger: DynamoDbLedger) -> None:
-        ledger.mark_published("c1", now_ms=NOW_MS)
-        assert ledger.find("c1") is None
+    def test_ended_or_unknown_comparison_is_not_touched(self, ledger: DynamoDbLedger) -> None:
+        ledger.touch(ID, now_ms=NOW_MS)
+        assert read_raw(ledger) == {}
+        ledger.register(make_ended(id=ID))
+        ledger.touch(ID, now_ms=NOW_MS)
+        assert "touched_at_ms" not in read_raw(ledger)
 
 
 class TestErasing:
-    def test_unended_one_leaves_as_erased(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        ledger.erase("c1", now_ms=NOW_MS + 7000)
-        found = ledger.find("c1")
-        assert found is not None
-        assert (found.state, found.ended) == (State.ERASED, True)
-        assert found.ending is not None
-        assert (found.ending.verdict.reason, found.ending.ended_at_ms) == ("erased", NOW_MS + 7000)
-        assert read_outbox(ledger) == "pending"
+    def test_no_personal_data_remains(self, ledger: DynamoDbLedger) -> None:
+        begin(ledger)
+        ledger.erase(find(ledger), ERASED, None, now_ms=NOW_MS)
+        ledger.register(make_comparison(id="c2", caller=CALLER), request=make_request("r1", "c2"))
+        ledger.add_request(make_request("r2", "c2"))
+        ledger.end("c2", make_ending(), None)
+        ledger.mark_published("c2", now_ms=NOW_MS + 6000)
+        ledger.erase(find(ledger, "c2"), ERASED, None, now_ms=NOW_MS + 7000)
 
-    def test_verdict_that_has_not_left_is_erased_with_it(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_ended())
-        ledger.erase("c1", now_ms=NOW_MS)
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.ending is not None
-        assert found.ending.verdict.reason == "erased"
-        assert read_outbox(ledger) == "pending"
-
-    def test_no_personal_data_stays(self, ledger: DynamoDbLedger) -> None:
-        full = replace(make_full_comparison("c1"), state=State.REGISTERED, ending=None)
-        ledger.register(full)
-        claim(ledger)
-        ledger.end("c1", make_ending(), None)
-        ledger.mark_published("c1", now_ms=NOW_MS + 6000)
-        ledger.erase("c1", now_ms=NOW_MS + 7000)
-
-        item = read_raw(ledger, "comparison#c1")
+        item = read_raw(ledger, "comparison#c2")
         assert item.keys() == {
-            "pk",
-            "id",
-            "kind",
-            "region",
-            "origin",
-            "options",
-            "state",
-            "created_at_ms",
-            "published_at_ms",
-            "expires_at",
-            "outbox",
-            "pending_since_ms",
-            "photos",
-            "attempts",
-            "ending",
+            *("pk", "id", "kind", "region", "origin", "options", "state", "created_at_ms", "published_at_ms"),
+            *("expires_at", "photos", "attempts", "unbilled_calls", "request_ids", "ending"),
         }
-        assert item["photos"] == {"M": {}}
-        verdict = item["ending"]["M"].pop("verdict")["M"]
-        assert item["ending"]["M"] == {
-            "ended_at_ms": {"N": str(NOW_MS + 7000)},
-            "photos": {"M": {}},
-            "timings_ms": {"M": {}},
-        }
-        told = {name: value["S"] for name, value in verdict.items() if "NULL" not in value}
-        assert told == {
-            "decision": "failed",
-            "reason": "erased",
-            "message": "The comparison was erased before its verdict left.",
-        }
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.attempts == full.attempts
+        assert (item["photos"], item["request_ids"]) == ({"M": {}}, {"L": []})
         assert item["expires_at"] == {"N": str(NOW_MS // 1000 + 7 + RETENTION_S)}
+        ending = find(ledger, "c2").ending
+        assert ending is not None
+        assert (ending.verdict, ending.photos, ending.timings_ms) == (ERASED, {}, {})
+        assert (ledger.find_request("r1"), ledger.find_request("r2")) == (None, None)
+        assert not {"lease_owner", "lease_until_ms"} & read_raw(ledger).keys()
+        assert find(ledger).attempts == (BEGUN,)
 
-    def test_lease_goes_with_it(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger)
-        ledger.erase("c1", now_ms=NOW_MS)
-        assert not {"lease_owner", "lease_until_ms"} & read_raw(ledger, "comparison#c1").keys()
+    @pytest.mark.parametrize("is_ended", [False, True])
+    def test_unpublished_comparison_is_published_as_erased(
+        self, ledger: DynamoDbLedger, *, is_ended: bool
+    ) -> None:
+        register(ledger)
+        if is_ended:
+            ledger.end(ID, make_ending(), None)
+        ledger.erase(find(ledger), ERASED, None, now_ms=NOW_MS + 7000)
+        assert find(ledger).state is State.ERASED
+        assert list_outbox(ledger) == [ID]
+        assert ledger.find_oldest_open(Region.SINGAPORE) is None
 
-    def test_second_time_changes_nothing(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        ledger.erase("c1", now_ms=NOW_MS)
-        erased = ledger.find("c1")
-        ledger.erase("c1", now_ms=NOW_MS + 1)
-        assert ledger.find("c1") == erased
+    def test_deletion_at_the_provider_is_due_until_it_is_settled(self, ledger: DynamoDbLedger) -> None:
+        ledger.settle_erasure(ID, DELETED)
+        assert ledger.find(ID) is None
+        ledger.erase(register(ledger), ERASED, DUE, now_ms=NOW_MS)
+        assert find(ledger).provider_erasure == DUE
+        ledger.settle_erasure(ID, DELETED)
+        assert find(ledger).provider_erasure == DELETED
+
+    def test_second_erasure_changes_nothing(self, ledger: DynamoDbLedger) -> None:
+        register(ledger)
+        ledger.erase(find(ledger), ERASED, None, now_ms=NOW_MS)
+        erased = find(ledger)
+        ledger.erase(erased, ERASED, None, now_ms=NOW_MS + 1)
+        assert find(ledger) == erased
 
     def test_unknown_comparison_leaves_no_tombstone(self, ledger: DynamoDbLedger) -> None:
-        ledger.erase("c1", now_ms=NOW_MS)
-        assert ledger.find("c1") is None
+        ledger.erase(make_comparison(id=ID), ERASED, None, now_ms=NOW_MS)
+        assert ledger.find(ID) is None
+
+    def test_comparison_that_was_published_meanwhile_stays_out_of_the_outbox(
+        self, ledger: DynamoDbLedger
+    ) -> None:
+        ledger.register(make_ended(id=ID))
+        known = find(ledger)
+        ledger.mark_published(ID, now_ms=NOW_MS)
+        ledger.erase(known, ERASED, None, now_ms=NOW_MS + 1)
+        assert find(ledger).state is State.ERASED
+        assert list_outbox(ledger) == []
+
+    def test_request_that_came_meanwhile_is_erased_too(self, ledger: DynamoDbLedger) -> None:
+        ledger.register(make_comparison(id=ID), request=make_request("r1"))
+        known = find(ledger)
+        ledger.add_request(make_request("r2"))
+        ledger.erase(known, ERASED, None, now_ms=NOW_MS)
+        assert find(ledger).state is State.ERASED
+        assert (ledger.find_request("r1"), ledger.find_request("r2")) == (None, None)
+
+
+LONG_TEXT = "ü" * 1024
+ITEM_BOUND_BYTES = 64 * 1024
+
+
+def test_item_of_a_comparison_is_bounded(ledger: DynamoDbLedger) -> None:
+    """50 attempts (the budget's maximum is far below), every counter, 50 requests, and long texts."""
+    verdict = make_verdict(
+        message=LONG_TEXT, provider_code=LONG_TEXT, face_quality={f"Quality{n}": n / 3 for n in range(20)}
+    )
+    report = {f"field_{number}": number / 3 for number in range(40)}
+    ledger.register(
+        make_comparison(id=ID, caller=LONG_TEXT, pair_id="ü" * 128), request=make_request("0" * 26)
+    )
+    for number in range(1, 60):
+        ledger.add_request(make_request(f"{number:026d}"))
+    claim(ledger)
+    for number in range(1, 51):
+        attempt = make_attempt(number, Outcome.NOT_SETTLED, started_at_ms=NOW_MS)
+        ledger.begin_attempt(ID, "ann", attempt)
+        code, request_id = "c" * 128, "r" * 64
+        billed = replace(attempt, outcome=Outcome.POSSIBLY_BILLED, code=code, request_id=request_id)
+        ledger.settle_attempt(ID, replace(billed, duration_ms=16_000))
+    for outcome in (outcome for outcome in Outcome if outcome.is_unbilled):
+        attempt = make_attempt(51, Outcome.NOT_SETTLED, started_at_ms=NOW_MS)
+        ledger.begin_attempt(ID, "ann", attempt)
+        ledger.settle_attempt(ID, replace(attempt, outcome=outcome, code=LONG_TEXT))
+    ledger.end(ID, make_ending(verdict=verdict, photos=dict.fromkeys(Role, report)), None)
+
+    comparison = find(ledger)
+    assert (len(comparison.attempts), len(comparison.request_ids)) == (50, 50)
+    assert comparison.unbilled_count == 4
+    assert measure_item(read_raw(ledger)) < ITEM_BOUND_BYTES
 
 
 USES: dict[str, tuple[str, Callable[[DynamoDbLedger], object]]] = {
     "put_photo": ("update_item", lambda ledger: put(ledger, Role.SOURCE)),
-    "find_pair": ("get_item", lambda ledger: ledger.find_pair("singapore", PAIR_ID)),
-    "retire_pair": (
-        "update_item",
-        lambda ledger: ledger.retire_pair(Pair("singapore", PAIR_ID, {Role.SOURCE: make_arrived()})),
+    "find_pair": ("get_item", lambda ledger: ledger.find_pair("singapore", FOLDER)),
+    "take_pair": (
+        "transact_write_items",
+        lambda ledger: ledger.take_pair(Pair("singapore", FOLDER, {Role.SOURCE: make_arrived()}), ID),
     ),
     "forget_pair": (
-        "delete_item",
-        lambda ledger: ledger.forget_pair(Pair("singapore", PAIR_ID, {Role.SOURCE: make_arrived()})),
-    ),
-    "put_request": ("put_item", lambda ledger: ledger.put_request("r1", "body", now_ms=NOW_MS)),
-    "find_request": ("get_item", lambda ledger: ledger.find_request("r1")),
-    "register": ("put_item", lambda ledger: ledger.register(make_comparison())),
-    "register_lone_photo": (
         "transact_write_items",
-        lambda ledger: ledger.register_lone_photo(
-            make_ended(), Pair("singapore", PAIR_ID, {Role.SOURCE: make_arrived()})
-        ),
+        lambda ledger: ledger.forget_pair(Pair("singapore", FOLDER, {Role.SOURCE: make_arrived()})),
     ),
-    "find": ("get_item", lambda ledger: ledger.find("c1")),
+    "list_incomplete_pairs": ("query", list_waiting),
+    "register": ("transact_write_items", lambda ledger: ledger.register(make_comparison(id=ID))),
+    "find_request": ("get_item", lambda ledger: ledger.find_request("r1")),
+    "add_request": ("get_item", lambda ledger: ledger.add_request(make_request())),
+    "find": ("get_item", lambda ledger: ledger.find(ID)),
     "claim": ("update_item", claim),
-    "release": ("update_item", lambda ledger: ledger.release("c1", "ann")),
-    "begin_attempt": ("update_item", lambda ledger: ledger.begin_attempt("c1", "ann", make_attempt())),
-    "settle_attempt": ("update_item", lambda ledger: ledger.settle_attempt("c1", make_attempt())),
-    "end": ("update_item", lambda ledger: ledger.end("c1", make_ending(), None)),
-    "mark_published": ("update_item", lambda ledger: ledger.mark_published("c1", now_ms=NOW_MS)),
-    "list_unpublished": ("query", lambda ledger: list(ledger.list_unpublished(before_ms=NOW_MS))),
-    "erase": ("update_item", lambda ledger: ledger.erase("c1", now_ms=NOW_MS)),
+    "release": ("update_item", lambda ledger: ledger.release(ID, "ann")),
+    "begin_attempt": ("update_item", lambda ledger: ledger.begin_attempt(ID, "ann", BEGUN)),
+    "settle_attempt": ("update_item", lambda ledger: ledger.settle_attempt(ID, make_attempt())),
+    "end": ("update_item", lambda ledger: ledger.end(ID, make_ending(), None)),
+    "mark_published": ("update_item", lambda ledger: ledger.mark_published(ID, now_ms=NOW_MS)),
+    "list_unpublished": ("query", list_outbox),
+    "find_oldest_open": ("query", lambda ledger: ledger.find_oldest_open(Region.SINGAPORE)),
+    "list_forgotten": (
+        "query",
+        lambda ledger: list(ledger.list_forgotten(Region.SINGAPORE, before_ms=NOW_MS)),
+    ),
+    "touch": ("update_item", lambda ledger: ledger.touch(ID, now_ms=NOW_MS)),
+    "settle_erasure": ("update_item", lambda ledger: ledger.settle_erasure(ID, DELETED)),
+    "erase": (
+        "transact_write_items",
+        lambda ledger: ledger.erase(make_comparison(id=ID), ERASED, None, now_ms=NOW_MS),
+    ),
 }
+"""Each method's first request, and a call of it."""
 
 
 @pytest.fixture(scope="module")
 def refusing_client(session: boto3.Session) -> "DynamoDBClient":
-    return session.client("dynamodb", region_name=AWS_REGION)
-
-
-class TestSweep:
-    def test_what_ended_and_did_not_leave_is_found_the_oldest_first(self, ledger: DynamoDbLedger) -> None:
-        for name, ended_at_ms in (("late", 3000), ("early", 1000), ("left", 2000), ("young", 9000)):
-            ledger.register(make_comparison(name))
-            ledger.end(name, make_ending(ended_at_ms=ended_at_ms), None)
-        ledger.register(make_comparison("open"))
-        ledger.mark_published("left", now_ms=NOW_MS)
-
-        assert list(ledger.list_unpublished(before_ms=9000)) == ["early", "late"]
-
-    def test_what_stays_in_the_outbox_hides_nothing_behind_it(self, ledger: DynamoDbLedger) -> None:
-        names = [f"stuck-{number:03d}" for number in range(205)]
-        for number, name in enumerate(names):
-            ledger.register(make_comparison(name))
-            ledger.end(name, make_ending(ended_at_ms=1000 + number), None)
-
-        assert list(ledger.list_unpublished(before_ms=9000)) == names
-
-    def test_half_a_pair_that_ended_is_found(self, ledger: DynamoDbLedger) -> None:
-        pair = put(ledger, Role.SOURCE)
-        ended = make_ended()
-        assert ledger.register_lone_photo(ended, pair)
-
-        assert ended.ending is not None
-        before_ms = ended.ending.ended_at_ms + 1
-        assert list(ledger.list_unpublished(before_ms=before_ms)) == [ended.id]
-
-    def test_an_open_comparison_that_is_erased_is_found_and_a_published_one_is_not(
-        self, ledger: DynamoDbLedger
-    ) -> None:
-        for name in ("open", "left"):
-            ledger.register(make_comparison(name))
-        ledger.end("left", make_ending(), None)
-        ledger.mark_published("left", now_ms=NOW_MS)
-        for name in ("open", "left"):
-            ledger.erase(name, now_ms=NOW_MS)
-
-        assert list(ledger.list_unpublished(before_ms=NOW_MS + 1)) == ["open"]
+    client = session.client("dynamodb", region_name=AWS_REGION)
+    refuse_invalid_requests(client)
+    return client
 
 
 class TestFaults:
-    @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "InternalServerError"])
+    def test_every_method_is_tested(self) -> None:
+        methods = {name for name in vars(DynamoDbLedger) if not name.startswith("_")}
+        assert methods - {"client", "table", "retention_days"} == USES.keys()
+
+    @pytest.mark.parametrize(
+        "code",
+        ["ProvisionedThroughputExceededException", "TransactionInProgressException", "InternalServerError"],
+    )
     @pytest.mark.parametrize("use", USES)
-    def test_a_table_that_can_not_take_more_postpones_the_work(
+    def test_temporary_error_postpones_the_work(
         self, refusing_client: "DynamoDBClient", use: str, code: str
     ) -> None:
         operation, call = USES[use]
         with Stubber(refusing_client) as stubber:
-            stubber.add_client_error(operation, code, "Slow down.")
+            stubber.add_client_error(operation, code)
             with pytest.raises(LedgerUnavailableError):
                 call(DynamoDbLedger(refusing_client, "table", RETENTION_DAYS))
 
     @pytest.mark.parametrize("use", USES)
-    def test_so_does_one_that_can_not_be_reached(self, session: boto3.Session, use: str) -> None:
+    def test_lost_connection_postpones_the_work(self, session: boto3.Session, use: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             endpoint_url = f"http://127.0.0.1:{server.getsockname()[1]}"
         config = Config(retries={"total_max_attempts": 1}, proxies={})
@@ -766,125 +713,127 @@ class TestFaults:
         with pytest.raises(LedgerUnavailableError):
             USES[use][1](DynamoDbLedger(client, "table", RETENTION_DAYS))
 
-    @pytest.mark.parametrize("code", ["AccessDeniedException"])
+    @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
     @pytest.mark.parametrize("use", USES)
-    def test_any_other_error_of_dynamodb_passes_untouched(
+    def test_permanent_error_is_raised_as_it_is(
         self, refusing_client: "DynamoDBClient", use: str, code: str
     ) -> None:
         operation, call = USES[use]
         with Stubber(refusing_client) as stubber:
-            stubber.add_client_error(operation, code, "Slow down.")
-            with pytest.raises(ClientError) as failure:
+            stubber.add_client_error(operation, code)
+            with pytest.raises(ClientError, match=code):
                 call(DynamoDbLedger(refusing_client, "table", RETENTION_DAYS))
-        assert failure.value.response["Error"] == {"Code": code, "Message": "Slow down."}
-
-    def test_every_method_is_among_them(self) -> None:
-        methods = {name for name in vars(DynamoDbLedger) if not name.startswith("_")}
-        assert methods - {"client", "table", "retention_days"} == USES.keys()
 
     @pytest.mark.parametrize(
-        ("reasons", "decided"),
-        [
-            (["None", "TransactionConflict"], False),
-            (["ThrottlingError", "None"], False),
-            (["ConditionalCheckFailed", "None"], True),
-            (["None", "ConditionalCheckFailed"], True),
-        ],
+        "reasons", [["ConditionalCheckFailed", "None"], ["TransactionConflict", "ConditionalCheckFailed"]]
     )
-    def test_cancelled_transaction_is_a_no_only_for_its_conditions(
-        self, refusing_client: "DynamoDBClient", reasons: list[str], *, decided: bool
+    def test_failed_condition_cancels_a_transaction(
+        self, refusing_client: "DynamoDBClient", reasons: list[str]
+    ) -> None:
+        with Stubber(refusing_client) as stubber:
+            cancel(stubber, reasons)
+            assert USES["register"][1](DynamoDbLedger(refusing_client, "table", RETENTION_DAYS)) is False
+
+    @pytest.mark.parametrize(
+        "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
+    )
+    def test_temporary_cancellation_is_repeated_and_then_postpones_the_work(
+        self, refusing_client: "DynamoDBClient", reason: str
     ) -> None:
         ledger = DynamoDbLedger(refusing_client, "table", RETENTION_DAYS)
         with Stubber(refusing_client) as stubber:
-            stubber.add_client_error(
-                "transact_write_items",
-                "TransactionCanceledException",
-                modeled_fields={"CancellationReasons": [{"Code": reason} for reason in reasons]},
-            )
-            if decided:
-                assert USES["register_lone_photo"][1](ledger) is False
-            else:
-                with pytest.raises(ClientError):
-                    USES["register_lone_photo"][1](ledger)
+            cancel(stubber, [reason, "None"])
+            stubber.add_response("transact_write_items", {})
+            assert USES["register"][1](ledger) is True
+            for _ in range(3):
+                cancel(stubber, [reason, "None"])
+            with pytest.raises(LedgerUnavailableError):
+                USES["register"][1](ledger)
+            stubber.assert_no_pending_responses()
+
+    def test_other_cancellation_is_raised_as_it_is(self, refusing_client: "DynamoDBClient") -> None:
+        with Stubber(refusing_client) as stubber:
+            cancel(stubber, ["ValidationError"])
+            with pytest.raises(ClientError):
+                USES["register"][1](DynamoDbLedger(refusing_client, "table", RETENTION_DAYS))
+
+
+def cancel(stubber: Stubber, reasons: list[str]) -> None:
+    stubber.add_client_error(
+        "transact_write_items",
+        "TransactionCanceledException",
+        modeled_fields={"CancellationReasons": [{"Code": reason} for reason in reasons]},
+    )
 
 
 @pytest.mark.usefixtures("_atomic_requests")
 class TestRaces:
-    def test_of_twenty_claims_one_wins(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        outcomes = run_at_once([partial(claim, ledger, f"owner-{n}") for n in range(20)])
-        assert sum(isinstance(outcome, Comparison) for outcome in outcomes) == 1
-        assert sum(isinstance(outcome, LeaseHeldError) for outcome in outcomes) == 19
+    def test_one_of_twenty_claims_succeeds(self, ledger: DynamoDbLedger) -> None:
+        register(ledger)
+        for now_ms in (NOW_MS, UNTIL_MS):
+            take = partial(claim, ledger, now_ms=now_ms, until_ms=now_ms + 60_000)
+            outcomes = run_at_once([partial(take, f"owner-{now_ms}-{n}") for n in range(20)])
+            assert sum(isinstance(outcome, Comparison) for outcome in outcomes) == 1
+            assert sum(isinstance(outcome, LeaseHeldError) for outcome in outcomes) == 19
 
-    def test_of_twenty_takeovers_one_wins(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
-        claim(ledger, "dead")
-        take_over = partial(claim, ledger, now_ms=UNTIL_MS, until_ms=UNTIL_MS + 1000)
-        outcomes = run_at_once([partial(take_over, f"owner-{n}") for n in range(20)])
-        assert sum(isinstance(outcome, Comparison) for outcome in outcomes) == 1
-        with pytest.raises(LeaseLostError):
-            ledger.begin_attempt("c1", "dead", make_attempt())
+    def test_one_of_twenty_registrations_succeeds(self, ledger: DynamoDbLedger) -> None:
+        pair = put_both(ledger)
+        comparisons = [make_comparison(id=ID, created_at_ms=NOW_MS + n) for n in range(20)]
+        outcomes = run_at_once([partial(ledger.register, one, pair=pair) for one in comparisons])
+        assert sorted(map(str, outcomes)) == ["False"] * 19 + ["True"]
+        assert find(ledger) == comparisons[outcomes.index(True)]
 
-    def test_of_twenty_registrations_one_creates(self, ledger: DynamoDbLedger) -> None:
-        comparisons = [make_comparison(created_at_ms=NOW_MS + n) for n in range(20)]
-        outcomes = run_at_once([partial(ledger.register, one) for one in comparisons])
-        assert {outcome == outcomes[0] for outcome in outcomes} == {True}
-        assert ledger.find("c1") == outcomes[0]
-
-    def test_of_twenty_endings_one_stands(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
+    def test_one_of_twenty_endings_counts(self, ledger: DynamoDbLedger) -> None:
+        register(ledger)
         endings = [make_ending(ended_at_ms=NOW_MS + n) for n in range(20)]
-        outcomes = run_at_once([partial(ledger.end, "c1", one, None) for one in endings])
+        outcomes = run_at_once([partial(ledger.end, ID, one, None) for one in endings])
         (winner,) = (n for n, outcome in enumerate(outcomes) if outcome is None)
         assert sum(isinstance(outcome, AlreadyEndedError) for outcome in outcomes) == 19
-        found = ledger.find("c1")
-        assert found is not None
-        assert found.ending == endings[winner]
+        assert find(ledger).ending == endings[winner]
 
-    def test_of_twenty_attempts_of_one_number_one_begins(self, ledger: DynamoDbLedger) -> None:
-        ledger.register(make_comparison())
+    def test_one_of_twenty_attempts_of_one_number_begins(self, ledger: DynamoDbLedger) -> None:
+        register(ledger)
         claim(ledger)
-        attempts = [make_attempt() for _ in range(20)]
-        outcomes = run_at_once([partial(ledger.begin_attempt, "c1", "ann", one) for one in attempts])
+        attempts = [replace(BEGUN, merchant_biz_id=f"id-{n}") for n in range(20)]
+        outcomes = run_at_once([partial(ledger.begin_attempt, ID, "ann", one) for one in attempts])
         assert outcomes.count(None) == 1
         assert sum(isinstance(outcome, LeaseLostError) for outcome in outcomes) == 19
 
-    def test_both_photos_at_one_instant_make_the_pair_complete(self, ledger: DynamoDbLedger) -> None:
+    def test_photos_that_arrive_at_once_make_the_pair_complete(self, ledger: DynamoDbLedger) -> None:
         for n in range(10):
             put_one = partial(ledger.put_photo, "singapore", f"p{n}")
             pairs = run_at_once([partial(put_one, role, make_arrived(role)) for role in Role])
-            assert any(isinstance(pair, Pair) and pair.complete for pair in pairs)
+            assert any(isinstance(pair, Pair) and pair.is_complete for pair in pairs)
 
-    def test_the_latest_of_twenty_photos_at_one_instant_stands(self, ledger: DynamoDbLedger) -> None:
+    def test_newest_of_twenty_photos_is_kept(self, ledger: DynamoDbLedger) -> None:
         run_at_once([partial(put, ledger, Role.SOURCE, f"{n:02d}") for n in range(20)])
-        pair = ledger.find_pair("singapore", PAIR_ID)
-        assert pair is not None
-        assert pair.arrived[Role.SOURCE].sequencer == "19"
+        assert find_pair(ledger).arrived[Role.SOURCE].sequencer == "19"
 
-    def test_half_a_pair_either_expires_or_is_completed_before(self, ledger: DynamoDbLedger) -> None:
+    def test_half_a_pair_expires_or_is_completed(self, ledger: DynamoDbLedger) -> None:
         for n in range(10):
             put_one = partial(ledger.put_photo, "singapore", f"p{n}")
             half = put_one(Role.SOURCE, make_arrived(Role.SOURCE))
+            expire = partial(ledger.register, make_ended(id=f"c{n}"), pair=half, takes_photos=False)
             tasks: list[Callable[[], object]] = [
-                partial(ledger.register_lone_photo, make_ended(f"c{n}"), half),
+                expire,
                 partial(put_one, Role.TARGET, make_arrived(Role.TARGET)),
             ]
             expired, pair = run_at_once(tasks)
             assert isinstance(pair, Pair)
-            assert pair.complete
+            assert pair.is_complete
             assert (ledger.find(f"c{n}") is not None) is expired
 
-    def test_of_an_end_and_an_erasure_at_once_the_erasure_stands(self, ledger: DynamoDbLedger) -> None:
+    def test_erasure_wins_over_an_ending_and_an_event(self, ledger: DynamoDbLedger) -> None:
         for n in range(10):
-            ledger.register(make_comparison(f"c{n}"))
+            known = register(ledger, f"c{n}")
             tasks: list[Callable[[], object]] = [
                 partial(ledger.end, f"c{n}", make_ending(), None),
-                partial(ledger.erase, f"c{n}", now_ms=NOW_MS),
+                partial(ledger.mark_published, f"c{n}", now_ms=NOW_MS),
+                partial(ledger.erase, known, ERASED, None, now_ms=NOW_MS),
             ]
-            ended, erased = run_at_once(tasks)
+            ended, *others = run_at_once(tasks)
             assert ended is None or isinstance(ended, AlreadyEndedError)
-            assert erased is None
-            found = ledger.find(f"c{n}")
-            assert found is not None
-            assert found.state is State.ERASED
-            assert read_outbox(ledger, f"c{n}") == "pending"
+            assert others == [None, None]
+            comparison = find(ledger, f"c{n}")
+            assert comparison.state is State.ERASED
+            assert (f"c{n}" in list_outbox(ledger)) is (comparison.published_at_ms is None)

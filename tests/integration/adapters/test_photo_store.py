@@ -11,8 +11,9 @@ from botocore.stub import Stubber
 
 from facematch.adapters.photo_store import S3PhotoStore
 from facematch.domain.comparison import PhotoKind, StoredPhoto
-from facematch.domain.errors import PhotoGoneError
+from facematch.domain.errors import PhotoMissingError, PhotoReplacedError, PhotoStoreError
 from tests.integration.adapters.factories import AWS_REGION
+from tests.integration.aws_rules import honour_copy_conditions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,7 +31,9 @@ LIMIT_BYTES = 1000
 
 @pytest.fixture(scope="module")
 def s3(session: boto3.Session) -> "S3Client":
-    return session.client("s3")
+    client = session.client("s3")
+    honour_copy_conditions(client)
+    return client
 
 
 @pytest.fixture
@@ -45,6 +48,11 @@ def put(store: S3PhotoStore, content: bytes = b"photo", key: str = KEY) -> Store
     photo = store.find(key)
     assert photo is not None
     return photo
+
+
+def put_etag(store: S3PhotoStore) -> str | None:
+    photo = store.find(KEY)
+    return photo.etag if photo else None
 
 
 def read(store: S3PhotoStore, photo: StoredPhoto) -> bytes:
@@ -62,31 +70,29 @@ class TestReading:
         ("size_bytes", "read_bytes"),
         [(0, 0), (1, 1), (LIMIT_BYTES, LIMIT_BYTES), (LIMIT_BYTES + 1, LIMIT_BYTES + 1), (5000, 1001)],
     )
-    def test_at_the_most_one_byte_beyond_the_limit_is_read(
+    def test_at_most_one_byte_beyond_the_limit_is_read(
         self, store: S3PhotoStore, size_bytes: int, read_bytes: int
     ) -> None:
         content = bytes(range(256)) * 20
         assert read(store, put(store, content[:size_bytes])) == content[:read_bytes]
 
-    def test_etag_bears_no_quotes_as_in_the_events_of_s3(self, store: S3PhotoStore) -> None:
+    def test_etag_has_no_quotes_as_in_the_events_of_s3(self, store: S3PhotoStore) -> None:
         etag = put(store).etag
         assert etag is not None
         assert '"' not in etag
 
     @pytest.mark.parametrize("etag", [None, "0" * 32])
-    def test_missing_photo_is_gone(self, store: S3PhotoStore, etag: str | None) -> None:
-        with pytest.raises(PhotoGoneError) as failure:
+    def test_missing_photo_is_reported(self, store: S3PhotoStore, etag: str | None) -> None:
+        with pytest.raises(PhotoMissingError):
             read(store, StoredPhoto(key=KEY, etag=etag))
-        assert failure.value.code == "photo_missing"
 
-    def test_replaced_photo_is_gone(self, store: S3PhotoStore) -> None:
+    def test_replaced_photo_is_reported(self, store: S3PhotoStore) -> None:
         photo = put(store, b"first")
         put(store, b"second")
-        with pytest.raises(PhotoGoneError) as failure:
+        with pytest.raises(PhotoReplacedError):
             read(store, photo)
-        assert failure.value.code == "photo_replaced"
 
-    def test_photo_without_etag_is_what_stands_under_its_key(self, store: S3PhotoStore) -> None:
+    def test_photo_without_etag_is_whatever_its_key_holds(self, store: S3PhotoStore) -> None:
         put(store, b"first")
         assert read(store, StoredPhoto(key=KEY)) == b"first"
 
@@ -96,7 +102,7 @@ class TestReading:
         assert read(store, photo) == b"photo"
 
     @pytest.mark.parametrize("code", ["SlowDown", "AccessDenied", "403"])
-    def test_any_other_error_of_s3_passes_untouched(self, session: boto3.Session, code: str) -> None:
+    def test_any_other_error_of_s3_is_raised_as_it_is(self, session: boto3.Session, code: str) -> None:
         client = session.client("s3")
         store = S3PhotoStore(client, "bucket")
         photo = StoredPhoto(key=KEY, etag="e")
@@ -110,15 +116,80 @@ class TestReading:
             stubber.add_client_error("delete_object", code)
             with pytest.raises(ClientError, match=code):
                 store.delete(photo)
+            stubber.add_client_error("copy_object", code)
+            with pytest.raises(ClientError, match=code):
+                store.copy(photo, "comparisons/c1/source")
 
 
 class TestFinding:
-    def test_nothing_is_found_where_nothing_is(self, store: S3PhotoStore) -> None:
+    def test_nothing_is_found_under_an_unused_key(self, store: S3PhotoStore) -> None:
         assert store.find(KEY) is None
 
-    def test_what_stands_now_is_found(self, store: S3PhotoStore) -> None:
+    def test_newest_photo_is_found(self, store: S3PhotoStore) -> None:
         first = put(store, b"first")
         assert put(store, b"second") != first
+
+
+class TestCopying:
+    @pytest.mark.parametrize("key", KEYS)
+    def test_photo_of_any_key_is_copied(self, store: S3PhotoStore, key: str) -> None:
+        store.copy(put(store, b"photo", key), "comparisons/c1/source")
+        assert read(store, StoredPhoto(key="comparisons/c1/source")) == b"photo"
+        assert store.find(key) is not None
+
+    def test_copy_has_no_metadata_and_no_tags(self, store: S3PhotoStore) -> None:
+        store.client.put_object(
+            Bucket=store.bucket,
+            Key=KEY,
+            Body=b"photo",
+            ContentType="image/jpeg",
+            Metadata={"customer": "ann"},
+            Tagging="customer=ann",
+        )
+        store.copy(StoredPhoto(key=KEY, etag=put_etag(store)), "copy")
+        copied = store.client.head_object(Bucket=store.bucket, Key="copy")
+        tags = store.client.get_object_tagging(Bucket=store.bucket, Key="copy")
+        assert (copied["Metadata"], tags["TagSet"]) == ({}, [])
+
+    def test_missing_photo_is_not_copied(self, store: S3PhotoStore) -> None:
+        with pytest.raises(PhotoMissingError):
+            store.copy(StoredPhoto(key=KEY, etag="0" * 32), "copy")
+
+    def test_replaced_photo_is_not_copied(self, store: S3PhotoStore) -> None:
+        photo = put(store, b"first")
+        put(store, b"second")
+        with pytest.raises(PhotoReplacedError):
+            store.copy(photo, "copy")
+        assert store.find("copy") is None
+
+
+class TestDeletingAll:
+    def test_only_what_is_under_the_prefix_is_deleted(self, store: S3PhotoStore) -> None:
+        kept = ["comparisons/c1", "comparisons/c10/source", "inbox/comparisons/c1/source"]
+        for key in (*kept, "comparisons/c1/source-a", "comparisons/c1/source-b", "comparisons/c1/ü +%"):
+            store.write(key, b"photo")
+        for _ in range(2):
+            store.delete_all("comparisons/c1/")
+        listed = store.client.list_objects_v2(Bucket=store.bucket)["Contents"]
+        assert [found["Key"] for found in listed] == kept
+
+    def test_photo_that_s3_does_not_delete_is_reported(self, session: boto3.Session) -> None:
+        client = session.client("s3")
+        listed = {"Contents": [{"Key": "comparisons/c1/source"}, {"Key": "comparisons/c1/target"}]}
+        errors = {"Errors": [{"Key": "comparisons/c1/target", "Code": "InternalError"}]}
+        with Stubber(client) as stubber:
+            stubber.add_response("list_objects_v2", listed)
+            stubber.add_response("delete_objects", errors)
+            with pytest.raises(PhotoStoreError) as failure:
+                S3PhotoStore(client, "bucket").delete_all("comparisons/c1/")
+        assert failure.value.code == "InternalError"
+
+    def test_nothing_is_deleted_where_nothing_is_listed(self, session: boto3.Session) -> None:
+        client = session.client("s3")
+        with Stubber(client) as stubber:
+            stubber.add_response("list_objects_v2", {})
+            S3PhotoStore(client, "bucket").delete_all("comparisons/c1/")
+            stubber.assert_no_pending_responses()
 
 
 class TestDeleting:
@@ -139,7 +210,7 @@ class TestDeleting:
         store.delete(StoredPhoto(key=KEY, kind=PhotoKind.URL))
         assert store.find(KEY) is None
 
-    def test_deleting_what_is_gone_does_no_harm(self, store: S3PhotoStore) -> None:
+    def test_deleting_a_missing_photo_does_nothing(self, store: S3PhotoStore) -> None:
         photo = put(store)
         store.delete(photo)
         store.delete(photo)
@@ -175,7 +246,7 @@ class TestPresigning:
             name: value for name, value in demanded.items() if name != "bucket"
         }
 
-    def test_it_is_valid_for_the_time_asked(self, store: S3PhotoStore) -> None:
+    def test_form_is_valid_for_the_requested_time(self, store: S3PhotoStore) -> None:
         before = datetime.now(UTC).replace(microsecond=0)
         post = store.presign_upload(KEY, content_type="image/png", size_limit_bytes=10, valid_s=90)
         expires = datetime.fromisoformat(read_policy(dict(post.fields))["expiration"])

@@ -4,57 +4,53 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
 from moto import mock_aws
 
 from bench.capacity import (
-    ANSWER_TIME_S,
     API_PAIR,
     BUCKET_PAIR,
-    CIRCUIT_READS,
+    BUSIEST_INDEX_KEY_WRITES,
+    LANE_READS,
     RETENTION_DAYS,
     Footprint,
 )
-from facematch.adapters.circuit import GuardedProvider
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.adapters.photo_store import S3PhotoStore
-from facematch.adapters.queues import SqsComparisonQueue, SqsDeadlineQueue, SqsResultQueue
-from facematch.adapters.quota import DynamoDbQuota
+from facematch.adapters.queues import SqsComparisonQueues, SqsResultQueue
+from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.comparison import StoredPhoto
+from facematch.domain.deadline import ANSWER_TIME_S, Deadline
 from facematch.domain.errors import AlreadyEndedError
-from facematch.domain.inbox import InboxKey, make_inbox_key
-from facematch.domain.ports import ArrivedPhoto
-from facematch.domain.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
+from facematch.domain.inbox import make_inbox_key
+from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
-from facematch.use_cases.collect_photos import InlinePhoto, PhotoCollector
-from facematch.use_cases.compare_pair import Effort, PairComparer
-from facematch.use_cases.discard_photos import PhotoDisposal
-from facematch.use_cases.publish_result import ResultPublisher
-from facematch.use_cases.receive_photo import PhotoIntake
-from facematch.use_cases.request_comparison import Caller, ComparisonDesk, ComparisonRequest
+from facematch.use_cases.photo_inputs import InlinePhoto
+from facematch.use_cases.request_comparison import Caller, ComparisonRequest
 from tests.factories import CALLER, make_answer, make_portrait
-from tests.fakes.world import EVENT_SOURCE, World, make_world
+from tests.fakes.stack import InMemoryStack, make_stack
 from tests.template import read_table_schema
+
+_INDEX_KEY = ("work", "since_ms")
 
 
 @dataclass(slots=True)
 class Meter:
-    """Counts requests to AWS, and DynamoDB's units; those to the bucket and the circuit on their own."""
+    """Counts requests to AWS, and DynamoDB's units; those to the lane on their own."""
 
     spy: Any
     requests: Counter[str] = field(default_factory=Counter)
-    shared: Counter[str] = field(default_factory=Counter)
+    lane: Counter[str] = field(default_factory=Counter)
     writes: int = 0
     reads: int = 0
-    index_writes: int = 0
-    _key: Any = None
-    _before: Any = None
+    index_writes: Counter[str] = field(default_factory=Counter)
+    _before: list[tuple[Any, Any]] = field(default_factory=list)
 
     def attach(self, client: Any) -> Any:
         service = client.meta.service_model.service_name
@@ -63,43 +59,53 @@ class Meter:
         return client
 
     def note_request(self, params: Any, model: Any, **_: Any) -> None:
-        self._key = None
+        self._before = []
         if model.service_model.service_name == "dynamodb":
-            key = params.get("Key") or {"pk": params["Item"]["pk"]}
-            if (kind := key["pk"]["S"].partition("#")[0]) in {"quota", "circuit"}:
-                self.shared[f"{kind} {model.name}"] += 1
+            keys = _list_keys(params)
+            if keys[0]["pk"]["S"].startswith("lane#"):
+                self.lane[model.name] += 1
                 return
-            self._key, self._before = key, self.find(key)
+            self._before = [(key, self.find(key)) for key in keys]
         self.requests[model.name] += 1
 
     def note_answer(self, model: Any, **_: Any) -> None:
-        if self._key is None:
-            return
-        before, after = self._before, self.find(self._key)
-        size = max(_measure(before), _measure(after), 1)
-        if model.name == "GetItem":
-            self.reads += math.ceil(size / 4096)
-        else:
-            self.writes += math.ceil(size / 1024)
-            if (left := _index(before)) != (entered := _index(after)):
-                self.index_writes += bool(left) + bool(entered)
+        for key, before in self._before:
+            after = self.find(key)
+            size = max(_measure(before), _measure(after), 1)
+            if model.name == "GetItem":
+                self.reads += math.ceil(size / 4096)
+                continue
+            # A transaction prepares each write before it makes it.
+            self.writes += math.ceil(size / 1024) * (2 if model.name == "TransactWriteItems" else 1)
+            self.index_writes += _count_index_writes(before, after)
 
     def find(self, key: Any) -> Any:
         return self.spy.get_item(TableName="ledger", Key=key).get("Item", {})
 
     def measure_table(self) -> int:
         items = self.spy.scan(TableName="ledger")["Items"]
-        return sum(_measure(item) + 100 for item in items if not item["pk"]["S"].startswith("quota#"))
+        return sum(_measure(item) + 100 for item in items if not item["pk"]["S"].startswith("lane#"))
+
+
+def _list_keys(params: Any) -> list[Any]:
+    """Return the keys of the items that a request reads or writes."""
+    requests = params.get("TransactItems", [{"Request": params}])
+    inner = [request for kinds in requests for request in kinds.values()]
+    return [one.get("Key") or {"pk": one["Item"]["pk"]} for one in inner]
 
 
 def _measure(item: Any) -> int:
     return sum(len(name) + _size(value) for name, value in item.items())
 
 
-def _index(item: Any) -> tuple[Any, ...]:
-    """Return an item's key in the index `outbox`, which holds items that have both parts of it."""
-    key = tuple(item.get(name) for name in ("outbox", "pending_since_ms"))
-    return key if all(key) else ()
+def _count_index_writes(before: Any, after: Any) -> Counter[str]:
+    """Return the writes of the index `work` by its partition key: a changed key is a deletion and a put."""
+    left, entered = ([item[name] for name in _INDEX_KEY if name in item] for item in (before, after))
+    if left == entered:
+        is_touched = before.get("touched_at_ms") != after.get("touched_at_ms")
+        left, entered = [], entered if is_touched else []
+    # An item without both parts of the key is not in the index.
+    return Counter(key[0]["S"] for key in (left, entered) if len(key) == len(_INDEX_KEY))
 
 
 def _size(value: dict[str, Any]) -> int:
@@ -120,11 +126,7 @@ class MeteredStack:
     """The use cases over moto; their requests are counted, those of the `customer` who uploads are not."""
 
     meter: Meter
-    world: World
-    intake: PhotoIntake
-    comparer: PairComparer
-    publisher: ResultPublisher
-    desk: ComparisonDesk
+    stack: InMemoryStack
     customer: Any
 
 
@@ -142,54 +144,13 @@ def run_metered_stack() -> Iterator[MeteredStack]:
 
 def make_metered_stack(session: boto3.Session, meter: Meter, url: str) -> MeteredStack:
     dynamodb, s3, sqs = (meter.attach(session.client(name)) for name in ("dynamodb", "s3", "sqs"))
-    world = make_world(make_answer())
-    clock, regions = world.clock, world.regions
-    ledger, store = DynamoDbLedger(dynamodb, "ledger", RETENTION_DAYS), S3PhotoStore(s3, "photos")
-    comparisons, disposal = SqsComparisonQueue(sqs, url), PhotoDisposal(ledger, store)
-    circuits = CircuitBreakerDynamoDBPersistence(
-        "ledger", key_attr="pk", expiry_attr="expires_at", boto3_client=dynamodb
-    )
-    comparer = replace(
-        world.comparer,
-        ledger=ledger,
-        photos=store,
-        quota=DynamoDbQuota(dynamodb, "ledger", dict.fromkeys(Region, 10.0)),
-        provider=GuardedProvider(world.provider, circuits),
-    )
-    return MeteredStack(
-        meter=meter,
-        world=world,
-        customer=session.client("s3"),
-        comparer=comparer,
-        intake=PhotoIntake(
-            ledger=ledger,
-            comparisons=comparisons,
-            deadlines=SqsDeadlineQueue(sqs, url),
-            clock=clock,
-            regions=regions,
-            options=world.options,
-            pair_deadline_s=3600,
-            deletes_uploads=True,
-        ),
-        publisher=ResultPublisher(
-            ledger=ledger,
-            results=SqsResultQueue(sqs, url),
-            clock=clock,
-            source=EVENT_SOURCE,
-            disposal=disposal,
-            deletes_uploads=True,
-        ),
-        desk=ComparisonDesk(
-            ledger=ledger,
-            photos=store,
-            collector=PhotoCollector(store, comparer),
-            comparisons=comparisons,
-            comparer=comparer,
-            disposal=disposal,
-            clock=clock,
-            regions=regions,
-        ),
-    )
+    stack: Any = make_stack(make_answer())
+    stack.ledger = DynamoDbLedger(dynamodb, "ledger", RETENTION_DAYS)
+    stack.photos = S3PhotoStore(s3, "photos")
+    stack.queues = SqsComparisonQueues(sqs, dict.fromkeys(product(Region, Priority), url))
+    stack.results = SqsResultQueue(sqs, url)
+    stack.limiter = DynamoDbRateLimiter(dynamodb, "ledger", dict.fromkeys(Region, 10.0))
+    return MeteredStack(meter, stack, session.client("s3"))
 
 
 def make_footprint(meter: Meter, *, uploads: int, invocations: int, trips: dict[str, int]) -> Footprint:
@@ -198,9 +159,9 @@ def make_footprint(meter: Meter, *, uploads: int, invocations: int, trips: dict[
     return Footprint(
         ledger_writes=meter.writes,
         ledger_reads=meter.reads,
-        index_writes=meter.index_writes,
+        index_writes=meter.index_writes.total(),
         queue_requests=3 * (asked["SendMessage"] + uploads),
-        photo_writes=asked["PutObject"] + uploads,
+        photo_writes=asked["PutObject"] + asked["CopyObject"] + asked["ListObjectsV2"] + uploads,
         photo_reads=asked["GetObject"] + asked["HeadObject"],
         stored_size_bytes=round(meter.measure_table(), -2),
         invocations=invocations,
@@ -209,55 +170,51 @@ def make_footprint(meter: Meter, *, uploads: int, invocations: int, trips: dict[
     )
 
 
-def upload(stack: MeteredStack, role: Role, pair_id: str) -> str | None:
+def upload(metered: MeteredStack, role: Role, pair_id: str) -> str | None:
     """Put a photo into the bucket and have its event received; return the comparison of a complete pair."""
+    metered.stack.clock.advance(1)
     key = make_inbox_key("singapore", pair_id, role, "jpg")
-    put = stack.customer.put_object(Bucket="photos", Key=key, Body=make_portrait(role))
-    arrived = ArrivedPhoto(
-        photo=StoredPhoto(key=key, etag=put["ETag"].strip('"')),
-        sequencer=f"{list(Role).index(role):032x}",
-        arrived_at_ms=stack.world.clock.now_ms(),
-    )
-    return stack.intake.receive(InboxKey("singapore", pair_id, role), arrived)
+    metered.customer.put_object(Bucket="photos", Key=key, Body=make_portrait(role))
+    head = metered.customer.head_object(Bucket="photos", Key=key)
+    return metered.stack.receive(StoredPhoto(key=key, etag=head["ETag"].strip('"')))
 
 
 def test_a_pair_of_the_bucket_takes_what_the_model_counts() -> None:
     pair_id = "customer-4711-0123456789"
-    with run_metered_stack() as stack:
-        _, comparison_id = (upload(stack, role, pair_id) for role in Role)
-        stack.intake.expire("singapore", pair_id)
-        trips = {"uploads": stack.meter.requests.total()}
+    with run_metered_stack() as metered:
+        _, comparison_id = (upload(metered, role, pair_id) for role in Role)
+        trips = {"uploads": metered.meter.requests.total()}
         assert comparison_id
-        stack.comparer.compare(comparison_id, Effort(BULK_HORIZON_S, 40))
-        before_publish = stack.meter.requests.total()
-        stack.publisher.publish(comparison_id)
-        trips["publish"] = stack.meter.requests.total() - before_publish
+        metered.stack.compare(comparison_id)
+        before_publish = metered.meter.requests.total()
+        metered.stack.publisher.publish(comparison_id)
+        trips["publish"] = metered.meter.requests.total() - before_publish
 
-        # Two notifications and a deadline for uploads, one for compare, one for publish.
-        counted = make_footprint(stack.meter, uploads=2, invocations=5, trips=trips)
+        # Two notifications for uploads, one for compare, one for publish.
+        counted = make_footprint(metered.meter, uploads=2, invocations=4, trips=trips)
 
     assert counted == BUCKET_PAIR
-    # An idle bucket takes two writes. How long the circuit is known for depends on the time of day.
-    assert stack.meter.shared.keys() == {"quota UpdateItem", "circuit GetItem"}
-    assert stack.meter.shared["quota UpdateItem"] == 2
-    assert stack.meter.shared["circuit GetItem"] <= CIRCUIT_READS
+    assert max(metered.meter.index_writes.values()) == BUSIEST_INDEX_KEY_WRITES
+    # An idle lane takes two writes.
+    assert metered.meter.lane == {"UpdateItem": 2, "GetItem": LANE_READS}
 
 
 def test_a_pair_of_the_api_takes_what_the_model_counts() -> None:
-    with run_metered_stack() as stack:
+    with run_metered_stack() as metered:
+        stack = metered.stack
         request = ComparisonRequest(
             caller=Caller(CALLER),
             photos={role: InlinePhoto(make_portrait(role)) for role in Role},
-            options=stack.world.options,
+            options=stack.options,
             idempotency_key="4711",
         )
-        comparison = stack.desk.submit(request, Effort(INTERACTIVE_HORIZON_S, ANSWER_TIME_S))
+        comparison = stack.requester.submit(request, Deadline.after(ANSWER_TIME_S, stack.clock))
         with pytest.raises(AlreadyEndedError):
-            stack.comparer.compare(comparison.id, Effort(BULK_HORIZON_S, 40))
-        before_publish = stack.meter.requests.total()
+            stack.compare(comparison.id)
+        before_publish = metered.meter.requests.total()
         stack.publisher.publish(comparison.id)
-        trips = {"publish": stack.meter.requests.total() - before_publish}
+        trips = {"publish": metered.meter.requests.total() - before_publish}
 
-        counted = make_footprint(stack.meter, uploads=0, invocations=3, trips=trips)
+        counted = make_footprint(metered.meter, uploads=0, invocations=3, trips=trips)
 
     assert counted == API_PAIR

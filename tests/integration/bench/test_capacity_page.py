@@ -1,6 +1,10 @@
 import re
 
+import pytest
+
 from bench.capacity_report import CHART, PAGE, TABLES, draw_page_chart, render_page
+
+pytestmark = pytest.mark.verify
 
 
 def test_the_tables_of_the_page_are_what_the_simulation_gives() -> None:

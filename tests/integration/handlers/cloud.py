@@ -10,14 +10,21 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
-from facematch.adapters.ledger import DynamoDbLedger
+from facematch.adapters.ledger import OUTBOX, DynamoDbLedger
+from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.comparison import Comparison
+from facematch.domain.priority import Priority
+from facematch.domain.regions import Region
 from local.emulator import DEFAULT_CREDENTIALS
+from tests.integration.aws_rules import refuse_invalid_requests
 from tests.template import read_table_schema
 
 AWS_REGION: Final = "ap-southeast-1"
 ACCOUNT = "123456789012"
-_QUEUES = {"UploadsQueue": "uploads", "ComparisonsQueue": "comparisons", "ResultsQueue": "results"}
+BULK, URGENT = "singapore-bulk", "singapore-urgent"
+"""The queues of the lanes that most tests use."""
+_LANES = {(region, priority): f"{region}-{priority}" for region in Region for priority in Priority}
+_QUEUES = [*_LANES.values(), "results"]
 _STACK = "facematch"
 _SECRET = json.dumps(
     {
@@ -29,7 +36,7 @@ _SECRET = json.dumps(
 
 @dataclass(frozen=True)
 class Waiting:
-    """A message on a queue, and how long it was told to stay unseen."""
+    """A message on a queue, and its delay."""
 
     body: Any
     delay_s: int
@@ -37,7 +44,7 @@ class Waiting:
 
 
 class Cloud:
-    """The resources of one stack; `known` holds them by their names in the template."""
+    """The resources of one stack; `queue_urls` are those of its queues by name."""
 
     bucket = f"{_STACK}-photos-{ACCOUNT}-{AWS_REGION}"
     table = f"{_STACK}-ledger"
@@ -47,25 +54,32 @@ class Cloud:
         self.sqs = session.client("sqs")
         self.dynamodb = session.client("dynamodb")
         self.secrets = session.client("secretsmanager")
+        refuse_invalid_requests(self.dynamodb)
         self.ledger = DynamoDbLedger(self.dynamodb, self.table, 90)
+        self.limiter = DynamoDbRateLimiter(self.dynamodb, self.table, dict.fromkeys(Region, 1000.0))
         self._streamed = 0
         self.s3.create_bucket(
             Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": AWS_REGION}
         )
         self._create_table()
-        secret = self.secrets.create_secret(Name=f"{_STACK}-provider", SecretString=_SECRET)
-        self.known = {
-            "AWS::AccountId": ACCOUNT,
-            "AWS::Region": AWS_REGION,
-            "AWS::StackName": _STACK,
-            "Ledger": self.table,
-            "Photos": self.bucket,
-            "ProviderSecretArn": secret["ARN"],
-            **{resource: self._create_queue(name) for resource, name in _QUEUES.items()},
+        self.secret_arn = self.secrets.create_secret(Name=f"{_STACK}-provider", SecretString=_SECRET)["ARN"]
+        self.queue_urls = {name: self._create_queue(name) for name in _QUEUES}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables that name the resources."""
+        lanes = {
+            f"{name}_QUEUE_URL".upper().replace("-", "_"): self.queue_urls[name] for name in _LANES.values()
+        }
+        return lanes | {
+            "TABLE_NAME": self.table,
+            "BUCKET_NAME": self.bucket,
+            "RESULTS_QUEUE_URL": self.queue_urls["results"],
+            "SECRET_ARN": self.secret_arn,
         }
 
     def clear(self) -> None:
-        """Have everything as it was at first; moto's own state is much faster than requests."""
+        """Remove everything; moto's own state is much faster than requests."""
         self._streamed = 0
         objects = self._objects()
         for key in list(objects):
@@ -76,18 +90,18 @@ class Cloud:
         else:
             table.items.clear()
             table.stream_shard.items.clear()  # type: ignore[union-attr] # it has one
-        for name in _QUEUES.values():
+        for name in _QUEUES:
             if f"{_STACK}-{name}" in _queues():
                 _messages(name).clear()
             else:
                 self._create_queue(name)
 
     def set_secret(self, text: str) -> None:
-        """Have another secret from now on."""
-        self.secrets.put_secret_value(SecretId=self.known["ProviderSecretArn"], SecretString=text)
+        """Replace the secret."""
+        self.secrets.put_secret_value(SecretId=self.secret_arn, SecretString=text)
 
     def restore_secret(self) -> None:
-        """Have the right secret again."""
+        """Store the right secret again."""
         self.set_secret(_SECRET)
 
     def put_photo(self, key: str, content: bytes) -> str:
@@ -100,7 +114,7 @@ class Cloud:
         return sorted(self._objects())
 
     def list_waiting(self, queue: str) -> list[Waiting]:
-        """Return all messages of a queue, those too that nobody can see yet."""
+        """Return all messages of a queue, delayed ones included."""
         return [
             Waiting(
                 body=json.loads(message.body),
@@ -113,11 +127,16 @@ class Cloud:
         ]
 
     def take_bodies(self, queue: str) -> list[str]:
-        """Empty a queue as if all delays were over; return what the messages held."""
+        """Empty a queue as if all delays were over; return the bodies of its messages."""
         bodies = [json.dumps(waiting.body) for waiting in self.list_waiting(queue)]
-        # As often as a test likes: SQS purges a queue only once a minute.
+        # SQS purges a queue only once a minute.
         _messages(queue).clear()
         return bodies
+
+    def clear_slots(self) -> None:
+        """Remove the lanes: all slots are free, and no lane is on hold."""
+        for region in Region:
+            self.dynamodb.delete_item(TableName=self.table, Key={"pk": {"S": f"lane#{region}"}})
 
     def list_items(self) -> list[dict[str, Any]]:
         """Return all that the table holds."""
@@ -137,20 +156,18 @@ class Cloud:
         return comparison
 
     def take_stream(self) -> list[dict[str, Any]]:
-        """Return what the table's stream has for the publish function since the last time."""
-        # By the backend itself: moto does not know the wire format in which boto3 asks for streams now.
+        """Return the changes since the last call that the filter passes to the publish function."""
+        # Read from the backend: moto does not know the wire format of the streams client.
         shard = dynamodb_backends[ACCOUNT][AWS_REGION].get_table(self.table).stream_shard
         assert shard is not None
         records = [change.to_json() for change in shard.items]
         fresh, self._streamed = records[self._streamed :], len(records)
-        pending = {"S": "pending"}
-        return [
-            one["dynamodb"] for one in fresh if one["dynamodb"].get("NewImage", {}).get("outbox") == pending
-        ]
+        changes = [record["dynamodb"] for record in fresh]
+        return [change for change in changes if change.get("NewImage", {}).get("work") == {"S": OUTBOX}]
 
     def is_untouched(self) -> bool:
-        """Tell whether nothing was stored and nothing enqueued."""
-        queues = (self.list_waiting(queue) for queue in _QUEUES.values())
+        """Return whether nothing was stored and nothing enqueued."""
+        queues = (self.list_waiting(queue) for queue in _QUEUES)
         return not self.list_items() and not self.list_keys() and not any(queues)
 
     def _objects(self) -> dict[str, Any]:

@@ -5,18 +5,15 @@ import pytest
 from moto import mock_aws
 
 from facematch import bootstrap
+from facematch.domain.regions import Region
 from local.emulator import Addresses, Rules, run_emulator
 from local.emulator.endpoints import REGIONS
+from tests.factories import make_environment
+from tests.integration.aws_rules import honour_copy_conditions, refuse_invalid_requests
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 from tests.integration.handlers.cloud import AWS_REGION, Cloud
-from tests.integration.handlers.environment import read_environment
 
-_FAST = {f"{region}Qps": "1000" for region in ("Singapore", "Indonesia", "Malaysia", "HongKong")}
-_ALLOWED = "singapore,indonesia,malaysia"
-"""Not Hong Kong, so that a region is there that is not allowed."""
-
-
-_CLIENTS = {"_session", "_dynamodb", "_sqs", "_ledger", "comparison_queue", "_photo_store"}
+_CLIENTS = {"_session", "_dynamodb", "_sqs", "_ledger", "_rate_limiter", "_photo_store"}
 """What holds nothing but clients, which are slow to make, and names, which are the same in every test."""
 
 
@@ -48,7 +45,7 @@ def _resources(_aws_session: boto3.Session) -> Iterator[Cloud]:
 
 @pytest.fixture
 def provider(_emulator: Addresses, monkeypatch: pytest.MonkeyPatch) -> ControlClient:
-    """The emulator's control port; its log and its scenarios are empty."""
+    """The emulator's control port, with an empty log and no scenario."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     control = ControlClient(_emulator.control.removeprefix("http://"))
@@ -60,22 +57,29 @@ def provider(_emulator: Addresses, monkeypatch: pytest.MonkeyPatch) -> ControlCl
 def cloud(
     _resources: Cloud, _emulator: Addresses, provider: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Cloud]:
-    """A stack in moto, with the emulator for its provider, and the environment that its functions have."""
+    """A stack in moto with the emulator as its provider, and the environment of its functions."""
     assert provider.comparisons() == []
     stand_ins = ",".join(
         f"{endpoint.region}.{endpoint.network}={address}" for endpoint, address in _emulator.endpoints
     )
-    parameters = {"AllowedRegions": _ALLOWED, "LocalStack": "true", "ProviderEndpoints": stand_ins}
     environment = {
-        **read_environment(_resources.known | parameters | _FAST),
+        **make_environment(
+            **_resources.environment,
+            # Without Hong Kong, one region is not allowed.
+            ALLOWED_REGIONS="singapore,indonesia,malaysia",
+            CALLS_PER_SECOND=",".join(f"{region}=1000" for region in Region),
+            LOCAL_STACK="true",
+            PROVIDER_ENDPOINTS=stand_ins,
+        ),
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_REGION": AWS_REGION,
         "AWS_DEFAULT_REGION": AWS_REGION,
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     _resources.clear()
     _forget_wiring(clients_too=False)
+    refuse_invalid_requests(bootstrap._dynamodb())
+    honour_copy_conditions(bootstrap._photo_store().client)
     yield _resources
     _forget_wiring(clients_too=False)

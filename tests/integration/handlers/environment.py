@@ -33,6 +33,9 @@ def _resolve(value: object, known: Mapping[str, str]) -> str:
     match value:
         case {"Ref": name}:
             return known[name]
+        case {"If": [_, lane, absent]}:
+            # A lane exists if its queue is known.
+            return known.get(lane["Ref"], absent)
         case {"Sub": text}:
             return re.sub(r"\$\{([\w:]+)\}", lambda found: known[found[1]], text).strip()
     return str(value)

@@ -1,4 +1,4 @@
-"""The functions as Lambda calls them, with the recorded events or with what stands on the queues."""
+"""The functions as Lambda calls them, with recorded events or with the messages of the queues."""
 
 import json
 from copy import deepcopy
@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch.domain.verdict import Role
 from tests.events import Event, load_event
-from tests.integration.handlers.cloud import AWS_REGION, Cloud
+from tests.integration.handlers.cloud import AWS_REGION, BULK, Cloud
 
 PAIR_FOLDER = "inbox/singapore/pair-1"
 PLENTY_OF_TIME_MS = 60_000
@@ -64,23 +64,30 @@ def land(
 
 
 def land_pair(cloud: Cloud, source: bytes, target: bytes, folder: str = PAIR_FOLDER) -> None:
-    """Bring a pair in by the bucket, up to the queue of comparisons."""
+    """Upload a pair and receive its notifications; then its comparison is enqueued."""
     for role, content in ((Role.SOURCE, source), (Role.TARGET, target)):
         assert failed_records(invoke("uploads", land(cloud, role, content, folder))) == []
 
 
-def compare_waiting(cloud: Cloud, *, remaining_ms: int = PLENTY_OF_TIME_MS) -> list[str]:
-    """Hand each message of the comparisons queue to the worker; return those that failed."""
-    failures: list[str] = []
-    for body in cloud.take_bodies("comparisons"):
-        event = load_event("compare_comparison")
-        event["Records"][0]["body"] = body
-        failures += failed_records(invoke("compare", event, remaining_ms=remaining_ms))
-    return failures
+def make_messages(*bodies: str) -> Event:
+    """Return a batch of messages as the worker receives it, with ids `message-0` and so on."""
+    (recorded,) = load_event("compare_comparison")["Records"]
+    records = [
+        {**recorded, "messageId": f"message-{number}", "body": body} for number, body in enumerate(bodies)
+    ]
+    return {"Records": records}
+
+
+def compare_waiting(cloud: Cloud, queue: str = BULK, *, remaining_ms: int = PLENTY_OF_TIME_MS) -> list[str]:
+    """Hand all messages of a queue to the worker, as one batch; return those that failed."""
+    bodies = cloud.take_bodies(queue)
+    return (
+        failed_records(invoke("compare", make_messages(*bodies), remaining_ms=remaining_ms)) if bodies else []
+    )
 
 
 def publish_waiting(cloud: Cloud) -> list[dict[str, Any]]:
-    """Hand what the ledger's stream tells to the publish function; return the results queue's new events."""
+    """Hand the ledger's stream to the publish function; return the new events of the results queue."""
     records = [make_stream_record(change) for change in cloud.take_stream()]
     if records:
         assert failed_records(invoke("publish", {"Records": records})) == []
@@ -88,7 +95,7 @@ def publish_waiting(cloud: Cloud) -> list[dict[str, Any]]:
 
 
 def make_stream_record(change: dict[str, Any]) -> Event:
-    """Return the recorded stream record, as it tells of another change."""
+    """Return the recorded stream record with another change."""
     record: Event = deepcopy(load_event("publish_ended", source_etag="", target_etag="")["Records"][0])
     record["dynamodb"] |= {"Keys": change["Keys"], "NewImage": change["NewImage"]}
     record["dynamodb"]["SequenceNumber"] = change["SequenceNumber"]
@@ -126,6 +133,13 @@ def change_caller(event: Event, arn: str) -> Event:
     """Return a request that another principal signed."""
     changed = deepcopy(event)
     changed["requestContext"]["identity"]["userArn"] = arn
+    return changed
+
+
+def change_identity(event: Event, **identity: str) -> Event:
+    """Return a request with other values in the identity that API Gateway verified."""
+    changed = deepcopy(event)
+    changed["requestContext"]["identity"] |= identity
     return changed
 
 

@@ -17,7 +17,7 @@ BAD_PHOTOS = [
     (Role.SOURCE, "cut off", "unreadable"),
     (Role.TARGET, "0 bytes", "empty"),
     (Role.SOURCE, "a bomb", "too_many_pixels"),
-    (Role.TARGET, "640 x 479", "too_small"),
+    (Role.TARGET, "640 x 239", "too_small"),
     (Role.SOURCE, "25 MB", "too_large"),
 ]
 """Each kind of bad photo, in one place of the pair or the other, with the stable code that it gets."""
@@ -34,8 +34,8 @@ def make_bad_photo(kind: str) -> bytes:
             return b""
         case "a bomb":
             return make_png_bomb(30_000, 30_000)
-        case "640 x 479":
-            return encode(draw_portrait(640, 479))
+        case "640 x 239":
+            return encode(draw_portrait(640, 239))
         case "25 MB":
             return PERSON + bytes(25_000_000)
     raise ValueError(kind)

@@ -1,22 +1,30 @@
 import base64
+import gzip
 import json
-from collections.abc import Callable
+import math
+import time
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from facematch import bootstrap
 from facematch.domain.comparison import Outcome, State
 from facematch.domain.inbox import make_folder, make_inbox_key
+from facematch.domain.lane import HoldReason, make_hold
+from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from tests.events import Event, load_event
 from tests.integration.emulator.clients import ControlClient
-from tests.integration.handlers.cloud import Cloud
+from tests.integration.handlers.cloud import BULK, URGENT, Cloud
 from tests.integration.handlers.functions import (
     Answer,
     aim_at,
     ask,
     change_body,
     change_caller,
+    change_identity,
     compare_waiting,
     failed_records,
     invoke,
@@ -98,9 +106,10 @@ def test_comparison_is_made_at_once(provider: ControlClient) -> None:
 
 def test_comparison_made_at_once_also_leaves_on_the_queue(cloud: Cloud, provider: ControlClient) -> None:
     answer = ask(ask_now(target=OTHER_PERSON))
-    (rescue,) = cloud.list_waiting("comparisons")
-    assert (rescue.body, rescue.delay_s) == ({"comparison_id": answer.body["id"]}, 60)
-    assert compare_waiting(cloud) == []
+    (rescue,) = cloud.list_waiting(URGENT)
+    body = {"comparison_id": answer.body["id"], "region": "singapore", "priority": "urgent"}
+    assert (rescue.body, rescue.delay_s) == (body, 60)
+    assert compare_waiting(cloud, URGENT) == []
     (event,) = publish_waiting(cloud)
 
     check_result_event(event)
@@ -117,9 +126,10 @@ def test_respond_async_leaves_the_comparison_to_a_worker(cloud: Cloud, provider:
     assert answer.headers["Location"] == f"/live/v1/comparisons/{answer.body['id']}"
     assert answer.headers["Retry-After"] == "2"
     assert provider.comparisons() == []
-    assert [waiting.delay_s for waiting in cloud.list_waiting("comparisons")] == [0]
+    assert [waiting.delay_s for waiting in cloud.list_waiting(URGENT)] == [0]
+    assert cloud.list_waiting(BULK) == []
 
-    assert compare_waiting(cloud) == []
+    assert compare_waiting(cloud, URGENT) == []
     later = ask(read(answer.body["id"]))
     assert (later.status, later.body["result"]["verdict"]) == (200, "match")
     (event,) = publish_waiting(cloud)
@@ -138,13 +148,13 @@ def test_idempotency_key_repeated_gets_the_same_comparison(cloud: Cloud, provide
 
 def test_idempotency_key_reused_with_another_body_is_refused(cloud: Cloud, provider: ControlClient) -> None:
     first = ask(ask_with_key())
-    keys, messages = cloud.list_keys(), cloud.list_waiting("comparisons")
+    keys, messages = cloud.list_keys(), cloud.list_waiting(URGENT)
 
     answer = ask(ask_with_key(target=OTHER_PERSON))
 
     check_problem(answer, 422, "idempotency_key_reused")
     assert "Idempotency-Key" in answer.body["detail"]
-    assert (cloud.list_keys(), cloud.list_waiting("comparisons")) == (keys, messages)
+    assert (cloud.list_keys(), cloud.list_waiting(URGENT)) == (keys, messages)
     assert len(provider.comparisons()) == 1
     assert cloud.the_comparison().id == first.body["id"]
 
@@ -249,25 +259,42 @@ def make_key(owner: str | None) -> str:
         ({"source": {"photo": PHOTO[:-3]}}, (400, "invalid_base64", "source.photo")),
         ({"source": {"photo": 7}}, (400, "invalid_base64", "source.photo")),
         ({"target": {"photo": PHOTO, "url": URL}}, (400, "photo_ambiguous", "target")),
-        ({"target": {"upload_key": "a", "url": URL}}, (400, "photo_ambiguous", "target")),
+        ({"target": {"upload_key": make_key(ME), "url": URL}}, (400, "photo_ambiguous", "target")),
         ({"source": {}}, (400, "photo_missing", "source")),
         ({"source": None}, (400, "missing_field", "source")),
         ({"source": {"url": "http://169.254.169.254/"}}, (400, "forbidden_url", "source.url")),
         ({"target": {"url": "http://2852039166/latest"}}, (400, "forbidden_url", "target.url")),
         ({"target": {"url": "http://localhost/"}}, (400, "forbidden_url", "target.url")),
         ({"target": {"url": "file:///etc/passwd"}}, (400, "invalid_url", "target.url")),
+        ({"target": {"url": "https://photos.example.com:0/a.jpg"}}, (400, "invalid_url", "target.url")),
+        ({"target": {"url": f"{URL}?name={{ann}}"}}, (400, "invalid_url", "target.url")),
         ({"region": "atlantis"}, (400, "unknown_region", "region")),
         ({"region": "hong-kong"}, (403, "region_not_allowed", "region")),
         ({"pair_id": "p" * 500}, (400, "invalid_pair_id", "pair_id")),
         ({"pair_id": ""}, (400, "invalid_pair_id", "pair_id")),
         ({"pair_id": "a/b"}, (400, "invalid_pair_id", "pair_id")),
+        ({"pair_id": "line\nbreak"}, (400, "invalid_pair_id", "pair_id")),
+        ({"pair_id": "half \ud83d"}, (400, "invalid_pair_id", "pair_id")),
         ({"regoin": "singapore"}, (400, "unknown_field", "regoin")),
         ({"source": {"photo": PHOTO, "foto": "x"}}, (400, "unknown_field", "source.foto")),
         ({"match_from": 101}, (400, "invalid_field", "match_from")),
         ({"match_from": "high"}, (400, "invalid_field", "match_from")),
         ({"match_from": "7"}, (400, "invalid_field", "match_from")),
+        ({"match_from": math.nan}, (400, "invalid_field", "match_from")),
+        ({"match_from": math.inf}, (400, "invalid_field", "match_from")),
+        ({"no_match_up_to": -math.inf}, (400, "invalid_field", "no_match_up_to")),
+        ({"no_match_up_to": -1e-200}, (400, "invalid_field", "no_match_up_to")),
+        ({"no_match_up_to": 10**400}, (400, "invalid_field", "no_match_up_to")),
         ({"face_quality_check": "yes"}, (400, "invalid_field", "face_quality_check")),
         ({"source": {"upload_key": "elsewhere.jpg"}}, (400, "invalid_upload_key", "source.upload_key")),
+        (
+            {"source": {"upload_key": f"inbox/singapore/{'張' * 340}/source.jpg"}},
+            (400, "invalid_upload_key", "source.upload_key"),
+        ),
+        (
+            {"source": {"upload_key": "inbox/singapore/pair-1/source.\ud800"}},
+            (400, "invalid_upload_key", "source.upload_key"),
+        ),
         ({"source": {"upload_key": make_key(ME)}}, (422, "photo_not_found", "source.upload_key")),
         ({"source": {"upload_key": make_key(None)}}, (403, "foreign_upload_key", "source.upload_key")),
         (
@@ -306,10 +333,77 @@ def test_missing_body_is_named(cloud: Cloud, text: str | None) -> None:
     assert cloud.is_untouched()
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, f'{{"match_from": {"9" * 5000}}}'], ids=["deep", "long"])
-def test_body_that_is_more_than_can_be_read_is_refused(cloud: Cloud, text: str) -> None:
-    check_problem(ask({**ask_now(), "body": text}), 400, "invalid_json")
+def test_body_that_is_nested_too_deep_is_refused(cloud: Cloud) -> None:
+    check_problem(ask({**ask_now(), "body": "[" * 100_000}), 400, "invalid_json")
     assert cloud.is_untouched()
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, f"-{'9' * 5000}", "1e999", "NaN"])
+def test_number_that_is_too_long_to_be_read_is_named(cloud: Cloud, number: str) -> None:
+    body = ask_now()["body"].replace('"region"', f'"match_from": {number}, "region"')
+
+    check_problem(ask({**ask_now(), "body": body}), 400, "invalid_field", "match_from")
+    assert cloud.is_untouched()
+
+
+@pytest.mark.parametrize("number", ["1e-131", "1e-200", "5e-324", "1e-400", "-0.0"])
+def test_bound_that_is_too_small_for_the_ledger_is_0(cloud: Cloud, number: str) -> None:
+    body = ask_with_key()["body"].replace('"region"', f'"match_from": {number}, "region"')
+
+    answer = ask({**ask_with_key(), "body": body})
+
+    assert (answer.status, answer.body["result"]["bounds"]["match_from"]) == (200, 0)
+    assert cloud.the_comparison().options.bounds.match_from == 0
+
+
+def test_bound_of_many_digits_is_kept_as_well_as_a_float_can(cloud: Cloud) -> None:
+    body = ask_now()["body"].replace('"region"', f'"match_from": 12.{"3" * 60}, "region"')
+
+    answer = ask({**ask_now(), "body": body})
+
+    assert (answer.status, answer.body["result"]["bounds"]["match_from"]) == (200, 12 + 1 / 3)
+    assert cloud.the_comparison().options.bounds.match_from == 12 + 1 / 3
+
+
+@pytest.mark.parametrize("make_event", [ask_now, ask_for_uploads])
+@pytest.mark.parametrize("kind", ["array", "array of two", "empty array", "string", "number", "boolean"])
+def test_body_that_is_no_object_is_refused(cloud: Cloud, make_event: Callable[[], Event], kind: str) -> None:
+    event = make_event()
+    body = {
+        "array": f"[{event['body']}]",
+        "array of two": f"[{event['body']}, {event['body']}]",
+        "empty array": "[]",
+        "string": json.dumps(event["body"]),
+        "number": "5",
+        "boolean": "true",
+    }[kind]
+
+    answer = ask({**event, "body": body})
+
+    check_problem(answer, 400, "invalid_body", "body")
+    assert kind.partition(" ")[0 if kind != "empty array" else 2] in answer.body["detail"]
+    assert cloud.is_untouched()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "advice"),
+    [
+        (lambda text: f"data:image/jpeg;base64,{text}", "Remove the `data:` prefix"),
+        (lambda text: f"{text[:76]}\n{text[76:]}", "Remove the line breaks."),
+        (lambda text: f"{text[:76]}\r\n{text[76:]}\r\n", "Remove the line breaks."),
+        (lambda text: f"DATA:;base64,{text}\n", "comma. Remove the line breaks."),
+        (lambda text: f" {text}", "Remove the spaces."),
+        (lambda text: text.replace("/", "_").replace("+", "-"), "Use + and / instead of - and _."),
+        (lambda text: text.rstrip("=")[:-1], "pad with = to a multiple of four."),
+        (lambda text: text + "ä", "Use A to Z"),
+    ],
+)
+def test_text_that_is_not_base64_is_refused_with_advice(spoil: Callable[[str], str], advice: str) -> None:
+    answer = ask(change_body(ask_now(), source={"photo": spoil(PHOTO)}))
+
+    check_problem(answer, 400, "invalid_base64", "source.photo")
+    assert advice in answer.body["detail"]
+    assert PHOTO[:64] not in answer.text
 
 
 def test_url_that_is_no_text_is_refused(cloud: Cloud) -> None:
@@ -319,14 +413,119 @@ def test_url_that_is_no_text_is_refused(cloud: Cloud) -> None:
     assert cloud.is_untouched()
 
 
-def test_preference_may_have_parameters(cloud: Cloud, provider: ControlClient) -> None:
-    event = ask_now()
-    event["headers"]["prefer"] = "respond-async; wait=10"
-    event["multiValueHeaders"]["prefer"] = ["respond-async; wait=10"]
+def set_header(event: Event, name: str, *lines: str) -> Event:
+    """Return a request with a header on those lines, as a REST API passes it on."""
+    headers = {key: value for key, value in event["headers"].items() if key.lower() != name.lower()}
+    several = {key: value for key, value in event["multiValueHeaders"].items() if key.lower() != name.lower()}
+    return {
+        **event,
+        "headers": headers | {name: lines[-1]},
+        "multiValueHeaders": several | {name: list(lines)},
+    }
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["respond-async; wait=10"],
+        ["wait=5", "respond-async"],
+        ["respond-async", "wait=5"],
+        ["wait=5, respond-async", "handling=lenient"],
+        ['respond-async=""'],
+        ["respond-async = "],
+        ["RESPOND-ASYNC"],
+        [" , respond-async,"],
+        ['note="a, \\"b\\"; c", respond-async'],
+        ["respond-async, respond-async=no"],
+    ],
+)
+@pytest.mark.parametrize("name", ["Prefer", "prefer"])
+def test_preference_is_found_in_every_form(
+    cloud: Cloud, provider: ControlClient, name: str, lines: list[str]
+) -> None:
+    assert ask(set_header(ask_now(), name, *lines)).status == 202
+    assert provider.comparisons() == []
+    assert len(cloud.list_comparisons()) == 1
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [""],
+        ["wait=5", ""],
+        ["respond-asynchronously"],
+        ['note="respond-async"'],
+        ['note="a, respond-async, b"'],
+        ["note; respond-async"],
+        ["respond-async=no, respond-async"],
+    ],
+)
+def test_any_other_preference_is_ignored(provider: ControlClient, lines: list[str]) -> None:
+    assert ask(set_header(ask_now(), "Prefer", *lines)).status == 200
+    assert len(provider.comparisons()) == 1
+
+
+def test_headers_may_come_on_single_lines_only(provider: ControlClient) -> None:
+    event = {**set_header(ask_now(), "Prefer", "wait=5, respond-async"), "multiValueHeaders": None}
 
     assert ask(event).status == 202
     assert provider.comparisons() == []
-    assert len(cloud.list_comparisons()) == 1
+
+
+IDENTITY_POOL_USER = {
+    "userArn": "arn:aws:sts::123456789012:assumed-role/pool-users/CognitoIdentityCredentials",
+    "cognitoIdentityId": "ap-southeast-1:00000000-0000-4000-8000-000000000001",
+    "cognitoIdentityPoolId": "ap-southeast-1:00000000-0000-4000-8000-00000000000f",
+    "cognitoAuthenticationType": "authenticated",
+}
+
+
+@pytest.mark.parametrize(
+    ("identity", "caller"),
+    [
+        ({"userArn": "arn:aws:iam::123456789012:user/team/ann"}, "arn:aws:iam::123456789012:user/team/ann"),
+        (
+            {"userArn": "arn:aws:sts::123456789012:assumed-role/kyc/i-0123456789abcdef0"},
+            "arn:aws:sts::123456789012:assumed-role/kyc",
+        ),
+        ({"userArn": "arn:aws:iam::123456789012:root"}, "arn:aws:iam::123456789012:root"),
+        (
+            {"userArn": "arn:aws:sts::123456789012:federated-user/ann"},
+            "arn:aws:sts::123456789012:federated-user/ann",
+        ),
+        (IDENTITY_POOL_USER, IDENTITY_POOL_USER["cognitoIdentityId"]),
+        (
+            IDENTITY_POOL_USER | {"cognitoAuthenticationType": "unauthenticated"},
+            IDENTITY_POOL_USER["cognitoIdentityId"],
+        ),
+    ],
+    ids=["user", "role", "root", "federated", "pool", "guest"],
+)
+def test_caller_is_known_by_every_kind_of_identity(
+    cloud: Cloud, identity: dict[str, str], caller: str
+) -> None:
+    answer = ask(change_identity(ask_for_later(), **identity))
+
+    assert answer.status == 202
+    assert cloud.the_comparison().caller == caller
+    assert ask(change_identity(read(answer.body["id"]), **identity)).status == 200
+
+
+def test_users_of_an_identity_pool_see_their_own_comparisons_only() -> None:
+    comparison_id = ask(change_identity(ask_for_later(), **IDENTITY_POOL_USER)).body["id"]
+    other = IDENTITY_POOL_USER | {"cognitoIdentityId": "ap-southeast-1:00000000-0000-4000-8000-000000000002"}
+
+    check_problem(ask(change_identity(read(comparison_id), **other)), 404, "comparison_not_found")
+    check_problem(ask(change_identity(erase(comparison_id), **other)), 404, "comparison_not_found")
+
+
+def test_role_of_an_identity_pool_may_be_an_administrator() -> None:
+    comparison_id = ask(ask_for_later()).body["id"]
+    event = let_see_all(
+        change_identity(read(comparison_id), **IDENTITY_POOL_USER), IDENTITY_POOL_USER["userArn"]
+    )
+
+    assert ask(event).status == 200
 
 
 def test_request_of_nobody_is_forbidden(cloud: Cloud) -> None:
@@ -348,11 +547,71 @@ def test_request_of_nobody_is_forbidden(cloud: Cloud) -> None:
     ],
 )
 def test_body_of_another_type_is_refused(cloud: Cloud, content_type: str) -> None:
-    event = ask_now()
-    event["headers"]["content-type"] = content_type
-    event["multiValueHeaders"]["content-type"] = [content_type]
+    check_problem(ask(set_header(ask_now(), "Content-Type", content_type)), 415, "unsupported_media_type")
+    assert cloud.is_untouched()
 
-    check_problem(ask(event), 415, "unsupported_media_type")
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        "APPLICATION/JSON;CHARSET=utf-8",
+        'application/json ; charset="utf-8"',
+        " application/json\t; profile=x; charset=utf8",
+        "application/json;",
+        "application/json; charset=iso-8859-1",
+    ],
+)
+@pytest.mark.parametrize("name", ["Content-Type", "content-type"])
+def test_json_is_known_by_its_media_type_in_every_form(
+    provider: ControlClient, name: str, content_type: str
+) -> None:
+    assert ask(set_header(ask_now(), name, content_type)).status == 200
+    assert len(provider.comparisons()) == 1
+
+
+def test_text_beyond_ascii_in_another_charset_is_refused(cloud: Cloud) -> None:
+    event = ask_now()
+    body = event["body"].replace("pair-1", "Zo\ufffd")
+
+    answer = ask(set_header({**event, "body": body}, "Content-Type", "application/json; charset=iso-8859-1"))
+
+    check_problem(answer, 415, "unsupported_media_type")
+    assert "UTF-8" in answer.body["detail"]
+    assert cloud.is_untouched()
+
+
+def test_body_may_come_in_base64(provider: ControlClient) -> None:
+    event = change_body(ask_now(), pair_id="Zoë")
+    encoded = base64.b64encode(json.dumps(json.loads(event["body"]), ensure_ascii=False).encode()).decode()
+
+    answer = ask({**event, "body": encoded, "isBase64Encoded": True})
+
+    assert (answer.status, answer.body["pair_id"]) == (200, "Zoë")
+    assert len(provider.comparisons()) == 1
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        gzip.compress,
+        zlib.compress,
+        lambda content: content.decode().replace("pair-1", "Zoë").encode("latin-1"),
+        lambda content: content.decode().encode("utf-16"),
+        lambda content: b"\xff" + content,
+    ],
+    ids=["gzip", "deflate", "latin-1", "utf-16", "broken"],
+)
+@pytest.mark.parametrize("make_event", [ask_now, ask_for_uploads])
+def test_body_of_bytes_that_are_not_utf_8_is_refused(
+    cloud: Cloud, make_event: Callable[[], Event], encode: Callable[[bytes], bytes]
+) -> None:
+    event = make_event()
+    body = base64.b64encode(encode(event["body"].encode())).decode()
+
+    check_problem(ask({**event, "body": body, "isBase64Encoded": True}), 400, "invalid_encoding")
     assert cloud.is_untouched()
 
 
@@ -371,9 +630,35 @@ def test_idempotency_key_of_a_bad_length_is_refused(cloud: Cloud, key: str) -> N
 
 
 def test_all_faults_of_a_request_are_told_together() -> None:
-    answer = ask(change_body(ask_now(), source={}, target={"photo": "@"}, regoin="singapore"))
+    event = change_body(
+        ask_now(),
+        region="atlantis",
+        pair_id="a/b",
+        source={},
+        target={"photo": "@", "url": "ftp://photos.example.com/a.jpg"},
+        match_from=101,
+        regoin="singapore",
+    )
 
-    assert {error["field"] for error in answer.body["errors"]} == {"source", "target.photo", "regoin"}
+    answer = ask(event)
+
+    assert answer.status == 400
+    assert {error["field"]: error["code"] for error in answer.body["errors"]} == {
+        "region": "unknown_region",
+        "pair_id": "invalid_pair_id",
+        "source": "photo_missing",
+        "target.photo": "invalid_base64",
+        "target.url": "invalid_url",
+        "match_from": "invalid_field",
+        "regoin": "unknown_field",
+    }
+
+
+def test_region_that_is_not_allowed_is_told_with_the_other_faults() -> None:
+    answer = ask(change_body(ask_now(), region="hong-kong", source={}))
+
+    assert answer.status == 400
+    assert {error["code"] for error in answer.body["errors"]} == {"region_not_allowed", "photo_missing"}
 
 
 # What the provider does
@@ -386,12 +671,82 @@ def test_throttled_comparison_is_accepted_for_later(cloud: Cloud, provider: Cont
 
     assert (answer.status, answer.body["state"]) == (202, "registered")
     assert answer.headers["Location"].endswith(answer.body["id"])
-    assert sorted(waiting.delay_s for waiting in cloud.list_waiting("comparisons")) == [45, 60]
-    assert [attempt.outcome for attempt in cloud.the_comparison().attempts] == [Outcome.THROTTLED]
+    assert sorted(waiting.delay_s for waiting in cloud.list_waiting(URGENT)) == [45, 60]
+    assert cloud.the_comparison().unbilled_calls == {Outcome.THROTTLED: 1}
     assert publish_waiting(cloud) == []
 
 
-def test_operators_fault_is_accepted_and_waits(cloud: Cloud, provider: ControlClient) -> None:
+@pytest.mark.parametrize("reason", [HoldReason.OUTAGE, HoldReason.OPERATOR])
+def test_comparison_is_accepted_while_its_lane_is_on_hold(
+    cloud: Cloud, provider: ControlClient, reason: HoldReason
+) -> None:
+    hold = make_hold(reason, "InternalError", time.time_ns() // 1_000_000)
+    cloud.limiter.hold(Region.SINGAPORE, hold, replacing=None)
+
+    answer = ask(ask_now())
+
+    assert (answer.status, answer.body["state"], answer.body["attempts"]) == (202, "registered", 0)
+    rescue_s, *later_s = sorted(waiting.delay_s for waiting in cloud.list_waiting(URGENT))
+    assert len(later_s) == 1
+    assert min(rescue_s, *later_s) >= hold.duration_s - 5
+    assert provider.comparisons() == []
+    assert ask(change_body(ask_now(), region="malaysia")).status == 200
+
+
+@pytest.fixture
+def _failing_lane(cloud: Cloud) -> Iterator[None]:  # noqa: ARG001 - its environment
+    """Have DynamoDB throttle every request for a lane, as for a partition that is too busy."""
+    client: Any = bootstrap._dynamodb()
+
+    def refuse(params: dict[str, Any], **_: object) -> tuple[Any, dict[str, Any]] | None:
+        if b'"lane#' not in params["body"]:
+            return None
+        code = "ProvisionedThroughputExceededException"
+        return Throttled(), {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {}}
+
+    client.meta.events.register("before-call.dynamodb.*", refuse)
+    yield
+    client.meta.events.unregister("before-call.dynamodb.*", refuse)
+
+
+class Throttled:
+    status_code = 400
+
+
+@pytest.mark.usefixtures("_failing_lane")
+def test_comparison_is_accepted_while_dynamodb_throttles_the_rate_limiter(
+    cloud: Cloud, provider: ControlClient
+) -> None:
+    answer = ask(ask_now())
+
+    assert (answer.status, answer.body["state"]) == (202, "registered")
+    assert sorted(waiting.delay_s for waiting in cloud.list_waiting(URGENT)) == [2, 60]
+    assert provider.comparisons() == []
+
+
+@pytest.mark.parametrize(
+    "make_event", [ask_now, ask_for_later, lambda: read("a" * 26), lambda: erase("a" * 26)]
+)
+def test_request_is_refused_for_now_while_dynamodb_throttles_the_ledger(
+    cloud: Cloud, make_event: Callable[[], Event]
+) -> None:
+    client: Any = bootstrap._dynamodb()
+
+    def refuse(**_: object) -> tuple[Any, dict[str, Any]]:
+        return Throttled(), {"Error": {"Code": "ThrottlingException", "Message": ""}, "ResponseMetadata": {}}
+
+    client.meta.events.register("before-call.dynamodb.*", refuse)
+    try:
+        answer = ask(make_event())
+    finally:
+        client.meta.events.unregister("before-call.dynamodb.*", refuse)
+
+    check_problem(answer, 503, "ledger_unavailable")
+    assert answer.headers["Retry-After"] == "2"
+    assert cloud.list_items() == []
+
+
+def test_operator_error_is_accepted_and_waits(cloud: Cloud, provider: ControlClient) -> None:
     provider.play({"effect": "refuse", "code": "Forbidden.AccountAccessDenied"})
 
     answer = ask(ask_now())
@@ -399,7 +754,8 @@ def test_operators_fault_is_accepted_and_waits(cloud: Cloud, provider: ControlCl
     assert (answer.status, answer.body["state"], answer.body["attempts"]) == (202, "registered", 1)
     assert publish_waiting(cloud) == []
     provider.play()
-    assert compare_waiting(cloud) == []
+    cloud.clear_slots()
+    assert compare_waiting(cloud, URGENT) == []
     assert ask(read(answer.body["id"])).body["state"] == "completed"
 
 
@@ -418,6 +774,17 @@ def test_photo_that_the_provider_rejects_is_a_verdict(provider: ControlClient) -
 def test_unknown_comparison_is_not_found() -> None:
     check_problem(ask(load_event("api_read_comparison")), 404, "comparison_not_found")
     check_problem(ask(load_event("api_erase_comparison")), 404, "comparison_not_found")
+
+
+@pytest.mark.parametrize(
+    "comparison_id",
+    ["a" * 2038, "a" * 5000, "a" * 25, "a" * 27, "A" * 26, "1" * 26, "ä" * 26, "a" * 25 + "."],
+)
+def test_text_that_can_be_no_id_is_not_found_without_a_read(cloud: Cloud, comparison_id: str) -> None:
+    cloud.dynamodb.delete_table(TableName=cloud.table)
+
+    for event in (read(comparison_id), erase(comparison_id)):
+        check_problem(ask(event), 404, "comparison_not_found")
 
 
 def test_comparison_of_another_caller_is_not_found() -> None:
@@ -497,7 +864,7 @@ def test_erased_comparison_is_not_made_any_more(cloud: Cloud, provider: ControlC
     comparison_id = ask(ask_for_later()).body["id"]
     ask(erase(comparison_id))
 
-    assert compare_waiting(cloud) == []
+    assert compare_waiting(cloud, URGENT) == []
 
     assert provider.comparisons() == []
     (event,) = publish_waiting(cloud)
@@ -540,13 +907,14 @@ def test_tombstone_holds_nothing_of_a_person(cloud: Cloud) -> None:
         "kind",
         "options",
         "origin",
-        "outbox",
-        "pending_since_ms",
         "photos",
         "pk",
         "published_at_ms",
         "region",
+        "request_ids",
         "state",
+        "touched_at_ms",
+        "unbilled_calls",
     }
     assert tombstone["photos"] == {"M": {}}
     assert tombstone["ending"]["M"]["verdict"]["M"]["score"] == {"NULL": True}
@@ -605,6 +973,8 @@ def test_uploads_without_a_name_get_one() -> None:
         ({"region": "atlantis"}, (400, "unknown_region", "region")),
         ({"region": "hong-kong"}, (403, "region_not_allowed", "region")),
         ({"pair_id": "p" * 500}, (400, "invalid_pair_id", "pair_id")),
+        ({"pair_id": "${filename}"}, (400, "invalid_pair_id", "pair_id")),
+        ({"pair_id": "pair ${filename}"}, (400, "invalid_pair_id", "pair_id")),
         ({"source": {"content_type": "text/html"}}, (400, "unsupported_content_type", "source.content_type")),
         ({"size": 7}, (400, "unknown_field", "size")),
     ],
@@ -614,6 +984,57 @@ def test_bad_request_for_uploads_names_its_field(
 ) -> None:
     check_problem(ask(change_body(ask_for_uploads(), **changes)), *problem)
     assert cloud.is_untouched()
+
+
+def test_all_faults_of_a_request_for_uploads_are_told_together() -> None:
+    bad = {"content_type": "text/html"}
+
+    answer = ask(change_body(ask_for_uploads(), region="atlantis", pair_id="a/b", source=bad, target=bad))
+
+    assert {error["field"]: error["code"] for error in answer.body["errors"]} == {
+        "region": "unknown_region",
+        "pair_id": "invalid_pair_id",
+        "source.content_type": "unsupported_content_type",
+        "target.content_type": "unsupported_content_type",
+    }
+
+
+def test_uploads_of_a_caller_whose_name_leaves_no_room_are_refused(cloud: Cloud) -> None:
+    caller = f"arn:aws:iam::123456789012:user/{'p' * 500}/ann"
+
+    answer = ask(change_caller(change_body(ask_for_uploads(), pair_id="張" * 128), caller))
+
+    check_problem(answer, 400, "invalid_pair_id", "pair_id")
+    assert "S3 allows 1024" in answer.body["detail"]
+    assert cloud.is_untouched()
+
+
+# Pages of another origin
+
+
+@pytest.mark.parametrize(
+    "make_event",
+    [
+        ask_now,
+        ask_for_uploads,
+        lambda: read("a" * 26),
+        lambda: set_header(ask_now(), "Content-Type", "text/plain"),
+        lambda: change_body(ask_now(), source={}),
+    ],
+    ids=["created", "uploads", "missing", "media type", "invalid"],
+)
+def test_allowed_origin_may_read_every_answer(make_event: Callable[[], Event]) -> None:
+    answer = ask({**make_event(), "stageVariables": {"AllowedOrigin": "https://app.example.com"}})
+
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+    assert answer.headers["Access-Control-Expose-Headers"] == "Location, Retry-After"
+
+
+@pytest.mark.parametrize("variables", [None, {}, {"AllowedOrigin": "none"}])
+def test_no_origin_may_read_an_answer_by_default(variables: dict[str, str] | None) -> None:
+    answer = ask({**read("a" * 26), "stageVariables": variables})
+
+    assert not any(name.lower().startswith("access-control") for name in answer.headers)
 
 
 # What is not of the API

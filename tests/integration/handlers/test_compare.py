@@ -1,22 +1,27 @@
+import json
 import tempfile
+import time
 from collections.abc import Iterator
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from facematch.domain.comparison import Comparison, Origin, Outcome, PhotoKind, State, StoredPhoto
+from facematch.domain.comparison import Comparison, Outcome, PhotoKind, State, StoredPhoto
+from facematch.domain.lane import HoldReason, make_hold
+from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
-from tests.events import load_event
+from tests.events import Event, load_event
+from tests.factories import make_comparison, make_photos
 from tests.integration.emulator.clients import ControlClient
-from tests.integration.handlers.cloud import Cloud
+from tests.integration.handlers.cloud import BULK, URGENT, Cloud
 from tests.integration.handlers.functions import (
     compare_waiting,
     failed_records,
     invoke,
     land_pair,
+    make_messages,
     publish_waiting,
 )
 from tests.integration.handlers.photos import (
@@ -32,28 +37,44 @@ from tests.integration.handlers.schema import check_result_event
 RECORDED_ID = "a" * 26
 
 
-def register(cloud: Cloud, source: bytes = PERSON, target: bytes = SAME_PERSON) -> Comparison:
-    """Register the comparison that the recorded message names."""
-    photos = {}
-    for role, content in ((Role.SOURCE, source), (Role.TARGET, target)):
-        key = f"inbox/singapore/pair-1/{role}.jpg"
-        photos[role] = StoredPhoto(key=key, etag=cloud.put_photo(key, content))
-    return cloud.ledger.register(
-        Comparison(
-            id=RECORDED_ID,
-            region="singapore",
-            pair_id="pair-1",
-            origin=Origin.UPLOAD,
-            created_at_ms=1_767_225_600_000,
-            photos=photos,
-        )
+def register(
+    cloud: Cloud,
+    source: bytes = PERSON,
+    target: bytes = SAME_PERSON,
+    comparison_id: str = RECORDED_ID,
+    region: str = "singapore",
+) -> Comparison:
+    """Register a comparison that owns its photos; by default the one that the recorded message names."""
+    comparison = make_comparison(
+        id=comparison_id, region=region, created_at_ms=now_ms(), photos=make_photos(comparison_id)
     )
+    for role, content in ((Role.SOURCE, source), (Role.TARGET, target)):
+        cloud.put_photo(comparison.photos[role].key, content)
+    assert cloud.ledger.register(comparison)
+    return comparison
 
 
-def find(cloud: Cloud) -> Comparison:
-    comparison = cloud.ledger.find(RECORDED_ID)
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def find(cloud: Cloud, comparison_id: str = RECORDED_ID) -> Comparison:
+    comparison = cloud.ledger.find(comparison_id)
     assert comparison is not None
     return comparison
+
+
+def make_body(comparison_id: str = RECORDED_ID, priority: str = "bulk", region: str = "singapore") -> str:
+    return json.dumps({"comparison_id": comparison_id, "region": region, "priority": priority})
+
+
+def compare(*bodies: str, remaining_ms: int = 60_000) -> list[str]:
+    """Hand a batch to the worker; return the messages that failed."""
+    return failed_records(invoke("compare", make_messages(*bodies), remaining_ms=remaining_ms))
+
+
+def load_message() -> Event:
+    return load_event("compare_comparison")
 
 
 def test_pair_goes_from_the_bucket_to_exactly_one_event(cloud: Cloud, provider: ControlClient) -> None:
@@ -74,7 +95,7 @@ def test_pair_goes_from_the_bucket_to_exactly_one_event(cloud: Cloud, provider: 
 def test_recorded_message_brings_its_comparison_to_an_end(cloud: Cloud, provider: ControlClient) -> None:
     register(cloud)
 
-    assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
+    assert failed_records(invoke("compare", load_message())) == []
 
     comparison = find(cloud)
     assert comparison.state is State.COMPLETED
@@ -85,30 +106,72 @@ def test_recorded_message_brings_its_comparison_to_an_end(cloud: Cloud, provider
     assert attempt.merchant_biz_id.startswith(RECORDED_ID)
 
 
-def test_message_said_three_times_costs_one_call(cloud: Cloud, provider: ControlClient) -> None:
+def test_message_that_comes_three_times_costs_one_call(cloud: Cloud, provider: ControlClient) -> None:
     register(cloud)
 
     for _ in range(3):
-        assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
+        assert failed_records(invoke("compare", load_message())) == []
 
     assert len(provider.comparisons()) == 1
 
 
-def test_message_of_no_comparison_is_let_go(cloud: Cloud, provider: ControlClient) -> None:
-    assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
+def test_message_of_an_unknown_comparison_is_dropped(cloud: Cloud, provider: ControlClient) -> None:
+    assert failed_records(invoke("compare", load_message())) == []
 
     assert cloud.is_untouched()
     assert provider.comparisons() == []
 
 
-def test_unreadable_message_fails_alone(cloud: Cloud) -> None:
+@pytest.mark.parametrize(
+    "bad",
+    ["{}", "no JSON", "[]", '{"comparison_id": "a", "region": "singapore"}', make_body(priority="highest")],
+)
+def test_unreadable_message_fails_alone(cloud: Cloud, bad: str) -> None:
     register(cloud)
-    event = load_event("compare_comparison")
-    bad = {**event["Records"][0], "messageId": "bad", "body": "{}"}
-    event["Records"].insert(0, bad)
 
-    assert failed_records(invoke("compare", event)) == ["bad"]
+    assert compare(bad, make_body()) == ["message-0"]
     assert find(cloud).state is State.COMPLETED
+
+
+def test_messages_of_a_batch_are_worked_on_at_the_same_time(cloud: Cloud, provider: ControlClient) -> None:
+    provider.play({"effect": "answer", "latency_ms": 1500})
+    ids = [letter * 26 for letter in "abcd"]
+    for comparison_id in ids:
+        register(cloud, comparison_id=comparison_id)
+
+    assert compare(*map(make_body, ids)) == []
+
+    calls = [find(cloud, comparison_id).attempts[0] for comparison_id in ids]
+    latest_start = max(call.started_at_ms for call in calls)
+    assert all(latest_start < call.started_at_ms + (call.duration_ms or 0) for call in calls)
+
+
+def test_each_message_of_a_batch_has_its_own_outcome(
+    cloud: Cloud, provider: ControlClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    match, rejected, missing, ended, broken = (letter * 26 for letter in "abcde")
+    register(cloud, comparison_id=match)
+    register(cloud, target=make_bad_photo("not an image"), comparison_id=rejected)
+    register(cloud, comparison_id=missing)
+    cloud.s3.delete_object(Bucket=cloud.bucket, Key=find(cloud, missing).photos[Role.SOURCE].key)
+    register(cloud, comparison_id=ended)
+    assert compare(make_body(ended)) == []
+    register(cloud, comparison_id=broken)
+    cloud.dynamodb.update_item(
+        TableName=cloud.table, Key={"pk": {"S": f"comparison#{broken}"}}, UpdateExpression="REMOVE photos"
+    )
+    capsys.readouterr()
+
+    failed = compare(*map(make_body, (match, broken, rejected, missing, ended)))
+
+    assert failed == ["message-1"]
+    states = [find(cloud, one).state for one in (match, rejected, missing, ended)]
+    assert states == [State.COMPLETED, State.REJECTED, State.FAILED, State.COMPLETED]
+    assert len(provider.comparisons()) == 2
+    metrics = capsys.readouterr().out
+    assert '"ComparisonsEnded":[1.0,1.0,1.0]' in metrics
+    assert '"RepeatedMessages":[1.0]' in metrics
+    assert '"RecordsFailed":[1.0]' in metrics
 
 
 def test_strangers_do_not_match(cloud: Cloud) -> None:
@@ -123,7 +186,8 @@ def test_strangers_do_not_match(cloud: Cloud) -> None:
 @pytest.mark.parametrize("region", ["singapore", "indonesia", "malaysia"])
 def test_call_goes_to_the_region_of_the_key(cloud: Cloud, provider: ControlClient, region: str) -> None:
     land_pair(cloud, PERSON, SAME_PERSON, f"inbox/{region}/pair-1")
-    assert compare_waiting(cloud) == []
+    assert len(cloud.list_waiting(f"{region}-bulk")) == 1
+    assert compare_waiting(cloud, f"{region}-bulk") == []
 
     assert [(call["region"], call["network"]) for call in provider.comparisons()] == [(region, "public")]
 
@@ -166,86 +230,113 @@ def test_photo_that_the_provider_rejects_names_the_reason(cloud: Cloud, provider
     assert (event["data"]["verdict"], event["data"]["reason"]) == ("photo_rejected", "no_face_detected")
 
 
-def test_photo_that_is_gone_fails_its_comparison(cloud: Cloud, provider: ControlClient) -> None:
-    register(cloud)
-    cloud.s3.delete_object(Bucket=cloud.bucket, Key="inbox/singapore/pair-1/target.jpg")
+def test_missing_photo_fails_its_comparison(cloud: Cloud, provider: ControlClient) -> None:
+    comparison = register(cloud)
+    cloud.s3.delete_object(Bucket=cloud.bucket, Key=comparison.photos[Role.TARGET].key)
 
-    assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
+    assert failed_records(invoke("compare", load_message())) == []
 
     (event,) = publish_waiting(cloud)
     check_result_event(event)
-    assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "photo_missing")
+    assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "photo_removed")
     assert provider.comparisons() == []
 
 
-def test_photo_that_was_replaced_is_not_compared_in_its_place(cloud: Cloud, provider: ControlClient) -> None:
-    register(cloud)
-    cloud.put_photo("inbox/singapore/pair-1/target.jpg", OTHER_PERSON)
+def test_photo_that_is_replaced_in_the_inbox_does_not_change_its_comparison(cloud: Cloud) -> None:
+    land_pair(cloud, PERSON, SAME_PERSON)
+    replaced = "inbox/singapore/pair-1/target.jpg"
+    cloud.put_photo(replaced, OTHER_PERSON)
 
-    assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
+    assert compare_waiting(cloud) == []
 
     (event,) = publish_waiting(cloud)
-    assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "photo_replaced")
-    assert provider.comparisons() == []
-    # The newer photo's own event is still to come, and will need the other one.
-    assert cloud.list_keys() == ["inbox/singapore/pair-1/source.jpg", "inbox/singapore/pair-1/target.jpg"]
+    assert event["data"]["verdict"] == "match"
+    assert cloud.list_keys() == [replaced]
 
 
-def test_linked_photos_are_handed_on_and_not_fetched(cloud: Cloud, provider: ControlClient) -> None:
-    url = b"https://photos.example.com/a.jpg"
-    cloud.put_photo("requests/link", url)
-    comparison = register(cloud)
-    linked = StoredPhoto(key="requests/link", kind=PhotoKind.URL)
-    cloud.dynamodb.delete_item(TableName=cloud.table, Key={"pk": {"S": f"comparison#{RECORDED_ID}"}})
-    cloud.ledger.register(replace(comparison, photos=dict.fromkeys(Role, linked)))
+def test_linked_photos_are_passed_on_and_not_fetched(cloud: Cloud, provider: ControlClient) -> None:
+    key = f"comparisons/{RECORDED_ID}/link"
+    cloud.put_photo(key, b"https://photos.example.com/a.jpg")
+    link = StoredPhoto(key=key, kind=PhotoKind.URL)
+    assert cloud.ledger.register(make_comparison(id=RECORDED_ID, photos=dict.fromkeys(Role, link)))
 
-    assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
+    assert failed_records(invoke("compare", load_message())) == []
 
     assert find(cloud).state is State.COMPLETED
     assert len(provider.comparisons()) == 1
 
 
-def test_throttled_comparison_goes_back_on_the_queue(cloud: Cloud, provider: ControlClient) -> None:
+@pytest.mark.parametrize(("queue", "priority"), [(BULK, "bulk"), (URGENT, "urgent")])
+def test_throttled_comparison_is_sent_to_its_lane_again(
+    cloud: Cloud, provider: ControlClient, queue: str, priority: str
+) -> None:
     provider.play({"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": 45_000})
     register(cloud)
 
-    assert failed_records(invoke("compare", load_event("compare_comparison"))) == []
+    assert compare(make_body(priority=priority)) == []
 
     comparison = find(cloud)
-    assert (comparison.state, comparison.counted_attempts) == (State.REGISTERED, 0)
-    assert [attempt.outcome for attempt in comparison.attempts] == [Outcome.THROTTLED]
-    (waiting,) = cloud.list_waiting("comparisons")
-    assert (waiting.body, waiting.delay_s) == ({"comparison_id": RECORDED_ID}, 45)
+    assert (comparison.state, comparison.attempts) == (State.REGISTERED, ())
+    assert comparison.unbilled_calls == {Outcome.THROTTLED: 1}
+    (waiting,) = cloud.list_waiting(queue)
+    assert (waiting.body, waiting.delay_s) == (json.loads(make_body(priority=priority)), 45)
     assert publish_waiting(cloud) == []
 
 
-def test_worker_without_time_leaves_the_comparison_for_another(cloud: Cloud, provider: ControlClient) -> None:
-    provider.play({"effect": "refuse", "code": "InternalError"})
+@pytest.mark.parametrize(("queue", "priority"), [(BULK, "bulk"), (URGENT, "urgent")])
+def test_comparison_of_a_held_lane_waits_in_its_queue(
+    cloud: Cloud, provider: ControlClient, capsys: pytest.CaptureFixture[str], queue: str, priority: str
+) -> None:
+    hold = make_hold(HoldReason.OPERATOR, "Forbidden.AccountAccessDenied", now_ms())
+    cloud.limiter.hold(Region.SINGAPORE, hold, replacing=None)
+    register(cloud)
+    other = register(cloud, comparison_id="b" * 26, region="malaysia")
+
+    assert compare(make_body(priority=priority), make_body(other.id, region="malaysia")) == []
+
+    (waiting,) = cloud.list_waiting(queue)
+    assert waiting.body == json.loads(make_body(priority=priority))
+    # Not before the hold ends, and within a quarter of its duration after that.
+    assert 50 <= waiting.delay_s <= 76
+    assert find(cloud) == make_comparison(id=RECORDED_ID, created_at_ms=find(cloud).created_at_ms)
+    assert find(cloud, other.id).state is State.COMPLETED
+    assert [call["region"] for call in provider.comparisons()] == ["malaysia"]
+    metrics = capsys.readouterr().out
+    assert '"ComparisonsHeld":[1.0]' in metrics
+    assert "ComparisonsPostponed" not in metrics
+
+
+def test_worker_without_time_leaves_the_comparison_to_another(cloud: Cloud, provider: ControlClient) -> None:
     register(cloud)
 
-    assert failed_records(invoke("compare", load_event("compare_comparison"), remaining_ms=20_000)) == []
-    provider.play()
+    assert compare(make_body(), remaining_ms=20_000) == []
+    assert find(cloud).call_count == 0
     assert compare_waiting(cloud) == []
 
     assert find(cloud).state is State.COMPLETED
-    assert [call["code"] for call in provider.comparisons()] == ["InternalError", "Success"]
+    assert [call["code"] for call in provider.comparisons()] == ["Success"]
 
 
 @pytest.mark.parametrize("code", ["Forbidden.RAMUserAccessDenied", "Forbidden.AccountAccessDenied"])
-def test_operators_fault_keeps_the_message_and_fails_nothing(
+def test_operator_error_holds_the_lane_and_fails_nothing(
     cloud: Cloud, provider: ControlClient, code: str
 ) -> None:
     provider.play({"effect": "refuse", "code": code})
     register(cloud)
-    event = load_event("compare_comparison")
 
-    assert failed_records(invoke("compare", event)) == [event["Records"][0]["messageId"]]
+    assert compare(make_body()) == []
     assert find(cloud).state is State.REGISTERED
-    assert [attempt.outcome for attempt in find(cloud).attempts] == [Outcome.REFUSED]
+    assert find(cloud).unbilled_calls == {Outcome.REFUSED: 1}
+    hold = cloud.limiter.find_lane(Region.SINGAPORE).hold
+    assert hold is not None
+    assert (hold.reason, hold.code) == (HoldReason.OPERATOR, code)
+    assert len(cloud.list_waiting(BULK)) == 1
     assert publish_waiting(cloud) == []
 
     provider.play()
-    assert failed_records(invoke("compare", event)) == []
+    cloud.limiter.lift(Region.SINGAPORE, hold)
+    cloud.clear_slots()
+    assert compare_waiting(cloud) == []
     assert find(cloud).state is State.COMPLETED
 
 
@@ -257,52 +348,39 @@ def _secret_restored(cloud: Cloud) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_secret_restored")
 @pytest.mark.parametrize("secret", ["{}", "no JSON", '{"access_key_id": "only"}'])
-def test_unusable_secret_is_the_operators_fault(cloud: Cloud, provider: ControlClient, secret: str) -> None:
+def test_unusable_secret_is_an_operator_error(cloud: Cloud, provider: ControlClient, secret: str) -> None:
     cloud.set_secret(secret)
     register(cloud)
-    event = load_event("compare_comparison")
 
-    assert failed_records(invoke("compare", event)) == [event["Records"][0]["messageId"]]
-    assert find(cloud).state is State.REGISTERED
+    assert compare(make_body()) == []
+
+    hold = cloud.limiter.find_lane(Region.SINGAPORE).hold
+    assert hold is not None
+    assert hold.reason is HoldReason.OPERATOR
+    assert (find(cloud).state, find(cloud).attempts) == (State.REGISTERED, ())
     assert provider.comparisons() == []
 
 
-@pytest.mark.usefixtures("_secret_restored")
-def test_new_secret_is_read_once_the_provider_refuses_the_old(cloud: Cloud, provider: ControlClient) -> None:
-    cloud.set_secret('{"access_key_id": "stale", "access_key_secret": "stale"}')
-    register(cloud)
-    event = load_event("compare_comparison")
-    assert failed_records(invoke("compare", event)) == [event["Records"][0]["messageId"]]
-
-    cloud.restore_secret()
-
-    assert failed_records(invoke("compare", event)) == []
-    assert find(cloud).state is State.COMPLETED
-    assert len(provider.comparisons()) == 2
-
-
-def test_logs_tell_kinds_of_errors_and_nothing_of_what_was_sent(
+def test_logs_name_kinds_of_errors_and_hold_nothing_that_was_sent(
     cloud: Cloud, caplog: pytest.LogCaptureFixture
 ) -> None:
     register(cloud)
-    event = load_event("compare_comparison")
-    event["Records"].append({**event["Records"][0], "messageId": "bad", "body": "Jane Doe"})
 
-    assert failed_records(invoke("compare", event)) == ["bad"]
+    assert compare(make_body(), "Jane Doe") == ["message-1"]
 
-    told = str([vars(record) for record in caplog.records])
-    assert "JSONDecodeError" in told
-    assert "Jane Doe" not in told
-    assert to_base64(PERSON)[:32] not in told
+    logged = str([vars(record) for record in caplog.records])
+    assert "JSONDecodeError" in logged
+    assert "Jane Doe" not in logged
+    assert to_base64(PERSON)[:32] not in logged
 
 
-def test_photos_are_worked_on_in_memory_alone(
+def test_photos_are_processed_in_memory(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scan = BytesIO()
     Image.open(BytesIO(PERSON)).convert("CMYK").resize((1500, 2000)).save(scan, "TIFF")
     land_pair(cloud, PERSON, scan.getvalue())
-    # A temporary file can't be made, and any other would be found.
+    # A temporary file cannot be made, and any other file would be found.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     monkeypatch.chdir(tmp_path)
 

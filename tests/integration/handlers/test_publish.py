@@ -14,19 +14,24 @@ from tests.integration.handlers.functions import (
     land_pair,
     publish_waiting,
 )
-from tests.integration.handlers.photos import OTHER_PERSON, PERSON, SAME_PERSON
+from tests.integration.handlers.photos import PERSON, SAME_PERSON
 from tests.integration.handlers.schema import check_result_event
+
+DIGESTS = {"source_etag": "1" * 32, "target_etag": "2" * 32}
+
+
+def load_stream() -> Event:
+    return load_event("publish_ended", **DIGESTS)
 
 
 def end_recorded(cloud: Cloud) -> Event:
-    """Have the ledger hold what the recorded stream tells of, with its photos; return the stream's event."""
-    etags = {
-        role: cloud.put_photo(f"inbox/singapore/pair-1/{role}.jpg", content)
-        for role, content in ((Role.SOURCE, PERSON), (Role.TARGET, SAME_PERSON))
-    }
-    event = load_event("publish_ended", source_etag=etags[Role.SOURCE], target_etag=etags[Role.TARGET])
+    """Store the comparison of the recorded stream record, and its photos; return the event."""
+    event = load_stream()
     for record in event["Records"]:
-        cloud.dynamodb.put_item(TableName=cloud.table, Item=record["dynamodb"]["NewImage"])
+        item = record["dynamodb"]["NewImage"]
+        for photo in item["photos"]["M"].values():
+            cloud.put_photo(photo["M"]["key"]["S"], PERSON)
+        cloud.dynamodb.put_item(TableName=cloud.table, Item=item)
     return event
 
 
@@ -34,7 +39,7 @@ def list_results(cloud: Cloud) -> list[dict[str, Any]]:
     return [waiting.body for waiting in cloud.list_waiting("results")]
 
 
-def test_ended_comparison_leaves_as_one_event(cloud: Cloud) -> None:
+def test_ended_comparison_is_published_as_one_event(cloud: Cloud) -> None:
     event = end_recorded(cloud)
 
     assert failed_records(invoke("publish", event)) == []
@@ -47,13 +52,13 @@ def test_ended_comparison_leaves_as_one_event(cloud: Cloud) -> None:
     }
     comparison = cloud.the_comparison()
     assert waiting.body["id"] == comparison.id
-    assert waiting.body["source"] == "urn:facematch:123456789012:ap-southeast-1:facematch"
+    assert waiting.body["source"] == "urn:facematch:000000000000:ap-southeast-1:test"
     assert waiting.body["data"]["verdict"] == "match"
     assert comparison.published_at_ms is not None
     assert cloud.list_keys() == []
 
 
-def test_stream_that_tells_it_three_times_gets_one_event_and_counts_one_verdict(
+def test_record_that_comes_three_times_is_one_event_and_one_verdict(
     cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = end_recorded(cloud)
@@ -75,9 +80,9 @@ def test_only_the_bad_record_of_a_batch_fails(cloud: Cloud) -> None:
     assert len(list_results(cloud)) == 1
 
 
-def test_event_is_kept_while_the_results_queue_is_away(cloud: Cloud) -> None:
+def test_event_is_kept_while_the_results_queue_is_missing(cloud: Cloud) -> None:
     event = end_recorded(cloud)
-    queue = cloud.known["ResultsQueue"]
+    queue = cloud.queue_urls["results"]
     cloud.sqs.delete_queue(QueueUrl=queue)
 
     assert failed_records(invoke("publish", event)) == ["1"]
@@ -96,30 +101,20 @@ def test_photos_stay_where_the_stack_keeps_them(cloud: Cloud, monkeypatch: pytes
     assert failed_records(invoke("publish", event)) == []
 
     assert len(list_results(cloud)) == 1
-    assert cloud.list_keys() == [f"inbox/singapore/pair-1/{role}.jpg" for role in Role]
+    assert len(cloud.list_keys()) == 2
 
 
-def test_photo_that_was_replaced_since_stays_and_so_does_the_one_it_needs(cloud: Cloud) -> None:
+def test_photos_that_wait_in_the_inbox_stay(cloud: Cloud) -> None:
     event = end_recorded(cloud)
-    cloud.put_photo("inbox/singapore/pair-1/target.jpg", OTHER_PERSON)
+    land(cloud, Role.SOURCE, PERSON)
 
     assert failed_records(invoke("publish", event)) == []
 
-    assert cloud.list_keys() == [f"inbox/singapore/pair-1/{role}.jpg" for role in Role]
+    assert cloud.list_keys() == ["inbox/singapore/pair-1/source.jpg"]
 
 
-def test_pair_with_a_newer_photo_keeps_both(cloud: Cloud) -> None:
-    event = end_recorded(cloud)
-    invoke("uploads", land(cloud, Role.SOURCE, PERSON))
-    invoke("uploads", land(cloud, Role.TARGET, OTHER_PERSON))
-
-    assert failed_records(invoke("publish", event)) == []
-
-    assert cloud.list_keys() == [f"inbox/singapore/pair-1/{role}.jpg" for role in Role]
-
-
-def test_record_of_a_comparison_that_is_gone_is_let_go(cloud: Cloud) -> None:
-    event = load_event("publish_ended", source_etag="1" * 32, target_etag="2" * 32)
+def test_record_of_an_unknown_comparison_is_dropped(cloud: Cloud) -> None:
+    event = load_stream()
 
     assert failed_records(invoke("publish", event)) == []
 
@@ -128,10 +123,44 @@ def test_record_of_a_comparison_that_is_gone_is_let_go(cloud: Cloud) -> None:
 
 def test_comparison_that_is_open_is_not_published(cloud: Cloud) -> None:
     land_pair(cloud, PERSON, SAME_PERSON)
-    event = load_event("publish_ended", source_etag="1" * 32, target_etag="2" * 32)
+    event = load_stream()
     event["Records"][0]["dynamodb"]["Keys"] = {"pk": {"S": f"comparison#{cloud.the_comparison().id}"}}
 
     assert failed_records(invoke("publish", event)) == []
 
     assert publish_waiting(cloud) == []
     assert cloud.the_comparison().state is State.REGISTERED
+
+
+KEYS_OF_OTHER_ITEMS = ["pair#singapore/pair-1", "request#r1", "lane#singapore", "comparison#", "unknown"]
+
+
+@pytest.mark.parametrize("name", ["INSERT", "MODIFY", "REMOVE"])
+@pytest.mark.parametrize("has_image", [True, False])
+def test_record_of_every_kind_is_published_by_the_ledger_alone(
+    cloud: Cloud, *, name: str, has_image: bool
+) -> None:
+    event = end_recorded(cloud)
+    (record,) = event["Records"]
+    record["eventName"] = name
+    if not has_image:
+        del record["dynamodb"]["NewImage"]
+
+    for _ in range(2):
+        assert failed_records(invoke("publish", event)) == []
+
+    assert len(list_results(cloud)) == 1
+    assert cloud.list_keys() == []
+
+
+@pytest.mark.parametrize("name", ["INSERT", "MODIFY", "REMOVE"])
+@pytest.mark.parametrize("key", KEYS_OF_OTHER_ITEMS)
+def test_record_of_another_item_is_dropped(cloud: Cloud, name: str, key: str) -> None:
+    event = load_stream()
+    (record,) = event["Records"]
+    record["eventName"] = name
+    record["dynamodb"] = {"Keys": {"pk": {"S": key}}, "SequenceNumber": "1"}
+
+    assert failed_records(invoke("publish", event)) == []
+
+    assert cloud.is_untouched()

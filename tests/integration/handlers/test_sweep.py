@@ -1,91 +1,267 @@
+import time
+from dataclasses import replace
+
 import pytest
 
+from facematch.domain.comparison import Ending, State
+from facematch.domain.lane import HoldReason, make_hold, make_throttling_hold
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
 from tests.events import load_event
-from tests.integration.handlers.cloud import Cloud
-from tests.integration.handlers.functions import invoke
+from tests.factories import make_comparison, make_ended, make_photos
+from tests.integration.emulator.clients import ControlClient
+from tests.integration.handlers.cloud import BULK, Cloud
+from tests.integration.handlers.functions import (
+    compare_waiting,
+    failed_records,
+    invoke,
+    land,
+    land_pair,
+    publish_waiting,
+)
+from tests.integration.handlers.photos import PERSON, SAME_PERSON
 from tests.integration.handlers.schema import check_result_event
-from tests.integration.handlers.test_publish import end_recorded, list_results
+from tests.integration.handlers.test_publish import list_results
 
 NO_TIME_MS = 5_000
+HOUR_MS = 3_600_000
+HALF = "inbox/singapore/pair-1/source.jpg"
 
 
 def sweep(*, remaining_ms: int = 60_000) -> None:
     invoke("sweep", load_event("sweep_scheduled"), remaining_ms=remaining_ms)
 
 
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def end_long_ago(cloud: Cloud, *comparison_ids: str) -> None:
-    """Have comparisons stand in the outbox that ended when the events were recorded."""
-    end_recorded(cloud)
-    item = cloud.dynamodb.scan(TableName=cloud.table)["Items"][0]
+    """Register comparisons that ended an hour ago, one after the other."""
     for number, comparison_id in enumerate(comparison_ids):
-        copy = {
-            **item,
-            "pk": {"S": f"comparison#{comparison_id}"},
-            "id": {"S": comparison_id},
-            "pending_since_ms": {"N": str(1_000_000 + number)},
-        }
-        cloud.dynamodb.put_item(TableName=cloud.table, Item=copy)
-    cloud.dynamodb.delete_item(TableName=cloud.table, Key={"pk": item["pk"]})
+        add_to_outbox(cloud, comparison_id, now_ms() - HOUR_MS + number)
 
 
-def test_what_the_stream_left_leaves_by_the_sweep_the_oldest_first(cloud: Cloud) -> None:
-    end_long_ago(cloud, "a" * 26, "b" * 26, "c" * 26)
-
-    sweep()
-
-    results = list_results(cloud)
-    assert [event["id"] for event in results] == ["a" * 26, "b" * 26, "c" * 26]
-    for event in results:
-        check_result_event(event)
+def add_to_outbox(cloud: Cloud, comparison_id: str, ended_at_ms: int) -> None:
+    ended = make_ended(id=comparison_id, created_at_ms=ended_at_ms - 1000)
+    assert ended.ending is not None
+    for photo in make_photos(comparison_id).values():
+        cloud.put_photo(photo.key, PERSON)
+    ending: Ending = replace(ended.ending, ended_at_ms=ended_at_ms)
+    assert cloud.ledger.register(replace(ended, ending=ending))
 
 
-def test_what_was_swept_is_neither_swept_nor_counted_again(
-    cloud: Cloud, capsys: pytest.CaptureFixture[str]
-) -> None:
-    end_long_ago(cloud, "a" * 26)
-
-    sweep()
-    sweep()
-
-    assert len(list_results(cloud)) == 1
-    assert capsys.readouterr().out.count('"VerdictsMatch":[1.0]') == 1
+def register_open(cloud: Cloud, comparison_id: str, age_ms: int, region: str = "singapore") -> None:
+    comparison = make_comparison(id=comparison_id, created_at_ms=now_ms() - age_ms, region=region)
+    assert cloud.ledger.register(comparison)
 
 
-def test_what_has_just_ended_is_left_to_the_stream(cloud: Cloud) -> None:
-    end_long_ago(cloud, "a" * 26)
-    cloud.dynamodb.update_item(
-        TableName=cloud.table,
-        Key={"pk": {"S": "comparison#" + "a" * 26}},
-        UpdateExpression="SET pending_since_ms = :later",
-        ExpressionAttributeValues={":later": {"N": str(32_000_000_000_000)}},
-    )
+class TestResults:
+    def test_old_results_are_published_oldest_first(self, cloud: Cloud) -> None:
+        end_long_ago(cloud, "a" * 26, "b" * 26, "c" * 26)
 
-    sweep()
+        sweep()
 
-    assert list_results(cloud) == []
+        results = list_results(cloud)
+        assert [event["id"] for event in results] == ["a" * 26, "b" * 26, "c" * 26]
+        for event in results:
+            check_result_event(event)
+        assert cloud.list_keys() == []
+
+    def test_published_result_is_neither_published_nor_counted_again(
+        self, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        end_long_ago(cloud, "a" * 26)
+
+        sweep()
+        sweep()
+
+        assert len(list_results(cloud)) == 1
+        assert capsys.readouterr().out.count('"VerdictsMatch":[1.0]') == 1
+
+    def test_new_result_is_left_to_the_stream(self, cloud: Cloud) -> None:
+        add_to_outbox(cloud, "a" * 26, now_ms())
+
+        sweep()
+
+        assert list_results(cloud) == []
+
+    def test_result_that_cannot_be_published_does_not_delay_the_others(
+        self, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        end_long_ago(cloud, "a" * 26, "b" * 26)
+        cloud.dynamodb.update_item(
+            TableName=cloud.table,
+            Key={"pk": {"S": "comparison#" + "a" * 26}},
+            UpdateExpression="REMOVE photos",
+        )
+
+        sweep()
+
+        assert [event["id"] for event in list_results(cloud)] == ["b" * 26]
+        assert '"ResultsStuck":[1.0]' in capsys.readouterr().out
+
+    def test_sweep_without_time_leaves_the_rest_to_the_next_one(self, cloud: Cloud) -> None:
+        end_long_ago(cloud, "a" * 26, "b" * 26)
+
+        sweep(remaining_ms=NO_TIME_MS)
+        assert list_results(cloud) == []
+        sweep()
+
+        assert len(list_results(cloud)) == 2
 
 
-def test_one_that_can_not_leave_does_not_hold_up_the_others(
-    cloud: Cloud, capsys: pytest.CaptureFixture[str]
-) -> None:
-    end_long_ago(cloud, "a" * 26, "b" * 26)
-    cloud.dynamodb.update_item(
-        TableName=cloud.table,
-        Key={"pk": {"S": "comparison#" + "a" * 26}},
-        UpdateExpression="REMOVE options",
-    )
+class TestPairs:
+    """The recorded notifications are older than any deadline."""
 
-    sweep()
+    def test_half_a_pair_ends_after_its_deadline(
+        self, cloud: Cloud, provider: ControlClient, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        invoke("uploads", land(cloud, Role.SOURCE, PERSON))
 
-    assert [event["id"] for event in list_results(cloud)] == ["b" * 26]
-    assert '"ResultsStuck":[1.0]' in capsys.readouterr().out
+        for _ in range(3):
+            sweep()
+
+        (result,) = publish_waiting(cloud)
+        check_result_event(result)
+        assert result["type"] == "facematch.comparison.failed"
+        assert (result["data"]["reason"], result["data"]["photo"]) == ("pair_incomplete", "target")
+        assert cloud.list_keys() == [HALF]
+        assert provider.comparisons() == []
+        assert capsys.readouterr().out.count('"PairsDue":[1.0]') == 1
+
+    def test_photo_after_the_deadline_completes_the_pair(self, cloud: Cloud, provider: ControlClient) -> None:
+        invoke("uploads", land(cloud, Role.SOURCE, PERSON))
+        sweep()
+        (too_late,) = publish_waiting(cloud)
+
+        assert failed_records(invoke("uploads", land(cloud, Role.TARGET, SAME_PERSON))) == []
+        assert compare_waiting(cloud) == []
+        (result,) = publish_waiting(cloud)
+
+        assert (too_late["data"]["verdict"], result["data"]["verdict"]) == ("failed", "match")
+        assert too_late["id"] != result["id"]
+        assert len(provider.comparisons()) == 1
+        assert cloud.list_keys() == []
+
+    def test_pair_waits_until_its_deadline(self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PAIR_DEADLINE_SECONDS", str(10**9))
+        monkeypatch.setenv("PHOTO_RETENTION_DAYS", "20000")
+        monkeypatch.setenv("RECORD_RETENTION_DAYS", "20000")
+        invoke("uploads", land(cloud, Role.SOURCE, PERSON))
+
+        sweep()
+
+        assert cloud.list_comparisons() == []
+
+    def test_complete_pair_is_not_due(self, cloud: Cloud) -> None:
+        land_pair(cloud, PERSON, SAME_PERSON)
+
+        sweep()
+
+        assert cloud.the_comparison().state is State.REGISTERED
+        assert len(cloud.list_waiting(BULK)) == 1
+
+    def test_complete_pair_that_was_left_behind_is_registered(self, cloud: Cloud) -> None:
+        """Its function ended after the notification was recorded."""
+        invoke("uploads", land(cloud, Role.SOURCE, PERSON))
+        pair = cloud.ledger.find_pair("singapore", "pair-1")
+        assert pair is not None
+        key = HALF.replace("source", "target")
+        arrived = pair.arrived[Role.SOURCE]
+        photo = replace(arrived.photo, key=key, etag=cloud.put_photo(key, SAME_PERSON))
+        cloud.ledger.put_photo("singapore", "pair-1", Role.TARGET, replace(arrived, photo=photo))
+
+        sweep()
+
+        assert compare_waiting(cloud) == []
+        assert cloud.the_comparison().state is State.COMPLETED
+
+    def test_photo_that_its_owner_deleted_is_forgotten(self, cloud: Cloud) -> None:
+        invoke("uploads", land(cloud, Role.SOURCE, PERSON))
+        cloud.s3.delete_object(Bucket=cloud.bucket, Key=HALF)
+
+        sweep()
+
+        assert cloud.is_untouched()
 
 
-def test_a_sweep_that_runs_out_of_time_leaves_the_rest_to_the_next(cloud: Cloud) -> None:
-    end_long_ago(cloud, "a" * 26, "b" * 26)
+class TestForgotten:
+    def test_only_comparisons_that_nobody_had_for_an_hour_are_enqueued(
+        self, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        old, new, claimed, elsewhere, disallowed = (letter * 26 for letter in "abcde")
+        register_open(cloud, old, 2 * HOUR_MS)
+        register_open(cloud, new, HOUR_MS - 60_000)
+        register_open(cloud, claimed, 2 * HOUR_MS)
+        cloud.ledger.claim(claimed, "worker", now_ms=now_ms(), until_ms=now_ms() + 1000)
+        register_open(cloud, elsewhere, 2 * HOUR_MS, region="malaysia")
+        register_open(cloud, disallowed, 2 * HOUR_MS, region="hong-kong")
 
-    sweep(remaining_ms=NO_TIME_MS)
-    assert len(list_results(cloud)) == 1
-    sweep(remaining_ms=NO_TIME_MS)
+        for _ in range(2):
+            sweep()
 
-    assert len(list_results(cloud)) == 2
+        lanes = ("singapore-bulk", "malaysia-bulk", "indonesia-bulk")
+        bodies = {lane: [waiting.body for waiting in cloud.list_waiting(lane)] for lane in lanes}
+        enqueued = [body["comparison_id"] for waiting in bodies.values() for body in waiting]
+        assert sorted(enqueued) == [old, elsewhere, disallowed]
+        assert {"comparison_id": elsewhere, "region": "malaysia", "priority": "bulk"} in bodies[
+            "malaysia-bulk"
+        ]
+        assert old in [body["comparison_id"] for body in bodies["singapore-bulk"]]
+        assert cloud.list_waiting("hong-kong-bulk") == []
+        assert '"ComparisonsForgotten":[3.0]' in capsys.readouterr().out
+
+    def test_sweep_enqueues_a_hundred_and_the_next_one_the_rest(self, cloud: Cloud) -> None:
+        for number in range(105):
+            register_open(cloud, f"{number:026d}", 2 * HOUR_MS)
+
+        sweep()
+        assert len(cloud.list_waiting(BULK)) == 100
+        sweep()
+
+        assert len({waiting.body["comparison_id"] for waiting in cloud.list_waiting(BULK)}) == 105
+
+
+class TestMetrics:
+    def test_age_is_that_of_the_oldest_open_comparison(
+        self, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        register_open(cloud, "a" * 26, 1000)
+        register_open(cloud, "b" * 26, HOUR_MS, region="malaysia")
+        end_long_ago(cloud, "c" * 26)
+
+        sweep()
+
+        age_s = read_metric(capsys, "OldestComparisonAge")
+        assert 3600 <= age_s < 3700
+
+    def test_age_is_zero_without_open_comparisons(
+        self, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        end_long_ago(cloud, "c" * 26)
+
+        sweep()
+
+        assert read_metric(capsys, "OldestComparisonAge") == 0
+
+    def test_holds_are_counted_by_reason(self, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+        outage = make_hold(HoldReason.OUTAGE, "InternalError", now_ms() - HOUR_MS)
+        cloud.limiter.hold(Region.SINGAPORE, outage, replacing=None)
+        refusal = make_hold(HoldReason.OPERATOR, "Forbidden", now_ms())
+        cloud.limiter.hold(Region.MALAYSIA, refusal, replacing=None)
+        throttling = make_throttling_hold("Throttling", now_ms() - HOUR_MS, 1)
+        cloud.limiter.hold(Region.INDONESIA, throttling, replacing=None)
+
+        sweep()
+
+        out = capsys.readouterr().out
+        assert '"LanesHeldForOutage":[1.0]' in out
+        assert '"LanesHeldForOperator":[1.0]' in out
+        assert '"LanesHeldForThrottling":[0.0]' in out
+
+
+def read_metric(capsys: pytest.CaptureFixture[str], name: str) -> float:
+    """Return the value of a metric in what was printed since the last look."""
+    _, _, rest = capsys.readouterr().out.partition(f'"{name}":[')
+    return float(rest.partition("]")[0])

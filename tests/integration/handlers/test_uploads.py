@@ -1,15 +1,16 @@
 import json
+from collections.abc import Callable
 from copy import deepcopy
-from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import quote_plus
 
 import pytest
 
 from facematch.domain.comparison import State
-from facematch.domain.verdict import Decision, Role
-from tests.events import load_event
+from facematch.domain.verdict import Role
+from tests.events import Event, load_event
 from tests.integration.emulator.clients import ControlClient
-from tests.integration.handlers.cloud import Cloud, Waiting
+from tests.integration.handlers.cloud import BULK, Cloud, Waiting
 from tests.integration.handlers.functions import (
     compare_waiting,
     failed_records,
@@ -18,6 +19,15 @@ from tests.integration.handlers.functions import (
     land_pair,
     publish_waiting,
 )
+from tests.integration.handlers.notifications import (
+    OTHER_DETAIL_TYPES,
+    OTHER_EVENTS,
+    change_record,
+    replace_body,
+    report_other_event,
+    wrap_in_eventbridge,
+    wrap_in_sns,
+)
 from tests.integration.handlers.photos import OTHER_PERSON, PERSON, SAME_PERSON
 
 
@@ -25,10 +35,8 @@ def test_first_photo_waits_and_second_completes_the_pair(cloud: Cloud) -> None:
     first, second = land(cloud, Role.SOURCE, PERSON), land(cloud, Role.TARGET, SAME_PERSON)
 
     assert failed_records(invoke("uploads", first)) == []
-    deadline = {"deadline": {"region": "singapore", "pair_id": "pair-1"}}
-    assert cloud.list_waiting("uploads") == [Waiting(deadline, delay_s=900, attributes={})]
     assert cloud.list_comparisons() == []
-    assert cloud.list_waiting("comparisons") == []
+    assert cloud.list_waiting(BULK) == []
 
     assert failed_records(invoke("uploads", second)) == []
     comparison = cloud.the_comparison()
@@ -37,8 +45,11 @@ def test_first_photo_waits_and_second_completes_the_pair(cloud: Cloud) -> None:
         "pair-1",
         State.REGISTERED,
     )
-    message = Waiting({"comparison_id": comparison.id}, delay_s=0, attributes={})
-    assert cloud.list_waiting("comparisons") == [message]
+    body = {"comparison_id": comparison.id, "region": "singapore", "priority": "bulk"}
+    assert cloud.list_waiting(BULK) == [Waiting(body, delay_s=0, attributes={})]
+    owned = sorted(photo.key for photo in comparison.photos.values())
+    assert cloud.list_keys() == owned
+    assert all(key.startswith(f"comparisons/{comparison.id}/") for key in owned)
 
 
 def test_order_of_arrival_makes_no_difference(cloud: Cloud) -> None:
@@ -49,31 +60,124 @@ def test_order_of_arrival_makes_no_difference(cloud: Cloud) -> None:
     invoke("uploads", source)
 
     assert cloud.the_comparison().photos.keys() == set(Role)
-    assert len(cloud.list_waiting("comparisons")) == 1
+    assert len(cloud.list_waiting(BULK)) == 1
 
 
-def test_event_said_three_times_costs_one_comparison(cloud: Cloud, provider: ControlClient) -> None:
+def test_notification_that_comes_three_times_costs_one_comparison(
+    cloud: Cloud, provider: ControlClient
+) -> None:
     source, target = land(cloud, Role.SOURCE, PERSON), land(cloud, Role.TARGET, SAME_PERSON)
 
     for event in (source, target) * 3:
         assert failed_records(invoke("uploads", event)) == []
     assert compare_waiting(cloud) == []
-    invoke("uploads", target)
     results = publish_waiting(cloud)
     for event in (source, target):
-        invoke("uploads", event)
+        assert failed_records(invoke("uploads", event)) == []
 
     assert len(cloud.list_comparisons()) == len(provider.comparisons()) == len(results) == 1
-    assert cloud.list_waiting("comparisons") == []
+    assert compare_waiting(cloud) == []
+    assert cloud.list_waiting(BULK) == []
 
 
-def test_test_event_does_no_harm(cloud: Cloud) -> None:
+def test_test_event_changes_nothing(cloud: Cloud) -> None:
     assert failed_records(invoke("uploads", load_event("uploads_test_event"))) == []
 
     assert cloud.is_untouched()
 
 
-def test_foreign_key_does_no_harm(cloud: Cloud) -> None:
+FORMS: dict[str, Callable[[Event], Event]] = {
+    **{
+        f"version {version}": partial(change_record, eventVersion=version)
+        for version in ("2.0", "2.1", "2.2", "2.3", "2.5")
+    },
+    **{
+        name: partial(change_record, eventName=f"ObjectCreated:{name}")
+        for name in ("Put", "Post", "Copy", "CompleteMultipartUpload")
+    },
+    "prefix": partial(change_record, eventName="s3:ObjectCreated:Put"),
+    "sns": wrap_in_sns,
+    "eventbridge": wrap_in_eventbridge,
+    "eventbridge through sns": lambda event: wrap_in_sns(wrap_in_eventbridge(event)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_photo_is_received_in_every_form_of_a_notification(
+    cloud: Cloud, form: Callable[[Event], Event]
+) -> None:
+    folder = "inbox/singapore/100%25 + 1"
+    photos = {Role.SOURCE: PERSON, Role.TARGET: SAME_PERSON}
+
+    for role, content in photos.items():
+        assert failed_records(invoke("uploads", form(land(cloud, role, content, folder)))) == []
+
+    comparison = cloud.the_comparison()
+    assert comparison.pair_id == "100%25 + 1"
+    assert {photo.key for photo in comparison.photos.values()} == set(cloud.list_keys())
+
+
+@pytest.mark.parametrize("name", OTHER_EVENTS)
+@pytest.mark.parametrize("wrap", [lambda event: event, wrap_in_sns], ids=["direct", "sns"])
+def test_notification_of_another_event_is_counted_and_ignored(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], name: str, wrap: Callable[[Event], Event]
+) -> None:
+    event = report_other_event(load_event("uploads_source", source_etag="0" * 32), name)
+
+    assert failed_records(invoke("uploads", wrap(event))) == []
+
+    assert cloud.is_untouched()
+    assert '"NotificationsIgnored":[1.0]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("detail_type", OTHER_DETAIL_TYPES)
+def test_other_event_of_eventbridge_is_counted_and_ignored(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], detail_type: str
+) -> None:
+    event = wrap_in_eventbridge(load_event("uploads_source", source_etag="0" * 32), detail_type)
+
+    assert failed_records(invoke("uploads", event)) == []
+
+    assert cloud.is_untouched()
+    assert '"NotificationsIgnored":[1.0]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        wrap_in_sns,
+        lambda event: replace_body(event, {"Type": "SubscriptionConfirmation", "Token": "EXAMPLE"}),
+    ],
+    ids=["test event", "confirmation"],
+)
+def test_message_of_sns_about_itself_does_no_harm(cloud: Cloud, wrap: Callable[[Event], Event]) -> None:
+    assert failed_records(invoke("uploads", wrap(load_event("uploads_test_event")))) == []
+
+    assert cloud.is_untouched()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        "text",
+        {"Records": "none"},
+        {"Records": [{}]},
+        {"Type": "Notification", "Message": "text"},
+        {"Type": "Notification", "Message": "{}"},
+        {"source": "aws.ec2", "detail-type": "Object Created", "detail": {"object": {}}, "time": ""},
+    ],
+    ids=str,
+)
+def test_message_that_is_no_notification_fails_and_is_kept(cloud: Cloud, body: object) -> None:
+    event = replace_body(load_event("uploads_source", source_etag="0" * 32), body)
+
+    assert failed_records(invoke("uploads", event)) == [event["Records"][0]["messageId"]]
+    assert cloud.is_untouched()
+
+
+def test_foreign_key_changes_nothing(cloud: Cloud) -> None:
     assert failed_records(invoke("uploads", load_event("uploads_foreign_key"))) == []
 
     assert cloud.is_untouched()
@@ -127,76 +231,67 @@ def test_only_the_bad_record_of_a_batch_fails(cloud: Cloud) -> None:
     assert json.loads(good["body"])["Records"][0]["s3"]["object"]["eTag"] == pair.photos[Role.SOURCE].etag
 
 
-def test_message_of_an_unknown_kind_fails_and_is_kept(cloud: Cloud) -> None:
-    event = load_event("uploads_deadline")
-    event["Records"][0]["body"] = '{"deadline": {"pair_id": "pair-1"}}'
+@pytest.mark.parametrize("body", ["no JSON", "[]", "{}", '{"Records": [{}]}'])
+def test_message_of_an_unknown_kind_fails_and_is_kept(cloud: Cloud, body: str) -> None:
+    event = load_event("uploads_test_event")
+    event["Records"][0]["body"] = body
 
     assert failed_records(invoke("uploads", event)) == [event["Records"][0]["messageId"]]
     assert cloud.is_untouched()
 
 
-def test_half_a_pair_ends_at_its_deadline(cloud: Cloud, provider: ControlClient) -> None:
-    invoke("uploads", land(cloud, Role.SOURCE, PERSON))
-
-    for _ in range(3):
-        assert failed_records(invoke("uploads", load_event("uploads_deadline"))) == []
-
-    (result,) = publish_waiting(cloud)
-    assert result["type"] == "facematch.comparison.failed"
-    assert (result["data"]["reason"], result["data"]["photo"]) == ("pair_incomplete", "target")
-    assert cloud.list_keys() == ["inbox/singapore/pair-1/source.jpg"]
-    assert provider.comparisons() == []
-
-
-def test_deadline_that_comes_too_early_is_sent_again(cloud: Cloud) -> None:
-    event = land(cloud, Role.SOURCE, PERSON)
-    notice = json.loads(event["Records"][0]["body"])
-    notice["Records"][0]["eventTime"] = datetime.now(UTC).isoformat()
-    event["Records"][0]["body"] = json.dumps(notice)
-    invoke("uploads", event)
-    cloud.take_bodies("uploads")
-
-    invoke("uploads", load_event("uploads_deadline"))
-
-    assert cloud.list_comparisons() == []
-    assert [waiting.delay_s for waiting in cloud.list_waiting("uploads")] == [900]
-
-
-def test_deadline_of_no_pair_does_nothing(cloud: Cloud) -> None:
-    assert failed_records(invoke("uploads", load_event("uploads_deadline"))) == []
-
-    assert cloud.is_untouched()
-
-
-def test_deadline_of_a_whole_pair_does_nothing(cloud: Cloud) -> None:
+def test_pair_that_is_sent_again_after_a_verdict_is_deleted_and_not_compared(
+    cloud: Cloud, provider: ControlClient
+) -> None:
     land_pair(cloud, PERSON, SAME_PERSON)
-
-    assert failed_records(invoke("uploads", load_event("uploads_deadline"))) == []
-
-    assert cloud.the_comparison().state is State.REGISTERED
-
-
-def test_half_that_comes_after_the_deadline_is_still_compared(cloud: Cloud, provider: ControlClient) -> None:
-    invoke("uploads", land(cloud, Role.SOURCE, PERSON))
-    invoke("uploads", load_event("uploads_deadline"))
-    (too_late,) = publish_waiting(cloud)
-
-    invoke("uploads", land(cloud, Role.TARGET, SAME_PERSON))
     assert compare_waiting(cloud) == []
-    (result,) = publish_waiting(cloud)
+    assert len(publish_waiting(cloud)) == 1
 
-    assert too_late["data"]["verdict"] == Decision.FAILED
-    assert result["data"]["verdict"] == Decision.MATCH
-    assert too_late["id"] != result["id"]
+    again = [
+        land(cloud, role, content, sequencer="F" * 16)
+        for role, content in ((Role.SOURCE, PERSON), (Role.TARGET, SAME_PERSON))
+    ]
+    for event in again:
+        assert failed_records(invoke("uploads", event)) == []
+
+    assert (len(cloud.list_comparisons()), cloud.list_keys()) == (1, [])
+    assert (compare_waiting(cloud), publish_waiting(cloud)) == ([], [])
     assert len(provider.comparisons()) == 1
 
 
-def test_replaced_photo_compares_anew(cloud: Cloud, provider: ControlClient) -> None:
+def test_pair_that_is_sent_again_after_a_failure_is_compared_once_more(
+    cloud: Cloud, provider: ControlClient
+) -> None:
+    provider.play({"effect": "refuse", "code": "InvalidParameter"})
+    land_pair(cloud, PERSON, SAME_PERSON)
+    assert compare_waiting(cloud) == []
+    (failed,) = publish_waiting(cloud)
+
+    provider.play()
+    again = [
+        land(cloud, role, content, sequencer="F" * 16)
+        for role, content in ((Role.SOURCE, PERSON), (Role.TARGET, SAME_PERSON))
+    ]
+    for event in again * 2:
+        assert failed_records(invoke("uploads", event)) == []
+    assert compare_waiting(cloud) == []
+    (matched,) = publish_waiting(cloud)
+
+    assert (failed["data"]["verdict"], matched["data"]["verdict"]) == ("failed", "match")
+    assert failed["id"] != matched["id"]
+    assert cloud.list_keys() == []
+
+
+def test_replaced_pair_is_compared_too(cloud: Cloud, provider: ControlClient) -> None:
     land_pair(cloud, PERSON, SAME_PERSON)
     assert compare_waiting(cloud) == []
 
-    replaced = land(cloud, Role.TARGET, OTHER_PERSON, sequencer="F" * 16)
-    assert failed_records(invoke("uploads", replaced)) == []
+    replaced = [
+        land(cloud, role, content, sequencer="F" * 16)
+        for role, content in ((Role.SOURCE, PERSON), (Role.TARGET, OTHER_PERSON))
+    ]
+    for event in replaced:
+        assert failed_records(invoke("uploads", event)) == []
     assert compare_waiting(cloud) == []
 
     verdicts = {result["data"]["verdict"] for result in publish_waiting(cloud)}
@@ -204,7 +299,20 @@ def test_replaced_photo_compares_anew(cloud: Cloud, provider: ControlClient) -> 
     assert len(provider.comparisons()) == 2
 
 
-def test_late_word_of_a_replaced_photo_changes_nothing(cloud: Cloud) -> None:
+def test_photo_that_is_replaced_before_its_pair_is_complete_is_not_compared(cloud: Cloud) -> None:
+    invoke("uploads", land(cloud, Role.TARGET, OTHER_PERSON))
+    newer = land(cloud, Role.TARGET, SAME_PERSON, sequencer="F" * 16)
+
+    assert failed_records(invoke("uploads", land(cloud, Role.SOURCE, PERSON))) == []
+    assert cloud.list_comparisons() == []
+    assert failed_records(invoke("uploads", newer)) == []
+
+    assert compare_waiting(cloud) == []
+    (result,) = publish_waiting(cloud)
+    assert result["data"]["verdict"] == "match"
+
+
+def test_late_notification_of_a_replaced_photo_changes_nothing(cloud: Cloud) -> None:
     older = land(cloud, Role.TARGET, OTHER_PERSON)
     newer = land(cloud, Role.TARGET, SAME_PERSON, sequencer="F" * 16)
 
@@ -234,8 +342,9 @@ def test_pair_under_a_bad_key_ends_as_failed_and_unbilled(
     assert result["type"] == "facematch.comparison.failed"
     assert (result["data"]["verdict"], result["data"]["reason"]) == ("failed", reason)
     assert result["data"]["attempts"] == 0
-    assert cloud.list_waiting("comparisons") == []
+    assert cloud.list_waiting(BULK) == []
     assert provider.comparisons() == []
+    assert cloud.list_keys() == []
 
 
 def test_messages_are_kept_while_the_ledger_is_away(cloud: Cloud) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from facematch_cli.faces import Drawing, Rectangle
 from imaging import NormalisedPhoto, normalise
 from local.demo_page import render_page
-from local.journey import Journey, PhotoPassage
+from local.journey import FoundFace, Journey, PhotoPassage
 
 HOST = "cloudauth-intl.ap-southeast-1.aliyuncs.com"
 HOSTILE = """"><script>alert('x')</script><img src=x onerror=alert(1)>&amp;"""
@@ -152,7 +153,7 @@ def test_a_page_shows_verdict_score_ids_and_places() -> None:
         assert said in text
     assert "transaction-1" in text
     assert "Match from 80, no match up to 40" in text
-    assert "it recognises no one" in text
+    assert "scores are not comparable" in text
     assert "3.4 s" in text
 
 
@@ -239,6 +240,20 @@ def test_the_photo_before_is_shown_as_stored_and_small() -> None:
     sizes = re.findall(r'width="(\d+)" height="(\d+)" alt="The source photo ([^"]*)"', page)
     assert [(int(width), int(height)) for width, height, _ in sizes] == [(640, 480), (480, 640)]
     assert all(note for *_, note in sizes)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(1, "1 face at 25% of the photo"), (3, "3 faces, the largest at 25% of the photo")],
+)
+def test_the_face_that_was_compared_is_framed(count: int, said: str) -> None:
+    face = FoundFace(count, 180, 240, 360, 480, photo_width=720, photo_height=960)
+    passages = {"source": replace(make_passage(), face=face), "target": make_passage()}
+    page = render_page([make_journey(photos=passages)])
+
+    frames = re.findall(r'<svg class="face" viewBox="0 0 720 960" aria-hidden="true"><rect ([^/]*)/>', page)
+    assert frames == ['x="180" y="240" width="360" height="480" rx="12"']
+    assert said in read_text(page)
 
 
 @pytest.mark.parametrize("content", [b"", b"no photo", make_photo()[:2000]])
@@ -347,3 +362,25 @@ def test_every_picture_has_words_and_every_pair_a_heading() -> None:
     assert page.count("<h1") == 1
     assert page.count("<h2") == 2
     assert '<html lang="en">' in page
+
+
+def test_warnings_are_listed_and_what_is_kept_of_a_photo_is_framed() -> None:
+    face = {
+        "faces": 2,
+        "share_before": 0.1,
+        "share_after": 0.25,
+        "crop": {"left": 300, "top": 160, "width": 480, "height": 640},
+    }
+    found = Drawing(720, 960, (Rectangle(1, 2, 3, 4),))
+    passage = replace(make_passage(face=face), faces=found, warnings=["several_faces", "face_too_small"])
+
+    page = render_page([make_journey(photos={"source": passage})])
+
+    frames = re.findall(r'<svg class="face" viewBox="([^"]*)" aria-hidden="true"><rect ([^/]*)/>', page)
+    assert frames == [
+        ("0 0 1280 960", 'x="160" y="180" width="640" height="480" rx="12"'),
+        ("0 0 720 960", 'x="1" y="2" width="3" height="4" rx="12"'),
+    ]
+    text = read_text(page)
+    assert "There are several faces." in text
+    assert "The face is small" in text

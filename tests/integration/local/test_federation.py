@@ -12,7 +12,8 @@ from facematch.adapters.web_identity import WebIdentity
 from facematch.domain.clock import SystemClock
 from facematch.domain.errors import OperatorFaultError
 from facematch.domain.provider import Call, InlinePicture
-from facematch.domain.regions import Region
+from facematch.domain.regions import Region, RegionPolicy
+from facematch.use_cases.diagnose_provider import Access, Diagnosis, ProviderDiagnoser
 from local.processes import LOCAL_KEY, Ports, Running, start
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 from tests.integration.emulator.portraits import draw_portrait, encode
@@ -107,3 +108,27 @@ def test_a_token_for_someone_else_brings_no_key(running: Running, control: Contr
 
     assert failure.value.code == "assume_role.AuthenticationFail.OIDCToken.AudienceNotMatch"
     assert [call["action"] for call in control.calls()] == ["AssumeRoleWithOIDC"]
+
+
+def diagnose(provider: FaceCompareProvider) -> Diagnosis:
+    return ProviderDiagnoser(
+        provider.credentials, provider, RegionPolicy(None, frozenset({Region.MALAYSIA}))
+    ).diagnose()
+
+
+def test_the_exchange_is_diagnosed_up_to_a_free_call(running: Running, control: ControlClient) -> None:
+    diagnosis = diagnose(make_provider(running, control, make_principal(running, "diagnosed", PERMISSION)))
+
+    assert (diagnosis.key_fault, diagnosis.regions[Region.MALAYSIA].access) == (None, Access.ACCEPTED)
+    assert [call["action"] for call in control.calls()] == ["AssumeRoleWithOIDC", "KeepaliveIntl"]
+
+
+def test_a_diagnosis_names_the_step_of_the_exchange_that_fails(
+    running: Running, control: ControlClient
+) -> None:
+    without_token = make_provider(running, control, make_principal(running, "no-token"))
+    principal = make_principal(running, "no-key", PERMISSION)
+    without_key = make_provider(running, control, principal, "another.audience")
+
+    assert diagnose(without_token).key_fault == "web_identity.AccessDenied"
+    assert diagnose(without_key).key_fault == "assume_role.AuthenticationFail.OIDCToken.AudienceNotMatch"

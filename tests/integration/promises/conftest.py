@@ -9,30 +9,30 @@ import pytest
 from moto import mock_aws
 
 from facematch.adapters.ledger import DynamoDbLedger
-from tests.template import read_template
+from tests.integration.aws_rules import refuse_invalid_requests
+from tests.template import read_table_schema
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TABLE_PROPERTIES = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
-
 
 @pytest.fixture(scope="module")
 def dynamodb() -> "Iterator[DynamoDBClient]":
-    """A client of an empty DynamoDB that knows no real credentials."""
+    """A client of an empty DynamoDB."""
     with mock_aws():
         session = boto3.Session("test-key-id", "test-key-secret", region_name="ap-southeast-1")
-        yield session.client("dynamodb")
+        client = session.client("dynamodb")
+        refuse_invalid_requests(client)
+        yield client
 
 
 @pytest.fixture(scope="module")
 def make_dynamodb_ledger(dynamodb: "DynamoDBClient") -> Callable[[], DynamoDbLedger]:
     """Return what makes a ledger in a table of its own."""
-    properties = read_template()["Resources"]["Ledger"]["Properties"]
 
     def make() -> DynamoDbLedger:
         table = f"ledger-{uuid4().hex}"
-        dynamodb.create_table(TableName=table, **{name: properties[name] for name in TABLE_PROPERTIES})
+        dynamodb.create_table(TableName=table, **read_table_schema())
         return DynamoDbLedger(dynamodb, table, retention_days=30)
 
     return make

@@ -1,29 +1,35 @@
 """What facematch promises, as a model that watches the ledger, the provider and the bucket, and objects."""
 
-import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from facematch.domain.comparison import Attempt, Comparison, Ending, Outcome, State, StoredPhoto
-from facematch.domain.ports import Ledger, Pair
+from facematch.domain.comparison import (
+    Attempt,
+    Comparison,
+    Ending,
+    Outcome,
+    ProviderErasure,
+    State,
+    StoredPhoto,
+)
+from facematch.domain.inbox import INBOX_PREFIX
+from facematch.domain.pair import Pair
+from facematch.domain.ports import IdempotentRequest, Ledger
 from facematch.domain.provider import Call
-from facematch.domain.verdict import Decision
+from facematch.domain.verdict import Decision, Verdict
 from tests.integration.promises.stepping import Process, Time
 from tests.integration.promises.surroundings import Reply, Results
 
 _OUTCOMES: Final = {
-    Reply.SUCCESS: {Outcome.ANSWERED, Outcome.UNKNOWN},
-    Reply.LOST: {Outcome.UNKNOWN},
-    Reply.REJECTED: {Outcome.ANSWERED, Outcome.UNKNOWN},
-    Reply.THROTTLED: {Outcome.THROTTLED, Outcome.UNKNOWN},
-    Reply.FAULTED: {Outcome.FAULTED, Outcome.UNKNOWN},
-    Reply.REFUSED: {Outcome.REFUSED, Outcome.UNKNOWN},
-    Reply.UNREACHABLE: {Outcome.UNSENT, Outcome.UNKNOWN},
-    Reply.CUT_OFF: {Outcome.UNSENT, Outcome.UNKNOWN},
+    Reply.THROTTLED: Outcome.THROTTLED,
+    Reply.FAULTED: Outcome.FAULTED,
+    Reply.REFUSED: Outcome.REFUSED,
+    Reply.UNREACHABLE: Outcome.UNSENT,
 }
-"""What the ledger may say of a call that the provider made this of: the truth, or that it does not know."""
+"""What the ledger may count a call as that the provider answered so."""
+_POSSIBLY: Final = {Outcome.NOT_SETTLED, Outcome.POSSIBLY_BILLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,15 @@ class Model:
     """Comparisons whose erasure was asked for."""
     uploads: dict[tuple[str, str], StoredPhoto] = field(default_factory=dict)
     """The latest photo of each pair and role."""
-    replaced: set[StoredPhoto] = field(default_factory=set)
+    copied: dict[str, StoredPhoto] = field(default_factory=dict)
+    """What was copied from the inbox, by the key of the copy."""
+    taken: set[StoredPhoto] = field(default_factory=set)
+    """Photos of the inbox whose pair was registered, as failed if one of them is gone."""
     begun: dict[str, str] = field(default_factory=dict)
     """The comparison of each attempt that the ledger knows, by its `MerchantBizId`."""
     called: list[str] = field(default_factory=list)
-    outlived: set[str] = field(default_factory=set)
-    """Comparisons that were taken over from a process that still had an attempt under way."""
     results: Results = field(init=False)
     objections: list[str] = field(default_factory=list)
-    _uploaded_at_ms: dict[StoredPhoto, float] = field(default_factory=dict)
     _leases: dict[tuple[str, Process], Lease] = field(default_factory=dict)
     _at_work: defaultdict[str, list[Process]] = field(default_factory=lambda: defaultdict(list))
 
@@ -65,13 +71,13 @@ class Model:
             self.objections.append(promise)
 
     def see_uploaded(self, place: tuple[str, str], photo: StoredPhoto) -> None:
-        standing = self.uploads.get(place, photo)
-        if standing != photo:
-            self.replaced.add(standing)
         self.uploads[place] = photo
-        self._uploaded_at_ms[photo] = self.time.at_ms
 
-    def see_registered(self, comparison: Comparison) -> None:
+    def see_copied(self, photo: StoredPhoto, key: str) -> None:
+        self.copied[key] = photo
+
+    def see_registered(self, comparison: Comparison, pair: Pair | None = None) -> None:
+        self.taken.update(pair.photos.values() if pair else ())
         self.registered.setdefault(comparison.id, comparison)
         if comparison.ending and comparison.state is not State.ERASED:
             self.endings.setdefault(comparison.id, comparison.ending)
@@ -84,7 +90,6 @@ class Model:
         mine = self._leases.get((comparison_id, process))
         others = [other for other in self._at_work[comparison_id] if not other.dead and other is not process]
         for other in others:
-            self.outlived.add(comparison_id)
             theirs = self._leases[comparison_id, other]
             self.object_if(
                 mine is None or mine.taken_at_ms < theirs.until_ms,
@@ -113,36 +118,36 @@ class Model:
         )
 
     def see_deleted(self, photo: StoredPhoto) -> None:
-        """Object to a photo that goes before the event of its comparison is out, or while one still needs it.
-
-        A photo that comes once the event is out has to bring the other one again: that one may go just then.
-        """
-        owners = [owner for owner in self.registered.values() if photo in owner.photos.values()]
-        if any(owner.id in self.erased for owner in owners):
+        """Object to a photo that is deleted before its event, or in the inbox before a comparison has it."""
+        if photo.key.startswith(INBOX_PREFIX):
+            is_taken = photo in self.taken or self._find_owners(photo)
+            self.object_if(not is_taken, f"{photo.key} was deleted before a comparison had it.")
             return
+        owners = [owner for owner in self.registered.values() if self._owns(owner, photo.key)]
         self.object_if(
-            not any(owner.id in self.results.events for owner in owners),
-            f"{photo.key} was deleted before its event was out.",
+            any(owner.id not in self.erased | self.results.events.keys() for owner in owners),
+            f"{photo.key} was deleted before its event was sent.",
         )
-        out_at_ms = min(
-            (self.results.first_at_ms[owner.id] for owner in owners if owner.id in self.results.first_at_ms),
-            default=math.inf,
-        )
-        for owner in owners:
-            is_late = any(self._uploaded_at_ms.get(one, 0) >= out_at_ms for one in owner.photos.values())
-            self.object_if(
-                owner.id not in self.endings and not is_late and not self._is_superseded(owner),
-                f"{photo.key} was deleted while {owner.id} still needed it.",
-            )
+
+    def _find_owners(self, photo: StoredPhoto) -> list[Comparison]:
+        """Return the comparisons that have a photo of the inbox, or a copy of it."""
+        copies = [key for key, copied in self.copied.items() if copied == photo]
+        return [
+            owner
+            for owner in self.registered.values()
+            if photo in owner.photos.values() or any(self._owns(owner, key) for key in copies)
+        ]
+
+    @staticmethod
+    def _owns(owner: Comparison, key: str) -> bool:
+        return any(photo.key == key for photo in owner.photos.values())
 
     def check(self, ledger: Ledger, replies: Mapping[str, Reply]) -> None:
-        """Object to what does not stand as promised once everything has come to rest."""
-        for comparison_id, registered in self.registered.items():
+        """Object to every broken promise once there is nothing left to do."""
+        for comparison_id in self.registered:
             comparison = ledger.find(comparison_id)
             if comparison is None or comparison.ending is None:
-                self.object_if(
-                    not self._is_superseded(registered), f"{comparison_id} is lost: it never ended."
-                )
+                self.object_if(broken=True, promise=f"{comparison_id} is lost: it never ended.")
                 continue
             self._check_verdict(comparison, comparison.ending)
             self._check_events(comparison)
@@ -153,10 +158,8 @@ class Model:
         event_ids = [events[0]["id"] for events in self.results.events.values()]
         self.object_if(len(event_ids) != len(set(event_ids)), "Two comparisons share an event id.")
         for place, photo in self.uploads.items():
-            self.object_if(
-                not any(photo in comparison.photos.values() for comparison in self.registered.values()),
-                f"The latest photo of {place} is lost: it is in no comparison.",
-            )
+            is_taken = photo in self.taken or self._find_owners(photo)
+            self.object_if(not is_taken, f"The latest photo of {place} is lost: it is in no comparison.")
 
     def _check_verdict(self, comparison: Comparison, ending: Ending) -> None:
         if comparison.state is State.ERASED:
@@ -187,27 +190,36 @@ class Model:
             )
 
     def _check_attempts(self, comparison: Comparison, replies: Mapping[str, Reply]) -> None:
-        """Object to a call that the ledger does not tell the truth of, or that was billed unnoticed.
+        """Object to a call that the ledger reports wrongly, or that was billed and is not recorded.
 
-        Of what was billed for a comparison, one call at the most was answered; each other one is an attempt
-        that the ledger calls `unknown`.
+        Each attempt is recorded, or counted as unbilled. Of the billed calls of a comparison at most one
+        was answered; each other one is recorded as possibly billed.
         """
+        begun = {one for one, comparison_id in self.begun.items() if comparison_id == comparison.id}
         outcomes = {attempt.merchant_biz_id: attempt.outcome for attempt in comparison.attempts}
-        called = {one for one in self.called if self.begun.get(one) == comparison.id}
-        self.object_if(not called <= outcomes.keys(), f"The ledger forgot a call of {comparison.id}.")
-        for one in called & outcomes.keys():
+        self.object_if(
+            comparison.call_count != len(begun) or not outcomes.keys() <= begun,
+            f"The ledger counts {comparison.call_count} of {len(begun)} attempts of {comparison.id}.",
+        )
+        for one in begun & set(self.called):
+            if replies[one].is_billed:
+                self.object_if(one not in outcomes, f"A billed call of {comparison.id} is not recorded.")
+            else:
+                self.object_if(
+                    outcomes.get(one, Outcome.POSSIBLY_BILLED) not in _POSSIBLY,
+                    f"The ledger says {outcomes.get(one)} of a call of {comparison.id}: {replies[one]}.",
+                )
+        counted = Counter(_OUTCOMES[replies[one]] for one in begun - outcomes.keys() if one in replies)
+        for outcome, count in counted.items():
             self.object_if(
-                outcomes[one] not in _OUTCOMES[replies[one]],
-                f"The ledger says {outcomes[one]} of a call of {comparison.id} that was {replies[one]}.",
+                comparison.unbilled_calls.get(outcome, 0) < count,
+                f"The ledger counts too few {outcome} calls of {comparison.id}.",
             )
         answered = [outcome for outcome in outcomes.values() if outcome is Outcome.ANSWERED]
         self.object_if(len(answered) > 1, f"{comparison.id} was paid for twice, and the ledger hides it.")
 
-    def _is_superseded(self, comparison: Comparison) -> bool:
-        return any(photo in self.replaced for photo in comparison.photos.values())
-
     def count_surplus(self, ledger: Ledger, replies: Mapping[str, Reply]) -> dict[str, tuple[int, int]]:
-        """Return of each comparison how many calls were billed, and how many attempts are `unknown`."""
+        """Return of each comparison how many calls were billed, and how many are possibly billed."""
         counts = {}
         for comparison_id in self.registered:
             comparison = ledger.find(comparison_id)
@@ -215,14 +227,14 @@ class Model:
             billed = sum(
                 replies[one].is_billed for one in self.called if self.begun.get(one) == comparison_id
             )
-            unknown = sum(attempt.outcome is Outcome.UNKNOWN for attempt in attempts)
-            counts[comparison_id] = billed, unknown
+            possibly = sum(attempt.outcome in _POSSIBLY for attempt in attempts)
+            counts[comparison_id] = billed, possibly
         return counts
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedLedger:
-    """Has the model see what one process does to the ledger, and `on_pending` what enters the outbox."""
+    """Shows the model what one process does to the ledger, and `on_write` what may be in the outbox."""
 
     ledger: Ledger
     process: Process
@@ -232,16 +244,17 @@ class WatchedLedger:
     def __getattr__(self, method: str) -> Any:
         return getattr(self.ledger, method)
 
-    def register(self, comparison: Comparison) -> Comparison:
-        standing = self.ledger.register(comparison)
-        self.model.see_registered(standing)
-        self.on_write(standing.id)
-        return standing
-
-    def register_lone_photo(self, comparison: Comparison, pair: Pair) -> bool:
-        is_new = self.ledger.register_lone_photo(comparison, pair)
+    def register(
+        self,
+        comparison: Comparison,
+        *,
+        pair: Pair | None = None,
+        takes_photos: bool = True,
+        request: IdempotentRequest | None = None,
+    ) -> bool:
+        is_new = self.ledger.register(comparison, pair=pair, takes_photos=takes_photos, request=request)
         if is_new:
-            self.model.see_registered(comparison)
+            self.model.see_registered(comparison, pair if takes_photos else None)
             self.on_write(comparison.id)
         return is_new
 
@@ -265,6 +278,8 @@ class WatchedLedger:
         self.model.see_ended(comparison_id, ending)
         self.on_write(comparison_id)
 
-    def erase(self, comparison_id: str, *, now_ms: int) -> None:
-        self.ledger.erase(comparison_id, now_ms=now_ms)
-        self.on_write(comparison_id)
+    def erase(
+        self, comparison: Comparison, verdict: Verdict, erasure: ProviderErasure | None, *, now_ms: int
+    ) -> None:
+        self.ledger.erase(comparison, verdict, erasure, now_ms=now_ms)
+        self.on_write(comparison.id)

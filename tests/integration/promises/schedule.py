@@ -67,7 +67,7 @@ class Tape:
 
 
 _ORDINARY: Final = [Reply.SUCCESS] * 9 + [Reply.THROTTLED, Reply.FAULTED, Reply.REJECTED, Reply.UNREACHABLE]
-_FAULTY: Final = [*_ORDINARY, Reply.LOST, Reply.LOST, Reply.REFUSED, Reply.CUT_OFF]
+_FAULTY: Final = [*_ORDINARY, Reply.LOST, Reply.LOST, Reply.REFUSED]
 _FAULTS: Final = [Fate.REFUSED, Fate.UNANSWERED, Fate.REPEATED]
 _CRASHES: Final = [Fate.CRASHED_BEFORE, Fate.CRASHED_AFTER]
 

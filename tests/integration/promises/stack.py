@@ -1,13 +1,14 @@
 """A stack whose functions run one step at a time, and what keeps delivering to them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import count
 from typing import Any, Final
 
-from facematch.adapters.ledger import PENDING, DynamoDbLedger
+from facematch.adapters.ledger import OUTBOX, DynamoDbLedger
 from facematch.domain.comparison import Options
+from facematch.domain.deadline import ANSWER_TIME_S, Deadline
 from facematch.domain.errors import (
     AlreadyEndedError,
     InvalidInputError,
@@ -16,30 +17,31 @@ from facematch.domain.errors import (
     PostponedError,
 )
 from facematch.domain.inbox import make_inbox_key, parse_inbox_key
-from facematch.domain.ports import ArrivedPhoto, Ledger
-from facematch.domain.quota import BULK_HORIZON_S, INTERACTIVE_HORIZON_S
+from facematch.domain.pair import ArrivedPhoto
+from facematch.domain.ports import Ledger
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
-from facematch.use_cases.collect_photos import InlinePhoto, UploadedPhoto
-from facematch.use_cases.compare_pair import Effort, PairComparer
+from facematch.use_cases.load_photos import PhotoLoader
+from facematch.use_cases.photo_inputs import InlinePhoto, UploadedPhoto
 from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch.use_cases.request_comparison import Caller, ComparisonRequest
-from facematch.use_cases.sweep_outbox import SWEPT_AFTER_S, OutboxSweeper
+from facematch.use_cases.sweep import FORGOTTEN_AFTER_S
 from imaging import Limits, NormalisedPhoto, normalise
 from tests.factories import CALLER, make_portrait
+from tests.fakes import stack as fakes
 from tests.fakes.ledger import InMemoryLedger
-from tests.fakes.quota import InMemoryQuota
-from tests.fakes.world import World, make_world
+from tests.fakes.rate_limiter import InMemoryRateLimiter
+from tests.fakes.stack import InMemoryStack
 from tests.integration.promises.model import Model, WatchedLedger
 from tests.integration.promises.stepping import InTurn, Process, ProcessClock, Stepping, Time
 from tests.integration.promises.surroundings import (
     Bucket,
-    ComparisonsPort,
-    DeadlinesPort,
+    ComparisonMessage,
     Message,
     Provider,
     ProviderPort,
     Queue,
+    QueuesPort,
     succeed,
 )
 
@@ -48,9 +50,8 @@ _CALLER = Caller(CALLER, is_administrator=True)
 
 REGION: Final = "singapore"
 PAIR_DEADLINE_S: Final = 1000
-"""Longer than a message can be delayed, so that a deadline has to be sent on."""
 WORKER_TIME_S: Final = 40.0
-API_TIME_S: Final = 10.0
+_SWEEP_LIMIT: Final = 100
 _DELIVERIES: Final = 2000
 
 type Task = Callable[[Process], None]
@@ -69,12 +70,15 @@ def _pass_through(_content: bytes, _limits: Limits) -> NormalisedPhoto:
     return _normalised()
 
 
-class Wiring(World):
-    """The use cases of one process; its photos are made acceptable in no time."""
+class Wiring(InMemoryStack):
+    """The use cases of one process; its photos are prepared at once."""
+
+    def __post_init__(self) -> None:
+        """Have no interludes: every port is a step."""
 
     @property
-    def comparer(self) -> PairComparer:
-        return replace(super().comparer, preparer=PhotoPreparer(normalise=_pass_through))
+    def loader(self) -> PhotoLoader:
+        return PhotoLoader(self.photos, PhotoPreparer(normalise=_pass_through))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,9 @@ class Stack:
     model: Model = field(init=False)
     provider: Provider = field(default_factory=Provider)
     bucket: Bucket = field(default_factory=Bucket)
-    quota: InMemoryQuota = field(default_factory=lambda: InMemoryQuota(dict.fromkeys(Region, 10.0)))
+    limiter: InMemoryRateLimiter = field(
+        default_factory=lambda: InMemoryRateLimiter(dict.fromkeys(Region, 10.0))
+    )
     uploads: Queue = field(init=False)
     comparisons: Queue = field(init=False)
     stream: list[str] = field(default_factory=list)
@@ -111,6 +117,7 @@ class Stack:
         self.model = Model(self.time)
         self.uploads, self.comparisons = Queue(self.time), Queue(self.time)
         self.provider.on_call = self.model.see_call
+        self.bucket.on_copy = self.model.see_copied
         self.bucket.on_delete = self.model.see_deleted
 
     # What happens outside.
@@ -133,25 +140,26 @@ class Stack:
 
     def take_upload(self, message: Message) -> Task:
         def work(process: Process) -> None:
-            intake = self._wire(process).intake
-            if isinstance(message.body, PhotoEvent):
-                key = parse_inbox_key(message.body.key)
-                assert key is not None
-                intake.receive(key, message.body.arrived)
-            else:
-                intake.expire(*message.body)
+            event: PhotoEvent = message.body
+            key = parse_inbox_key(event.key)
+            assert key is not None
+            self._wire(process).receiver.receive(key, event.arrived)
 
         return self._consume(self.uploads, message, work)
 
     def take_comparison(self, message: Message) -> Task:
         def work(process: Process) -> None:
-            wiring = self._wire(process)
+            wiring, body = self._wire(process), message.body
+            assert isinstance(body, ComparisonMessage)
+            deadline = Deadline.after(WORKER_TIME_S, wiring.clock)
             try:
-                wiring.comparer.compare(message.body, Effort(BULK_HORIZON_S, WORKER_TIME_S))
+                wiring.comparer.compare(body.comparison_id, body.priority, deadline)
             except (AlreadyEndedError, NotFoundError):
                 pass
             except PostponedError as error:
-                wiring.comparisons.send(message.body, delay_s=error.retry_after_s)
+                wiring.queues.send(
+                    body.region, body.priority, body.comparison_id, delay_s=error.retry_after_s
+                )
 
         return self._consume(self.comparisons, message, work)
 
@@ -172,18 +180,24 @@ class Stack:
     def sweep(self, process: Process) -> None:
         wiring = self._wire(process)
         try:
-            for comparison_id in OutboxSweeper(wiring.ledger, wiring.publisher, wiring.clock).find_due():
+            for comparison_id in wiring.sweeper.find_unpublished():
                 wiring.publisher.publish(comparison_id)
+            for region, folder in wiring.sweeper.find_due_pairs():
+                wiring.receiver.expire(region, folder)
+            wiring.sweeper.enqueue_forgotten(_SWEEP_LIMIT)
         except Exception as error:  # noqa: BLE001 - the function fails, whatever it is
             self.failures.append(error)
 
     def submit(self, request: ComparisonRequest, *, at_once: bool) -> Task:
-        effort = Effort(INTERACTIVE_HORIZON_S, API_TIME_S) if at_once else None
-        return self._answer(lambda wiring: wiring.desk.submit(request, effort))
+        def ask(wiring: Wiring) -> None:
+            deadline = Deadline.after(ANSWER_TIME_S, wiring.clock) if at_once else None
+            wiring.requester.submit(request, deadline)
+
+        return self._answer(ask)
 
     def erase(self, comparison_id: str) -> Task:
         self.model.erased.add(comparison_id)
-        return self._answer(lambda wiring: wiring.desk.erase(comparison_id, _CALLER))
+        return self._answer(lambda wiring: wiring.eraser.erase(wiring.requester.find(comparison_id, _CALLER)))
 
     # Rest.
 
@@ -200,9 +214,10 @@ class Stack:
                 self.uploads.redrive()
                 self.comparisons.redrive()
             else:
-                self.time.reach(self.time.at_ms + SWEPT_AFTER_S * 1000 + 5000)
+                self.time.reach(self.time.at_ms + FORGOTTEN_AFTER_S * 1000 + 5000)
                 self._run_well(self.sweep)
-                return
+                if not (self.stream or self.uploads.messages or self.comparisons.messages):
+                    return
         raise AssertionError("It never comes to rest.")
 
     def _run_well(self, task: Task) -> None:
@@ -258,21 +273,18 @@ class Stack:
 
     def _wire(self, process: Process) -> Wiring:
         """Return the use cases with every port a step away."""
-        made = make_world(pair_deadline_s=PAIR_DEADLINE_S, deletes_uploads=True)
+        made = fakes.make_stack(pair_deadline_s=PAIR_DEADLINE_S)
         ledger = WatchedLedger(self.ledger, process, self.model, self._see_written)
         ports: dict[str, Any] = {
             "clock": ProcessClock(self.time, process),
             "ledger": Stepping(process, "ledger", ledger, LedgerUnavailableError),
-            "quota": Stepping(process, "quota", self.quota, UnavailableError),
+            "limiter": Stepping(process, "limiter", self.limiter, LedgerUnavailableError),
             "provider": ProviderPort(process, self.time, self.provider, self.latency_s),
             "photos": InTurn(Stepping(process, "photos", self.bucket, UnavailableError)),
-            "comparisons": Stepping(
-                process, "comparisons", ComparisonsPort(self.comparisons), UnavailableError
-            ),
-            "deadlines": Stepping(process, "deadlines", DeadlinesPort(self.uploads), UnavailableError),
+            "queues": Stepping(process, "queues", QueuesPort(self.comparisons), UnavailableError),
             "results": Stepping(process, "results", self.model.results, UnavailableError),
         }
-        given = {name: getattr(made, name) for name in World.__slots__ if not name.startswith("_")}
+        given = {one.name: getattr(made, one.name) for one in fields(made) if one.init}
         return Wiring(**{**given, **ports})
 
     def _see_written(self, comparison_id: str) -> None:
@@ -293,7 +305,7 @@ def make_dynamodb_stack(ledger: DynamoDbLedger) -> Stack:
         found = ledger.client.get_item(
             TableName=ledger.table, Key={"pk": {"S": f"comparison#{comparison_id}"}}
         )
-        return found["Item"].get("outbox") == {"S": PENDING}
+        return found["Item"].get("work") == {"S": OUTBOX}
 
     return Stack(ledger, is_pending=is_pending)
 

@@ -135,7 +135,7 @@ class Stepping:
 
 
 class InTurn:
-    """Lets the source's photo go before the target's, where both are on their way in two threads."""
+    """Orders the steps that a process takes for both photos in two threads: the source's is the first."""
 
     def __init__(self, port: Stepping) -> None:
         self._port = port
@@ -143,10 +143,10 @@ class InTurn:
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         take: Callable[..., Any] = getattr(self._port, method)
-        if method not in {"read", "write"}:
-            return take
 
         def take_turn(photo: Any, *args: Any, **options: Any) -> Any:
+            if not threading.current_thread().name.startswith("ThreadPoolExecutor"):
+                return take(photo, *args, **options)
             if "/target" in str(photo):
                 self._source_is_through.wait()
                 self._source_is_through.clear()

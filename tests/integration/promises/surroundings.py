@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any, Final
 
 from facematch.domain.comparison import StoredPhoto
-from facematch.domain.errors import CircuitOpenError, ProviderFaultError, UnreachableError
+from facematch.domain.errors import ProviderFaultError, UnreachableError
+from facematch.domain.priority import Priority
 from facematch.domain.provider import Answer, Call, Depart, depart_at_once
 from facematch.domain.regions import Region
 from tests.factories import make_answer
@@ -19,7 +20,6 @@ from tests.integration.promises.stepping import Process, ProcessClock, Step, Tim
 VISIBILITY_MS: Final = 120_000
 RECEIVES: Final = 5
 LONGEST_DELAY_S: Final = 900
-_PAUSE_S: Final = 15.0
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +31,7 @@ class Message:
 
 @dataclass(slots=True)
 class Queue:
-    """A queue that delivers at least once and in any order, and puts aside what fails five times."""
+    """A queue that delivers at least once and in any order, up to five times."""
 
     time: Time
     messages: list[Message] = field(default_factory=list)
@@ -65,31 +65,43 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonsPort:
-    queue: Queue
+class ComparisonMessage:
+    """The body of a message on a lane's queue; one queue stands for all lanes."""
 
-    def send(self, comparison_id: str, *, delay_s: float = 0) -> None:
-        self.queue.put(comparison_id, delay_s=delay_s)
+    region: str
+    priority: Priority
+    comparison_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class DeadlinesPort:
+class QueuesPort:
     queue: Queue
 
-    def send_deadline(self, region: str, pair_id: str, *, delay_s: float) -> None:
-        self.queue.put((region, pair_id), delay_s=delay_s)
+    def send(self, region: str, priority: Priority, comparison_id: str, *, delay_s: float = 0) -> None:
+        self.queue.put(ComparisonMessage(region, priority, comparison_id), delay_s=delay_s)
 
 
 @dataclass(slots=True)
 class Bucket(InMemoryPhotoStore):
-    """The bucket; `on_delete` is told of each photo that really goes."""
+    """The bucket; `on_copy` sees each copy with its key, `on_delete` each photo that was deleted."""
 
+    on_copy: Callable[[StoredPhoto, str], None] = lambda *_: None
     on_delete: Callable[[StoredPhoto], None] = lambda _: None
 
+    def copy(self, photo: StoredPhoto, key: str) -> None:
+        InMemoryPhotoStore.copy(self, photo, key)
+        self.on_copy(photo, key)
+
     def delete(self, photo: StoredPhoto) -> None:
-        stood = photo.key in self.objects
+        known = self.find(photo.key)
         InMemoryPhotoStore.delete(self, photo)
-        if stood and photo.key not in self.objects:
+        if known is not None and self.find(photo.key) is None:
+            self.on_delete(known)
+
+    def delete_all(self, prefix: str) -> None:
+        known = [StoredPhoto(key=key) for key in self.objects if key.startswith(prefix)]
+        InMemoryPhotoStore.delete_all(self, prefix)
+        for photo in known:
             self.on_delete(photo)
 
 
@@ -104,8 +116,6 @@ class Reply(StrEnum):
     FAULTED = "faulted"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
-    CUT_OFF = "cut_off"
-    """Not called, since the circuit opened meanwhile."""
 
     @property
     def is_billed(self) -> bool:
@@ -126,15 +136,15 @@ def succeed() -> Reply:
 
 @dataclass(slots=True)
 class Provider:
-    """Takes calls on, and remembers each; every success bears another score."""
+    """Answers calls, and remembers each; every success has another score."""
 
     draw_reply: Callable[[], Reply] = succeed
     on_call: Callable[[Process, Call, int], None] = lambda *_: None
-    """Is told who calls, what, and by the caller's own clock when."""
+    """Sees who calls, what, and when by the caller's own clock."""
     replies: dict[str, Reply] = field(default_factory=dict)
     """By `MerchantBizId`."""
 
-    def take_on(self, process: Process, call: Call, called_at_ms: int) -> Answer | Exception:
+    def answer_call(self, process: Process, call: Call, called_at_ms: int) -> Answer | Exception:
         self.on_call(process, call, called_at_ms)
         reply = self.draw_reply()
         self.replies[call.merchant_biz_id] = reply
@@ -143,11 +153,9 @@ class Provider:
                 number = len(self.replies)
                 return make_answer(passed=number % 2 == 0, score=number % 100)
             case Reply.LOST:
-                return ProviderFaultError("timeout", "A sentence.", answered=False)
+                return ProviderFaultError("timeout", "A sentence.", possibly_billed=True)
             case Reply.UNREACHABLE:
                 return UnreachableError()
-            case Reply.CUT_OFF:
-                return CircuitOpenError(_PAUSE_S)
             case _:
                 code, http_status = _CODES[reply]
                 return make_answer(code, http_status=http_status)
@@ -162,8 +170,8 @@ class ProviderPort:
     provider: Provider
     latency_s: float
 
-    def check(self, _: Region) -> None:
-        self.process.take(Step("provider.check", partial(CircuitOpenError, _PAUSE_S)), lambda: None)
+    def probe(self, _: Region) -> None:
+        self.process.take(Step("provider.probe", UnreachableError), lambda: None)
 
     def make_ready(self, _: Region) -> None:
         """Connect, which leaves no trace."""
@@ -172,7 +180,7 @@ class ProviderPort:
         depart()
         called_at_ms = ProcessClock(self.time, self.process).now_ms()
         answer = self.process.take(
-            Step("provider.call"), partial(self.provider.take_on, self.process, call, called_at_ms)
+            Step("provider.call"), partial(self.provider.answer_call, self.process, call, called_at_ms)
         )
         answers_at_ms = self.time.at_ms + self.latency_s * 1000
         self.process.take(

@@ -1,6 +1,6 @@
 """Schedules of interleaved workers, crashes and duplicates against a model of what is promised.
 
-Most run on the ledger in memory, which `test_ledger_parity` holds against the one in DynamoDB; some on that.
+Most run on the ledger in memory, which `test_parity` holds against the one in DynamoDB; some on that.
 """
 
 from collections.abc import Callable
@@ -49,6 +49,7 @@ def test_every_promise_is_kept(weather: Weather) -> None:
     hold()
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize("weather", [Weather.DELAYS, Weather.STORM])
 def test_every_promise_is_kept_in_dynamodb(
     weather: Weather, make_dynamodb_ledger: Callable[[], DynamoDbLedger]

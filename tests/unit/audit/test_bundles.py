@@ -4,7 +4,13 @@ from audit.bundles import FUNCTION_LAYERS, LAYERS, Package, find_requirements, l
 from audit.sbom import list_bundles
 from tests.template import ROOT, read_template
 
-NAMES = {"RuntimeLayer": "runtime", "SdkLayer": "sdk", "ImagingLayer": "imaging", "HeicLayer": "heic"}
+NAMES = {
+    "RuntimeLayer": "runtime",
+    "SdkLayer": "sdk",
+    "ImagingLayer": "imaging",
+    "HeicLayer": "heic",
+    "FramingLayer": "framing",
+}
 
 
 def read_layer(reference: dict[str, object]) -> str:

@@ -18,4 +18,5 @@ def test_the_stock_build_uses_sams_own_builder_for_all_that_is_measured() -> Non
 
 def test_the_stock_build_leaves_out_the_layer_that_its_builder_cannot_build() -> None:
     assert "Metadata" not in STOCK["HeicLayer"]
+    assert "Metadata" not in STOCK["FramingLayer"]
     assert STOCK["HeicLayer"]["Properties"]["ContentUri"] == "../layers/heic/"

@@ -4,16 +4,18 @@ from facematch.domain.errors import (
     ConfigurationError,
     FacematchError,
     InvalidInputError,
+    LaneHeldError,
     LeaseHeldError,
     LeaseLostError,
+    LedgerUnavailableError,
     NoSlotError,
     NotFoundError,
-    OperatorFaultError,
+    PhotoMissingError,
+    PhotoReplacedError,
+    PhotoStoreError,
     PostponedError,
-    ProviderError,
     ProviderFaultError,
-    ProviderThrottledError,
-    RejectedPhotoError,
+    UnreachableError,
 )
 
 
@@ -41,12 +43,15 @@ def test_every_error_has_a_code_and_a_sentence() -> None:
     errors: list[FacematchError] = [
         ConfigurationError("A sentence."),
         InvalidInputError("code", "A sentence.", field="region"),
-        RejectedPhotoError("code", "A sentence.", field="source"),
         NotFoundError("id"),
-        ProviderFaultError("code", "A sentence."),
-        ProviderThrottledError("code", "A sentence."),
-        OperatorFaultError("code", "A sentence."),
+        UnreachableError(),
+        PhotoMissingError(),
+        PhotoMissingError(field="source"),
+        PhotoReplacedError(),
+        PhotoStoreError("code"),
         NoSlotError(1.0),
+        LaneHeldError("code", 1.0),
+        LedgerUnavailableError(),
         LeaseHeldError(1.0),
         LeaseLostError(),
         AlreadyEndedError(),
@@ -62,13 +67,15 @@ def test_a_long_id_is_not_repeated_at_length() -> None:
     assert len(NotFoundError("x" * 10_000).message) < 100
 
 
-def test_whoever_can_not_go_on_now_says_when() -> None:
-    postponed: list[PostponedError] = [NoSlotError(1.5), LeaseHeldError(1.5)]
+def test_whoever_cannot_continue_says_when_to_try_again() -> None:
+    postponed: list[PostponedError] = [NoSlotError(1.5), LeaseHeldError(1.5), LaneHeldError("code", 1.5)]
 
-    assert [error.retry_after_s for error in postponed] == [1.5, 1.5]
-    assert [error.code for error in postponed] == ["no_slot", "lease_held"]
+    assert [error.retry_after_s for error in postponed] == [1.5] * 3
+    assert LeaseLostError().retry_after_s > 0
+    assert LedgerUnavailableError().retry_after_s > 0
 
 
-def test_a_provider_has_answered_unless_somebody_says_otherwise() -> None:
-    assert ProviderError("code", "A sentence.").answered
-    assert not ProviderError("code", "A sentence.", answered=False).answered
+def test_a_call_was_not_billed_unless_the_error_says_so() -> None:
+    assert ProviderFaultError("timeout", "A sentence.", possibly_billed=True).possibly_billed
+    assert not ProviderFaultError("InternalError", "A sentence.").possibly_billed
+    assert not UnreachableError().possibly_billed

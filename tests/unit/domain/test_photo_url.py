@@ -147,14 +147,14 @@ def test_a_url_on_a_host_that_is_not_public_is_forbidden(url: str) -> None:
         check_photo_url(url, field=FIELD)
 
     assert (refusal.value.code, refusal.value.field) == ("forbidden_url", FIELD)
-    assert FIELD in refusal.value.message
+    assert "public host" in refusal.value.message
 
 
 @pytest.mark.parametrize(
     ("url", "why"),
     [
         ("", "neither http nor https"),
-        (" ", "must encode"),
+        (" ", "must percent-encode"),
         ("photos.com/a.jpg", "neither http nor https"),
         ("//photos.com/a.jpg", "neither http nor https"),
         ("ftp://photos.com/a.jpg", "neither http nor https"),
@@ -185,16 +185,22 @@ def test_a_url_on_a_host_that_is_not_public_is_forbidden(url: str) -> None:
         ("http://[photos.com]/", "can't be read"),
         ("http://[1:2]/", "can't be read"),
         ("http://[v1.photos.com]/", "can't be read"),
-        ("https://photos.com/a b.jpg", "must encode"),
-        ("https://photos.com/a\n.jpg", "must encode"),
-        ("https://photos.com/\r\nHost: localhost", "must encode"),
-        ("https://photos.com/a\t.jpg", "must encode"),
-        ("https://photos.com/a\0.jpg", "must encode"),
-        ("https://photos.com/a\x7f.jpg", "must encode"),
-        ("https://photos.com/ä.jpg", "must encode"),
-        ("https://phötos.com/a.jpg", "must encode"),
-        ("http://①②⑦.⓪.⓪.①/", "must encode"),
-        ("https://photos.com\\@localhost/", "must encode"),
+        ("https://photos.com:0/a.jpg", "has port 0"),
+        ("https://photos.com:000/", "has port 0"),
+        *((f"https://photos.com/a.jpg?n={character}", "must percent-encode") for character in '"{}^|`<>'),
+        ("https://photos.com/{customer}.jpg", "must percent-encode"),
+        ("https://photos.com/100%.jpg", "must percent-encode"),
+        ("https://photos.com/a.jpg?share=50%zz", "must percent-encode"),
+        ("https://photos.com/a b.jpg", "must percent-encode"),
+        ("https://photos.com/a\n.jpg", "must percent-encode"),
+        ("https://photos.com/\r\nHost: localhost", "must percent-encode"),
+        ("https://photos.com/a\t.jpg", "must percent-encode"),
+        ("https://photos.com/a\0.jpg", "must percent-encode"),
+        ("https://photos.com/a\x7f.jpg", "must percent-encode"),
+        ("https://photos.com/ä.jpg", "must percent-encode"),
+        ("https://phötos.com/a.jpg", "must percent-encode"),
+        ("http://①②⑦.⓪.⓪.①/", "must percent-encode"),
+        ("https://photos.com\\@localhost/", "must percent-encode"),
         (make_url_of_length(2049), "longer than 2048"),
         (make_url_of_length(1_000_000), "longer than 2048"),
     ],

@@ -1,6 +1,6 @@
 import pytest
 
-from facematch.domain.principals import name_principal, parse_principals
+from facematch.domain.principals import name_caller, name_principal, parse_principals
 
 ROLE = "arn:aws:sts::123456789012:assumed-role/kyc-desk"
 
@@ -45,3 +45,14 @@ def test_a_list_is_of_principals_with_commas_between_them() -> None:
 @pytest.mark.parametrize("text", ["", "none"])
 def test_a_list_of_nobody_holds_no_principal(text: str) -> None:
     assert not any(principal.startswith("arn:") for principal in parse_principals(text))
+
+
+def test_a_caller_is_the_principal() -> None:
+    assert name_caller(f"{ROLE}/ann", None) == ROLE
+
+
+def test_each_user_of_an_identity_pool_is_a_caller_of_its_own() -> None:
+    session = f"{ROLE}/CognitoIdentityCredentials"
+
+    assert name_caller(session, "ap-southeast-1:one") != name_caller(session, "ap-southeast-1:two")
+    assert name_principal(name_caller(session, "ap-southeast-1:one")) == "ap-southeast-1:one"

@@ -9,7 +9,7 @@ from facematch.domain.errors import (
     ProviderFaultError,
     ProviderThrottledError,
 )
-from facematch.domain.provider import Answer, Credentials, InlinePicture, PictureUrl, judge
+from facematch.domain.provider import Credentials, InlinePicture, PictureUrl, is_success, judge
 from facematch.domain.verdict import Bounds, Decision
 from tests.factories import make_answer
 
@@ -111,7 +111,11 @@ def test_a_code_without_a_verdict_is_raised_as_what_it_asks_for(code: str, statu
         judge(make_answer(code, http_status=status_of(code)), Bounds())
 
     assert type(fault.value) is RAISED[code]
-    assert (fault.value.code, fault.value.request_id, fault.value.answered) == (code, "REQUEST-1", True)
+    assert (fault.value.code, fault.value.request_id, fault.value.possibly_billed) == (
+        code,
+        "REQUEST-1",
+        False,
+    )
 
 
 @pytest.mark.parametrize("code", ["Throttling", "Throttling.User", "Throttling.Api.Risk"])
@@ -128,7 +132,18 @@ def test_throttling_of_any_kind_is_throttling(code: str) -> None:
         "Forbidden",
         "Forbidden.RAM",
         "Forbidden.SomethingNew",
+        "Forbidden.NotSupportRAM",
+        "Forbedden.NotSupportRAM",
         "NoPermission",
+        "ActionUnauthorized",
+        "InsufficientBalance",
+        "InvalidAction.NotFound",
+        "InvalidApi.NotFound",
+        "InvalidProtocol.NeedSsl",
+        "NoSuchVersion",
+        "UnsupportedHTTPMethod",
+        "IllegalTimestamp",
+        "MissingSignatureNonce",
         "InvalidAccessKeyId.NotFound",
         "InvalidAccessKeyId.Inactive",
         "InvalidSecurityToken.Expired",
@@ -136,6 +151,7 @@ def test_throttling_of_any_kind_is_throttling(code: str) -> None:
         "SignatureDoesNotMatch",
         "IncompleteSignature",
         "InvalidTimeStamp.Expired",
+        "InvalidTimestamp.Expired",
     ],
 )
 @pytest.mark.parametrize("http_status", [400, 403, 404, 500])
@@ -151,20 +167,67 @@ def test_a_nonce_used_before_is_worth_another_attempt() -> None:
         judge(make_answer("SignatureNonceUsed", http_status=400), Bounds())
 
 
-@pytest.mark.parametrize("http_status", [200, 400, 401, 403, 404, 409, 499])
-def test_an_unknown_code_below_500_is_final(http_status: int) -> None:
+@pytest.mark.parametrize("code", ["SuspiciousActivity", "SomethingNew", "HTTP.429"])
+def test_too_many_requests_is_throttling(code: str) -> None:
+    with pytest.raises(ProviderThrottledError) as fault:
+        judge(replace(make_answer(code, http_status=429), retry_after_s=2.5), Bounds())
+
+    assert (fault.value.code, fault.value.retry_after_s) == (code, 2.5)
+
+
+@pytest.mark.parametrize("http_status", [200, 400, 401, 413, 414, 415, 422])
+def test_an_unknown_code_with_a_status_about_parameters_or_photos_is_final(http_status: int) -> None:
     verdict = judge(make_answer("SomethingNew", http_status=http_status), Bounds())
 
     assert (verdict.decision, verdict.reason) == (Decision.FAILED, "provider_refused")
     assert verdict.provider_code == "SomethingNew"
 
 
-@pytest.mark.parametrize("http_status", [500, 502, 503, 504, 599])
-def test_an_unknown_code_from_500_on_is_worth_another_attempt(http_status: int) -> None:
+@pytest.mark.parametrize("http_status", [402, 403, 404, 405, 406, 407, 410, 418, 451, 499])
+def test_an_unknown_code_with_another_status_below_500_is_an_operators_fault(http_status: int) -> None:
+    with pytest.raises(OperatorFaultError) as fault:
+        judge(make_answer("SomethingNew", http_status=http_status), Bounds())
+
+    assert (fault.value.code, fault.value.possibly_billed) == ("SomethingNew", False)
+
+
+@pytest.mark.parametrize("http_status", [408, 409, 423, 425, 500, 502, 503, 504, 599])
+def test_an_unknown_code_with_a_temporary_status_is_worth_another_attempt(http_status: int) -> None:
     with pytest.raises(ProviderFaultError) as fault:
         judge(make_answer("SomethingNew", http_status=http_status), Bounds())
 
-    assert fault.value.answered
+    assert not fault.value.possibly_billed
+
+
+@pytest.mark.parametrize("http_status", [402, 403, 404, 408, 429])
+def test_a_listed_code_outweighs_its_status(http_status: int) -> None:
+    verdict = judge(make_answer("NoFaceDetected", http_status=http_status), Bounds())
+
+    assert verdict.decision is Decision.PHOTO_REJECTED
+
+
+@pytest.mark.parametrize("code", ["Success", "success", "SUCCESS", "OK", "200"])
+def test_each_code_of_success_is_judged_by_the_bounds(code: str) -> None:
+    verdict = judge(replace(make_answer(), code=code), Bounds())
+
+    assert (verdict.decision, verdict.provider_code) == (Decision.MATCH, code)
+    assert is_success(code)
+
+
+@pytest.mark.parametrize("code", [None, "", "1", "2000", "Succeeded", "NoFaceDetected", "timeout"])
+def test_no_other_code_is_one_of_success(code: str | None) -> None:
+    assert not is_success(code)
+
+
+@pytest.mark.parametrize("http_status", [200, 202, 400, 403, 500])
+def test_a_success_without_a_result_may_have_been_billed(http_status: int) -> None:
+    answer = replace(make_answer(http_status=http_status), has_result=False, passed=None, score=None)
+
+    with pytest.raises(ProviderFaultError) as fault:
+        judge(answer, Bounds())
+
+    assert fault.value.code == "unreadable_answer"
+    assert fault.value.possibly_billed
 
 
 @pytest.mark.parametrize(
@@ -172,26 +235,36 @@ def test_an_unknown_code_from_500_on_is_worth_another_attempt(http_status: int) 
     [{"passed": None}, {"score": None}, {"passed": None, "score": None}],
     ids=["passed", "score", "both"],
 )
-def test_a_success_without_a_result_counts_as_no_answer(gap: dict[str, None]) -> None:
-    answer = Answer(
-        **{"code": "Success", "message": "", "http_status": 200, "passed": True, "score": 1.0} | gap  # type: ignore[arg-type]
-    )
+def test_a_result_with_unexpected_values_was_processed_and_goes_to_review(gap: dict[str, None]) -> None:
+    answer = replace(make_answer(), **gap)  # type: ignore[arg-type]
 
-    with pytest.raises(ProviderFaultError) as fault:
-        judge(answer, Bounds())
+    verdict = judge(answer, Bounds())
 
-    assert fault.value.code == "unreadable_answer"
-    assert not fault.value.answered
+    assert (verdict.decision, verdict.reason) == (Decision.REVIEW, "unexpected_answer")
+    assert (verdict.passed, verdict.score) == (answer.passed, answer.score)
+    assert (verdict.provider_code, verdict.transaction_id) == ("Success", "transaction-1")
+
+
+@pytest.mark.parametrize(("code", "told"), [("1", "1"), ("Odd.Code", "Odd.Code"), ("", None)])
+def test_a_result_with_an_unexpected_code_goes_to_review(code: str, told: str | None) -> None:
+    verdict = judge(replace(make_answer(), code=code), Bounds())
+
+    assert (verdict.decision, verdict.reason) == (Decision.REVIEW, "unexpected_answer")
+    assert (verdict.provider_code, verdict.score) == (told, 88.5)
+
+
+@pytest.mark.parametrize("code", RAISED)
+def test_a_code_that_asks_for_another_attempt_outweighs_a_result(code: str) -> None:
+    with pytest.raises(RAISED[code]):
+        judge(replace(make_answer(), code=code), Bounds())
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, -0.01, 100.01])
 @pytest.mark.parametrize("passed", [True, False])
-def test_a_score_off_the_scale_can_not_be_read(passed: bool, score: float) -> None:  # noqa: FBT001 - a row
-    with pytest.raises(ProviderFaultError) as fault:
-        judge(make_answer(passed=passed, score=score), Bounds())
+def test_a_score_off_the_scale_goes_to_review(passed: bool, score: float) -> None:  # noqa: FBT001 - a row
+    verdict = judge(make_answer(passed=passed, score=score), Bounds())
 
-    assert fault.value.code == "unreadable_answer"
-    assert not fault.value.answered
+    assert (verdict.decision, verdict.reason, verdict.score) == (Decision.REVIEW, "unexpected_answer", None)
 
 
 def test_nothing_secret_shows_when_it_is_printed() -> None:

@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from facematch.domain.comparison import Comparison, Ending, Options, Origin, Outcome, State, StoredPhoto
+from facematch.domain.inbox import PAIR_ID_LIMIT, PAIR_ID_PATTERN
 from facematch.domain.result_event import describe_ending, format_time, make_result_event
 from facematch.domain.verdict import Bounds, Decision, Role, fail, reject_photo
 from tests.factories import (
@@ -21,7 +22,7 @@ from tests.factories import (
     make_verdict,
 )
 from tests.fakes.clock import START_MS
-from tests.fakes.world import EVENT_SOURCE, make_world
+from tests.fakes.stack import EVENT_SOURCE, make_stack
 
 SCHEMA = json.loads(
     (Path(__file__).parents[3] / "schemas" / "result-event.schema.json").read_text(encoding="utf-8")
@@ -58,6 +59,28 @@ def test_an_event_says_how_its_comparison_ended(decision: Decision, event_type: 
     assert (event["type"], event["data"]["verdict"]) == (event_type, decision.value)
 
 
+@pytest.mark.parametrize("code", ["Success", "OK", "200"])
+def test_an_event_of_a_match_may_have_any_code_of_success(code: str) -> None:
+    VALIDATOR.validate(make_event(make_ended(make_verdict(provider_code=code))))
+
+
+@pytest.mark.parametrize("code", ["Success", "Odd.Code", None])
+def test_an_event_of_an_unexpected_answer_tells_what_could_be_read(code: str | None) -> None:
+    verdict = make_verdict(
+        Decision.REVIEW, reason="unexpected_answer", provider_code=code, passed=None, score=None
+    )
+
+    event = make_event(make_ended(verdict))
+
+    VALIDATOR.validate(event)
+    assert (event["data"]["reason"], event["data"]["provider"]["code"]) == ("unexpected_answer", code)
+
+
+@pytest.mark.parametrize("gap", [{"passed": None}, {"score": None}, {"provider_code": None}], ids=str)
+def test_an_event_of_a_match_without_what_made_it_is_not_valid(gap: dict[str, None]) -> None:
+    assert not VALIDATOR.is_valid(make_event(make_ended(make_verdict(Decision.MATCH, **gap))))
+
+
 def test_the_envelope_is_cloudevents_1_0_and_no_more() -> None:
     event = make_event()
     del event["data"]
@@ -75,13 +98,13 @@ def test_the_envelope_is_cloudevents_1_0_and_no_more() -> None:
 
 def test_the_data_of_a_review_tells_everything() -> None:
     attempts = (
-        make_attempt(1, Outcome.UNKNOWN),
-        make_attempt(2, Outcome.THROTTLED),
+        make_attempt(1, Outcome.POSSIBLY_BILLED),
         make_attempt(3, Outcome.ANSWERED),
     )
     comparison = make_ended(
         make_verdict(Decision.REVIEW, face_quality={"SourceFaceQuality": 91.5}),
         attempts=attempts,
+        unbilled_calls={Outcome.THROTTLED: 1},
         options=Options(bounds=Bounds(80, 40)),
     )
 
@@ -108,7 +131,7 @@ def test_the_data_of_a_review_tells_everything() -> None:
             "face_quality": {"SourceFaceQuality": 91.5},
         },
         "attempts": 3,
-        "unknown_attempts": 1,
+        "possibly_billed_attempts": 1,
         "photos": {},
         "timings_ms": {"call": 300, "total": 1000},
         "registered_at": "2027-01-15T08:00:00.000Z",
@@ -151,6 +174,7 @@ def test_every_kind_of_ending_makes_a_valid_event(comparison: Comparison) -> Non
         lambda event: event["data"].update(verdict="maybe"),
         lambda event: event["data"].update(verdict="failed"),
         lambda event: event["data"].update(verdict="review"),
+        lambda event: event["data"].update(reason="some_reason"),
         lambda event: event["data"].update(score=100.1),
         lambda event: event["data"].update(score=-1),
         lambda event: event["data"].update(score=None),
@@ -193,6 +217,31 @@ def test_without_a_pair_id_the_subject_is_the_comparison() -> None:
     assert make_event(make_ended(pair_id=None))["subject"] == COMPARISON_ID
 
 
+@pytest.mark.parametrize("pair_id", ["line\nbreak", "a\x9fb", "a\ufffeb", "x" * 129, ""])
+def test_a_pair_id_that_was_refused_is_in_the_data_but_not_the_subject(pair_id: str) -> None:
+    event = make_event(make_ended(fail("invalid_pair_id", "A sentence."), pair_id=pair_id, attempts=()))
+
+    VALIDATOR.validate(event)
+    assert (event["subject"], event["data"]["pair_id"]) == (COMPARISON_ID, pair_id)
+
+
+@pytest.mark.parametrize(
+    "pair_id", ["Zoë + Åsa 100% 张伟", "क्\u200dष", "山田\u3000太郎", "👩\u200d👧", "a\u00a0b"]
+)
+def test_any_other_pair_id_is_the_subject(pair_id: str) -> None:
+    event = make_event(make_ended(pair_id=pair_id))
+
+    VALIDATOR.validate(event)
+    assert event["subject"] == pair_id
+
+
+def test_the_schema_has_the_rule_of_the_code_for_pair_ids() -> None:
+    rule = SCHEMA["$defs"]["pair_id"]
+
+    assert (rule["minLength"], rule["maxLength"], rule["pattern"]) == (1, PAIR_ID_LIMIT, PAIR_ID_PATTERN)
+    assert not VALIDATOR.is_valid(make_event() | {"subject": "line\nbreak"})
+
+
 def test_a_comparison_that_has_not_ended_has_no_event() -> None:
     with pytest.raises(ValueError, match="no event"):
         make_result_event(make_comparison(), EVENT_SOURCE)
@@ -204,25 +253,25 @@ def test_neither_photo_nor_key_nor_url_nor_caller_is_in_an_event() -> None:
         Role.TARGET: make_link(Role.TARGET),
     }
 
-    text = json.dumps(make_event(make_ended(photos=photos, caller=CALLER, fingerprint="SECRET-BODY")))
+    text = json.dumps(make_event(make_ended(photos=photos, caller=CALLER, request_ids=("SECRET-REQUEST",))))
 
-    for secret in ("SECRET", "requests/", "inbox/", CALLER):
+    for secret in ("SECRET", "comparisons/", "inbox/", CALLER):
         assert secret not in text
 
 
 def test_the_event_of_a_pair_that_went_all_the_way_is_valid_and_holds_no_photo() -> None:
-    world = make_world(
+    stack = make_stack(
         make_answer("Throttling.Api", http_status=403),
         make_answer("InternalError", http_status=500),
         make_answer(),
         latency_s=0.3,
     )
-    comparison_id = world.upload_pair()
-    world.compare(comparison_id)
+    comparison_id = stack.upload_pair()
+    stack.compare(comparison_id)
 
-    world.publisher.publish(comparison_id)
+    stack.publisher.publish(comparison_id)
 
-    (event,) = world.results.sent
+    (event,) = stack.results.sent
     VALIDATOR.validate(json.loads(json.dumps(event)))
     assert event["data"]["photos"].keys() == {"source", "target"}
     assert event["data"]["timings_ms"].keys() == {

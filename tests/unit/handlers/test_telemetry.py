@@ -28,7 +28,7 @@ def test_a_verdict_is_counted_by_its_region_with_its_score_and_what_it_took(
 ) -> None:
     timings_ms = {"wait_for_worker": 100, "read": 20, "prepare": 50, "wait_for_slot": 7, "call": 300}
     ending = Ending(verdict=make_verdict(), ended_at_ms=START_MS + 1000, timings_ms=timings_ms)
-    attempts = (make_attempt(1, Outcome.UNKNOWN, code="timeout"), make_attempt(2, code="Success"))
+    attempts = (make_attempt(1, Outcome.POSSIBLY_BILLED, code="SdkTimeout"), make_attempt(2, code="Success"))
 
     telemetry.count_result(make_ended(ending=ending, attempts=attempts, region="hong-kong"))
 
@@ -38,7 +38,7 @@ def test_a_verdict_is_counted_by_its_region_with_its_score_and_what_it_took(
         "VerdictsMatch": [1],
         "Score": [52.57],
         "CallsBilled": [1],
-        "CallsPerhapsBilled": [1],
+        "CallsPossiblyBilledPerVerdict": [1],
         "WaitForWorkerDuration": [100],
         "ReadDuration": [20],
         "PrepareDuration": [50],
@@ -46,6 +46,13 @@ def test_a_verdict_is_counted_by_its_region_with_its_score_and_what_it_took(
         "CallDuration": [300],
         "TotalDuration": [1000],
     }
+
+
+@pytest.mark.parametrize("code", ["Success", "success", "OK", "200"])
+def test_a_call_is_billed_by_any_code_of_success(capsys: pytest.CaptureFixture[str], code: str) -> None:
+    telemetry.count_result(make_ended(attempts=(make_attempt(1, code=code),)))
+
+    assert read_figures(capsys.readouterr().out)["CallsBilled"] == [1]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +100,7 @@ def test_a_comparison_that_has_not_ended_is_not_counted(capsys: pytest.CaptureFi
 
 
 def test_every_step_that_is_timed_has_its_metric(capsys: pytest.CaptureFixture[str]) -> None:
-    sources = "".join(path.read_text() for path in SOURCES.glob("*.py"))
+    sources = "".join(path.read_text() for path in SOURCES.rglob("*.py"))
     found = re.findall(r'measure\("(\w+)"\)|steps_ms\["(\w+)"\]', sources)
     steps = {first or second for first, second in found}
     ending = Ending(verdict=make_verdict(), ended_at_ms=START_MS, timings_ms=dict.fromkeys(steps, 1))

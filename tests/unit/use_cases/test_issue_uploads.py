@@ -8,13 +8,13 @@ from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch.use_cases.issue_uploads import EXTENSIONS, TICKET_VALID_S
 from tests.factories import CALLER, make_policy
-from tests.fakes.world import SIZE_LIMIT_BYTES, make_world
+from tests.fakes.stack import SIZE_LIMIT_BYTES, make_stack
 
 JPEGS = dict.fromkeys(Role, "image/jpeg")
 
 
 def test_a_pair_gets_a_form_for_each_photo() -> None:
-    uploads = make_world().upload_desk.issue(
+    uploads = make_stack().upload_desk.issue(
         CALLER, {Role.SOURCE: "image/jpeg", Role.TARGET: "image/png"}, region="indonesia", pair_id="pair 1"
     )
 
@@ -35,14 +35,14 @@ def test_a_pair_gets_a_form_for_each_photo() -> None:
 
 @pytest.mark.parametrize("content_type", EXTENSIONS)
 def test_every_key_issued_belongs_to_the_inbox_and_to_its_caller(content_type: str) -> None:
-    uploads = make_world().upload_desk.issue(CALLER, {Role.SOURCE: content_type}, region=None, pair_id="p")
+    uploads = make_stack().upload_desk.issue(CALLER, {Role.SOURCE: content_type}, region=None, pair_id="p")
 
     key = uploads.tickets[Role.SOURCE].key
     assert parse_inbox_key(key) == InboxKey("singapore", "p", Role.SOURCE, CALLER)
 
 
 def test_callers_that_name_their_pairs_alike_upload_to_different_places() -> None:
-    desk = make_world().upload_desk
+    desk = make_stack().upload_desk
 
     mine, theirs = (
         desk.issue(caller, JPEGS, region=None, pair_id="pair-1") for caller in (CALLER, "another")
@@ -54,7 +54,7 @@ def test_callers_that_name_their_pairs_alike_upload_to_different_places() -> Non
 
 
 def test_a_pair_without_a_name_gets_a_fresh_one() -> None:
-    desk = make_world().upload_desk
+    desk = make_stack().upload_desk
 
     pair_ids = {desk.issue(CALLER, JPEGS, region=None, pair_id=None).pair_id for _ in range(10)}
 
@@ -66,7 +66,7 @@ def test_a_pair_without_a_name_gets_a_fresh_one() -> None:
 @pytest.mark.parametrize("content_type", ["", "image/svg+xml", "text/html", "IMAGE/JPEG", "image/jpeg; x=1"])
 def test_a_type_that_is_no_photo_names_its_field(role: Role, content_type: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        make_world().upload_desk.issue(CALLER, JPEGS | {role: content_type}, region=None, pair_id=None)
+        make_stack().upload_desk.issue(CALLER, JPEGS | {role: content_type}, region=None, pair_id=None)
 
     assert (refusal.value.code, refusal.value.field) == ("unsupported_content_type", f"{role}.content_type")
 
@@ -74,7 +74,7 @@ def test_a_type_that_is_no_photo_names_its_field(role: Role, content_type: str) 
 @pytest.mark.parametrize("pair_id", ["", "a/b", "x" * 129, "a\nb"])
 def test_a_pair_id_that_the_inbox_would_not_take_is_refused(pair_id: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        make_world().upload_desk.issue(CALLER, JPEGS, region=None, pair_id=pair_id)
+        make_stack().upload_desk.issue(CALLER, JPEGS, region=None, pair_id=pair_id)
 
     assert refusal.value.code == "invalid_pair_id"
 
@@ -83,18 +83,18 @@ def test_a_pair_id_that_the_inbox_would_not_take_is_refused(pair_id: str) -> Non
     ("region", "code"),
     [("mars", "unknown_region"), ("malaysia", "region_not_allowed"), (None, "region_required")],
 )
-def test_a_region_that_can_not_be_used_is_refused(region: str | None, code: str) -> None:
-    world = make_world(regions=make_policy(Region.SINGAPORE))
+def test_a_region_that_cannot_be_used_is_refused(region: str | None, code: str) -> None:
+    stack = make_stack(regions=make_policy(Region.SINGAPORE))
 
     with pytest.raises(InvalidInputError) as refusal:
-        world.upload_desk.issue(CALLER, JPEGS, region=region, pair_id=None)
+        stack.upload_desk.issue(CALLER, JPEGS, region=region, pair_id=None)
 
     assert refusal.value.code == code
 
 
 @pytest.mark.parametrize(("content_type", "extension"), [("image/heic", "heic"), ("image/heif", "heif")])
 def test_heic_may_be_uploaded_where_it_is_read(content_type: str, extension: str) -> None:
-    desk = make_world(reads_heic=True).upload_desk
+    desk = make_stack(reads_heic=True).upload_desk
     uploads = desk.issue(CALLER, {Role.SOURCE: content_type}, region=None, pair_id="p")
 
     assert uploads.tickets[Role.SOURCE].key.endswith(f"/p/source.{extension}")
@@ -102,6 +102,6 @@ def test_heic_may_be_uploaded_where_it_is_read(content_type: str, extension: str
 
 def test_heic_may_not_be_uploaded_where_it_would_only_be_refused_later() -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        make_world().upload_desk.issue(CALLER, {Role.SOURCE: "image/heic"}, region=None, pair_id="p")
+        make_stack().upload_desk.issue(CALLER, {Role.SOURCE: "image/heic"}, region=None, pair_id="p")
 
     assert refusal.value.code == "unsupported_content_type"

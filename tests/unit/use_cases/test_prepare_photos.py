@@ -78,10 +78,10 @@ def test_the_error_names_the_photo_at_fault(bad_role: Role) -> None:
         (b"", "empty"),
         (b"not an image", "not_an_image"),
         (make_portrait()[:500], "unreadable"),
-        (make_portrait(width=479), "too_small"),
+        (make_portrait(width=239), "too_small"),
         (b"\xff\xd8\xff" + bytes(25_000_000), "too_large"),
     ],
-    ids=["0 bytes", "not an image", "truncated", "640 x 479", "25 MB"],
+    ids=["0 bytes", "not an image", "truncated", "640 x 239", "25 MB"],
 )
 def test_a_photo_that_can_not_be_made_acceptable_has_a_stable_code(content: bytes, code: str) -> None:
     with pytest.raises(RejectedPhotoError) as refusal:

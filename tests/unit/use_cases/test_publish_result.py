@@ -1,190 +1,173 @@
 import pytest
 
 from facematch.domain.comparison import State
+from facematch.domain.errors import PhotoStoreError
 from facematch.domain.verdict import Role
-from tests.factories import COMPARISON_ID, make_answer, make_comparison, make_ended, make_verdict
+from tests.factories import COMPARISON_ID, make_answer, make_comparison, make_ended, make_photos
 from tests.fakes.interludes import Crash, crash
 from tests.fakes.queues import QueueRefusedError
-from tests.fakes.world import World, make_world
+from tests.fakes.stack import InMemoryStack, make_stack
 
 
-def make_compared(world: World | None = None) -> tuple[World, str]:
-    """Make a world with one pair that has its verdict."""
-    world = world or make_world(make_answer())
-    comparison_id = world.upload_pair()
-    world.compare(comparison_id)
-    return world, comparison_id
+def make_compared(*, deletes_photos: bool = True) -> tuple[InMemoryStack, str]:
+    """Make a stack with one pair that has its verdict."""
+    stack = make_stack(make_answer(), deletes_photos=deletes_photos)
+    comparison_id = stack.upload_pair()
+    stack.compare(comparison_id)
+    return stack, comparison_id
 
 
-def test_a_verdict_leaves_as_one_event() -> None:
-    world, comparison_id = make_compared()
+def test_a_verdict_is_published_once_and_its_photos_are_deleted() -> None:
+    stack, comparison_id = make_compared()
 
-    published = world.publisher.publish(comparison_id)
+    published = stack.publisher.publish(comparison_id)
+    again = stack.publisher.publish(comparison_id)
 
-    (event,) = world.results.sent
+    (event,) = stack.results.sent
     assert published is not None
+    assert again is None
     assert published.id == event["id"] == comparison_id
     assert event["data"]["verdict"] == "match"
-    assert world.ledger.pending == set()
-    assert world.comparison(comparison_id).published_at_ms == world.clock.now_ms()
+    assert stack.ledger.pending == set()
+    assert stack.comparison(comparison_id).published_at_ms == stack.clock.now_ms()
+    assert stack.photos.objects == {}
 
 
-def test_what_was_published_is_not_published_again() -> None:
-    world, comparison_id = make_compared()
-    world.publisher.publish(comparison_id)
+def test_photos_stay_for_the_lifecycle_if_the_stack_says_so() -> None:
+    stack, comparison_id = make_compared(deletes_photos=False)
 
-    assert world.publisher.publish(comparison_id) is None
+    stack.publisher.publish(comparison_id)
 
-    assert len(world.results.sent) == 1
-
-
-@pytest.mark.parametrize("method", ["find_pair", "retire_pair"])
-def test_photos_that_can_not_be_let_go_do_not_repeat_the_event_and_go_the_next_time(method: str) -> None:
-    world, comparison_id = make_compared(make_world(make_answer(), deletes_uploads=True))
-    world.ledger.interludes.before(method, crash)
-    with pytest.raises(Crash):
-        world.publisher.publish(comparison_id)
-    assert len(world.photos.objects) == 2
-
-    assert world.publisher.publish(comparison_id) is None
-
-    assert len(world.results.sent) == 1
-    assert world.photos.objects == {}
+    assert len(stack.photos.objects) == 2
 
 
-def test_a_crash_after_sending_repeats_the_event_under_the_same_id() -> None:
-    world, comparison_id = make_compared(make_world(make_answer(), deletes_uploads=True))
-    world.ledger.interludes.before("mark_published", crash)
-    with pytest.raises(Crash):
-        world.publisher.publish(comparison_id)
-    world.clock.advance(60)
+def test_a_crash_before_any_step_never_loses_the_event_and_repeats_it_under_the_same_id() -> None:
+    recorded, comparison_id = make_compared()
+    begin = len(recorded.interludes.steps)
+    recorded.publisher.publish(comparison_id)
+    steps = recorded.interludes.steps[begin:]
+    assert steps == ["find", "send_event", "mark_published", "delete_all"]
 
-    world.publisher.publish(comparison_id)
+    for number in range(len(steps)):
+        stack, comparison_id = make_compared()
+        stack.interludes.crash_at = begin + number
+        with pytest.raises(Crash):
+            stack.publisher.publish(comparison_id)
+        stack.clock.advance(60)
+        stack.publisher.publish(comparison_id)
 
-    first, second = world.results.sent
-    assert first == second
-    assert world.ledger.pending == set()
-    assert world.photos.objects == {}
+        assert {event["id"] for event in stack.results.sent} == {comparison_id}
+        assert all(event == stack.results.sent[0] for event in stack.results.sent)
+        assert len(stack.results.sent) == (2 if steps[number] == "mark_published" else 1)
+        assert (stack.ledger.pending, stack.photos.objects) == (set(), {})
 
 
 def test_a_queue_that_refuses_leaves_the_verdict_in_the_outbox_and_the_photos_in_place() -> None:
-    world, comparison_id = make_compared(make_world(make_answer(), deletes_uploads=True))
-    world.results.refusals = 1
+    stack, comparison_id = make_compared()
+    stack.results.refusals = 1
+
     with pytest.raises(QueueRefusedError):
-        world.publisher.publish(comparison_id)
-    assert world.ledger.pending == {comparison_id}
-    assert len(world.photos.objects) == 2
+        stack.publisher.publish(comparison_id)
+    assert (stack.ledger.pending, len(stack.photos.objects)) == ({comparison_id}, 2)
+    stack.publisher.publish(comparison_id)
 
-    world.publisher.publish(comparison_id)
+    assert len(stack.results.sent) == 1
 
-    assert len(world.results.sent) == 1
-    assert world.ledger.pending == set()
+
+def test_a_photo_that_cannot_be_deleted_does_not_repeat_the_event() -> None:
+    stack, comparison_id = make_compared()
+
+    def refuse() -> None:
+        raise PhotoStoreError("AccessDenied")
+
+    stack.interludes.before("delete_all", refuse)
+    with pytest.raises(PhotoStoreError):
+        stack.publisher.publish(comparison_id)
+    stack.publisher.publish(comparison_id)
+
+    assert (len(stack.results.sent), stack.photos.objects) == (1, {})
 
 
 def test_two_publishers_at_once_send_the_same_event() -> None:
-    world, comparison_id = make_compared()
-    world.ledger.interludes.before("mark_published", lambda: world.publisher.publish(comparison_id))
+    stack, comparison_id = make_compared()
+    stack.interludes.before("mark_published", lambda: stack.publisher.publish(comparison_id))
 
-    world.publisher.publish(comparison_id)
+    stack.publisher.publish(comparison_id)
 
-    assert [event["id"] for event in world.results.sent] == [comparison_id] * 2
-
-
-def test_a_comparison_that_has_not_ended_is_not_published() -> None:
-    world = make_world()
-    comparison_id = world.upload_pair()
-
-    assert world.publisher.publish(comparison_id) is None
-    assert world.results.sent == []
+    first, second = stack.results.sent
+    assert first == second
 
 
-def test_a_comparison_that_is_gone_is_not_published() -> None:
-    assert make_world().publisher.publish("unheard-of") is None
+def test_what_has_not_ended_or_does_not_exist_is_not_published() -> None:
+    stack = make_stack()
+
+    assert stack.publisher.publish(stack.upload_pair()) is None
+    assert stack.publisher.publish("unknown") is None
+    assert stack.results.sent == []
 
 
-def test_a_comparison_that_failed_at_intake_is_published_too() -> None:
-    world = make_world()
-    comparison_id = world.upload_pair(region="mars")
+@pytest.mark.parametrize("deletes_photos", [True, False])
+def test_half_a_pair_keeps_its_photo_for_the_other_one(
+    deletes_photos: bool,  # noqa: FBT001 - a row
+) -> None:
+    stack = make_stack(deletes_photos=deletes_photos)
+    stack.upload(Role.SOURCE)
+    stack.clock.advance(600)
+    comparison_id = stack.receiver.expire("singapore", "pair-1")
+    assert comparison_id is not None
 
-    world.publisher.publish(comparison_id)
+    stack.publisher.publish(comparison_id)
 
-    (event,) = world.results.sent
-    assert (event["type"], event["data"]["reason"]) == ("facematch.comparison.failed", "unknown_region")
+    assert list(stack.photos.objects) == ["inbox/singapore/pair-1/source.jpg"]
 
 
-def test_a_comparison_erased_before_its_verdict_leaves_as_erased_and_says_no_more() -> None:
-    world = make_world()
-    world.ledger.register(make_comparison(caller="someone", pair_id="passport-123"))
-    world.ledger.erase(COMPARISON_ID, now_ms=world.clock.now_ms())
+def test_an_erased_comparison_is_published_as_erased_and_says_no_more() -> None:
+    stack = make_stack()
+    comparison = make_comparison(caller="someone", pair_id="passport-123")
+    stack.ledger.register(comparison)
+    stack.eraser.erase(comparison)
 
-    world.publisher.publish(COMPARISON_ID)
+    stack.publisher.publish(COMPARISON_ID)
 
-    (event,) = world.results.sent
+    (event,) = stack.results.sent
     assert (event["type"], event["data"]["reason"]) == ("facematch.comparison.failed", "erased")
     assert event["subject"] == COMPARISON_ID
     assert "passport-123" not in str(event)
 
 
-def test_a_comparison_erased_between_its_event_and_the_note_of_it_leaves_again_under_the_same_id() -> None:
-    world, comparison_id = make_compared()
-    world.ledger.interludes.before("mark_published", crash)
+def test_a_comparison_erased_after_its_event_was_sent_but_not_recorded_is_published_again() -> None:
+    stack, comparison_id = make_compared()
+    stack.interludes.before("mark_published", crash)
     with pytest.raises(Crash):
-        world.publisher.publish(comparison_id)
-    world.ledger.erase(comparison_id, now_ms=world.clock.now_ms())
+        stack.publisher.publish(comparison_id)
+    stack.eraser.erase(stack.comparison(comparison_id))
 
-    world.publisher.publish(comparison_id)
+    stack.publisher.publish(comparison_id)
 
-    verdict, erasure = world.results.sent
-    # So who remembers ids acts on one of them; and which one comes first, SQS does not say.
+    verdict, erasure = stack.results.sent
     assert verdict["id"] == erasure["id"] == comparison_id
     assert (verdict["data"]["verdict"], erasure["data"]["reason"]) == ("match", "erased")
-    assert (erasure["subject"], erasure["data"]["pair_id"]) == (comparison_id, None)
-    assert world.ledger.pending == set()
+    assert stack.ledger.pending == set()
 
 
 def test_a_comparison_erased_after_its_event_sends_no_other() -> None:
-    world, comparison_id = make_compared()
-    world.publisher.publish(comparison_id)
+    stack, comparison_id = make_compared()
+    stack.publisher.publish(comparison_id)
 
-    world.ledger.erase(comparison_id, now_ms=world.clock.now_ms())
+    stack.eraser.erase(stack.comparison(comparison_id))
 
-    assert world.publisher.publish(comparison_id) is None
-    assert len(world.results.sent) == 1
-    assert world.comparison(comparison_id).state is State.ERASED
-
-
-@pytest.mark.parametrize("deletes_uploads", [True, False])
-def test_photos_in_the_inbox_go_after_the_verdict_only_where_the_stack_says_so(
-    deletes_uploads: bool,  # noqa: FBT001 - a row
-) -> None:
-    world, comparison_id = make_compared(make_world(make_answer(), deletes_uploads=deletes_uploads))
-
-    world.publisher.publish(comparison_id)
-
-    assert (world.photos.objects == {}) is deletes_uploads
-    assert world.ledger.pairs["singapore", "pair-1"].over is deletes_uploads
+    assert stack.publisher.publish(comparison_id) is None
+    assert len(stack.results.sent) == 1
+    assert stack.comparison(comparison_id).state is State.ERASED
 
 
-@pytest.mark.parametrize("deletes_uploads", [True, False])
-def test_half_a_pair_keeps_its_photo_for_the_half_that_may_still_come(
-    deletes_uploads: bool,  # noqa: FBT001 - a row
-) -> None:
-    world = make_world(deletes_uploads=deletes_uploads)
-    world.upload(Role.SOURCE)
-    world.clock.advance(600)
-    comparison_id = world.intake.expire("singapore", "pair-1")
-    assert comparison_id is not None
+def test_only_the_photos_of_the_comparison_are_deleted() -> None:
+    stack = make_stack()
+    others = make_photos(COMPARISON_ID[:-1] + "a")
+    for photo in (*make_photos().values(), *others.values()):
+        stack.photos.write(photo.key, b"photo")
+    stack.ledger.register(make_ended())
 
-    world.publisher.publish(comparison_id)
+    stack.publisher.publish(COMPARISON_ID)
 
-    assert len(world.photos.objects) == 1
-    assert world.upload(Role.TARGET) is not None
-
-
-def test_an_event_is_made_of_the_ledgers_record_alone() -> None:
-    world = make_world()
-    world.ledger.register(make_ended(make_verdict(), pair_id="p"))
-
-    world.publisher.publish(COMPARISON_ID)
-
-    assert world.results.sent[0]["subject"] == "p"
+    assert stack.photos.objects.keys() == {photo.key for photo in others.values()}

@@ -1,0 +1,279 @@
+"""`facematch doctor` against the deployed stack: healthy, and with one thing broken at a time."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facematch.domain.regions import Region
+from facematch_cli.doctor.sample import PAIR_ID
+from facematch_cli.errors import ExitCode
+from local.processes import ROOT
+from local.signed_http import send
+from local.stack import STACK_NAME
+from tests.e2e.driver import LONGEST_WAIT_S, Driver
+from tests.e2e.faults import Cloud
+
+PATH = os.pathsep.join(str(ROOT / part) for part in ("cli", "src", "layers/imaging"))
+SECRET = f"{STACK_NAME}-provider"
+KEY_ID = "emulator-key-id"
+KEY_SECRET = "emulator-key-secret"
+EVERYWHERE = {f"provider.{place}.{region}" for place in ("here", "functions") for region in Region}
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What the doctor said."""
+
+    exit_code: int
+    document: Any
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The findings that are errors, by their names."""
+        checks = self.document["checks"]
+        return {check["name"]: check["finding"] for check in checks if check["level"] == "error"}
+
+    @property
+    def names(self) -> set[str]:
+        return {check["name"] for check in self.document["checks"]}
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A stack to examine, and to break."""
+
+    driver: Driver
+    folder: Path
+
+    def examine(self, *options: str) -> Examined:
+        told = subprocess.run(
+            [sys.executable, "-m", "facematch_cli", "doctor", *options, "--local", "--json"],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": PATH},
+            stdout=subprocess.PIPE,
+            timeout=2 * LONGEST_WAIT_S,
+            check=False,
+        )
+        return Examined(told.returncode, json.loads(told.stdout))
+
+    def tell_emulator(self, method: str, path: str, document: object = None) -> None:
+        data = None if document is None else json.dumps(document).encode()
+        url = f"{self.driver.stack.emulator_url}/_emulator/{path}"
+        answer = send(urllib.request.Request(url, data, method=method))
+        assert answer.status < 300, answer.body
+
+    def clean(self) -> None:
+        """Take away what other tests left behind."""
+        self.tell_emulator("DELETE", "scenarios")
+        for name in ("Comparisons", "Uploads", "Outbox", "Sweep"):
+            self.driver.client("sqs").purge_queue(QueueUrl=self.find_output(f"{name}DeadLettersUrl"))
+        for region in Region:
+            key = {"pk": {"S": f"lane#{region}"}}
+            self.driver.client("dynamodb").delete_item(TableName=self.driver.stack.table, Key=key)
+
+    def find_output(self, name: str) -> str:
+        stack = self.driver.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+        return next(str(one["OutputValue"]) for one in stack["Outputs"] if one["OutputKey"] == name)
+
+    @contextmanager
+    def key(self, access_key_id: str, access_key_secret: str) -> Iterator[None]:
+        """Have the secret hold another key for the time of the block."""
+        self._put_secret({"access_key_id": access_key_id, "access_key_secret": access_key_secret})
+        try:
+            yield
+        finally:
+            self._put_secret({"access_key_id": KEY_ID, "access_key_secret": KEY_SECRET})
+
+    @contextmanager
+    def disabled_key(self) -> Iterator[None]:
+        self.tell_emulator("PATCH", f"keys/{KEY_ID}", {"active": False})
+        try:
+            yield
+        finally:
+            self.tell_emulator("DELETE", "keys")
+
+    @contextmanager
+    def clock_ahead(self, ahead_s: int) -> Iterator[None]:
+        """Have the provider's clock be ahead of everyone's for the time of the block."""
+        self.tell_emulator("PUT", "clock", {"ahead_s": ahead_s})
+        try:
+            yield
+        finally:
+            self.tell_emulator("PUT", "clock", {"ahead_s": 0})
+
+    @contextmanager
+    def refused_in(self, region: Region, code: str) -> Iterator[None]:
+        """Have the provider refuse the account in one region for the time of the block."""
+        scenario = {"region": region.value, "effect": "refuse", "code": code, "http_status": 403}
+        self.tell_emulator("PUT", "scenarios", [{**scenario, "operations": ["KeepaliveIntl"]}])
+        try:
+            yield
+        finally:
+            self.tell_emulator("DELETE", "scenarios")
+
+    @contextmanager
+    def settings(self, **variables: str) -> Iterator[None]:
+        """Have the workers run with other variables for the time of the block."""
+        cloud = Cloud(self.driver)
+        name = cloud.find_function("Compare")
+        found = self.driver.client("lambda").get_function_configuration(FunctionName=name)["Environment"]
+        with cloud.misconfigure("Compare", Environment={"Variables": {**found["Variables"], **variables}}):
+            yield
+
+    @contextmanager
+    def dead_letter(self, output: str) -> Iterator[None]:
+        queues, url = self.driver.client("sqs"), self.find_output(output)
+        queues.send_message(QueueUrl=url, MessageBody="{}")
+        try:
+            yield
+        finally:
+            queues.purge_queue(QueueUrl=url)
+
+    @contextmanager
+    def silent_bucket(self) -> Iterator[None]:
+        """Have the bucket report nothing for the time of the block."""
+        s3, bucket = self.driver.client("s3"), self.driver.stack.bucket
+        before = s3.get_bucket_notification_configuration(Bucket=bucket)
+        kept = {"QueueConfigurations": before["QueueConfigurations"]}
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        try:
+            yield
+        finally:
+            s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=kept)
+
+    @contextmanager
+    def idle_sweep(self) -> Iterator[None]:
+        events = self.driver.client("events")
+        name = next(
+            str(rule["Name"]) for rule in events.list_rules()["Rules"] if rule["Name"].startswith(STACK_NAME)
+        )
+        events.disable_rule(Name=name)
+        try:
+            yield
+        finally:
+            events.enable_rule(Name=name)
+
+    def _put_secret(self, key: dict[str, str]) -> None:
+        self.driver.client("secretsmanager").put_secret_value(SecretId=SECRET, SecretString=json.dumps(key))
+
+
+@pytest.fixture(scope="module")
+def patient(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Patient:
+    folder = tmp_path_factory.mktemp("doctor")
+    (folder / ".local").mkdir()
+    driver.stack.save(folder / ".local" / "stack.json")
+    patient = Patient(driver, folder)
+    patient.clean()
+    return patient
+
+
+def test_a_new_stack_is_healthy(patient: Patient) -> None:
+    examined = patient.examine()
+
+    assert (examined.errors, examined.exit_code) == ({}, ExitCode.DONE)
+    assert examined.document["is_healthy"] is True
+    parts = {name.partition(".")[0] for name in examined.names}
+    assert parts == {
+        "stack", "secret", "provider", "sources", "concurrency", "alarms", "queues", "lanes", "bucket", "api",
+    }  # fmt: skip
+    assert examined.names >= EVERYWHERE
+
+
+type Breakage = Callable[[Patient], AbstractContextManager[None]]
+
+BREAKAGES: dict[str, tuple[Breakage, set[str], str]] = {
+    "an unknown key": (
+        lambda patient: patient.key("another-key-id", KEY_SECRET), EVERYWHERE, "InvalidAccessKeyId.NotFound",
+    ),
+    "a wrong secret": (lambda patient: patient.key(KEY_ID, "wrong"), EVERYWHERE, "SignatureDoesNotMatch"),
+    "a key with a line end": (
+        lambda patient: patient.key(f"{KEY_ID}\n", KEY_SECRET),
+        {"secret.format", "provider.functions.key"},
+        "secret",
+    ),
+    "a disabled key": (Patient.disabled_key, EVERYWHERE, "InvalidAccessKeyId.Inactive"),
+    "a region that the account is not allowed": (
+        lambda patient: patient.refused_in(Region.MALAYSIA, "Unauthorized"),
+        {"provider.here.malaysia", "provider.functions.malaysia"},
+        "malaysia refuses the key or the account",
+    ),
+    "a default region that is not allowed": (
+        lambda patient: patient.settings(DEFAULT_REGION="malaysia", ALLOWED_REGIONS="singapore"),
+        {"stack.settings"},
+        "DefaultRegion malaysia is not among AllowedRegions",
+    ),
+    "a disabled event source of the uploads": (
+        lambda patient: Cloud(patient.driver).halt("Uploads"), {"sources.uploads"}, "disabled",
+    ),
+    "a disabled event source of the ledger's stream": (
+        lambda patient: Cloud(patient.driver).halt("Publish"), {"sources.the-ledger's-stream"}, "disabled",
+    ),
+    "a disabled schedule": (Patient.idle_sweep, {"sources.sweep"}, "DISABLED"),
+    "a dead letter of a comparison": (
+        lambda patient: patient.dead_letter("ComparisonsDeadLettersUrl"),
+        {"queues.dead-letters.comparisons"},
+        "1 message",
+    ),
+    "a dead letter of the sweep": (
+        lambda patient: patient.dead_letter("SweepDeadLettersUrl"),
+        {"queues.dead-letters.sweep"},
+        "1 message",
+    ),
+    "a bucket without its notification": (
+        Patient.silent_bucket, {"bucket.notification"}, "does not report photos",
+    ),
+    "clocks that differ by 20 minutes": (
+        lambda patient: patient.clock_ahead(1200),
+        EVERYWHERE | {"provider.here.clock", "provider.functions.clock"},
+        "20 min",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_what_is_broken_is_found_and_named_and_nothing_else(patient: Patient, name: str) -> None:
+    break_it, names, words = BREAKAGES[name]
+
+    with break_it(patient):
+        examined = patient.examine()
+
+    assert (set(examined.errors), examined.exit_code) == (names, ExitCode.UNHEALTHY)
+    assert any(words in finding for finding in examined.errors.values()), examined.errors
+    assert KEY_SECRET not in json.dumps(examined.document)
+
+
+def test_after_the_repair_the_stack_is_healthy(patient: Patient) -> None:
+    patient.clean()
+
+    assert patient.examine().errors == {}
+
+
+def test_a_sample_pair_is_compared_and_published_for_money(patient: Patient) -> None:
+    calls = len(patient.driver.list_calls())
+
+    examined = patient.examine("--pay", "--region", "malaysia")
+
+    assert examined.errors == {}
+    findings = {check["name"]: check["finding"] for check in examined.document["checks"]}
+    assert "The sample was compared in malaysia: " in findings["sample.verdict"]
+    event = patient.driver.wait_for_event(PAIR_ID)
+    assert event["data"]["region"] == "malaysia"
+    assert len(patient.driver.list_calls()) == calls + 1
+
+
+def test_without_pay_nothing_is_compared_and_nothing_is_written(patient: Patient) -> None:
+    calls, records = len(patient.driver.list_calls()), len(Cloud(patient.driver).read_records())
+
+    patient.examine()
+
+    assert len(patient.driver.list_calls()) == calls
+    assert len(Cloud(patient.driver).read_records()) == records
