@@ -22,17 +22,17 @@ _SHUTDOWN_LIMIT_S: Final = 1.0
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--stack", "name", metavar="NAME", help="A deployed stack; else the one on this machine.")
-@click.option("--profile", metavar="NAME", help="The AWS profile to go by.")
-@click.option("--aws-region", metavar="ID", help="The AWS region that the stack lives in.")
+@click.option("--stack", "name", metavar="NAME", help="A deployed stack. Default: the one on this machine.")
+@click.option("--profile", metavar="NAME", help="The AWS profile to use.")
+@click.option("--aws-region", metavar="ID", help="The AWS region of the stack.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=_PORT, show_default=True, help="0 takes a free one."
 )
 def main(*, name: str | None, profile: str | None, aws_region: str | None, host: str, port: int) -> None:
-    """Show one page beside a stack, for the browser on this machine, until Ctrl-C.
+    """Serve a page beside a stack, for the browser on this machine, until Ctrl-C.
 
-    There is no login: whoever reaches the port may send pairs and read verdicts.
+    There is no login: whoever reaches the port can send pairs and read verdicts.
     """
     place = Place(stack=name, local=name is None, profile=profile, aws_region=aws_region)
     try:
@@ -47,9 +47,9 @@ def main(*, name: str | None, profile: str | None, aws_region: str | None, host:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise click.ClickException(
-                f"Port {port} on {host} is taken: choose another with PORT=…, or PORT=0 for any."
+                f"Port {port} on {host} is in use: choose another with PORT=…, or PORT=0 for any free one."
             ) from None
-        raise click.ClickException(f"Nobody can listen on {host}: {error.strerror}.") from None
+        raise click.ClickException(f"The console can't listen on {host}: {error.strerror}.") from None
 
 
 async def _serve(app: web.Application, host: str, port: int) -> None:

@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 
 from facematch_cli.stack import STACK_FILE
 
-_COMPARISON: Final = "FaceCompare"
+_COMPARISONS: Final = frozenset({"FaceCompare", "FaceCompareV2"})
 _SHOWN: Final = 8
 
 
@@ -28,43 +28,43 @@ SWITCHES: Final = (
     Switch(
         "no-face",
         "No face",
-        "No face is found. The pair ends at once: photo rejected.",
+        "The provider finds no face. The pair ends at once: photo rejected.",
         {"effect": "refuse", "code": "NoFaceDetected"},
     ),
     Switch(
         "throttled",
         "Throttled",
-        "Too many calls, it says. All of the region wait a second, again and again; nothing is lost.",
+        "The provider limits the calls. The region is on hold for a second, again and again.",
         {"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": 1000},
     ),
     Switch(
         "outage",
         "Outage",
-        "Every call fails. After three the circuit opens: the region is left alone for 15 s at a time.",
+        "Every call fails. The region is put on hold, and one call tries it from time to time.",
         {"effect": "refuse", "code": "InternalError"},
     ),
     Switch(
         "lost-answer",
         "Lost answer",
-        "The connection breaks after the comparison. Was it billed? The attempt counts as unknown.",
+        "The connection breaks after the comparison. The call was possibly billed.",
         {"effect": "reset", "after_compare": True},
     ),
     Switch(
         "key-refused",
         "Key refused",
-        "The account may not call. The work waits on its queue until someone repairs that.",
+        "The provider refuses the key. The region is on hold until that is repaired; no work is lost.",
         {"effect": "refuse", "code": "Forbidden.RAMUserAccessDenied"},
     ),
     Switch(
         "other-person",
         "Another person",
-        "It does not pass the pair, and scores it 12.5.",
+        "The provider does not pass the pair, and scores it 12.5.",
         {"effect": "answer", "score": 12.5, "passed": "N"},
     ),
     Switch(
         "in-doubt",
         "In doubt",
-        "It passes the pair with a score of 72. Where a match starts above that, a person should look.",
+        "The provider passes the pair with a score of 72. If a match starts above that, it is for review.",
         {"effect": "answer", "score": 72, "passed": "Y"},
     ),
     Switch(
@@ -99,6 +99,7 @@ class EmulatorControl:
         about = await self._get("")
         calls = await self._get("/calls", last=_SHOWN)
         return {
+            "judge": about["judge"],
             "pass_score": about["pass_score"],
             **describe_script(await self._get("/scenarios")),
             "calls": describe_calls(calls),
@@ -112,7 +113,12 @@ class EmulatorControl:
         ) as answer:
             return describe_script(await answer.json())
 
-    async def _get(self, path: str, **query: int) -> Any:  # noqa: ANN401 - any JSON value
+    async def find_pictures(self, merchant_biz_id: str) -> dict[str, Any]:
+        """Return what the emulator found in the photos of a call: none, if there was no such call."""
+        calls = await self._get("/calls", merchant_biz_id=merchant_biz_id, last=1)
+        return calls[0]["pictures"] if calls else {}
+
+    async def _get(self, path: str, **query: int | str) -> Any:  # noqa: ANN401 - any JSON value
         address = f"{self.url}/_emulator{path}"
         async with self.session.get(address, params=query, raise_for_status=True) as answer:
             return await answer.json()
@@ -146,7 +152,7 @@ def describe_script(script: Collection[Mapping[str, Any]]) -> dict[str, Any]:
 def describe_calls(calls: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the latest comparisons of a log of calls, the newest first."""
     told = ("region", "received_at", "merchant_biz_id", "code", "http_status", "duration_ms", "delivery")
-    compared = [call for call in calls if call["action"] == _COMPARISON]
+    compared = [call for call in calls if call["action"] in _COMPARISONS]
     return [
         {**{name: call[name] for name in told}, "scenario": call["scenario"], "is_billed": call["compared"]}
         for call in reversed(compared[-_SHOWN:])

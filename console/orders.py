@@ -67,7 +67,9 @@ def _find_photo(photo_id: object, role: Role, shelf: PhotoShelf) -> ExaminedPhot
     photo = shelf.find(str(photo_id))
     if photo is None:
         raise InvalidInputError(
-            "photo_gone", f"The {role} photo is not kept here (any more): choose it again.", field=role
+            "photo_gone",
+            f"The {role} photo is no longer in the console's memory: choose it again.",
+            field=role,
         )
     return photo
 
@@ -114,7 +116,7 @@ def _post(stack: Stack, order: Order) -> str:
     size_bytes = sum(len(photo.content) for photo in order.photos.values())
     if size_bytes > INLINE_LIMIT_BYTES:
         raise InvalidInputError(
-            "pair_too_large",
+            "request_too_large",
             f"These photos come to {size_bytes / 1e6:.1f} MB together, and a request to the API holds "
             f"{INLINE_LIMIT_BYTES / 1e6:.0f} MB: send them by the bucket.",
             field="way",

@@ -1,32 +1,43 @@
-"""How a stack is, and its latest verdicts: from the ledger, so that no consumer of the queue misses one."""
+"""The state of a stack and its comparisons: from the ledger, so that no consumer of the queue misses one."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from facematch.adapters.ledger import DynamoDbLedger
 from facematch.domain.comparison import Comparison, State
+from facematch.domain.lane import Hold
+from facematch.domain.ports import Ledger
+from facematch_cli.holds import describe_hold
 from facematch_cli.overview import Overview, Tally, look_over
+from facematch_cli.records import Found, HalfPair, Query, Record, RecordReader
 from facematch_cli.stack import Stack
 
 PAGE_LIMIT: Final = 4
 """Of the ledger, in MB: the page looks often."""
+FOUND_LIMIT: Final = 50
+"""How many rows a search shows."""
 
 
 class ResultFeed:
-    """Knows the latest verdicts."""
+    """Knows the latest verdicts, and keeps those that are published by when and what ended."""
 
-    def __init__(self, ledger: DynamoDbLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._published: Mapping[str, dict[str, Any]] = {}
+        self._published: Mapping[tuple[int, str], dict[str, Any]] = {}
 
     def list_latest(self, tally: Tally) -> list[dict[str, Any]]:
-        """Return the latest verdicts, the newest first; those that have left are not read again."""
-        latest = [record_id for _, record_id in sorted(tally.latest, reverse=True)]
-        found = [self._published.get(record_id) or self._describe(record_id) for record_id in latest]
-        rows = [row for row in found if row is not None]
-        self._published = {row["id"]: row for row in rows if row["published_at_ms"]}
-        return rows
+        """Return the latest verdicts, the newest first; a published one is not read again.
+
+        The tally has no erased comparison, so none is listed, whatever was known of it before.
+        """
+        found = {
+            (ended_at_ms, record_id): self._published.get((ended_at_ms, record_id))
+            or self._describe(record_id)
+            for ended_at_ms, record_id in sorted(tally.latest, reverse=True)
+        }
+        rows = {key: row for key, row in found.items() if row is not None and row["verdict"] != State.ERASED}
+        self._published = {key: row for key, row in rows.items() if row["published_at_ms"]}
+        return list(rows.values())
 
     def _describe(self, comparison_id: str) -> dict[str, Any] | None:
         comparison = self._ledger.find(comparison_id)
@@ -46,14 +57,14 @@ def describe_result(comparison: Comparison) -> dict[str, Any] | None:
         "verdict": "erased" if comparison.state is State.ERASED else verdict.decision.value,
         "reason": verdict.reason,
         "score": verdict.score,
-        "attempts": len(comparison.attempts),
+        "attempts": comparison.call_count,
         "ended_at_ms": comparison.ending.ended_at_ms,
         "published_at_ms": comparison.published_at_ms,
     }
 
 
 def read_overview(stack: Stack, feed: ResultFeed, *, now_ms: int) -> dict[str, Any]:
-    """Return how a stack is, as JSON values."""
+    """Return the state of a stack, as JSON values."""
     overview = look_over(stack, now_ms=now_ms, page_limit=PAGE_LIMIT)
     return {**describe_overview(overview), "results": feed.list_latest(overview.tally)}
 
@@ -72,11 +83,62 @@ def describe_overview(overview: Overview) -> dict[str, Any]:
             for name in (*overview.queues, "outbox")
         ],
         "regions": {
-            region.value: {**asdict(use), "share": use.share} for region, use in overview.regions.items()
+            region.value: {**asdict(use), "share": use.share, "hold": view_hold(use.hold, tally.now_ms)}
+            for region, use in overview.regions.items()
         },
         "open": tally.open,
         "pending": tally.pending,
-        "verdicts_today": dict(tally.verdicts_today),
+        "verdicts_today": {verdict: count for verdict, count in tally.verdicts_today.items() if count},
+        "erased_today": tally.erased_today,
         "records": tally.records,
         "is_cut": overview.is_cut,
+    }
+
+
+def view_hold(hold: Hold | None, now_ms: int) -> dict[str, Any] | None:
+    """Return a hold as JSON values, in words as well."""
+    if hold is None:
+        return None
+    return {
+        **asdict(hold),
+        "is_in_force": not hold.has_expired(now_ms),
+        "text": describe_hold(hold, now_ms),
+    }
+
+
+def search(stack: Stack, query: Query) -> dict[str, Any]:
+    """Return the comparisons and the incomplete pairs that match, the newest first, as JSON values."""
+    reader = RecordReader(stack.dynamodb(), stack.settings.table)
+    return describe_found(reader.search(query, page_limit=PAGE_LIMIT))
+
+
+def describe_found(found: Found) -> dict[str, Any]:
+    """Return what a search found as JSON values: rows for a list, and whether there is more than it shows."""
+    rows = [*map(_describe_half_pair, found.half_pairs), *map(_describe_record, found.records)]
+    return {"rows": rows[:FOUND_LIMIT], "has_more": len(rows) > FOUND_LIMIT, "is_cut": found.is_cut}
+
+
+def _describe_record(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "pair_id": record.pair_id,
+        "region": record.region,
+        "origin": record.origin,
+        "verdict": record.verdict,
+        "reason": record.reason,
+        "score": record.score,
+        "at_ms": record.ended_at_ms or record.created_at_ms,
+    }
+
+
+def _describe_half_pair(pair: HalfPair) -> dict[str, Any]:
+    return {
+        "id": None,
+        "pair_id": pair.pair_id,
+        "region": pair.region,
+        "origin": "upload",
+        "verdict": "incomplete",
+        "reason": f"waits for its {pair.missing} photo",
+        "score": None,
+        "at_ms": pair.since_ms,
     }

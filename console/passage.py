@@ -6,30 +6,25 @@ from typing import Any, Final
 
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.domain.comparison import Comparison, Outcome, State
-from facematch.domain.ports import Pair
+from facematch.domain.lane import Hold
+from facematch.domain.pair import Pair
 from facematch.domain.result_event import make_result_event
 from facematch.domain.verdict import Role
+from facematch_cli.holds import find_hold
 from facematch_cli.records import read_item
+from facematch_cli.stack import Stack
 from facematch_cli.story import Chapter, find_landed, recall_landings, tell_story
 
 _PRESENT: Final = frozenset({"at work", "waiting"})
 _TONES: Final = {
     Outcome.ANSWERED: "good",
-    Outcome.UNKNOWN: "fault",
-    Outcome.FAULTED: "fault",
-    Outcome.REFUSED: "fault",
-    Outcome.UNSENT: "held",
-    Outcome.THROTTLED: "held",
+    Outcome.POSSIBLY_BILLED: "fault",
+    Outcome.NOT_SETTLED: "held",
 }
 
 
 def read_passage(
-    ledger: DynamoDbLedger,
-    comparison_id: str,
-    *,
-    pair: tuple[str, str] | None,
-    event_source: str,
-    now_ms: int,
+    stack: Stack, ledger: DynamoDbLedger, comparison_id: str, *, pair: tuple[str, str] | None, now_ms: int
 ) -> dict[str, Any]:
     """Return what the ledger holds of a comparison.
 
@@ -40,10 +35,19 @@ def read_passage(
     if comparison is not None:
         landed = find_landed(ledger, comparison)
         item = read_item(ledger.client, ledger.table, comparison_id)
+        hold = None if comparison.has_ended else find_hold(stack, comparison.region, now_ms)
     else:
         landed = ledger.find_pair(*pair) if pair else None
-        item = {}
-    return describe_passage(comparison_id, comparison, item, landed, event_source=event_source, now_ms=now_ms)
+        item, hold = {}, None
+    return describe_passage(
+        comparison_id,
+        comparison,
+        item,
+        landed,
+        hold,
+        event_source=stack.settings.event_source,
+        now_ms=now_ms,
+    )
 
 
 def describe_passage(
@@ -51,6 +55,7 @@ def describe_passage(
     comparison: Comparison | None,
     item: Mapping[str, Any],
     pair: Pair | None,
+    hold: Hold | None = None,
     *,
     event_source: str,
     now_ms: int,
@@ -60,7 +65,7 @@ def describe_passage(
     `chapters` are what has happened, `present` what it waits for, if it does. A `comparison` of None is not
     registered yet; `item` is its whole item in the ledger.
     """
-    story = tell_story(comparison, item, pair, now_ms=now_ms) if comparison else _foretell(pair, now_ms)
+    story = tell_story(comparison, item, pair, hold, now_ms=now_ms) if comparison else _foretell(pair, now_ms)
     past = [chapter for chapter in story if chapter.what not in _PRESENT]
     present = next((chapter for chapter in story if chapter.what in _PRESENT), None)
     tones = _choose_tones(comparison)
@@ -69,6 +74,7 @@ def describe_passage(
         "state": comparison.state.value if comparison else "absent",
         "region": comparison.region if comparison else None,
         "pair_id": comparison.pair_id if comparison else None,
+        "origin": comparison.origin.value if comparison else None,
         "bounds": asdict(comparison.options.bounds) if comparison else None,
         "is_settled": _is_settled(comparison),
         "chapters": [{**asdict(chapter), "tone": tones.get(chapter.what, "plain")} for chapter in past],
@@ -79,14 +85,14 @@ def describe_passage(
 
 def _foretell(pair: Pair | None, now_ms: int) -> list[Chapter]:
     """Return what is known of a pair that is not registered yet."""
-    landings = [chapter for _, chapter in recall_landings(pair)] if pair else []
+    landings = list(recall_landings(pair).values()) if pair else []
     landings.sort(key=lambda chapter: chapter.at_ms)
     return [*landings, Chapter(now_ms, "waiting", _describe_wait(pair))]
 
 
 def _describe_wait(pair: Pair | None) -> str:
     if pair is None:
-        return "for the notice of its photos"
+        return "for the bucket's notification of its photos"
     missing = [role.value for role in Role if role not in pair.arrived]
     return f"for its {missing[0]} photo" if missing else "to be registered"
 
@@ -110,6 +116,6 @@ def _is_settled(comparison: Comparison | None) -> bool:
 
 
 def _make_event(comparison: Comparison | None, event_source: str) -> dict[str, Any] | None:
-    if comparison is None or not comparison.ended or comparison.state is State.ERASED:
+    if comparison is None or not comparison.has_ended or comparison.state is State.ERASED:
         return None
     return make_result_event(comparison, event_source)

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from facematch.settings import Settings
-from imaging import Limits, PhotoError, PhotoErrorCode, normalise
+from facematch.use_cases.prepare_photos import photo_limits
+from facematch_cli.faces import Drawing, look_for_faces, mark_faces
+from facematch_cli.files import explain_too_large
+from imaging import PhotoError, PhotoErrorCode, normalise
 
 SHELF_LIMIT_BYTES: Final = 200_000_000
 _HEIC: Final = "HEIC"
@@ -16,12 +19,16 @@ _NO_FORMAT: Final = "dat"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ExaminedPhoto:
-    """A photo as it came, and as it would be sent with the report of that, or why it can't be (`refusal`)."""
+    """A photo as it came, and as it would be sent with the report of that, or why it can't be (`refusal`).
+
+    `faces` are those found in what would be sent.
+    """
 
     content: bytes
     jpeg: bytes | None = None
     report: Mapping[str, Any] | None = None
     refusal: Mapping[str, str] | None = None
+    faces: Drawing | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -34,11 +41,15 @@ class ExaminedPhoto:
         return str(self.report["source_format"]).lower() if self.report else _NO_FORMAT
 
 
-def examine(content: bytes, settings: Settings) -> ExaminedPhoto:
-    """Return what would become of a photo in a stack with these settings."""
-    limits = Limits(
-        max_source_size_bytes=settings.photo_size_limit_bytes, max_source_pixels=settings.pixel_limit
-    )
+def examine(content: bytes, settings: Settings, size_bytes: int | None = None) -> ExaminedPhoto:
+    """Return what would become of a photo in a stack with these settings.
+
+    `size_bytes` is the photo's real size, if it is known: of one over the limit `content` is only a part.
+    """
+    if len(content) > settings.photo_size_limit_bytes:
+        message = explain_too_large(settings.photo_size_limit_bytes, size_bytes)
+        return _refuse(content, PhotoErrorCode.TOO_LARGE, message)
+    limits = look_for_faces(photo_limits(settings))
     try:
         photo = normalise(content, limits)
     except PhotoError as error:
@@ -47,7 +58,7 @@ def examine(content: bytes, settings: Settings) -> ExaminedPhoto:
         message = "This stack does not read HEIC: it is deployed without HeicPhotos."
         return _refuse(content, PhotoErrorCode.UNSUPPORTED_FORMAT, message)
     report = {**asdict(photo.report), "width": photo.width, "height": photo.height}
-    return ExaminedPhoto(content, photo.jpeg, report)
+    return ExaminedPhoto(content, photo.jpeg, report, faces=mark_faces(photo))
 
 
 def _refuse(content: bytes, code: str, message: str) -> ExaminedPhoto:

@@ -18,18 +18,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from console.emulator import EmulatorControl
 from console.guard import LOOPBACK_NAMES, add_headers, make_guard
 from console.orders import read_order, send
-from console.overview import ResultFeed, read_overview
+from console.overview import ResultFeed, read_overview, search
 from console.passage import read_passage
 from console.photos import ExaminedPhoto, PhotoShelf, examine
 from facematch.domain.clock import Clock, SystemClock
 from facematch.domain.errors import FacematchError
 from facematch.domain.regions import PROFILES, Network, Region
+from facematch.use_cases.prepare_photos import photo_limits
 from facematch_cli.ask import INLINE_LIMIT_BYTES
 from facematch_cli.errors import CommandError, ExitCode, explain_error
+from facematch_cli.faces import explain_missing_detector, mark_crop, read_warnings
 from facematch_cli.photo_story import describe_work, read_stored_facts
-from facematch_cli.records import open_ledger
+from facematch_cli.records import Query, open_ledger
 from facematch_cli.stack import Stack
-from facematch_cli.words import STEPS, VERDICTS
+from facematch_cli.words import STEPS, VERDICTS, WARNINGS
 from local.portraits import make_portraits
 
 _PAGE: Final = Path(__file__).with_name("page")
@@ -45,7 +47,7 @@ _STATUSES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the console stands beside: a stack, and the emulator's control port where that is a local one."""
+    """What the console shows: a stack, and for a local one the emulator's control port."""
 
     stack: Stack
     emulator_url: str | None = None
@@ -89,6 +91,7 @@ class _Console:
         app.cleanup_ctx.append(self._run)
         router = app.router
         router.add_get("/", self._get_page)
+        router.add_get("/comparisons/{comparison_id}", self._get_page)
         router.add_static("/page", _PAGE)
         router.add_get("/api/words", self._get_words)
         router.add_get("/api/stack", self._get_stack)
@@ -96,9 +99,11 @@ class _Console:
         router.add_get("/api/samples/{number:[01]}", self._get_sample)
         router.add_post("/api/photos", self._add_photo)
         router.add_get("/api/photos/{photo_id}", self._get_photo)
+        router.add_get("/api/comparisons", self._find_comparisons)
         router.add_post("/api/comparisons", self._add_comparison)
         router.add_get("/api/comparisons/{comparison_id}", self._get_comparison)
         router.add_get("/api/emulator", self._get_emulator)
+        router.add_get("/api/emulator/pictures", self._get_pictures)
         router.add_put("/api/emulator/switches", self._change_switches)
 
     async def _run(self, app: web.Application) -> AsyncIterator[None]:
@@ -135,7 +140,7 @@ class _Console:
     async def _add_photo(self, request: web.Request) -> web.Response:
         settings = self._stack.settings
         content = await _read_body(request, settings.photo_size_limit_bytes)
-        photo = await asyncio.to_thread(examine, content, settings)
+        photo = await asyncio.to_thread(examine, content, settings, request.content_length)
         told = {"id": self._shelf.put(photo), **await asyncio.to_thread(describe_photo, photo)}
         return web.json_response(told, status=HTTPStatus.CREATED)
 
@@ -158,15 +163,19 @@ class _Console:
         }
         return web.json_response(told, status=HTTPStatus.CREATED)
 
+    async def _find_comparisons(self, request: web.Request) -> web.Response:
+        wanted = {name: request.query.get(name) or None for name in ("name", "region", "verdict")}
+        return web.json_response(await self._read(partial(search, self._stack, Query(**wanted))))
+
     async def _get_comparison(self, request: web.Request) -> web.Response:
         region, separator, pair_id = request.query.get("pair", "").partition("/")
         passage = await self._read(
             partial(
                 read_passage,
+                self._stack,
                 self._ledger,
                 request.match_info["comparison_id"],
                 pair=(region, pair_id) if separator else None,
-                event_source=self._stack.settings.event_source,
                 now_ms=self._clock.now_ms(),
             )
         )
@@ -174,6 +183,10 @@ class _Console:
 
     async def _get_emulator(self, request: web.Request) -> web.Response:
         return web.json_response(await _find_emulator(request).describe())
+
+    async def _get_pictures(self, request: web.Request) -> web.Response:
+        merchant_biz_id = request.query.get("merchant_biz_id", "")
+        return web.json_response(await _find_emulator(request).find_pictures(merchant_biz_id))
 
     async def _change_switches(self, request: web.Request) -> web.Response:
         document = await _read_json(request)
@@ -183,12 +196,20 @@ class _Console:
 
 
 def describe_photo(photo: ExaminedPhoto) -> dict[str, Any]:
-    """Return what the page tells of a photo, as JSON values: its story, or why it is refused."""
+    """Return what the page shows of a photo, as JSON values: its story and warnings, or why it is refused."""
     if photo.report is None:
-        return {"report": None, "refusal": photo.refusal, "posture": None, "work": []}
+        return {"report": None, "refusal": photo.refusal, "posture": None, "work": [], "warnings": []}
     facts = read_stored_facts(photo.content)
-    work = describe_work(photo.report, facts)
-    return {"report": photo.report, "refusal": photo.refusal, "posture": facts.posture, "work": work}
+    crop = mark_crop(photo.report)
+    return {
+        "report": photo.report,
+        "refusal": photo.refusal,
+        "posture": facts.posture,
+        "work": describe_work(photo.report, facts),
+        "warnings": [WARNINGS[warning] for warning in read_warnings(photo.report)],
+        "crop": crop and asdict(crop),
+        "faces": photo.faces and asdict(photo.faces),
+    }
 
 
 def describe_site(site: Site) -> dict[str, Any]:
@@ -212,6 +233,7 @@ def describe_site(site: Site) -> dict[str, Any]:
         ],
         "bounds": asdict(settings.options.bounds),
         "inline_limit_bytes": INLINE_LIMIT_BYTES,
+        "missing_detector": explain_missing_detector(photo_limits(settings)),
         **asdict(_LOCAL_PACE if is_local else _CLOUD_PACE),
     }
 
@@ -222,7 +244,7 @@ def _draw_portraits() -> tuple[bytes, ...]:
 
 
 async def _read_body(request: web.Request, limit_bytes: int) -> bytes:
-    """Return a request's body, cut just beyond the limit: whoever examines it says that it is too large."""
+    """Return a request's body, cut just beyond the limit: examining it then refuses it as too large."""
     content = bytearray()
     async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
         content += chunk
@@ -255,7 +277,9 @@ async def _explain_errors(request: web.Request, handler: Handler) -> web.StreamR
         return _tell(explain_error(error, is_local=request.app[_IS_LOCAL]))
     except HttpClientError:
         return _tell(
-            CommandError("The emulator does not answer: does the stack still run?", ExitCode.UNREACHABLE)
+            CommandError(
+                "The emulator does not answer: check that the stack still runs.", ExitCode.UNREACHABLE
+            )
         )
 
 

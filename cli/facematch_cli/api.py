@@ -97,10 +97,12 @@ def _explain_problem(answer: Answer) -> CommandError:
     code = problem.get("code", "")
     detail = str(problem.get("detail") or problem.get("message") or f"HTTP {answer.status}").rstrip(".")
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return CommandError(f"The API has no verdict now ({detail}): ask again later.", ExitCode.NO_VERDICT)
+        return CommandError(
+            f"The API failed ({detail}): repeat the command later.", ExitCode.NO_VERDICT, code or None
+        )
     if code in {"", "gateway", "unknown_caller"}:
         return CommandError(
-            f"The API does not let this AWS profile in ({detail}): it needs execute-api:Invoke.",
+            f"The API refuses this AWS profile ({detail}): it needs execute-api:Invoke.",
             ExitCode.UNREACHABLE,
         )
-    return CommandError(f"{detail} ({code}).", ExitCode.REFUSED)
+    return CommandError(f"{detail} ({code}).", ExitCode.REFUSED, code)

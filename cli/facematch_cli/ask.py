@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from facematch.domain.clock import Clock
 from facematch.domain.verdict import Role
 from facematch_cli.api import Answer, ask_api, post_form
 from facematch_cli.errors import CommandError, ExitCode
+from facematch_cli.holds import describe_hold, find_hold
 from facematch_cli.stack import Stack
 
 INLINE_LIMIT_BYTES: Final = 4_000_000
@@ -74,10 +77,21 @@ def _wait_for_verdict(stack: Stack, answer: Answer, wait_s: float, clock: Clock)
     while comparison["state"] == _REGISTERED:
         if clock.now_ms() >= give_up_at_ms:
             raise CommandError(
-                f"There is no verdict yet: `facematch show {comparison['id']}` tells how it goes on, and the "
-                "same command asks again without paying twice.",
+                f"No verdict yet.{_explain_hold(stack, comparison['region'], clock.now_ms())} The comparison "
+                f"continues: `facematch show {comparison['id']}` shows its state. Repeating this command is "
+                "not billed again.",
                 ExitCode.NO_VERDICT,
             )
         clock.sleep(_POLL_INTERVAL_S)
         comparison = ask_api(stack, "GET", f"/v1/comparisons/{comparison['id']}").body
     return comparison
+
+
+def _explain_hold(stack: Stack, region: str, now_ms: int) -> str:
+    """Return a sentence about what keeps a region's calls from being made, if it is known."""
+    try:
+        hold = find_hold(stack, region, now_ms)
+    except ClientError:
+        # Whoever may only compare can't read the ledger.
+        return " `facematch status` shows whether calls are on hold."
+    return f" Calls to {region} are on hold: {describe_hold(hold, now_ms)}." if hold else ""

@@ -1,8 +1,8 @@
 """What is in the dead-letter queues, why it is there, and how it is put back.
 
 Messages of the queues of comparisons and uploads go back to where they came from. Those of the outbox are
-pointers into the ledger's stream; what they point to still stands in the ledger as `pending`, and is
-published once its item changes: the stream then tells of it again.
+pointers into the ledger's stream. What they point to is still in the ledger's outbox, and is published once
+its item changes: the stream then carries it again.
 """
 
 import json
@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.domain.clock import Clock
 from facematch.domain.comparison import Comparison
+from facematch_cli.output import count_of
 from facematch_cli.queues import measure_depth
 from facematch_cli.records import RecordReader, open_ledger
 from facematch_cli.stack import Stack
@@ -56,21 +57,28 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
-    """One queue of dead letters, and the one that they came from; the outbox has none."""
+    """One queue of dead letters.
+
+    `find_origin` returns the queue that a message came from, by its body, or None if that can't be read. Dead
+    letters of the outbox came from no queue.
+    """
 
     source: Source
     url: str
-    origin_url: str | None
+    find_origin: "Callable[[Mapping[str, Any]], str | None] | None"
 
 
 def list_queues(stack: Stack, sources: Sequence[Source]) -> list[DeadLetterQueue]:
     """Return the dead-letter queues of a stack."""
-    settings, urls = stack.settings, stack.dead_letters
+    urls, lanes = stack.dead_letters, stack.settings.comparison_queue_urls
+
+    def find_lane(body: Mapping[str, Any]) -> str | None:
+        lane = (body.get("region"), body.get("priority"))
+        return next((url for known, url in lanes.items() if known == lane), None)
+
     queues = {
-        Source.COMPARISONS: DeadLetterQueue(
-            Source.COMPARISONS, urls.comparisons, settings.comparisons_queue_url
-        ),
-        Source.UPLOADS: DeadLetterQueue(Source.UPLOADS, urls.uploads, settings.uploads_queue_url),
+        Source.COMPARISONS: DeadLetterQueue(Source.COMPARISONS, urls.comparisons, find_lane),
+        Source.UPLOADS: DeadLetterQueue(Source.UPLOADS, urls.uploads, lambda _: stack.uploads_queue_url),
         Source.OUTBOX: DeadLetterQueue(Source.OUTBOX, urls.outbox, None),
     }
     return [queues[source] for source in sources]
@@ -100,11 +108,11 @@ class Undertaker:
 
     def put_back(self, queue: DeadLetterQueue, advance: Advance) -> int:
         """Put a queue's messages back to where they came from; return how many."""
-        if queue.origin_url is None:
+        if queue.find_origin is None:
             return self._nudge_pending(queue, advance)
         if self._can_move(queue):
             return self._follow_move(queue, advance)
-        return self._move_one_by_one(queue, queue.origin_url, advance)
+        return self._move_one_by_one(queue.url, queue.find_origin, advance)
 
     def list_pending(self) -> list[str]:
         """Return the comparisons whose verdict will not be published by itself."""
@@ -168,22 +176,26 @@ class Undertaker:
                 return moved
             self.clock.sleep(1)
 
-    def _move_one_by_one(self, queue: DeadLetterQueue, origin_url: str, advance: Advance) -> int:
-        """Send each message before it is deleted: ended in between, one is there twice and none is lost."""
-        count, moved = self.count(queue), 0
-        while moved < count:
-            messages = self._receive(queue.url, min(_BATCH, count - moved))
-            if not messages:
-                break
-            for message in messages:
-                self.sqs.send_message(
-                    QueueUrl=origin_url,
-                    MessageBody=message["Body"],
-                    MessageAttributes=message.get("MessageAttributes", {}),
-                )
-                self._delete(queue.url, message)
-                moved += 1
-                advance(1)
+    def _move_one_by_one(
+        self, url: str, find_origin: Callable[[Mapping[str, Any]], str | None], advance: Advance
+    ) -> int:
+        """Send each message before it is deleted: if this stops in between, one is there twice, none is lost.
+
+        A message whose origin can't be read stays.
+        """
+        moved = 0
+        for message in self._peek(url, measure_depth(self.sqs, url).total):
+            origin_url = find_origin(_read_body(message["Body"]))
+            if origin_url is None:
+                continue
+            self.sqs.send_message(
+                QueueUrl=origin_url,
+                MessageBody=message["Body"],
+                MessageAttributes=message.get("MessageAttributes", {}),
+            )
+            self._delete(url, message)
+            moved += 1
+            advance(1)
         return moved
 
     def _nudge_pending(self, queue: DeadLetterQueue, advance: Advance) -> int:
@@ -228,17 +240,13 @@ def _explain_state(comparison: Comparison | None) -> str:
         return (
             f"it has its verdict by now, {comparison.ending.verdict.decision}: putting it back does no harm"
         )
-    if not comparison.attempts:
+    if not comparison.call_count:
         return "the worker failed before it called the provider: its log says why"
-    last = comparison.attempts[-1]
-    return f"attempt {last.number}: {last.outcome}, {last.code or 'no answer'}"
+    return f"{count_of(comparison.call_count, 'call')}, the last one: {comparison.last_code or 'no answer'}"
 
 
 def _explain_upload(body: Mapping[str, Any]) -> tuple[str, str]:
     why = "the function failed on it every time: its log says why"
-    deadline = body.get("deadline")
-    if isinstance(deadline, dict):
-        return f"the deadline of {deadline.get('region')}/{deadline.get('pair_id')}", why
     try:
         keys = [unquote_plus(record["s3"]["object"]["key"]) for record in body["Records"]]
     except (KeyError, TypeError):

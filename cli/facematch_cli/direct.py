@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from facematch.domain.clock import Clock
 from facematch.domain.errors import OperatorFaultError, ProviderError, RejectedPhotoError
-from facematch.domain.provider import Call, Credentials, InlinePicture, judge
+from facematch.domain.provider import Call, Credentials, InlinePicture, Operation, judge
 from facematch.domain.regions import PROFILES, Network, Region
 from facematch.domain.stopwatch import Stopwatch
 from facematch.domain.verdict import Bounds, Role
@@ -40,14 +40,17 @@ class DirectRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _FixedCredentials:
+class FixedCredentials:
+    """One key, and no other."""
+
     credentials: Credentials
 
     def read(self) -> Credentials:
+        """Return the key."""
         return self.credentials
 
     def distrust(self) -> None:
-        pass
+        """Keep the key."""
 
 
 def compare_directly(
@@ -122,21 +125,25 @@ def _make_provider(region: Region, stack: Stack | None) -> "FaceCompareProvider"
         from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider  # noqa: PLC0415 - an extra
     except ImportError:
         raise CommandError(
-            "--direct needs the provider's SDK: install the command as facematch-cli[direct].", ExitCode.USAGE
+            "--direct needs the provider's SDK: in the clone of facematch, `pip install './cli[direct]'`.",
+            ExitCode.USAGE,
         ) from None
     if stack is None:
         address, protocol = PROFILES[region].host(Network.PUBLIC), "HTTPS"
+        operation = Operation.FACE_COMPARE
     else:
         address, protocol = stack.settings.endpoints[region], stack.settings.endpoint_protocol
+        operation = stack.settings.operation
     key = _read_environment_key() if stack is None else _read_stack_key(stack)
-    return FaceCompareProvider({region: FaceCompareEndpoint(address, protocol)}, _FixedCredentials(key))
+    endpoints = {region: FaceCompareEndpoint(address, protocol)}
+    return FaceCompareProvider(endpoints, FixedCredentials(key), operation)
 
 
 def _read_environment_key() -> Credentials:
     key_id, key_secret, token = (os.environ.get(name) or None for name in KEY_VARIABLES)
     if not key_id or not key_secret:
         raise CommandError(
-            f"--direct needs the provider's key: set {KEY_VARIABLES[0]} and {KEY_VARIABLES[1]}, or name a "
+            f"--direct needs the provider's key: set {KEY_VARIABLES[0]} and {KEY_VARIABLES[1]}, or name the "
             "stack whose key to use.",
             ExitCode.USAGE,
         )
@@ -147,8 +154,8 @@ def _read_stack_key(stack: Stack) -> Credentials:
     key = stack.settings.provider_key
     if not isinstance(key, StoredKey):
         raise CommandError(
-            f"The stack {stack.name} has no stored key to lend: set yours in {KEY_VARIABLES[0]} and so on, "
-            "and name no stack.",
+            f"The stack {stack.name} has no stored key: set yours in {KEY_VARIABLES[0]} and "
+            f"{KEY_VARIABLES[1]}, and name no stack.",
             ExitCode.REFUSED,
         )
     text = stack.secrets().get_secret_value(SecretId=key.secret_arn)["SecretString"]
@@ -166,8 +173,8 @@ def _explain(error: ProviderError) -> CommandError:
     quoted = f" (request {error.request_id})" if error.request_id else ""
     if isinstance(error, OperatorFaultError):
         return CommandError(
-            f"The provider refused the account or its key with {error.code}{quoted}: repair that first.",
+            f"The provider refuses the account or its key with {error.code}{quoted}: repair that first.",
             ExitCode.UNREACHABLE,
         )
-    billed = "" if error.answered else "; nobody can tell whether the call was billed"
+    billed = "; the call may have been billed" if error.possibly_billed else ""
     return CommandError(f"The provider gave no verdict: {error.code}{quoted}{billed}.", ExitCode.NO_VERDICT)

@@ -1,4 +1,4 @@
-"""How the command ends: its exit codes, and every error as one sentence with the way out."""
+"""The exit codes, and every error as one sentence that says what to do."""
 
 from enum import IntEnum
 from typing import Final
@@ -20,7 +20,7 @@ from facematch.domain.errors import FacematchError, InvalidInputError, NotFoundE
 
 
 class ExitCode(IntEnum):
-    """What a script can tell of a run; a verdict itself is never a failure."""
+    """How a run ended; a verdict itself is never a failure."""
 
     DONE = 0
     FAULT = 1
@@ -29,16 +29,18 @@ class ExitCode(IntEnum):
     UNREACHABLE = 4
     PARTIAL = 5
     NO_VERDICT = 6
+    UNHEALTHY = 7
     INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """Why the command can't go on: one sentence for a person, and the code to exit with."""
+    """Why the command can't continue: a sentence, the exit code, and a stable reason if there is one."""
 
-    def __init__(self, message: str, exit_code: ExitCode) -> None:
+    def __init__(self, message: str, exit_code: ExitCode, reason: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.exit_code = exit_code
+        self.reason = reason
 
 
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -53,15 +55,15 @@ _DENIED: Final = frozenset(
 def explain_error(
     error: FacematchError | BotoCoreError | ClientError, *, is_local: bool = False
 ) -> CommandError:
-    """Return an error of the cloud or of the domain as the command tells it."""
+    """Return an error of AWS or of the domain as an error of the command."""
     match error:
         case InvalidInputError() | NotFoundError():
-            return CommandError(error.message, ExitCode.REFUSED)
+            return CommandError(error.message, ExitCode.REFUSED, error.code)
         case FacematchError():
             return CommandError(error.message, ExitCode.NO_VERDICT)
         case HTTPClientError() | BotoConnectionError() if is_local:
             return CommandError(
-                "The local stack does not answer: `make down` and `make up` start it anew.",
+                "The local stack does not answer: restart it with `make down` and `make up`.",
                 ExitCode.UNREACHABLE,
             )
         case ClientError():
@@ -72,16 +74,16 @@ def explain_error(
 def _explain_silence(error: BotoCoreError) -> str:
     match error:
         case ProfileNotFound():
-            return f"{error}: `aws configure list-profiles` names yours, --profile chooses one."
+            return f"{error}: `aws configure list-profiles` lists yours, --profile chooses one."
         case NoRegionError():
-            return "No AWS region is chosen: name the stack's with --aws-region."
+            return "No AWS region is chosen: give the stack's with --aws-region."
         case NoCredentialsError() | PartialCredentialsError():
-            return "No AWS credentials are there: choose a profile with --profile, or sign in (`aws login`)."
+            return "There are no AWS credentials: choose a profile with --profile, or sign in (`aws login`)."
         case SSOError() | CredentialRetrievalError():
-            return f"The AWS sign-in is no longer good: sign in again and repeat the command ({error})."
+            return f"The AWS sign-in has expired: sign in again and repeat the command ({error})."
         case HTTPClientError() | BotoConnectionError():
             return f"The cloud can't be reached: check the network and --aws-region, then repeat ({error})."
-    return f"The cloud can't be asked: {error}"
+    return f"AWS can't be called: {error}"
 
 
 def _explain_answer(error: ClientError) -> str:
@@ -92,7 +94,7 @@ def _explain_answer(error: ClientError) -> str:
         return f"AWS does not know the credentials ({code}): choose a profile with --profile."
     if code in _DENIED:
         return (
-            f"The AWS profile may not do {error.operation_name}: have that allowed, or use another --profile."
+            f"The AWS profile is not allowed to call {error.operation_name}: choose another with --profile."
         )
     told = str(error.response["Error"].get("Message", "")).rstrip(".")
     return f"AWS refused {error.operation_name} with {code}{f': {told}' if told else ''}."

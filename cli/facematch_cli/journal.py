@@ -1,39 +1,80 @@
-"""What of a submission is done, in an append-only file, so that a later run goes on where one stopped.
+"""What a submission has uploaded, in an append-only file, so that a later run continues where one stopped.
 
-One line of JSON a submitted pair. Each is written by one call, after its photos are in the bucket: a process
-that dies loses no line, a machine that dies perhaps the last ones. Their pairs are then uploaded once more,
-and not paid for once more, since the same bytes are the same comparison.
+One line of JSON per submitted pair. Each is written by one call, after its photos are in the bucket: if the
+process dies no line is lost, if the machine dies perhaps the last ones. Those pairs are uploaded once more.
+They are not billed once more, since the same bytes are the same comparison.
 """
 
 import fcntl
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
+from facematch.domain.verdict import Role
 from facematch_cli.errors import CommandError, ExitCode
 
 _KIND: Final = "facematch submit"
 
 
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Tells whether a pair's photos are the ones that were submitted.
+
+    `digest` is of the photos' bytes. `stamp` is of what the file system says of the files: while it is the
+    same the files need not be read.
+    """
+
+    digest: str
+    stamp: str
+
+
+def digest_photos(photos: Mapping[Role, bytes]) -> str:
+    """Return a digest of the bytes of a pair's photos."""
+    whole = hashlib.sha256()
+    for role in Role:
+        whole.update(hashlib.sha256(photos[role]).digest())
+    return whole.hexdigest()[:32]
+
+
+def stamp_files(files: Mapping[Role, Path]) -> str | None:
+    """Return what the file system says of a pair's files, None if a file is missing."""
+    try:
+        statuses = [files[role].stat() for role in Role]
+    except (KeyError, OSError):
+        return None
+    facts = [(one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in statuses]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
 @dataclass(slots=True)
 class Journal:
-    """An open journal, with the keys of the pairs that it names as submitted when it was opened."""
+    """An open journal; `done` is what it held when it was opened: pairs and the photos submitted for them."""
 
-    done: frozenset[str]
     _file: IO[bytes]
+    done: Mapping[str, Fingerprint] = field(default_factory=dict)
 
-    def note(self, key: str) -> None:
-        """Write down that a pair is submitted."""
-        self._file.write(_encode({"pair": key}))
+    def note(self, key: str, fingerprint: Fingerprint, etags: Mapping[Role, str]) -> None:
+        """Write down that a pair is submitted, with the ETags that the bucket gave its photos."""
+        self._file.write(
+            _encode(
+                {
+                    "pair": key,
+                    "digest": fingerprint.digest,
+                    "stamp": fingerprint.stamp,
+                    "etags": {role.value: etag for role, etag in etags.items()},
+                }
+            )
+        )
 
 
 @contextmanager
 def open_journal(path: Path, stack_id: str, *, again: bool = False) -> Iterator[Journal]:
-    """Have the journal of a submission to a stack, for this process alone; `again` forgets what it holds.
+    """Open the journal of a submission to a stack, for this process alone; `again` empties it first.
 
     Raises
     ------
@@ -51,9 +92,27 @@ def open_journal(path: Path, stack_id: str, *, again: bool = False) -> Iterator[
         else:
             _check_header(file.readline(), path, stack_id)
         try:
-            yield Journal(_read_done(file, path), file)
+            yield Journal(file, _read_done(file, path))
         finally:
             os.fsync(file.fileno())
+
+
+def read_etags(path: Path, stack_id: str) -> dict[str, dict[Role, str]]:
+    """Return the ETags of the photos that were submitted last for each pair; none if there is no journal.
+
+    Raises
+    ------
+    CommandError
+        It is the journal of another stack, or no journal.
+    """
+    if not path.exists():
+        return {}
+    with path.open("rb") as file:
+        _check_header(file.readline(), path, stack_id)
+        return {
+            line["pair"]: {Role(role): etag for role, etag in line["etags"].items()}
+            for line in _read_lines(file, path)
+        }
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
@@ -61,7 +120,7 @@ def _lock(file: IO[bytes], path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise CommandError(
-            f"Another submit is at work on this: wait for it, or name another journal than {path}.",
+            f"Another submit is using the journal {path}: wait for it, or name another with --journal.",
             ExitCode.REFUSED,
         ) from None
 
@@ -83,31 +142,37 @@ def _check_header(line: bytes, path: Path, stack_id: str) -> None:
         header = None
     if not isinstance(header, dict) or header.get("journal") != _KIND:
         raise CommandError(
-            f"The file {path} is no journal of submit: name another with --journal.", ExitCode.REFUSED
+            f"The file {path} is not a journal of submit: name another with --journal.", ExitCode.REFUSED
         )
     if header.get("stack") != stack_id:
         raise CommandError(
-            f"The journal {path} is of another stack, or of one that is gone: submit everything anew with "
-            "--again, or name another with --journal.",
+            f"The journal {path} is of another stack or of a deleted one: submit everything with --again, or "
+            "name another journal with --journal.",
             ExitCode.REFUSED,
         )
 
 
-def _read_done(file: IO[bytes], path: Path) -> frozenset[str]:
-    try:
-        return frozenset(json.loads(line)["pair"] for line in _read_lines(file))
-    except (ValueError, KeyError, TypeError):
-        raise CommandError(
-            f"The journal {path} is damaged: submit everything anew with --again; no pair is paid for twice.",
-            ExitCode.REFUSED,
-        ) from None
-
-
-def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
+def _read_done(file: IO[bytes], path: Path) -> dict[str, Fingerprint]:
     with os.fdopen(os.dup(file.fileno()), "rb") as buffered:
         buffered.seek(file.tell())
-        yield from buffered
+        lines = _read_lines(buffered, path)
+        return {line["pair"]: Fingerprint(line["digest"], line["stamp"]) for line in lines}
 
 
-def _encode(record: dict[str, str]) -> bytes:
+def _read_lines(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
+    for line in file:
+        # One that is still being written has no end.
+        if not line.endswith(b"\n"):
+            return
+        try:
+            record = json.loads(line)
+            yield {name: record[name] for name in ("pair", "digest", "stamp", "etags")}
+        except (ValueError, KeyError, TypeError):
+            raise CommandError(
+                f"The journal {path} is damaged: submit everything with --again. No pair is billed twice.",
+                ExitCode.REFUSED,
+            ) from None
+
+
+def _encode(record: Mapping[str, object]) -> bytes:
     return f"{json.dumps(record, ensure_ascii=False)}\n".encode()

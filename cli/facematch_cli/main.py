@@ -11,12 +11,16 @@ from click.shell_completion import get_completion_class
 
 from facematch.domain.errors import FacematchError
 from facematch_cli.commands.compare import compare
+from facematch_cli.commands.doctor import doctor
+from facematch_cli.commands.erase import erase
+from facematch_cli.commands.find import find
 from facematch_cli.commands.prepare import prepare
 from facematch_cli.commands.redrive import redrive
 from facematch_cli.commands.results import results
 from facematch_cli.commands.show import show
 from facematch_cli.commands.status import status
 from facematch_cli.commands.submit import submit
+from facematch_cli.commands.verdicts import verdicts
 from facematch_cli.errors import CommandError, ExitCode, explain_error
 from facematch_cli.options import Surroundings
 
@@ -33,7 +37,7 @@ def _read_version() -> str:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(_read_version(), prog_name=_NAME, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Compare faces with a facematch stack: send pairs, read verdicts, look after what runs."""
+    """Compare faces with a facematch stack: send pairs, read verdicts, operate the stack."""
 
 
 @cli.command(short_help="Print a shell's completion script.")
@@ -46,7 +50,7 @@ def completion(shell: str) -> None:
     click.echo(kind(cli, {}, _NAME, f"_{_NAME.upper()}_COMPLETE").source())
 
 
-for _part in (compare, prepare, submit, results, show, status, redrive):
+for _part in (compare, prepare, submit, verdicts, results, find, show, erase, status, doctor, redrive):
     cli.add_command(_part)
 
 
@@ -57,35 +61,36 @@ def run(arguments: Sequence[str], surroundings: Surroundings | None = None) -> i
             list(arguments), prog_name=_NAME, standalone_mode=False, obj=surroundings or Surroundings()
         )
     except click.Abort:
-        return _tell(CommandError("Stopped.", ExitCode.INTERRUPTED), arguments)
+        return _report(CommandError("Stopped.", ExitCode.INTERRUPTED), arguments)
     except click.UsageError as error:
-        return _tell_usage(error, arguments)
+        return _report_usage(error, arguments)
     except CommandError as error:
-        return _tell(error, arguments)
+        return _report(error, arguments)
     except (FacematchError, BotoCoreError, ClientError) as error:
-        return _tell(explain_error(error, is_local="--local" in arguments), arguments)
+        return _report(explain_error(error, is_local="--local" in arguments), arguments)
     except OSError as error:
         what = f"The file {error.filename}" if error.filename else "A file"
-        return _tell(CommandError(f"{what} can't be used: {error.strerror}.", ExitCode.REFUSED), arguments)
+        return _report(CommandError(f"{what} can't be used: {error.strerror}.", ExitCode.REFUSED), arguments)
     return int(ended or ExitCode.DONE)
 
 
-def _tell_usage(error: click.UsageError, arguments: Sequence[str]) -> int:
+def _report_usage(error: click.UsageError, arguments: Sequence[str]) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         # Its message is the whole help.
         click.echo(error.format_message(), err=True)
         return ExitCode.USAGE
     path = error.ctx.command_path if error.ctx else _NAME
-    message = f"{error.format_message()} `{path} --help` tells more."
-    return _tell(CommandError(message, ExitCode.USAGE), arguments)
+    message = f"{error.format_message()} `{path} --help` explains it."
+    return _report(CommandError(message, ExitCode.USAGE), arguments)
 
 
-def _tell(error: CommandError, arguments: Sequence[str]) -> int:
+def _report(error: CommandError, arguments: Sequence[str]) -> int:
     if "--json" in arguments:
-        told = {"error": {"message": error.message, "exit_code": int(error.exit_code)}}
-        click.echo(json.dumps(told, ensure_ascii=False), err=True)
+        document = {"message": error.message, "reason": error.reason, "exit_code": int(error.exit_code)}
+        click.echo(json.dumps({"error": document}, ensure_ascii=False), err=True)
     else:
-        click.echo(f"{_NAME}: {error.message}", err=True)
+        reason = f" ({error.reason})" if error.reason and error.reason not in error.message else ""
+        click.echo(f"{_NAME}: {error.message}{reason}", err=True)
     return int(error.exit_code)
 
 

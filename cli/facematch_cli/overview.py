@@ -1,18 +1,20 @@
-"""What goes on in a stack: its queues, its quota, and today's work."""
+"""The state of a stack: its queues, its quota, and today's work."""
 
 import heapq
-import math
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from facematch.domain.comparison import State
-from facematch.domain.quota import INTERACTIVE_HORIZON_S
+from facematch.domain.lane import Hold
+from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
+from facematch_cli.holds import find_hold
 from facematch_cli.prices import Bill
 from facematch_cli.queues import Depth, measure_depth
-from facematch_cli.records import Record, RecordReader, read_items
+from facematch_cli.records import Record, RecordReader
 from facematch_cli.stack import Stack
 
 LATEST: Final = 8
@@ -22,31 +24,15 @@ _DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Circuit:
-    """A region's circuit breaker: its state, in lower case, and for how long it has been open."""
-
-    state: str = "closed"
-    open_s: float | None = None
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether calls go through."""
-        return self.state == "closed"
-
-
-@dataclass(frozen=True, slots=True)
 class RegionUse:
-    """A region's quota: calls a second that are this stack's, and calls of the last minute.
+    """A region's quota: calls a second that are this stack's, and billed calls of the last minute.
 
-    `booked_s` is how far ahead slots are booked; `held_back_s` how long there are none, since the provider
-    throttled.
+    `hold` is why no calls are made, or were not until a moment ago.
     """
 
     calls_per_s: float
     calls_last_minute: int
-    booked_s: float
-    held_back_s: float
-    circuit: Circuit
+    hold: Hold | None = None
 
     @property
     def share(self) -> float:
@@ -58,7 +44,8 @@ class RegionUse:
 class Tally:
     """What the ledger's records add up to; "today" is the day in UTC.
 
-    `latest` are when comparisons ended and their ids, the latest few in the order of a heap.
+    `latest` are when comparisons ended and their ids, the latest few in the order of a heap. Of an erased one
+    only that there was one is counted: it is no verdict.
     """
 
     now_ms: int
@@ -67,6 +54,7 @@ class Tally:
     pending: int = 0
     oldest_open_ms: int | None = None
     verdicts_today: Counter[str] = field(default_factory=Counter)
+    erased_today: int = 0
     bill_today: Bill = field(default_factory=Bill)
     calls_last_minute: Counter[str] = field(default_factory=Counter)
     latest: list[tuple[int, str]] = field(default_factory=list)
@@ -81,16 +69,21 @@ class Tally:
                 self.open += 1
                 self.oldest_open_ms = min(self.oldest_open_ms or record.created_at_ms, record.created_at_ms)
             if record.ended_at_ms is not None:
-                keep = heapq.heappush if len(self.latest) < LATEST else heapq.heappushpop
-                keep(self.latest, (record.ended_at_ms, record.id))
-            if record.ended_at_ms is not None and record.ended_at_ms >= midnight_ms:
-                self.verdicts_today[record.decision or ""] += 1
+                self._add_ended(record, record.ended_at_ms, midnight_ms)
             today = [attempt for attempt in record.attempts if attempt.started_at_ms >= midnight_ms]
             self.bill_today.add(record.region, today)
             minute_ago_ms = self.now_ms - _MINUTE_MS
             self.calls_last_minute[record.region] += sum(
                 minute_ago_ms <= attempt.started_at_ms <= self.now_ms for attempt in record.attempts
             )
+
+    def _add_ended(self, record: Record, ended_at_ms: int, midnight_ms: int) -> None:
+        if record.state == State.ERASED:
+            self.erased_today += ended_at_ms >= midnight_ms
+            return
+        self.verdicts_today[record.decision or ""] += ended_at_ms >= midnight_ms
+        keep = heapq.heappush if len(self.latest) < LATEST else heapq.heappushpop
+        keep(self.latest, (ended_at_ms, record.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +100,14 @@ class Overview:
 def look_over(stack: Stack, *, now_ms: int, page_limit: int | None) -> Overview:
     """Return how a stack is, from its queues and at the most `page_limit` pages (1 MB each) of its ledger."""
     sqs, dynamodb, settings = stack.sqs(), stack.dynamodb(), stack.settings
+    regions = [region for region in Region if region in settings.regions.allowed]
+    lanes = itertools.product(regions, Priority)
     queues = {
-        "uploads": settings.uploads_queue_url,
-        "comparisons": settings.comparisons_queue_url,
+        "uploads": stack.uploads_queue_url,
+        **{
+            f"{region} {priority}": settings.comparison_queue_urls[region, priority]
+            for region, priority in lanes
+        },
         "results": settings.results_queue_url,
     }
     dead_letters = {
@@ -119,41 +117,18 @@ def look_over(stack: Stack, *, now_ms: int, page_limit: int | None) -> Overview:
     }
     tally, reader = Tally(now_ms), RecordReader(dynamodb, settings.table)
     tally.add(reader.read(page_limit=page_limit))
-    buckets = read_items(dynamodb, settings.table, "quota")
-    circuits = read_items(dynamodb, settings.table, "circuit")
     return Overview(
         queues={name: measure_depth(sqs, url) for name, url in queues.items()},
         dead_letters={name: measure_depth(sqs, url) for name, url in dead_letters.items()},
-        regions={
-            region: _read_use(stack, region, buckets.get(region), circuits.get(region), tally)
-            for region in Region
-            if region in settings.regions.allowed
-        },
+        regions={region: _read_use(stack, region, tally) for region in regions},
         tally=tally,
         is_cut=reader.is_cut,
     )
 
 
-def _read_use(
-    stack: Stack,
-    region: Region,
-    bucket: Mapping[str, Any] | None,
-    circuit: Mapping[str, Any] | None,
-    tally: Tally,
-) -> RegionUse:
-    ahead_s = max(int(bucket["next_us"]) / 1000 - tally.now_ms, 0) / 1000 if bucket else 0.0
-    # Nobody books as far ahead as this: the provider has throttled, and all wait.
-    is_held_back = ahead_s > math.ceil(INTERACTIVE_HORIZON_S)
+def _read_use(stack: Stack, region: Region, tally: Tally) -> RegionUse:
     return RegionUse(
         calls_per_s=stack.settings.calls_per_s[region],
         calls_last_minute=tally.calls_last_minute[region],
-        booked_s=0.0 if is_held_back else ahead_s,
-        held_back_s=ahead_s if is_held_back else 0.0,
-        circuit=_read_circuit(circuit, tally.now_ms) if circuit else Circuit(),
+        hold=find_hold(stack, region, tally.now_ms),
     )
-
-
-def _read_circuit(item: Mapping[str, Any], now_ms: int) -> Circuit:
-    opened_at_s = item.get("opened_at")
-    open_s = None if opened_at_s is None else max(now_ms / 1000 - float(opened_at_s), 0.0)
-    return Circuit(str(item.get("state", "closed")).lower(), open_s)

@@ -1,82 +1,118 @@
-"""Pairs of photo files: from a folder with one sub-folder a pair, or from a manifest in CSV."""
+"""Pairs of photo files: from a folder with one sub-folder per pair, or from a manifest in CSV."""
 
-import csv
-import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from facematch.domain.verdict import Role
 from facematch_cli.errors import CommandError, ExitCode
+from facematch_cli.manifest import read_rows
+from facematch_cli.output import clean
 
-MANIFEST_COLUMNS: Final = ("pair_id", "source", "target")
+DEFAULT_NAMES: Final[Mapping[Role, str]] = {role: role.value for role in Role}
+_PHOTO_FORMATS: Final = "jpg jpeg jfif png webp avif gif bmp tif tiff heic heif jp2 j2k"
+_NAMED: Final = 5
+"""How many of the files found are named in a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairFiles:
     """The photo files of a pair, as far as there are any; `region` is as the user wrote it.
 
-    `flaw` is a sentence that says why the pair can't be used, where it can't.
+    `line` is where a manifest names the pair. `absence` is a sentence that says why a photo is missing.
+    `flaw` is a sentence that says why the pair can't be used.
     """
 
     pair_id: str
     region: str | None
     files: Mapping[Role, Path]
+    line: int | None = None
+    absence: str = ""
     flaw: str | None = None
 
 
-def read_pairs(path: Path) -> Iterator[PairFiles]:
-    """Yield the pairs of a folder or of a manifest one by one; nothing of them is kept.
+@dataclass(frozen=True, slots=True)
+class PairSource:
+    """Where pairs are read from: a folder or a manifest.
 
-    Raises
-    ------
-    CommandError
-        There is no such folder or manifest, or it can't be read.
+    `names` are how the photos in a pair's folder are called, without extension. `encoding` is the manifest's.
     """
-    if path.is_dir():
-        return _read_folder(path)
-    if path.is_file():
-        return _read_manifest(path)
-    raise CommandError(f"There is no folder and no manifest {path}.", ExitCode.REFUSED)
+
+    path: Path
+    names: Mapping[Role, str] = field(default_factory=lambda: DEFAULT_NAMES)
+    encoding: str | None = None
+
+    def read(self) -> Iterator[PairFiles]:
+        """Yield the pairs one by one, in the manifest's order or in that of the folders' names.
+
+        Raises
+        ------
+        CommandError
+            There is no such folder or manifest, or it can't be read.
+        """
+        if self.path.is_dir():
+            return self._read_folder()
+        if self.path.is_file():
+            return self._read_manifest()
+        raise CommandError(f"There is no folder or manifest {self.path}.", ExitCode.REFUSED)
+
+    def describe_loose_photos(self) -> str:
+        """Return a sentence about photos that are in no pair's folder, empty if there are none."""
+        if not self.path.is_dir():
+            return ""
+        formats = frozenset(_PHOTO_FORMATS.split())
+        loose = sorted(
+            entry.name
+            for entry in self.path.iterdir()
+            if entry.suffix.casefold().lstrip(".") in formats and _is_visible(entry) and entry.is_file()
+        )
+        if not loose:
+            return ""
+        return (
+            f"{len(loose)} photo{'s' if len(loose) > 1 else ''} outside any pair's folder ignored: "
+            f"{_list_names(loose)}. Put each pair into a folder of its own."
+        )
+
+    def _read_folder(self) -> Iterator[PairFiles]:
+        for folder in sorted(self.path.iterdir()):
+            if folder.is_dir() and _is_visible(folder):
+                yield self._read_pair(folder)
+
+    def _read_pair(self, folder: Path) -> PairFiles:
+        entries = sorted(entry for entry in folder.iterdir() if _is_visible(entry))
+        found = {
+            role: [entry for entry in entries if entry.stem.casefold() == name.casefold()]
+            for role, name in self.names.items()
+        }
+        files = {role: candidates[0] for role, candidates in found.items() if candidates}
+        twice = [entry.name for candidates in found.values() if len(candidates) > 1 for entry in candidates]
+        flaw = f"The folder has more than one photo of a role: {_list_names(twice)}." if twice else None
+        return PairFiles(folder.name, None, files, absence=self._explain_absence(folder, entries), flaw=flaw)
+
+    def _explain_absence(self, folder: Path, entries: list[Path]) -> str:
+        holds = _list_names([entry.name for entry in entries]) if entries else "nothing"
+        expected = " and ".join(f"{name}.*" for name in self.names.values())
+        return (
+            f"The folder {clean(folder.name)} needs {expected}; it has {holds}. "
+            "If the photos have other names, give them with --source-name and --target-name."
+        )
+
+    def _read_manifest(self) -> Iterator[PairFiles]:
+        folder = self.path.parent
+        for row in read_rows(self.path, self.encoding):
+            named = {Role.SOURCE: row.source, Role.TARGET: row.target}
+            files = {role: folder / name for role, name in named.items() if name}
+            yield PairFiles(
+                row.pair_id, row.region or None, files, row.line, absence="The manifest names no file for it."
+            )
 
 
-def _read_folder(folder: Path) -> Iterator[PairFiles]:
-    # `Path.iterdir` makes a list of all names first.
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir() and not entry.name.startswith("."):
-                yield _read_pair_folder(Path(entry.path))
+def _is_visible(path: Path) -> bool:
+    return not path.name.startswith(".")
 
 
-def _read_pair_folder(folder: Path) -> PairFiles:
-    found: dict[Role, list[Path]] = {role: [] for role in Role}
-    for file in folder.iterdir():
-        if file.stem in set(Role):
-            found[Role(file.stem)].append(file)
-    files = {role: candidates[0] for role, candidates in found.items() if candidates}
-    twice = [role.value for role, candidates in found.items() if len(candidates) > 1]
-    flaw = f"There is more than one {' and '.join(twice)} photo." if twice else None
-    return PairFiles(folder.name, None, files, flaw)
-
-
-def _read_manifest(path: Path) -> Iterator[PairFiles]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
-            missing = [name for name in MANIFEST_COLUMNS if name not in (rows.fieldnames or ())]
-            if missing:
-                raise CommandError(
-                    f"The manifest {path} lacks the column {missing[0]}: its first line names pair_id, "
-                    "source, target and, if you like, region.",
-                    ExitCode.REFUSED,
-                )
-            for row in rows:
-                yield _read_row(row, path.parent)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise CommandError(f"The manifest {path} is not CSV in UTF-8 ({error}).", ExitCode.REFUSED) from None
-
-
-def _read_row(row: Mapping[str, str | None], folder: Path) -> PairFiles:
-    files = {role: folder / name for role in Role if (name := (row[role] or "").strip())}
-    return PairFiles((row["pair_id"] or "").strip(), (row.get("region") or "").strip() or None, files)
+def _list_names(names: list[str]) -> str:
+    listed = ", ".join(clean(name) for name in islice(names, _NAMED))
+    return listed if len(names) <= _NAMED else f"{listed} and {len(names) - _NAMED} more"

@@ -60,10 +60,12 @@ def describe_work(report: Mapping[str, Any], facts: StoredFacts) -> list[str]:
         return [
             "Untouched: it already was as the provider wants it.",
             f"{before}, {_say_pixels(report, 'source_')}",
+            *_describe_faces(report.get("face") or {}),
         ]
     return [
         f"{before} → baseline JPEG, {_say_size(report['size_bytes'])}",
         *_describe_geometry(report),
+        *_describe_faces(report.get("face") or {}),
         *_describe_colours(report),
         _describe_metadata(facts),
         _describe_quality(report),
@@ -76,13 +78,28 @@ def _describe_geometry(report: Mapping[str, Any]) -> Iterator[str]:
         posture = _POSTURES.get(orientation, "turned")
         yield f"Turned upright: it was {posture} (EXIF orientation {orientation})"
     before = _say_pixels(report, "source_", swaps=orientation in _LYING)
+    crop = (report.get("face") or {}).get("crop")
+    if crop:
+        yield f"Cropped around the face, to {crop['width']} x {crop['height']} of {before}"
+        before = f"{crop['width']} x {crop['height']} px"
     after, scale = _say_pixels(report), report["scale"]
-    if scale < 1:
+    if scale > 1:
+        yield f"Enlarged from {before} to {after}, to {100 * scale:.0f} % of each side"
+    elif scale < 1:
         yield f"Scaled down from {before} to {after}, to {100 * scale:.0f} % of each side"
     else:
         yield f"Not scaled: {before} before, {after} after"
     if report["padded_rows"]:
         yield f"Letterboxed: {report['padded_rows']} grey rows, above and below together"
+
+
+def _describe_faces(face: Mapping[str, Any]) -> Iterator[str]:
+    before, after = face.get("share_before"), face.get("share_after")
+    if before is None or after is None:
+        return
+    found = "1 face found" if face["faces"] == 1 else f"{face['faces']} faces found; the largest counts"
+    cropped = f", and {100 * after:.0f} % after cropping" if face["crop"] else ""
+    yield f"{found}: with its hair it fills {100 * before:.0f} % of the photo{cropped}"
 
 
 def _describe_colours(report: Mapping[str, Any]) -> Iterator[str]:

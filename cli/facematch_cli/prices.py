@@ -9,25 +9,25 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from facematch.domain.comparison import Attempt, Outcome
+from facematch.domain.provider import is_success
 from facematch.domain.regions import Region
 from facematch_cli.output import count_of
 
 STATED_USD: Final = {Region.HONG_KONG: 0.001, Region.INDONESIA: 0.002}
-_SUCCESS: Final = "Success"
 
 
 @dataclass(slots=True)
 class Bill:
-    """Calls by region: those that succeeded and so were billed, and those that nobody can tell of."""
+    """Calls by region: those that succeeded and so were billed, and those that were possibly billed."""
 
     billed: Counter[str] = field(default_factory=Counter)
-    perhaps_billed: Counter[str] = field(default_factory=Counter)
+    possibly_billed: Counter[str] = field(default_factory=Counter)
 
     def add(self, region: str, attempts: Iterable[Attempt]) -> None:
         """Add a comparison's attempts."""
         for attempt in attempts:
-            self.billed[region] += attempt.code == _SUCCESS
-            self.perhaps_billed[region] += attempt.outcome is Outcome.UNKNOWN
+            self.billed[region] += is_success(attempt.code)
+            self.possibly_billed[region] += attempt.outcome is not Outcome.ANSWERED
 
     def cost_usd(self, prices: Mapping[Region, float]) -> float | None:
         """Return what the billed calls cost, by `prices` or else as stated; None where a price is missing."""
@@ -38,8 +38,10 @@ class Bill:
 
     def describe(self, prices: Mapping[Region, float]) -> str:
         """Return the bill in one line."""
-        perhaps = self.perhaps_billed.total()
-        told = f"{count_of(self.billed.total(), 'call')} billed" + (f", {perhaps} perhaps" if perhaps else "")
+        perhaps = self.possibly_billed.total()
+        told = f"{count_of(self.billed.total(), 'call')} billed" + (
+            f", {perhaps} possibly billed" if perhaps else ""
+        )
         unpriced = self._list_unpriced(prices)
         if unpriced:
             return (

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from PIL import Image
 
+from facematch_cli.faces import Drawing, render_drawing
 from facematch_cli.photo_story import describe_work, read_stored_facts
+from facematch_cli.words import WARNINGS
 
 _PREVIEW_SIDE_PX: Final = 480
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -23,18 +25,28 @@ figure { margin: 0; } img { max-width: 100%; height: auto; border-radius: .5rem;
 figcaption { opacity: .75; margin-top: .4rem; }
 ul { margin: 0; padding-left: 1.2rem; overflow-wrap: anywhere; } li { margin-bottom: .4rem; }
 .refused { border-left: .3rem solid #d23; padding-left: .8rem; }
+.warning { color: light-dark(#7d5600, #e9bf62); font-weight: 600; }
+.framed { position: relative; width: fit-content; }
+.face { position: absolute; inset: 0; width: 100%; height: 100%; }
+.face rect { fill: none; stroke: #ffd84d; stroke-width: 3; vector-effect: non-scaling-stroke; }
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetEntry:
-    """One photo: `after` and `report` of one that was made acceptable, else the sentence why it was not."""
+    """One photo: `after` and `report` of one that was made acceptable, else the sentence why it was not.
+
+    `crop` is drawn over the photo before, `faces` over the one after.
+    """
 
     name: str
     before: bytes
     after: bytes | None = None
     report: Mapping[str, Any] | None = None
     refusal: str | None = None
+    warnings: Sequence[str] = ()
+    crop: Drawing | None = None
+    faces: Drawing | None = None
 
 
 def render_sheet(entries: Sequence[SheetEntry]) -> str:
@@ -60,20 +72,25 @@ def render_sheet(entries: Sequence[SheetEntry]) -> str:
 
 def _render_entry(entry: SheetEntry) -> str:
     facts = read_stored_facts(entry.before)
-    figures = _render_figure(entry.before, "before" if entry.refusal else f"before, {facts.posture}")
+    caption = "before" if entry.refusal else f"before, {facts.posture}"
+    figures = _render_figure(entry.before, caption, entry.crop)
     if entry.after is not None:
-        figures += _render_figure(entry.after, "after, as the provider gets it")
+        figures += _render_figure(entry.after, "after, as the provider gets it", entry.faces)
     if entry.refusal is not None:
         told = f'<p class="refused">{escape(entry.refusal)}</p>'
     else:
-        lines = describe_work(entry.report or {}, facts)
-        told = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+        warnings = (f'<li class="warning">{escape(WARNINGS[warning])}</li>' for warning in entry.warnings)
+        lines = (f"<li>{escape(line)}</li>" for line in describe_work(entry.report or {}, facts))
+        told = f"<ul>{''.join(warnings)}{''.join(lines)}</ul>"
     return f'<section><h2>{escape(entry.name)}</h2><div class="pair">{figures}{told}</div></section>'
 
 
-def _render_figure(photo: bytes, caption: str) -> str:
+def _render_figure(photo: bytes, caption: str, drawing: Drawing | None = None) -> str:
     preview = _make_preview(photo)
-    shown = f'<img src="{preview}" alt="The photo {caption}">' if preview else "<p>No picture to show.</p>"
+    shown = "<p>No picture to show.</p>"
+    if preview:
+        image = f'<img src="{preview}" alt="The photo {caption}">'
+        shown = f'<div class="framed">{image}{render_drawing(drawing)}</div>'
     return f"<figure>{shown}<figcaption>{caption}</figcaption></figure>"
 
 

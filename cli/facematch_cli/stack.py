@@ -1,4 +1,4 @@
-"""A stack: found by its name through what CloudFormation tells of it, and what the command needs of it."""
+"""A stack, found by its name in CloudFormation, and what the command needs of it."""
 
 import json
 from dataclasses import dataclass
@@ -58,6 +58,7 @@ class Stack:
     session: boto3.Session
     endpoint_url: str | None
     api_url: str
+    uploads_queue_url: str
     dead_letters: DeadLetterUrls
     photo_retention_days: int
     settings: Settings
@@ -94,7 +95,7 @@ def find_stack(place: Place) -> Stack:
         return _find_local_stack(Path.cwd())
     if place.stack is None:
         raise CommandError(
-            "Which stack? Name it with --stack NAME, or take the one on this machine with --local.",
+            "No stack is named: give --stack NAME, or --local for the one on this machine.",
             ExitCode.USAGE,
         )
     session = boto3.Session(profile_name=place.profile, region_name=place.aws_region)
@@ -124,6 +125,7 @@ def describe_stack(
             session=session,
             endpoint_url=endpoint_url,
             api_url=api_url or outputs["ApiUrl"],
+            uploads_queue_url=outputs["UploadsQueueUrl"],
             dead_letters=DeadLetterUrls(
                 comparisons=outputs["ComparisonsDeadLettersUrl"],
                 uploads=outputs["UploadsDeadLettersUrl"],
@@ -133,9 +135,9 @@ def describe_stack(
             settings=_read_settings(client, functions, name, session.region_name),
         )
     except (KeyError, ConfigurationError) as error:
-        what = error.message if isinstance(error, ConfigurationError) else f"It tells no {error.args[0]}."
+        what = error.message if isinstance(error, ConfigurationError) else f"It has no {error.args[0]}."
         raise CommandError(
-            f"The stack {name} is not one of facematch, or of another release than this command. {what}",
+            f"The stack {name} is not a facematch stack, or its release differs from this command's. {what}",
             ExitCode.REFUSED,
         ) from None
 
@@ -159,7 +161,7 @@ def _find_local_stack(folder: Path) -> Stack:
                 session, LOCAL_STACK_NAME, endpoint_url=told["endpoint_url"], api_url=told["api_url"]
             )
     raise CommandError(
-        f"No local stack runs here or above: `make up` starts one and writes {STACK_FILE}.",
+        f"No local stack runs in this folder or above: `make up` starts one and writes {STACK_FILE}.",
         ExitCode.UNREACHABLE,
     )
 

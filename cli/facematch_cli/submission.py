@@ -1,8 +1,9 @@
 """A submission: many pairs, each checked and then uploaded, a bounded number of them at a time."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,18 +16,26 @@ from facematch.domain.regions import Region, RegionPolicy
 from facematch.domain.verdict import Role
 from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch_cli.files import read_photo
+from facematch_cli.journal import Fingerprint, digest_photos, stamp_files
 from facematch_cli.pairs import PairFiles
+from facematch_cli.regions import choose_region
+from facematch_cli.words import WARNINGS
+from imaging import NormalisedPhoto, find_warnings
 
 _WINDOW_PER_WORKER: Final = 2
 
-type Upload = Callable[[str, bytes], None]
-"""Puts a photo's bytes under a key of the inbox."""
+type Upload = Callable[[str, bytes], str]
+"""Puts a photo's bytes under a key of the inbox; returns the ETag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A pair that can't be submitted: the photo at fault with its file, where it is one, and why."""
+class Finding:
+    """What is wrong with a pair: the line that names it, the photo with its file, the reason.
 
+    It refuses the pair, or is a warning.
+    """
+
+    line: int | None
     pair_id: str
     region: str | None
     photo: str | None
@@ -36,21 +45,53 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedPair:
+    """A pair that can't be submitted, with every reason."""
+
+    pair: PairFiles
+    refusals: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PlacedPair:
-    """A pair whose place is known."""
+    """A pair whose region is known; `submitted` are the photos that an earlier run submitted for it."""
 
     pair: PairFiles
     region: Region
+    submitted: Fingerprint | None = None
 
     @property
     def key(self) -> str:
-        """What makes this pair one and the same."""
+        """What identifies the pair in a stack's inbox."""
         return f"{self.region}/{self.pair.pair_id}"
 
 
 @dataclass(frozen=True, slots=True)
+class SubmittedPair:
+    """A pair whose photos are in the inbox; without `etags` they were there before this run."""
+
+    placed: PlacedPair
+    fingerprint: Fingerprint
+    etags: Mapping[Role, str] | None
+    warnings: tuple[Finding, ...] = ()
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether an earlier run submitted the same photos."""
+        return self.etags is None
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether an earlier run submitted other photos for the pair."""
+        return self.etags is not None and self.placed.submitted is not None
+
+
+type Settled = SubmittedPair | RefusedPair
+
+
+@dataclass(frozen=True, slots=True)
 class Submitter:
-    """Submits pairs, in whatever threads.
+    """Submits pairs, in any number of threads.
 
     Photos are decoded for as many pairs at once as there are processors: more would be no faster, and each
     takes the memory of its pixels.
@@ -60,35 +101,67 @@ class Submitter:
     preparer: PhotoPreparer
     _decoders: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(os.process_cpu_count() or 1))
 
-    def submit(self, placed: PlacedPair) -> Refusal | None:
-        """Check a pair as the stack would, and upload it; return why it was refused, or None."""
-        try:
-            photos = self._read(placed.pair)
-            with self._decoders:
-                self.preparer.prepare(photos)
-        except InvalidInputError as error:
-            return make_refusal(placed.pair, placed.region, error)
-        for role, photo in photos.items():
-            extension = placed.pair.files[role].suffix.lstrip(".") or "jpg"
-            self.upload(make_inbox_key(placed.region, placed.pair.pair_id, role, extension), photo)
-        return None
+    def submit(self, placed: PlacedPair) -> Settled:
+        """Check a pair as the stack would, and upload it unless an earlier run submitted the same photos."""
+        pair = placed.pair
+        # Before the photos are read: a photo that changes meanwhile is then read again by the next run.
+        stamp = stamp_files(pair.files) or ""
+        photos, errors = self._read(pair)
+        fingerprint = Fingerprint("" if errors else digest_photos(photos), stamp)
+        if placed.submitted and placed.submitted.digest == fingerprint.digest:
+            return SubmittedPair(placed, fingerprint, None)
+        prepared, faults = self._check(photos, is_whole=not errors)
+        errors += faults
+        if errors:
+            errors.sort(key=lambda error: error.field or "")
+            return RefusedPair(pair, tuple(make_finding(pair, placed.region, error) for error in errors))
+        etags = {role: self._upload(placed, role, photo) for role, photo in photos.items()}
+        return SubmittedPair(placed, fingerprint, etags, tuple(list_warnings(placed, prepared)))
 
-    def _read(self, pair: PairFiles) -> dict[Role, bytes]:
+    def _read(self, pair: PairFiles) -> tuple[dict[Role, bytes], list[InvalidInputError]]:
         photos: dict[Role, bytes] = {}
+        errors: list[InvalidInputError] = []
         for role in Role:
             if role not in pair.files:
-                raise InvalidInputError("photo_missing", f"There is no {role} photo.", field=role)
+                message = f"There is no {role} photo. {pair.absence}".rstrip()
+                errors.append(InvalidInputError("photo_missing", message, field=role))
+                continue
             try:
                 photos[role] = read_photo(pair.files[role], self.preparer.size_limit_bytes)
             except InvalidInputError as error:
-                raise InvalidInputError(error.code, error.message, field=role) from None
-        return photos
+                errors.append(InvalidInputError(error.code, error.message, field=role))
+        return photos, errors
+
+    def _check(
+        self, photos: Mapping[Role, bytes], *, is_whole: bool
+    ) -> tuple[Mapping[Role, NormalisedPhoto], list[InvalidInputError]]:
+        """Return the prepared photos, or what is wrong with each: the preparer stops at the first fault."""
+        with self._decoders:
+            prepared, fault = self._prepare(photos) if is_whole else ({}, None)
+            if prepared:
+                return prepared, []
+            each = [self._prepare({role: photo})[1] for role, photo in photos.items()]
+        # Together they may be too much for one call although neither photo alone is.
+        return {}, [error for error in each if error is not None] or ([fault] if fault else [])
+
+    def _prepare(
+        self, photos: Mapping[Role, bytes]
+    ) -> tuple[Mapping[Role, NormalisedPhoto], InvalidInputError | None]:
+        try:
+            return self.preparer.prepare(photos), None
+        except InvalidInputError as error:
+            return {}, error
+
+    def _upload(self, placed: PlacedPair, role: Role, photo: bytes) -> str:
+        extension = placed.pair.files[role].suffix.lstrip(".") or "jpg"
+        return self.upload(make_inbox_key(placed.region, placed.pair.pair_id, role, extension), photo)
 
 
-def make_refusal(pair: PairFiles, region: str | None, error: InvalidInputError) -> Refusal:
-    """Return an error as the refusal of its pair."""
+def make_finding(pair: PairFiles, region: str | None, error: InvalidInputError) -> Finding:
+    """Return an error in a pair with the pair's line and files."""
     role = Role(error.field) if error.field in set(Role) else None
-    return Refusal(
+    return Finding(
+        line=pair.line,
         pair_id=pair.pair_id,
         region=region,
         photo=role,
@@ -98,85 +171,100 @@ def make_refusal(pair: PairFiles, region: str | None, error: InvalidInputError) 
     )
 
 
+def list_warnings(placed: PlacedPair, photos: Mapping[Role, NormalisedPhoto]) -> Iterator[Finding]:
+    """Yield the warnings about a pair's prepared photos."""
+    for role, photo in photos.items():
+        for warning in find_warnings(photo.report.face):
+            yield make_finding(
+                placed.pair, placed.region, InvalidInputError(warning, WARNINGS[warning], field=role)
+            )
+
+
 @dataclass(slots=True)
 class Sieve:
     """Lets through the pairs that are still to be submitted, each once."""
 
     regions: RegionPolicy
     region: str | None
-    done: frozenset[str]
+    done: Mapping[str, Fingerprint]
     skipped: int = 0
-    _seen: set[str] = field(default_factory=set)
+    _seen: dict[str, int | None] = field(default_factory=dict)
 
-    def sift(self, pairs: Iterable[PairFiles]) -> Iterator[PlacedPair | Refusal]:
-        """Yield each pair with its place, or why it has none; pairs that are done are skipped."""
+    def sift(self, pairs: Iterable[PairFiles]) -> Iterator[PlacedPair | RefusedPair]:
+        """Yield each pair with its region, or why it has none; skip those whose files have not changed."""
         for pair in pairs:
             sifted = self._sift_one(pair)
-            if isinstance(sifted, PlacedPair) and sifted.key in self.done:
+            if isinstance(sifted, PlacedPair) and _is_as_submitted(sifted):
                 self.skipped += 1
             else:
                 yield sifted
 
-    def _sift_one(self, pair: PairFiles) -> PlacedPair | Refusal:
+    def _sift_one(self, pair: PairFiles) -> PlacedPair | RefusedPair:
+        requested = pair.region or self.region
         try:
             check_pair_id(pair.pair_id)
-            placed = PlacedPair(pair, self.regions.choose(pair.region or self.region))
+            placed = PlacedPair(pair, choose_region(self.regions, requested))
             self._check(placed)
         except InvalidInputError as error:
-            return make_refusal(pair, pair.region or self.region, error)
-        self._seen.add(placed.key)
-        return placed
+            return RefusedPair(pair, (make_finding(pair, requested, error),))
+        self._seen[placed.key] = pair.line
+        return PlacedPair(pair, placed.region, self.done.get(placed.key))
 
     def _check(self, placed: PlacedPair) -> None:
         if placed.pair.flaw is not None:
             raise InvalidInputError("ambiguous_photo", placed.pair.flaw, field="pair_id")
         if placed.key in self._seen:
-            raise InvalidInputError("repeated_pair_id", "The pair was named before.", field="pair_id")
+            first = self._seen[placed.key]
+            where = f" in line {first}" if first else ""
+            raise InvalidInputError(
+                "repeated_pair_id",
+                f"The pair id was used before{where}. Only that pair is sent.",
+                field="pair_id",
+            )
+
+
+def _is_as_submitted(placed: PlacedPair) -> bool:
+    return placed.submitted is not None and stamp_files(placed.pair.files) == placed.submitted.stamp
 
 
 def submit_all(
-    pairs: Iterable[PlacedPair | Refusal],
-    submit: Callable[[PlacedPair], Refusal | None],
-    settle: Callable[[PlacedPair | Refusal], None],
+    pairs: Iterable[PlacedPair | RefusedPair],
+    submit: Callable[[PlacedPair], Settled],
+    settle: Callable[[Settled], None],
     *,
     workers: int,
 ) -> None:
-    """Submit pairs, some `workers` at a time; `settle` is told of each, in this thread, once it is through.
+    """Submit pairs, some `workers` at a time; call `settle` for each in this thread, in the pairs' order.
 
-    Whatever ends this early, a keyboard's interrupt included, pairs that are under way are waited for and
-    settled, and no further one is begun.
+    If anything ends this early, a keyboard interrupt included, pairs that are being uploaded are waited for
+    and settled, and no further one is begun.
     """
-    running: dict[Future[Refusal | None], PlacedPair] = {}
+    running: deque[Future[Settled]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for pair in pairs:
-                if isinstance(pair, Refusal):
-                    settle(pair)
-                    continue
-                running[pool.submit(submit, pair)] = pair
+                running.append(_finish(pair) if isinstance(pair, RefusedPair) else pool.submit(submit, pair))
                 if len(running) >= workers * _WINDOW_PER_WORKER:
-                    _settle_done(running, settle)
+                    settle(running[0].result())
+                    running.popleft()
             while running:
-                _settle_done(running, settle)
+                settle(running[0].result())
+                running.popleft()
         except BaseException:
             for future in running:
                 future.cancel()
             wait(running)
-            for future, pair in running.items():
+            for future in running:
                 with suppress(Exception):
                     if not future.cancelled():
-                        settle(future.result() or pair)
+                        settle(future.result())
             raise
 
 
-def _settle_done(
-    running: dict[Future[Refusal | None], PlacedPair], settle: Callable[[PlacedPair | Refusal], None]
-) -> None:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        refusal = future.result()
-        settle(refusal or running.pop(future))
-        running.pop(future, None)
+def _finish(refused: RefusedPair) -> Future[Settled]:
+    future: Future[Settled] = Future()
+    future.set_result(refused)
+    return future
 
 
 def estimate_verdicts_s(pairs: Mapping[Region | None, int], calls_per_s: Mapping[Region, float]) -> float:

@@ -10,6 +10,8 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
     "photo_rejected": ("Photo rejected", "fault"),
     "failed": ("Failed", "fault"),
     "erased": ("Erased", "plain"),
+    "open": ("Open", "plain"),
+    "incomplete": ("Incomplete", "plain"),
 }
 """Each verdict in words, and the tone that it is shown in."""
 
@@ -23,3 +25,13 @@ STEPS: Final[Mapping[str, str]] = {
     "back_off": "Back off before a retry",
 }
 """The steps of which an event's `timings_ms` tells, in their order."""
+
+WARNINGS: Final[Mapping[str, str]] = {
+    "no_face": "No face was found.",
+    "several_faces": "There are several faces.",
+    "face_too_small": "The face is small: with its hair it fills less than 30 % of the photo that is sent.",
+    "blurred": "The face is blurred.",
+    "dark": "The face is dark.",
+    "head_cut_off": "The photo's border cuts the head off.",
+}
+"""Each warning about a photo in words."""

@@ -21,7 +21,7 @@ async function send(path, request) {
   try {
     return await fetch(`/api/${path}`, request);
   } catch {
-    throw new Refusal("The console has ended: start it anew with make console.");
+    throw new Refusal("The console has stopped: start it again with make console.");
   }
 }
 

@@ -1,22 +1,29 @@
-// How the stack is: queues, quota, and the latest verdicts.
+// The state of the stack: queues, quota, and holds on regions.
 
 import { ask } from "./api.js";
 import { find, make, replaceRows, tell } from "./dom.js";
-import { VERDICT_NAMES, nameVerdict, sayClock, sayCount, sayTime } from "./words.js";
+import { VERDICT_NAMES, nameVerdict, sayCount } from "./words.js";
 
-/** Look at the stack once; `onChoose` hears which verdict was chosen. Returns what was seen. */
-export async function lookAtStack(onChoose) {
+/** Look at the stack once. Returns what was seen. */
+export async function lookAtStack() {
   const overview = await ask("overview");
   replaceRows(find("#queues"), overview.queues, drawQueue);
   replaceRows(find("#quota"), Object.entries(overview.regions), drawQuota);
-  replaceRows(find("#results"), overview.results, (result) => drawResult(result, onChoose));
-  find("#results-none").hidden = overview.results.length > 0;
   find("#tally").textContent = sayTally(overview);
+  tell(find("#holds"), sayHolds(overview.regions));
   tell(
     find("#results-cut"),
-    overview.is_cut && `Only the first ${sayCount(overview.records, "record")} of the ledger are looked at.`,
+    overview.is_cut && `Only the first ${sayCount(overview.records, "record")} of the ledger are read.`,
   );
   return overview;
+}
+
+/** Return which regions are on hold and why, empty if none is. */
+function sayHolds(regions) {
+  return Object.entries(regions)
+    .filter(([, { hold }]) => hold?.is_in_force)
+    .map(([region, { hold }]) => `Calls to ${region} are on hold: ${hold.text}.`)
+    .join(" ");
 }
 
 function drawQueue({ name, depth, dead_letters }) {
@@ -43,51 +50,26 @@ function drawQuota([region, use]) {
     "li",
     { "data-region": region },
     make("span", { class: "region" }, region),
-    make("span", { class: "circuit" + (use.circuit.state === "closed" ? "" : " fault") }, sayCircuit(use.circuit)),
+    drawHold(use.hold),
     make("span", { class: "meter", "aria-hidden": "true" }, fill),
     make("span", { class: "hint" }, calls),
-    make("span", { class: "hint bucket" }, sayBucket(use)),
   );
 }
 
-function sayCircuit({ state, open_s }) {
-  if (state === "closed") return "circuit closed";
-  const since = open_s === null ? "" : ` for ${sayTime(open_s * 1000)}`;
-  return `circuit ${state.replaceAll("_", " ")}${since}`;
+function drawHold(hold) {
+  if (!hold) return make("span", { class: "hold" }, "not on hold");
+  const words = hold.is_in_force ? "on hold" : "about to be tried";
+  return make("span", { class: "hold fault", title: hold.text }, `${words}: ${hold.code}`);
 }
 
-function sayBucket({ held_back_s, booked_s }) {
-  if (held_back_s > 0) return `held back for ${held_back_s.toFixed(1)} s`;
-  return booked_s > 0 ? `booked ${booked_s.toFixed(1)} s ahead` : "free";
-}
-
-function sayTally({ verdicts_today, open, pending }) {
+function sayTally({ verdicts_today, erased_today, open, pending }) {
   const verdicts = VERDICT_NAMES.filter((verdict) => verdicts_today[verdict])
     .map((verdict) => `${verdicts_today[verdict]} ${nameVerdict(verdict).word.toLowerCase()}`);
   const parts = [
     verdicts.length ? `Today (UTC): ${verdicts.join(", ")}` : "No verdict today",
+    erased_today ? `${erased_today} erased` : null,
     open ? `${sayCount(open, "comparison")} open` : null,
-    pending ? `${sayCount(pending, "verdict")} still to leave` : null,
+    pending ? `${sayCount(pending, "verdict")} to be published` : null,
   ];
   return `${parts.filter(Boolean).join("; ")}.`;
-}
-
-function drawResult(result, onChoose) {
-  const { word, tone } = nameVerdict(result.verdict);
-  const button = make(
-    "button",
-    { type: "button", "data-key": result.id },
-    make("span", { class: `chip ${tone}` }, word),
-    make("span", { class: "figure" }, result.score === null ? "" : String(result.score)),
-    make("span", { class: "subject" }, result.pair_id ?? result.id),
-    make("span", { class: "hint" }, describeResult(result)),
-    make("time", { datetime: new Date(result.ended_at_ms).toISOString() }, sayClock(result.ended_at_ms)),
-  );
-  button.addEventListener("click", () => onChoose(result));
-  return make("li", {}, button);
-}
-
-function describeResult({ region, reason, attempts, published_at_ms }) {
-  const parts = [region, reason, sayCount(attempts, "call"), published_at_ms ? null : "still to leave"];
-  return parts.filter(Boolean).join(" · ");
 }

@@ -2,18 +2,23 @@
 
 import { ask } from "./api.js";
 import { find, make, replaceRows } from "./dom.js";
-import { sayClock, sayCount, sayTime } from "./words.js";
+import { sayCount, sayMoment, sayTime } from "./words.js";
+
+const JUDGES = {
+  faces: "It compares faces with dlib's networks, not with the provider's: scores are not comparable.",
+  pixels: "It compares pixels, not faces.",
+};
 
 /** Look at the emulator once; `onScenes` hears the titles of what is switched on, `onProblem` what went wrong. */
 export async function lookAtEmulator(onScenes, onProblem) {
-  const { pass_score, calls, ...script } = await ask("emulator");
+  const { judge, pass_score, calls, ...script } = await ask("emulator");
   find("#emulator").hidden = false;
   find("#to-switches").hidden = false;
   showScript(script, onScenes, onProblem);
   find("#emulator-hint").textContent =
-    `It recognises no one: a score is how alike the pixels are, and ${pass_score} passes. ` +
-    "Switch on what the provider shall do, and compare a pair; where several are on, the first decides." +
-    (script.foreign ? ` Beside these, ${sayCount(script.foreign, "scenario")} of others are in force.` : "");
+    `${JUDGES[judge]} A score of ${pass_score} or more passes. ` +
+    "Switch on what the provider should do, then compare a pair. If several are on, the first decides." +
+    (script.foreign ? ` ${sayCount(script.foreign, "scenario")} set by others also apply.` : "");
   replaceRows(find("#calls"), calls, drawCall);
   find("#calls-none").hidden = calls.length > 0;
 }
@@ -69,7 +74,7 @@ function drawCall(call) {
       make("span", { class: `chip ${tone}` }, answer),
       make("span", { class: "subject" }, call.merchant_biz_id ?? ""),
       make("span", { class: "hint" }, parts.filter(Boolean).join(" · ")),
-      make("time", { datetime: call.received_at }, sayClock(Date.parse(call.received_at))),
+      make("time", { datetime: call.received_at }, sayMoment(Date.parse(call.received_at))),
     ),
   );
 }

@@ -7,34 +7,47 @@ import { lookAtEmulator } from "./emulator.js";
 import { OrderForm } from "./order.js";
 import { Outcome } from "./outcome.js";
 import { PhotoSlot } from "./photos.js";
+import { Search } from "./search.js";
 
 const stack = await ask("stack");
 const [source, target] = ["source", "target"].map((role) => new PhotoSlot(role));
 const slots = [source, target];
 const outcome = new Outcome(stack, slots, tellHealth);
 const form = new OrderForm(stack, slots, compare);
+const search = new Search(stack.regions, (row) => outcome.review(row));
 
 source.onMore = (file) => target.take(file);
 target.onMore = (file) => source.take(file);
 for (const slot of slots) slot.onChange = () => form.weigh();
 find("#samples").addEventListener("click", takeSamples);
 introduce();
+addEventListener("popstate", followAddress);
+followAddress();
 outcome.onSettled = keepLooking(stack.look_interval_ms, lookAround, tellHealth);
 if (stack.has_emulator) keepLooking(stack.look_interval_ms, () => lookAtEmulator(tellScenes, tellProblem));
 
 function introduce() {
   find("#stack-name").textContent = `${stack.name}, ${stack.is_local ? "on this machine" : stack.aws_region}`;
+  tell(find("#missing-detector"), stack.missing_detector);
   tell(
     find("#provider-note"),
     stack.is_local
-      ? "The provider here is the emulator. Its scores come from pixels: it recognises no one."
+      ? "The provider here is the emulator. Its networks are not the provider's: scores are not comparable."
       : "This is a deployed stack: every comparison calls the provider, and is billed.",
   );
 }
 
+/** Show the comparison that the page's address names, or none. */
+function followAddress() {
+  const id = location.pathname.match(/^\/comparisons\/(.+)$/)?.[1];
+  if (id) outcome.open(decodeURIComponent(id));
+  else outcome.close();
+}
+
 async function lookAround() {
-  const overview = await lookAtStack((result) => outcome.review(result));
-  outcome.regions = overview.regions;
+  const { results } = await lookAtStack();
+  await search.show(results);
+  await outcome.lookAgain();
 }
 
 async function compare(order) {
@@ -48,6 +61,8 @@ async function takeSamples() {
   button.disabled = true;
   try {
     for (const [number, slot] of slots.entries()) await takeSample(slot, number);
+    // The button that was pressed has lost the focus.
+    source.focus();
   } catch (error) {
     tellProblem(error);
   } finally {

@@ -4,8 +4,8 @@ import { find, make, tell } from "./dom.js";
 import { sayBounds } from "./words.js";
 
 const WAY_HINTS = {
-  bucket: "Two objects in the inbox; the stack takes it from there.",
-  api: "One request, answered with the verdict where it comes in time.",
+  bucket: "Puts two objects into the inbox; the stack does the rest.",
+  api: "One request, answered with the verdict if it comes in time.",
   async: "One request, answered at once; the verdict comes later.",
 };
 
@@ -50,7 +50,7 @@ export class OrderForm {
       input.disabled = isByBucket;
       if (isByBucket) input.value = this.#stack.bounds[input.name];
     }
-    find("#bounds-hint").textContent = isByBucket ? "By the bucket the stack's own hold." : this.#sayBounds();
+    find("#bounds-hint").textContent = isByBucket ? "For the bucket the stack's own bounds apply." : this.#sayBounds();
     const obstacle = this.#findObstacle();
     find("#compare").disabled = obstacle !== null;
     tell(find("#compare-hint"), obstacle ?? this.#sayScenes());
@@ -88,7 +88,7 @@ export class OrderForm {
   }
 
   #findObstacle() {
-    if (this.#isSending) return "It is on its way in …";
+    if (this.#isSending) return "Sending …";
     return this.#findObstacleInPhotos() ?? this.#findObstacleInApi();
   }
 
@@ -96,7 +96,7 @@ export class OrderForm {
     const missing = this.#slots.filter(({ size_bytes }) => !size_bytes);
     if (missing.length === 2) return "Choose both photos first.";
     if (missing.length === 1) return `Choose the ${missing[0].role} photo, too.`;
-    if (this.#slots.some(({ id, refusal }) => id === null && refusal === null)) return "Being examined …";
+    if (this.#slots.some(({ id, refusal }) => id === null && refusal === null)) return "Examining the photos …";
     if (this.#slots.some(({ id }) => id === null)) return "A photo could not be examined: choose it again.";
     return null;
   }
@@ -107,13 +107,13 @@ export class OrderForm {
     const size_bytes = this.#slots.reduce((sum, slot) => sum + slot.size_bytes, 0);
     if (size_bytes <= this.#stack.inline_limit_bytes) return null;
     const limit = this.#stack.inline_limit_bytes / 1e6;
-    return `Together over ${limit} MB, which is what a request to the API holds: send them by the bucket.`;
+    return `Together over ${limit} MB, which is what a request to the API holds: choose the bucket.`;
   }
 
   #sayPlace(name) {
     const region = this.#stack.regions.find((one) => one.name === name);
     const called = this.#stack.is_local ? ` Called here: ${region.called_address}.` : "";
-    return `Faces go to ${region.provider_host} alone.${called}`;
+    return `Photos are sent to ${region.provider_host} only.${called}`;
   }
 
   #sayBounds() {

@@ -7,19 +7,20 @@ import { showTimeline, showTimes } from "./timeline.js";
 
 const WAYS = { bucket: "the bucket", api: "the API", async: "the API, asynchronously", upload: "the bucket" };
 const WAITING = { tone: "plain", word: "On its way", sentence: "No verdict yet." };
-const ERASED = { tone: "plain", word: "Erased", sentence: "Nothing is left of it." };
+const ERASED = { tone: "plain", word: "Erased", sentence: "Photos, pair id, score and verdict are gone." };
+const ABSENT = { tone: "plain", word: "Not found", sentence: "The ledger has no comparison of this id, or not yet." };
 const TICK_MS = 100;
 
 export class Outcome {
-  /** What the regions are like by now, as the overview tells it. */
-  regions = {};
-  /** Hears of it when a verdict has left. */
+  /** Hears of it when a verdict is published. */
   onSettled = () => {};
   #stack;
   #slots;
   #tellHealth;
   #turn = 0;
   #announced = "";
+  /** Looks once at what is shown, if it is settled. */
+  #review = null;
 
   constructor(stack, slots, tellHealth) {
     this.#stack = stack;
@@ -27,14 +28,17 @@ export class Outcome {
     this.#tellHealth = tellHealth;
   }
 
-  /** Send a pair, and follow it until its verdict has left. Returns once it has been taken or refused. */
+  /** Send a pair, and follow it until its verdict is published. Returns once it is accepted or refused. */
   async send({ way, region, bounds, photos }) {
     const turn = this.#begin(`By ${WAYS[way]}, ${region}`, bounds);
     const begun_at_ms = Date.now();
     const ticking = setInterval(() => this.#tick(turn, way, begun_at_ms), TICK_MS);
     try {
       const sent = await ask("comparisons", { method: "POST", body: { way, region, ...bounds, ...photos } });
-      if (turn === this.#turn) this.#title(`${sent.pair_id}, by ${WAYS[way]}, ${region}`);
+      if (turn === this.#turn) {
+        this.#title(`${sent.pair_id}, by ${WAYS[way]}, ${region}`);
+        visit(sent.id);
+      }
       this.#watch(turn, sent, bounds);
     } catch (error) {
       if (turn === this.#turn) this.#refuse(error.message, begun_at_ms);
@@ -43,11 +47,29 @@ export class Outcome {
     }
   }
 
-  /** Show the way of a verdict that was chosen from the feed. */
-  review({ id, pair_id, region, origin }) {
-    const turn = this.#begin(`${pair_id ?? id}, by ${WAYS[origin]}, ${region}`, null);
-    this.#watch(turn, { id, pair_id, region, sent_at_ms: null }, null);
-    find("#outcome-title").focus();
+  /** Show a comparison that was chosen from the list. */
+  review({ id }) {
+    visit(id);
+    this.open(id);
+  }
+
+  /** Show the comparison that the page's address names. */
+  open(id) {
+    const turn = this.#begin(id, null);
+    this.#watch(turn, { id, pair_id: null, region: null, sent_at_ms: null }, null);
+  }
+
+  /** Show no comparison. */
+  close() {
+    this.#turn += 1;
+    this.#review = null;
+    find("#outcome").hidden = true;
+    for (const slot of this.#slots) slot.mark(false);
+  }
+
+  /** Look once more at what is shown: a settled comparison may be erased. */
+  async lookAgain() {
+    await this.#review?.();
   }
 
   /** Make room for a pair's way; what was followed before no longer is. */
@@ -56,45 +78,58 @@ export class Outcome {
     find("#outcome").hidden = false;
     find("#event").hidden = true;
     find("#times").hidden = true;
-    for (const slot of this.#slots) slot.mark(false);
+    for (const slot of this.#slots) {
+      slot.mark(false);
+      slot.showFace(null);
+    }
     this.#title(title);
     showVerdict({ ...WAITING, bounds });
     showTimeline({ chapters: [], present: null, begun_at_ms: 0, now_ms: 0 });
     this.#announce("The pair is on its way.");
     find("#outcome").scrollIntoView({ block: "nearest" });
+    find("#outcome-title").focus();
+    this.#review = null;
     this.#turn += 1;
     return this.#turn;
   }
 
   #tick(turn, way, begun_at_ms) {
     if (turn !== this.#turn) return;
-    const details = way === "api" ? "the API has it, and compares while we wait" : "both photos are on their way";
+    const details = way === "api" ? "the API compares it while the page waits" : "the photos are being uploaded";
     showTimeline({ chapters: [], present: { what: "sent", details }, begun_at_ms, now_ms: Date.now() });
   }
 
   #refuse(message, begun_at_ms) {
     const now_ms = Date.now();
-    const chapter = { at_ms: now_ms, what: "refused", details: "there is nothing to follow", tone: "fault" };
+    const chapter = { at_ms: now_ms, what: "refused", details: "no comparison was made", tone: "fault" };
     showTimeline({ chapters: [chapter], present: null, begun_at_ms, now_ms });
     showVerdict({ tone: "fault", word: "Refused", sentence: message, isFault: true });
     this.#announce(`Refused. ${message}`);
   }
 
   async #watch(turn, { id, pair_id, region, sent_at_ms }, bounds) {
-    const path = `comparisons/${encodeURIComponent(id)}?${new URLSearchParams({ pair: `${region}/${pair_id}` })}`;
+    const pair = region === null ? "" : `?${new URLSearchParams({ pair: `${region}/${pair_id}` })}`;
+    const look = async () => {
+      const passage = await ask(`comparisons/${encodeURIComponent(id)}${pair}`);
+      if (turn === this.#turn) this.#show(passage, sent_at_ms, bounds);
+      return passage;
+    };
+    let interval_ms = this.#stack.watch_interval_ms;
     while (turn === this.#turn) {
       try {
-        const passage = await ask(path);
-        if (turn !== this.#turn) return;
-        this.#show(passage, sent_at_ms, bounds);
+        const passage = await look();
+        // Perhaps there never was one.
+        if (passage.state === "absent" && sent_at_ms === null) interval_ms = this.#stack.look_interval_ms;
         if (passage.is_settled) {
+          if (turn === this.#turn) this.#review = look;
+          if (passage.event && sent_at_ms && this.#stack.has_emulator) await this.#showFaces(turn, passage.event);
           this.onSettled();
           return;
         }
       } catch (error) {
         this.#tellHealth(error);
       }
-      await new Promise((resolve) => setTimeout(resolve, this.#stack.watch_interval_ms));
+      await new Promise((resolve) => setTimeout(resolve, interval_ms));
     }
   }
 
@@ -103,14 +138,26 @@ export class Outcome {
     const chapters = sent_at_ms ? [sent, ...passage.chapters] : passage.chapters;
     const now_ms = Date.now();
     const begun_at_ms = chapters[0]?.at_ms ?? now_ms;
-    showTimeline({ chapters, present: this.#describePresent(passage), begun_at_ms, now_ms });
+    showTimeline({ chapters, present: passage.present, begun_at_ms, now_ms });
+    this.#name(passage, sent_at_ms);
     if (passage.event) {
       this.#showEvent(passage.event, { isOurs: sent_at_ms !== null });
       showTimes(passage.event.data.timings_ms, chapters.at(-1).at_ms - begun_at_ms);
     } else {
-      const view = passage.state === "erased" ? ERASED : WAITING;
-      showVerdict({ ...view, bounds: passage.bounds ?? bounds });
+      this.#hideEvent();
+      showVerdict({ ...chooseView(passage, sent_at_ms), bounds: passage.bounds ?? bounds });
     }
+  }
+
+  #name({ id, state, pair_id, region, origin }, sent_at_ms) {
+    if (state === "erased") this.#title(`${id}, erased`);
+    else if (origin && sent_at_ms === null) this.#title(`${pair_id ?? id}, by ${WAYS[origin]}, ${region}`);
+  }
+
+  #hideEvent() {
+    find("#event").hidden = true;
+    find("#event-json").textContent = "";
+    find("#times").hidden = true;
   }
 
   #showEvent(event, { isOurs }) {
@@ -123,10 +170,11 @@ export class Outcome {
     this.#announce(`${view.word}${score}. ${view.sentence}`);
   }
 
-  #describePresent({ present, region }) {
-    const circuit = this.regions[region]?.circuit.state ?? "closed";
-    if (!present || circuit === "closed") return present;
-    return { ...present, details: `${present.details}; the circuit of ${region} is ${circuit.replaceAll("_", " ")}` };
+  async #showFaces(turn, event) {
+    const merchant_biz_id = event.data.provider.merchant_biz_ids.at(-1);
+    if (!merchant_biz_id) return;
+    const pictures = await ask(`emulator/pictures?${new URLSearchParams({ merchant_biz_id })}`);
+    if (turn === this.#turn) for (const slot of this.#slots) slot.showFace(pictures[slot.role]);
   }
 
   #title(text) {
@@ -138,4 +186,15 @@ export class Outcome {
     this.#announced = text;
     find("#told").textContent = text;
   }
+}
+
+/** Give the page the address of a comparison, so that it outlasts a reload. */
+function visit(id) {
+  const path = `/comparisons/${encodeURIComponent(id)}`;
+  if (location.pathname !== path) history.pushState(null, "", path);
+}
+
+function chooseView({ state }, sent_at_ms) {
+  if (state === "erased") return ERASED;
+  return state === "absent" && sent_at_ms === null ? ABSENT : WAITING;
 }

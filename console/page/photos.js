@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { takeWithCamera } from "./camera.js";
-import { find, make, tell } from "./dom.js";
+import { find, make, makeSvg, tell } from "./dom.js";
 
 /** One of the two photos; `id` is the console's name for it, null while there is none. */
 export class PhotoSlot {
@@ -16,6 +16,10 @@ export class PhotoSlot {
   #root;
   #turn = 0;
   #address = null;
+  /** The faces that were found in what would be sent. */
+  #faces = null;
+  /** Whether the face that the emulator compared is drawn in place of them. */
+  #isComparedShown = false;
 
   constructor(role) {
     this.role = role;
@@ -45,13 +49,49 @@ export class PhotoSlot {
     this.onChange();
   }
 
-  /** Mark the photo as the one at fault, by the stack's own word, or not. */
+  /** Move the keyboard's focus to the photo. */
+  focus() {
+    this.#root.focus();
+  }
+
+  /** Mark the photo as the one at fault, as the stack says, or not. */
   mark(isAtFault) {
     this.#root.classList.toggle("at-fault", isAtFault || this.refusal !== null);
   }
 
+  /** Draw the face that the emulator compared, as its log has it (`picture`), or none. */
+  showFace(picture) {
+    if (this.#isComparedShown) {
+      this.#isComparedShown = false;
+      this.#draw("after", this.#faces);
+      this.#captionSide("after", "as the provider gets it");
+    }
+    if (!picture?.face_box) return;
+    const { width, height, faces, face_box } = picture;
+    const { naturalWidth, naturalHeight } = this.#find(".after img");
+    // Another photo may be in this place by now.
+    if (naturalWidth !== width || naturalHeight !== height) return;
+    this.#isComparedShown = true;
+    this.#draw("after", { width, height, rectangles: [face_box] });
+    const share = Math.round((100 * face_box.width * face_box.height) / (width * height));
+    const found = faces === 1 ? "1 face" : `${faces} faces, the largest`;
+    this.#captionSide("after", `as the provider gets it; ${found} at ${share} % of the photo`);
+  }
+
   #find(selector) {
     return find(selector, this.#root);
+  }
+
+  /** Draw rectangles over one of the two pictures, in place of those that are there; null for none. */
+  #draw(side, drawing) {
+    const framed = this.#find(`.${side} .framed`);
+    framed.querySelector(".face")?.remove();
+    if (!drawing) return;
+    const { width, height, rectangles } = drawing;
+    const drawn = rectangles.map(({ left, top, width, height }) =>
+      makeSvg("rect", { x: left, y: top, width, height, rx: 12 }),
+    );
+    framed.append(makeSvg("svg", { class: "face", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, ...drawn));
   }
 
   #listen() {
@@ -104,18 +144,21 @@ export class PhotoSlot {
     this.#find(".done").replaceChildren();
     this.#nameButtons();
     this.mark(false);
+    this.#isComparedShown = false;
+    this.#faces = null;
+    this.#draw("before", null);
     URL.revokeObjectURL(this.#address);
     this.#address = URL.createObjectURL(file);
     this.#showSide("before", this.#address, "as it came");
     this.#showNothing("after", "Being examined …", "as it would be sent");
   }
 
-  #showAfter({ id, report, refusal, posture, work }) {
+  #showAfter({ id, report, refusal, posture, work, warnings, crop, faces }) {
     if (refusal) {
       const isRefused = id !== null;
       this.#find(".badge").hidden = !isRefused;
-      this.#showNothing("after", refusal.message, "not to be sent");
-      const words = isRefused ? `The stack will refuse it (${refusal.code})` : "It could not be examined";
+      this.#showNothing("after", isRefused ? "The stack will refuse it." : "It could not be examined.", "not to be sent");
+      const words = isRefused ? `${refusal.message} (${refusal.code})` : refusal.message;
       this.#find(".done").replaceChildren(make("li", { class: "fault" }, words));
       this.mark(true);
       return;
@@ -123,7 +166,13 @@ export class PhotoSlot {
     this.#captionSide("before", posture);
     this.#find(".sides").className = `sides ${chooseLayout(report)}`;
     this.#showSide("after", `/api/photos/${id}`, "as the provider gets it");
-    this.#find(".done").replaceChildren(...work.map((line) => make("li", {}, line)));
+    this.#faces = faces;
+    this.#draw("before", crop);
+    this.#draw("after", faces);
+    this.#find(".done").replaceChildren(
+      ...warnings.map((line) => make("li", { class: "warning" }, line)),
+      ...work.map((line) => make("li", {}, line)),
+    );
   }
 
   #showSide(side, address, note) {
@@ -142,6 +191,7 @@ export class PhotoSlot {
     image.onerror = null;
     image.removeAttribute("src");
     image.hidden = true;
+    this.#draw(side, null);
     tell(this.#find(`.${side} .no-picture`), words);
     this.#captionSide(side, note);
   }

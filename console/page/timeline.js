@@ -39,7 +39,8 @@ function drawChapter({ at_ms, what, details, tone }, begun_at_ms) {
 }
 
 function sayOffset(offset_ms) {
-  return `+${(Math.max(offset_ms, 0) / 1000).toFixed(2)} s`;
+  const time_ms = Math.max(offset_ms, 0);
+  return time_ms < 100_000 ? `+${(time_ms / 1000).toFixed(2)} s` : `+${sayTime(time_ms)}`;
 }
 
 /** Show where the time went: `timings_ms` by step, of `whole_ms` in all. */

@@ -1,4 +1,4 @@
-// Facts in words; those that the demo's page has too come from the server.
+// Facts in words; those that the demo's page has as well come from the server.
 
 import { ask } from "./api.js";
 
@@ -18,15 +18,19 @@ export function nameVerdict(verdict) {
 export function sayTime(time_ms) {
   if (time_ms < 1000) return `${Math.round(time_ms)} ms`;
   if (time_ms < 120_000) return `${(time_ms / 1000).toFixed(1)} s`;
-  return `${Math.floor(time_ms / 60_000)} min ${Math.round((time_ms % 60_000) / 1000)} s`;
+  const seconds = Math.round(time_ms / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 
 export function sayCount(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-export function sayClock(at_ms) {
-  return new Date(at_ms).toLocaleTimeString("en-GB");
+/** Return a moment as the command prints it: date and time in UTC, to the second. */
+export function sayMoment(at_ms) {
+  return `${new Date(at_ms).toISOString().slice(0, 19).replace("T", " ")}Z`;
 }
 
 export function sayBounds({ match_from, no_match_up_to }) {

@@ -1,4 +1,4 @@
-"""Compare two photo files: python compare.py selfie.jpg passport.png order-4711."""
+"""Compare two photo files: python compare.py selfie.jpg passport.png order-4711 [REGION]."""
 
 import base64
 import json
@@ -32,13 +32,14 @@ def request(
     return document
 
 
-source, target, key = sys.argv[1:]
+source, target, key, *region = sys.argv[1:]
 photos = {
     role: {"photo": base64.b64encode(Path(photo).read_bytes()).decode()}
     for role, photo in (("source", source), ("target", target))
 }
 headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-comparison = request("POST", "/v1/comparisons", {"region": "singapore", **photos}, headers)
+pair = {"region": region[0], **photos} if region else photos
+comparison = request("POST", "/v1/comparisons", pair, headers)
 while comparison["state"] == "registered":  # 202: the verdict comes later.
     time.sleep(2)
     comparison = request("GET", f"/v1/comparisons/{comparison['id']}")

@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
-# Compares two photo files: ./compare.sh selfie.jpg passport.png order-4711
+# Compares two photo files: ./compare.sh selfie.jpg passport.png order-4711 [REGION]
+# Without a region the stack chooses its own.
 set -euo pipefail
 
 request() {
-  curl --silent --show-error --fail-with-body --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
-    --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H "x-amz-security-token: ${AWS_SESSION_TOKEN:-}" "$@"
+  local answer
+  answer=$(curl --silent --show-error --fail-with-body --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
+    --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H "x-amz-security-token: ${AWS_SESSION_TOKEN:-}" "$@") || {
+    printf '%s\n' "$answer" >&2 # The problem document says why.
+    return 1
+  }
+  printf '%s\n' "$answer"
 }
 
 comparison=$(
-  jq -n --rawfile source <(base64 -w0 "$1") --rawfile target <(base64 -w0 "$2") \
-    '{region: "singapore", source: {photo: $source}, target: {photo: $target}}' |
+  jq -n --rawfile source <(base64 <"$1" | tr -d '\n') --rawfile target <(base64 <"$2" | tr -d '\n') \
+    --arg region "${4:-}" \
+    '{source: {photo: $source}, target: {photo: $target}} + if $region == "" then {} else {region: $region} end' |
     request -H 'content-type: application/json' -H "idempotency-key: $3" --data-binary @- \
       "$API_URL/v1/comparisons"
 )

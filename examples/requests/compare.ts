@@ -1,4 +1,4 @@
-// Compares two photo files: node compare.js selfie.jpg passport.png order-4711
+// Compares two photo files: node compare.js selfie.jpg passport.png order-4711 [REGION]
 import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 
@@ -34,13 +34,13 @@ async function encode(path: string): Promise<{ photo: string }> {
   return { photo: await readFile(path, "base64") };
 }
 
-const [source, target, key] = process.argv.slice(2);
+const [source, target, key, region] = process.argv.slice(2);
 if (!source || !target || !key) throw new Error("Give two photos and a key.");
 
 let comparison = await request("", {
   method: "POST",
   headers: { "content-type": "application/json", "idempotency-key": key },
-  body: JSON.stringify({ region: "singapore", source: await encode(source), target: await encode(target) }),
+  body: JSON.stringify({ region, source: await encode(source), target: await encode(target) }),
 });
 // 202: the verdict comes later.
 while (comparison.state === "registered") {

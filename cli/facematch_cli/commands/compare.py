@@ -11,13 +11,15 @@ from facematch.domain.errors import RejectedPhotoError
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.settings import Settings
-from facematch.use_cases.prepare_photos import PhotoPreparer
+from facematch.use_cases.prepare_photos import PhotoPreparer, photo_limits
 from facematch_cli.ask import PairRequest, ask_for_verdict, make_key
 from facematch_cli.direct import DirectRequest, compare_directly, reject_directly
 from facematch_cli.errors import CommandError, ExitCode
+from facematch_cli.faces import explain_missing_detector
 from facematch_cli.files import read_photo
 from facematch_cli.options import Invocation, region_option, stack_options
 from facematch_cli.output import Output, clean, make_facts, style_verdict, summarise_photo
+from facematch_cli.regions import choose_region
 from imaging import PROVIDER_LIMITS, Limits
 
 _EXIT_CODES: Final = {"photo_rejected": ExitCode.REFUSED, "failed": ExitCode.NO_VERDICT}
@@ -27,16 +29,16 @@ _SCORE = click.FloatRange(0, 100)
 @click.command(short_help="Compare two photos now.")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
-@region_option("Where the faces may go; else the stack's own.")
-@click.option("--direct", is_flag=True, help="One call of the provider itself, recorded nowhere.")
+@region_option("The region to compare in. Default: the stack's.")
+@click.option("--direct", is_flag=True, help="Make one call to the provider itself, which is not recorded.")
 @click.option("--pair-id", metavar="ID", help="Your name for the pair.")
-@click.option("--match-from", type=_SCORE, help="The lowest score of a match; else the stack's.")
-@click.option("--no-match-up-to", type=_SCORE, help="The highest score of a no_match; else the stack's.")
-@click.option("--face-quality", is_flag=True, help="Have the photos' quality scored as well.")
-@click.option("--anew", is_flag=True, help="Compare and pay again, even if this pair has its verdict.")
+@click.option("--match-from", type=_SCORE, help="The lowest score of a match. Default: the stack's.")
+@click.option("--no-match-up-to", type=_SCORE, help="The highest score of a no_match. Default: the stack's.")
+@click.option("--face-quality", is_flag=True, help="Also score the photos' quality.")
+@click.option("--anew", is_flag=True, help="Compare and pay again, even if this pair has a verdict.")
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(0), default=60.0, show_default=True, metavar="SECONDS",
-    help="How long to wait for the verdict; the comparison goes on.",
+    help="How long to wait for the verdict. The comparison continues after that.",
 )  # fmt: skip
 @stack_options
 def compare(
@@ -55,14 +57,14 @@ def compare(
 ) -> ExitCode:
     """Compare the faces in two photos, SOURCE and TARGET.
 
-    The pair goes through the stack's API, signed with your AWS profile. The same pair asked for again gets
-    its first verdict and is not paid for again.
+    The pair is sent to the stack's API, signed with your AWS profile. If you compare the same pair again,
+    you get its first verdict and are not billed again.
     """
     files = {Role.SOURCE: source, Role.TARGET: target}
     bounds = {"match_from": match_from, "no_match_up_to": no_match_up_to}
     if direct and (pair_id or anew):
         raise CommandError(
-            "--direct goes without --pair-id and --anew: it is recorded nowhere, and pays each time.",
+            "--direct excludes --pair-id and --anew: it is not recorded, and is billed each time.",
             ExitCode.USAGE,
         )
     if direct:
@@ -71,7 +73,7 @@ def compare(
     stack = invocation.find_stack()
     photos = _read_photos(files, stack.settings.photo_size_limit_bytes)
     wishes: dict[str, Any] = {
-        "region": stack.settings.regions.choose(region).value,
+        "region": choose_region(stack.settings.regions, region).value,
         "pair_id": pair_id,
         **bounds,
         "face_quality_check": face_quality or None,
@@ -93,10 +95,12 @@ def _compare_directly(
     is_somewhere = invocation.place.stack is not None or invocation.place.local
     stack = invocation.find_stack() if is_somewhere else None
     if stack is None and region is None:
-        raise CommandError("--direct without a stack needs a --region: faces stay in it.", ExitCode.USAGE)
-    chosen = stack.settings.regions.choose(region) if stack else Region(region or "")
+        raise CommandError("--direct without a stack needs a --region.", ExitCode.USAGE)
+    chosen = choose_region(stack.settings.regions, region) if stack else Region(region or "")
     standing = stack.settings.options.bounds if stack else Bounds()
     limits = _choose_limits(stack.settings if stack else None)
+    if limits.frame_faces and (missing := explain_missing_detector(limits)):
+        invocation.output.note(missing)
     request = DirectRequest(
         photos=_read_photos(files, limits.max_source_size_bytes),
         region=chosen,
@@ -115,9 +119,7 @@ def _compare_directly(
 def _choose_limits(settings: Settings | None) -> Limits:
     if settings is None:
         return PROVIDER_LIMITS
-    return Limits(
-        max_source_size_bytes=settings.photo_size_limit_bytes, max_source_pixels=settings.pixel_limit
-    )
+    return photo_limits(settings)
 
 
 def _read_photos(files: Mapping[Role, Path], size_limit_bytes: int) -> dict[Role, bytes]:

@@ -1,4 +1,4 @@
-"""`facematch prepare`: what becomes of a photo before it is compared."""
+"""`facematch prepare`: photos as the provider would get them."""
 
 import json
 from dataclasses import asdict
@@ -10,63 +10,91 @@ from rich.text import Text
 
 from facematch.domain.errors import InvalidInputError
 from facematch_cli.errors import ExitCode
+from facematch_cli.faces import explain_missing_detector, look_for_faces, mark_crop, mark_faces, read_warnings
 from facematch_cli.files import read_photo
 from facematch_cli.options import json_option
 from facematch_cli.output import clean, make_output, make_table, summarise_photo
 from facematch_cli.sheet import SheetEntry, render_sheet
-from imaging import PROVIDER_LIMITS, PhotoError, PhotoErrorCode, normalise
+from imaging import Limits, PhotoError, PhotoErrorCode, normalise
 
 SHEET_NAME: Final = "sheet.html"
 
 
-@click.command(short_help="See what becomes of photos before they are compared.")
+@click.command(short_help="Prepare photos as the stack would.")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--frame-faces", is_flag=True, help="Crop photos around their faces, as FaceFraming does.")
 @json_option
-def prepare(*, photos: tuple[Path, ...], folder: Path, as_json: bool) -> ExitCode:
-    """Make PHOTOS acceptable as the stack would, into DIR, each with its report, and a before/after sheet.
+def prepare(*, photos: tuple[Path, ...], folder: Path, frame_faces: bool, as_json: bool) -> ExitCode:
+    """Prepare PHOTOS as the stack would, into DIR, with a report for each and a before/after sheet.
 
-    No cloud is needed, and nothing leaves this machine.
+    This needs no cloud: the photos stay on this machine.
     """
     output = make_output(as_json=as_json)
+    limits = look_for_faces(Limits(frame_faces=frame_faces))
+    if missing := explain_missing_detector(limits):
+        output.note(missing)
     folder.mkdir(parents=True, exist_ok=True)
     told: list[dict[str, Any]] = []
     entries: list[SheetEntry] = []
     for number, photo in enumerate(photos, start=1):
-        document, entry = _prepare_one(photo, folder, f"{number:03d}-{photo.stem}")
+        document, entry = _prepare_one(photo, limits, folder, f"{number:03d}-{photo.stem}")
         told.append(document)
         entries.append(entry)
     (folder / SHEET_NAME).write_text(render_sheet(entries), encoding="utf-8")
     if as_json:
         output.print_document({"photos": told, "sheet": str(folder / SHEET_NAME)})
     else:
-        table = make_table("photo", "became", "what was done")
+        table = make_table("photo", "became", "what was done", "warnings")
         for document in told:
             refused = Text("refused", "bold red")
             became = Text(Path(document["file"]).name, "green") if document["file"] else refused
-            table.add_row(clean(document["photo"]), became, clean(_summarise(document)))
+            warnings = Text(", ".join(document["warnings"]), "yellow")
+            table.add_row(clean(document["photo"]), became, clean(_summarise(document)), warnings)
         output.print(table)
         output.note(f"Before and after: {folder / SHEET_NAME}")
     return _choose_exit_code(told)
 
 
-def _prepare_one(photo: Path, folder: Path, name: str) -> tuple[dict[str, Any], SheetEntry]:
+def _prepare_one(photo: Path, limits: Limits, folder: Path, name: str) -> tuple[dict[str, Any], SheetEntry]:
     content = b""
     try:
-        content = read_photo(photo, PROVIDER_LIMITS.max_source_size_bytes)
-        normalised = normalise(content)
+        content = read_photo(photo, limits.max_source_size_bytes)
+        normalised = normalise(content, limits)
     except (InvalidInputError, PhotoError) as error:
         refusal = {"code": str(error.code), "message": error.message}
-        document = {"photo": str(photo), "file": None, "report": None, "refusal": refusal}
+        refused: dict[str, Any] = {
+            "photo": str(photo),
+            "file": None,
+            "report": None,
+            "warnings": [],
+            "refusal": refusal,
+        }
         # Only what is known to be a small picture is decoded to be shown.
         shown = content if error.code == PhotoErrorCode.TOO_SMALL else b""
-        return document, SheetEntry(name=photo.name, before=shown, refusal=error.message)
+        return refused, SheetEntry(name=photo.name, before=shown, refusal=error.message)
     report = {**asdict(normalised.report), "width": normalised.width, "height": normalised.height}
     file = folder / f"{name}.jpg"
     file.write_bytes(normalised.jpeg)
     file.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    document = {"photo": str(photo), "file": str(file), "report": report, "refusal": None}
-    return document, SheetEntry(name=photo.name, before=content, after=normalised.jpeg, report=report)
+    warnings = read_warnings(report)
+    document = {
+        "photo": str(photo),
+        "file": str(file),
+        "report": report,
+        "warnings": [warning.value for warning in warnings],
+        "refusal": None,
+    }
+    entry = SheetEntry(
+        name=photo.name,
+        before=content,
+        after=normalised.jpeg,
+        report=report,
+        warnings=warnings,
+        crop=mark_crop(report),
+        faces=mark_faces(normalised),
+    )
+    return document, entry
 
 
 def _summarise(document: dict[str, Any]) -> str:

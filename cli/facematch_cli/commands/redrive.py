@@ -1,4 +1,4 @@
-"""`facematch redrive`: dead letters, looked at and put back."""
+"""`facematch redrive`: list dead letters and put them back."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,26 +24,28 @@ _SHOWN: Final = 100
 """How many messages of a queue are looked at."""
 
 
-@click.command(short_help="Look at dead letters and put them back.")
+@click.command(short_help="List dead letters and put them back.")
 @click.option(
     "sources",
     "--queue",
     type=click.Choice([source.value for source in Source]),
     multiple=True,
-    help="Only these; may repeat.",
+    help="Only this queue; may be repeated.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what is there and leave it there.")
+@click.option("--dry-run", is_flag=True, help="List them only.")
 @click.option("--yes", is_flag=True, help="Put back without asking.")
 @stack_options
 def redrive(invocation: Invocation, *, sources: tuple[str, ...], dry_run: bool, yes: bool) -> ExitCode:
-    """Show what is in the dead-letter queues and why, and put it back.
+    """List the messages in the dead-letter queues with the reason for each, and put them back.
 
     Comparisons and uploads go back to their queues; verdicts that could not be published are published again.
-    Mend the cause first, or they come back.
+    Repair the cause first, or they fail again.
     """
     output = invocation.output
     if output.as_json and not (dry_run or yes):
-        raise CommandError("With --json choose --dry-run or --yes: nobody can be asked.", ExitCode.USAGE)
+        raise CommandError(
+            "With --json also give --dry-run or --yes: there is nobody to ask.", ExitCode.USAGE
+        )
     stack = invocation.find_stack()
     chosen = [source for source in Source if not sources or source in sources]
     queues = list_queues(stack, chosen)
@@ -111,13 +113,13 @@ def _print_letters(output: Output, find: _Find) -> None:
     if find.pending is not None:
         told += f", {count_of(find.pending, 'verdict')} to publish"
     output.print(Text.assemble((find.queue.source.value, "bold"), f"  {told}"))
-    table = make_table("since", "what", "why")
+    table = make_table("since (UTC)", "what", "why")
     for letter in find.letters:
         table.add_row(Text(format_moment(letter.sent_at_ms), "dim"), clean(letter.what), clean(letter.why))
     if find.letters:
         output.print(table, "")
     if find.count > len(find.letters):
-        output.note(f"The first {len(find.letters)} of {find.count} are shown.")
+        output.note(f"Only the first {len(find.letters)} of {find.count} are listed.")
 
 
 def _put_back(undertaker: Undertaker, find: _Find, output: Output) -> int:

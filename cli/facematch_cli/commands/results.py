@@ -1,4 +1,4 @@
-"""`facematch results`: the verdicts, as they leave."""
+"""`facematch results`: the events on the results queue."""
 
 import csv
 import sys
@@ -31,23 +31,23 @@ _WIDTHS: Final = {"time": 20, "region": 9, "verdict": 14, "score": 6, "pair": No
 type PrintBatch = Callable[[Sequence[Result]], None]
 
 
-@click.command(short_help="Read verdicts off the results queue.")
+@click.command(short_help="Print the events on the results queue.")
 @click.option("--follow", is_flag=True, help="Wait for more, until Ctrl-C.")
-@click.option("--ack", is_flag=True, help="Delete from the queue what was printed.")
+@click.option("--ack", is_flag=True, help="Delete events from the queue after printing them.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after so many.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N events.")
 @click.option(
     "--wait", "wait_s", type=click.IntRange(0, 20), default=2, show_default=True, metavar="SECONDS",
-    help="How long the queue must bring nothing to count as read.",
+    help="Stop when no event comes for so long.",
 )  # fmt: skip
 @stack_options
 def results(
     invocation: Invocation, *, follow: bool, ack: bool, as_csv: bool, limit: int | None, wait_s: int
 ) -> ExitCode:
-    """Print the events on the results queue, the oldest about first.
+    """Print the events on the results queue, roughly the oldest first.
 
-    Without --ack they stay: each is hidden from other readers for up to 30 seconds while it is looked at.
-    With it an event is deleted once it is printed, and never before.
+    Without --ack they stay on the queue, but each is hidden from other readers for up to 30 seconds. With
+    --ack each event is deleted after it is printed. For the verdicts of a batch use `facematch verdicts`.
     """
     output = invocation.output
     if as_csv and output.as_json:
@@ -76,7 +76,7 @@ def results(
         output.note("The results queue is empty.")
     elif not ack:
         output.note(
-            f"{count_of(count, 'event')} printed and left on the queue; --ack deletes what it prints."
+            f"{count_of(count, 'event')} printed and left on the queue; --ack deletes events after printing."
         )
     return ExitCode.DONE
 
@@ -127,7 +127,7 @@ class _TablePrinter:
             told = describe_result(result)
             score = "" if told["score"] is None else f"{told['score']:g}"
             table.add_row(
-                Text(clean(told["time"] or "")[:19], "dim"),
+                Text(clean(told["time"] or "")[:19] + ("Z" if told["time"] else ""), "dim"),
                 clean(told["region"] or ""),
                 style_verdict(told["verdict"] or ""),
                 score,

@@ -1,21 +1,18 @@
-"""`facematch show`: what became of one comparison."""
+"""`facematch show`: what happened to one comparison."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
 from rich.text import Text
 
-from facematch.adapters.ledger import DynamoDbLedger
 from facematch.domain.comparison import Comparison, State
-from facematch.domain.errors import NotFoundError
-from facematch.domain.inbox import make_folder, split_folder
-from facematch.domain.ports import Pair
-from facematch.domain.principals import name_principal
 from facematch.domain.regions import Region
 from facematch.domain.result_event import describe_ending, format_time
-from facematch.domain.verdict import Role
-from facematch_cli.errors import CommandError, ExitCode
+from facematch_cli.errors import ExitCode
+from facematch_cli.holds import find_hold
+from facematch_cli.lookup import Lookup, pair_name_options
 from facematch_cli.options import Invocation, price_option, stack_options
 from facematch_cli.output import (
     Output,
@@ -31,30 +28,26 @@ from facematch_cli.records import open_ledger, read_item
 from facematch_cli.story import Chapter, find_landed, tell_story
 
 
-@click.command(short_help="Tell the story of one comparison.")
-@click.argument("comparison", metavar="ID|REGION/PAIR_ID")
-@click.option("--caller", metavar="ARN", help="Whose pair it is, if it came by an upload form of the API's.")
+@click.command(short_help="Show what happened to one comparison.")
+@click.argument("name", metavar="ID|PAIR_ID|REGION/PAIR_ID")
+@pair_name_options
 @price_option
 @stack_options
 def show(
-    invocation: Invocation, *, comparison: str, caller: str | None, prices: Mapping[Region, float]
+    invocation: Invocation, *, name: str, caller: str | None, reads_all: bool, prices: Mapping[Region, float]
 ) -> ExitCode:
-    """Tell the ledger's story of a comparison: every state, attempt, wait and cost.
+    """Show what the ledger has of a comparison: every state, attempt, wait and cost.
 
-    Name it by its id, or a pair in the bucket by its region and pair id. A pair that came by a form of
-    `POST /v1/uploads` is its caller's own: name that user or role, too.
+    Name it by its id, or by the pair id, with the region if you know it. A pair that came by a form of
+    `POST /v1/uploads` belongs to its caller: if other pairs have the same name, add that user or role.
     """
-    region, separator, pair_id = comparison.partition("/")
-    if caller and not separator:
-        raise CommandError("--caller goes with REGION/PAIR_ID: an id needs none.", ExitCode.USAGE)
-    ledger = open_ledger(invocation.find_stack())
-    if separator:
-        folder = make_folder(pair_id, name_principal(caller)) if caller else pair_id
-        found = _find_by_pair(ledger, region, folder)
-    else:
-        found = _find(ledger, comparison)
+    stack = invocation.find_stack()
+    ledger = open_ledger(stack)
+    found = Lookup(ledger, caller, reads_all=reads_all).find_one(name)
     item = read_item(ledger.client, ledger.table, found.id)
-    chapters = tell_story(found, item, find_landed(ledger, found), now_ms=invocation.clock.now_ms())
+    now_ms = invocation.clock.now_ms()
+    hold = None if found.has_ended else find_hold(stack, found.region, now_ms)
+    chapters = tell_story(found, item, find_landed(ledger, found), hold, now_ms=now_ms)
     bill = Bill()
     bill.add(found.region, found.attempts)
     if invocation.output.as_json:
@@ -62,35 +55,6 @@ def show(
     else:
         _print(invocation.output, found, chapters, bill.describe(prices))
     return ExitCode.DONE
-
-
-def _find(ledger: DynamoDbLedger, comparison_id: str) -> Comparison:
-    found = ledger.find(comparison_id)
-    if found is None:
-        raise NotFoundError(comparison_id)
-    return found
-
-
-def _find_by_pair(ledger: DynamoDbLedger, region: str, folder: str) -> Comparison:
-    pair = ledger.find_pair(region, folder)
-    if pair is None:
-        raise CommandError(
-            f"The ledger knows no pair {clean(folder)!r} in {clean(region)}: has a photo of it arrived, and "
-            "did it come by an upload form of the API's (--caller)?",
-            ExitCode.REFUSED,
-        )
-    found = ledger.find(pair.comparison_id)
-    if found is None:
-        raise CommandError(_describe_half(pair), ExitCode.NO_VERDICT)
-    return found
-
-
-def _describe_half(pair: Pair) -> str:
-    name = clean(split_folder(pair.pair_id)[0])
-    missing = [role.value for role in Role if role not in pair.arrived]
-    if missing:
-        return f"The pair {name} waits for its {missing[0]} photo."
-    return f"The pair {name} was erased and came again: name the new comparison by its id."
 
 
 def _make_document(
@@ -107,10 +71,27 @@ def _make_document(
             for chapter in chapters
         ],
         "billed_calls": bill.billed.total(),
-        "perhaps_billed_calls": bill.perhaps_billed.total(),
+        "unbilled_calls": {outcome.value: count for outcome, count in comparison.unbilled_calls.items()},
+        "last_code": comparison.last_code,
+        "provider_erasure": asdict(comparison.provider_erasure) if comparison.provider_erasure else None,
+        "possibly_billed_calls": bill.possibly_billed.total(),
         "cost_usd": bill.cost_usd(prices),
         "result": describe_ending(comparison, ending) if ending else None,
     }
+
+
+def _describe_erasure(comparison: Comparison) -> str | None:
+    """Return what became of the deletion at the provider, None if none was asked for."""
+    erasure = comparison.provider_erasure
+    return None if erasure is None else f"deletion {clean(erasure.outcome or 'is due')}"
+
+
+def _list_unbilled(comparison: Comparison) -> str | None:
+    """Return the calls that certainly cost nothing, by their outcome."""
+    if not comparison.unbilled_count:
+        return None
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in comparison.unbilled_calls.items())
+    return f"{counts}; last code {clean(comparison.last_code)}" if comparison.last_code else counts
 
 
 def _print(output: Output, comparison: Comparison, chapters: Sequence[Chapter], cost: str) -> None:
@@ -134,11 +115,13 @@ def _print(output: Output, comparison: Comparison, chapters: Sequence[Chapter], 
                     for role, report in (ending.photos if ending else {}).items()
                 },
                 "cost": cost,
+                "at the provider": _describe_erasure(comparison),
+                "free calls": _list_unbilled(comparison),
                 "time": ", ".join(f"{step.replace('_', ' ')} {ms} ms" for step, ms in waits.items()) or None,
             }
         )
     )
-    table = make_table("at", "after", "what", "details", right=["after"])
+    table = make_table("at (UTC)", "after", "what", "details", right=["after"])
     for chapter in chapters:
         after_s = (chapter.at_ms - chapters[0].at_ms) / 1000
         table.add_row(

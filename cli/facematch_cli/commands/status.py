@@ -1,15 +1,17 @@
-"""`facematch status`: how a stack is."""
+"""`facematch status`: the state of a stack."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich.text import Text
 
+from facematch.domain.lane import Hold, HoldReason
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Decision
 from facematch_cli.errors import ExitCode
+from facematch_cli.holds import describe_hold
 from facematch_cli.options import Invocation, price_option, stack_options
 from facematch_cli.output import (
     Output,
@@ -21,23 +23,22 @@ from facematch_cli.output import (
     make_table,
     style_verdict,
 )
-from facematch_cli.overview import Circuit, Overview, RegionUse, look_over
+from facematch_cli.overview import Overview, RegionUse, look_over
 from facematch_cli.queues import Depth
+from facematch_cli.records import PAGE_LIMIT
 
-_PAGE_LIMIT: Final = 100
 
-
-@click.command(short_help="See how a stack is.")
+@click.command(short_help="Show the state of a stack.")
 @click.option(
-    "--all", "reads_all", is_flag=True, help=f"Read the whole ledger, not its first {_PAGE_LIMIT} MB."
+    "--all", "reads_all", is_flag=True, help=f"Read the whole ledger, not its first {PAGE_LIMIT} MB."
 )
 @price_option
 @stack_options
 def status(invocation: Invocation, *, reads_all: bool, prices: Mapping[Region, float]) -> ExitCode:
-    """Show backlog and its age, quota in use, verdicts and spend today, circuits and dead letters."""
+    """Show backlog and its age, quota in use, holds on regions, today's verdicts and spend, dead letters."""
     stack = invocation.find_stack()
     now_ms = invocation.clock.now_ms()
-    overview = look_over(stack, now_ms=now_ms, page_limit=None if reads_all else _PAGE_LIMIT)
+    overview = look_over(stack, now_ms=now_ms, page_limit=None if reads_all else PAGE_LIMIT)
     if invocation.output.as_json:
         invocation.output.print_document(_make_document(stack.name, overview, prices))
     else:
@@ -60,14 +61,14 @@ def _make_document(name: str, overview: Overview, prices: Mapping[Region, float]
                 "calls_per_s": round(use.calls_per_s, 3),
                 "calls_last_minute": use.calls_last_minute,
                 "quota_used": round(use.share, 3),
-                "held_back_s": round(use.held_back_s, 1),
-                "circuit": use.circuit.state,
+                "hold": _document_hold(use, tally.now_ms),
             }
             for region, use in overview.regions.items()
         },
-        "verdicts_today": dict(tally.verdicts_today),
+        "verdicts_today": {verdict: count for verdict, count in tally.verdicts_today.items() if count},
+        "erased_today": tally.erased_today,
         "billed_calls_today": dict(tally.bill_today.billed),
-        "perhaps_billed_calls_today": tally.bill_today.perhaps_billed.total(),
+        "possibly_billed_calls_today": tally.bill_today.possibly_billed.total(),
         "spend_today_usd": tally.bill_today.cost_usd(prices),
         "records_read": tally.records,
         "has_more_records": overview.is_cut,
@@ -77,7 +78,7 @@ def _make_document(name: str, overview: Overview, prices: Mapping[Region, float]
 def _print(output: Output, name: str, overview: Overview, prices: Mapping[Region, float]) -> None:
     tally = overview.tally
     output.print(Text.assemble((name, "bold"), f"  {format_moment(tally.now_ms)}"), "")
-    output.print(_tabulate_queues(overview), "", _tabulate_regions(overview.regions), "")
+    output.print(_tabulate_queues(overview), "", _tabulate_regions(overview.regions, tally.now_ms), "")
     age_s = _measure_age_s(overview)
     output.print(
         make_facts(
@@ -86,14 +87,22 @@ def _print(output: Output, name: str, overview: Overview, prices: Mapping[Region
                 + (f", the oldest for {format_duration(age_s)}" if age_s is not None else ""),
                 "to publish": count_of(tally.pending, "verdict") if tally.pending else None,
                 "today (UTC)": _list_verdicts(overview),
+                "erased today": count_of(tally.erased_today, "comparison") if tally.erased_today else None,
                 "spend today": tally.bill_today.describe(prices),
             }
         )
     )
+    for region, use in overview.regions.items():
+        if use.hold is not None and not use.hold.has_expired(tally.now_ms):
+            output.note(
+                f"Calls to {region} are on hold: {describe_hold(use.hold, tally.now_ms)}.{_advise(use.hold)}"
+            )
     if overview.is_cut:
-        output.note(f"Of the first {tally.records} records in the ledger; --all reads them all.")
+        output.note(
+            f"Counts are of the first {tally.records:,} records in the ledger; --all reads all of them."
+        )
     if any(depth.total for depth in overview.dead_letters.values()):
-        output.note("`facematch redrive --dry-run` shows what the dead letters are, and why.")
+        output.note("`facematch redrive --dry-run` lists the dead letters with the reason for each.")
 
 
 def _tabulate_queues(overview: Overview) -> Any:  # noqa: ANN401 - a table
@@ -112,37 +121,49 @@ def _count_dead(depth: Depth | None) -> Text:
     return Text(str(depth.total), "bold red" if depth.total else "green")
 
 
-def _tabulate_regions(regions: Mapping[Region, RegionUse]) -> Any:  # noqa: ANN401 - a table
+def _tabulate_regions(regions: Mapping[Region, RegionUse], now_ms: int) -> Any:  # noqa: ANN401 - a table
     figures = ("calls a second", "last minute", "quota used")
-    table = make_table("region", *figures, "bucket", "circuit", right=figures)
+    table = make_table("region", *figures, "calls", right=figures)
     for region, use in regions.items():
         table.add_row(
             region.value,
             f"{use.calls_per_s:.2f}",
             count_of(use.calls_last_minute, "call"),
             f"{use.share:.0%}",
-            _describe_bucket(use),
-            _describe_circuit(use.circuit),
+            _describe_hold(use.hold, now_ms),
         )
     return table
 
 
-def _describe_bucket(use: RegionUse) -> Text:
-    if use.held_back_s:
-        return Text(f"held back for {use.held_back_s:.1f} s", "bold yellow")
-    return Text(f"booked {use.booked_s:.1f} s ahead" if use.booked_s else "free")
+def _describe_hold(hold: Hold | None, now_ms: int) -> Text:
+    if hold is None:
+        return Text("not held", "green")
+    if not hold.has_expired(now_ms):
+        return Text(f"on hold: {clean(hold.code)}", "bold red")
+    return Text(f"about to be tried: {clean(hold.code)}", "bold yellow")
 
 
-def _describe_circuit(circuit: Circuit) -> Text:
-    if circuit.is_closed:
-        return Text("closed", "green")
-    since = "" if circuit.open_s is None else f" for {format_duration(circuit.open_s)}"
-    return Text(f"{clean(circuit.state).replace('_', ' ')}{since}", "bold red")
+def _document_hold(use: RegionUse, now_ms: int) -> dict[str, Any] | None:
+    if use.hold is None:
+        return None
+    return {
+        "reason": use.hold.reason,
+        "code": use.hold.code,
+        "since": format_moment(use.hold.since_ms),
+        "until": format_moment(use.hold.until_ms),
+        "is_in_force": not use.hold.has_expired(now_ms),
+    }
+
+
+def _advise(hold: Hold) -> str:
+    if hold.reason is not HoldReason.OPERATOR:
+        return ""
+    return " Repair the account or its key. The waiting comparisons then continue by themselves."
 
 
 def _list_verdicts(overview: Overview) -> Text:
     counts = overview.tally.verdicts_today
-    if not counts:
+    if not counts.total():
         return Text("no verdict yet")
     told = [
         Text.assemble(f"{counts[decision]} ", style_verdict(decision))

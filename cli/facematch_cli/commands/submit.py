@@ -15,16 +15,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from facematch.domain.clock import Clock
-from facematch.use_cases.prepare_photos import PhotoPreparer
+from facematch.use_cases.prepare_photos import PhotoPreparer, photo_limits
+from facematch_cli.batch import Batch
+from facematch_cli.commands.verdicts import collect_verdicts, name_beside
 from facematch_cli.errors import CommandError, ExitCode, explain_error
-from facematch_cli.journal import Journal, open_journal
-from facematch_cli.options import Invocation, region_option, stack_options
+from facematch_cli.faces import explain_missing_detector, look_for_faces
+from facematch_cli.journal import Journal, open_journal, read_etags
+from facematch_cli.options import Invocation, batch_options, stack_options
 from facematch_cli.output import Output, clean, count_of, format_duration, make_facts
-from facematch_cli.pairs import read_pairs
+from facematch_cli.pairs import PairSource
 from facematch_cli.stack import Stack
 from facematch_cli.submission import (
+    Finding,
     PlacedPair,
-    Refusal,
+    RefusedPair,
+    Settled,
     Sieve,
     Submitter,
     Upload,
@@ -32,64 +37,71 @@ from facematch_cli.submission import (
     estimate_verdicts_s,
     submit_all,
 )
-from imaging import Limits
 
 _SECONDS_A_DAY: Final = 86_400
 
 
 @click.command(short_help="Upload many pairs.")
-@click.argument("pairs", type=click.Path(path_type=Path), metavar="FOLDER|MANIFEST.csv")
-@region_option("Of pairs that name none; else the stack's own.")
 @click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Pairs at a time.")
 @click.option("--dry-run", is_flag=True, help="Check every photo and upload nothing.")
-@click.option("--again", is_flag=True, help="Submit all of them, those too that were submitted before.")
+@click.option("--again", is_flag=True, help="Submit all pairs, including those submitted before.")
 @click.option(
-    "--journal",
-    "journal_path",
-    type=click.Path(path_type=Path),
-    help="Where to write down what is done; else beside the pairs.",
-)
+    "--wait", "wait_s", type=click.FloatRange(0), metavar="SECONDS",
+    help="Wait up to so long for the verdicts, and write them to a CSV file as `facematch verdicts` does.",
+)  # fmt: skip
 @click.option(
-    "--refused",
-    "refused_path",
-    type=click.Path(path_type=Path),
-    help="Where to list what was refused; else beside the pairs.",
-)
+    "--refused", "refused_path", type=click.Path(path_type=Path),
+    help="The CSV file to list refused photos in. Default: beside the pairs.",
+)  # fmt: skip
+@click.option(
+    "--warnings", "warnings_path", type=click.Path(path_type=Path),
+    help="The CSV file to list photos with warnings in. Default: beside the pairs.",
+)  # fmt: skip
 @stack_options
+@batch_options
 def submit(
     invocation: Invocation,
     *,
-    pairs: Path,
+    pairs: PairSource,
     region: str | None,
     workers: int,
     dry_run: bool,
     again: bool,
+    wait_s: float | None,
     journal_path: Path | None,
     refused_path: Path | None,
+    warnings_path: Path | None,
 ) -> ExitCode:
     """Upload many pairs of photos.
 
-    FOLDER holds one folder a pair, named by its pair id, with a source and a target photo in it.
-    MANIFEST.csv has the columns pair_id, source, target and, if you like, region; files are found from where
-    it stands.
+    FOLDER has one folder per pair, named by its pair id, with a source and a target photo in it. MANIFEST.csv
+    has the columns pair_id, source and target, and optionally region. Files are relative to the manifest.
 
-    Each photo is checked before it is uploaded. A run that stopped, for whatever reason, is taken up by the
-    same command.
+    Each photo is checked before it is uploaded; warnings name photos whose face may be compared badly. If a
+    run stops for any reason, the same command continues it. A pair whose photo has changed since is submitted
+    again.
     """
-    stack = invocation.find_stack()
-    if next(read_pairs(pairs), None) is None:
+    if wait_s is not None and (dry_run or invocation.output.as_json):
         raise CommandError(
-            f"There are no pairs in {pairs}: a folder holds one folder a pair, a manifest one line.",
-            ExitCode.REFUSED,
+            "--wait excludes --dry-run and --json: use `facematch verdicts --json` afterwards.",
+            ExitCode.USAGE,
         )
-    stem = pairs.resolve()
-    journal_path = journal_path or stem.with_name(f"{stem.name}.{stack.name}.journal")
-    refused_path = refused_path or stem.with_name(f"{stem.name}.refused.csv")
+    stack = invocation.find_stack()
+    _check_source(invocation.output, pairs)
+    journal_path = journal_path or name_beside(pairs, f"{stack.name}.journal")
+    refused_path = refused_path or name_beside(pairs, "refused.csv")
+    warnings_path = warnings_path or name_beside(pairs, "warnings.csv")
+    if missing := explain_missing_detector(photo_limits(stack.settings)):
+        invocation.output.note(missing)
     if stack.settings.reads_heic and find_spec("pillow_heif") is None:
-        invocation.output.note("This stack reads HEIC, this command does not: install facematch-cli[heic].")
+        invocation.output.note(
+            "This stack reads HEIC, but this command does not: in the clone of facematch, "
+            "`pip install './cli[heic]'`."
+        )
     with (
         open_journal(journal_path, stack.id, again=again and not dry_run) as journal,
-        _open_refused(refused_path) as refused,
+        _open_findings(refused_path) as refused,
+        _open_findings(warnings_path) as warnings,
     ):
         run = _Run(
             stack=stack,
@@ -97,6 +109,7 @@ def submit(
             region=region,
             journal=journal,
             refused=refused,
+            warnings=warnings,
             clock=invocation.clock,
             dry_run=dry_run,
         )
@@ -107,34 +120,51 @@ def submit(
         except (BotoCoreError, ClientError) as error:
             explained = explain_error(error, is_local=stack.endpoint_url is not None)
             raise CommandError(run.explain_stop(explained.message), explained.exit_code) from None
-    _print_summary(invocation.output, run, journal_path, refused_path)
-    if not run.refusals:
-        return ExitCode.DONE
-    return ExitCode.PARTIAL if run.submitted or run.skipped else ExitCode.REFUSED
+    _print_summary(invocation.output, run, journal_path, refused_path, warnings_path)
+    exit_code = run.choose_exit_code()
+    if wait_s is None:
+        return exit_code
+    batch = Batch(stack, pairs, region, read_etags(journal_path, stack.id))
+    collected = collect_verdicts(invocation, batch, name_beside(pairs, "verdicts.csv"), wait_s=wait_s)
+    return collected if exit_code is ExitCode.DONE else exit_code
+
+
+def _check_source(output: Output, pairs: PairSource) -> None:
+    loose = pairs.describe_loose_photos()
+    if next(pairs.read(), None) is None:
+        raise CommandError(
+            f"There are no pairs in {pairs.path}: a folder needs one folder per pair, a manifest one row."
+            f"{' ' if loose else ''}{loose}",
+            ExitCode.REFUSED,
+        )
+    if loose:
+        output.note(loose)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """One run of a submission, and how far it is."""
+    """One run of a submission, and how far it is.
+
+    `reasons` counts the faults of the refused pairs, `warning_counts` the warnings about the others.
+    """
 
     stack: Stack
-    pairs: Path
+    pairs: PairSource
     region: str | None
     journal: Journal
     refused: csv.DictWriter[str]
+    warnings: csv.DictWriter[str]
     clock: Clock
     dry_run: bool
     total: int = 0
     quota_s: float = 0.0
     submitted: int = 0
+    changed: int = 0
     skipped: int = 0
+    refusals: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    warning_counts: Counter[str] = field(default_factory=Counter)
     started_at_ms: int = 0
-
-    @property
-    def refusals(self) -> int:
-        """How many pairs were refused so far."""
-        return self.reasons.total()
 
     @property
     def settled(self) -> int:
@@ -152,37 +182,40 @@ class _Run:
         return self.submitted / self.elapsed_s if self.elapsed_s else 0.0
 
     def submit_all(self, workers: int, output: Output) -> None:
-        """Submit every pair that is not yet in the journal."""
+        """Submit every pair that the journal does not have with the same photos."""
         settings = self.stack.settings
         self._look_ahead()
-        limits = Limits(
-            max_source_size_bytes=settings.photo_size_limit_bytes, max_source_pixels=settings.pixel_limit
-        )
+        limits = look_for_faces(photo_limits(settings))
         submitter = Submitter(_discard if self.dry_run else self._make_upload(), PhotoPreparer(limits))
         self.started_at_ms = self.clock.now_ms()
         with _make_progress(output) as progress:
             task = progress.add_task("", total=self.total, completed=self.settled, told=self._describe())
 
-            def settle(pair: PlacedPair | Refusal) -> None:
-                self._settle(pair)
+            def settle(settled: Settled) -> None:
+                self._settle(settled)
                 progress.update(task, completed=self.settled, told=self._describe())
 
-            submit_all(self._sieve().sift(read_pairs(self.pairs)), submitter.submit, settle, workers=workers)
+            submit_all(self._sieve().sift(self.pairs.read()), submitter.submit, settle, workers=workers)
 
     def explain_stop(self, why: str) -> str:
-        """Return why the run ended early, and the way on."""
+        """Return why the run ended early, and how to continue."""
         done = count_of(self.submitted, "pair")
-        return f"{why} This run submitted {done}; the same command goes on where it stopped."
+        return f"{why} This run submitted {done}; the same command continues."
+
+    def choose_exit_code(self) -> ExitCode:
+        """Return how the run ended."""
+        if not self.refusals:
+            return ExitCode.DONE
+        return ExitCode.PARTIAL if self.submitted or self.skipped else ExitCode.REFUSED
 
     def _sieve(self) -> Sieve:
         return Sieve(self.stack.settings.regions, self.region, self.journal.done)
 
     def _look_ahead(self) -> None:
-        """Count the pairs: a pass over names alone."""
+        """Count the pairs: no photo is read."""
         sieve = self._sieve()
         to_come = Counter(
-            pair.region if isinstance(pair, PlacedPair) else None
-            for pair in sieve.sift(read_pairs(self.pairs))
+            pair.region if isinstance(pair, PlacedPair) else None for pair in sieve.sift(self.pairs.read())
         )
         self.skipped = sieve.skipped
         self.total = to_come.total() + sieve.skipped
@@ -191,19 +224,25 @@ class _Run:
     def _make_upload(self) -> Upload:
         bucket, client = self.stack.settings.bucket, self.stack.s3()
 
-        def upload(key: str, photo: bytes) -> None:
-            client.put_object(Bucket=bucket, Key=key, Body=photo)
+        def upload(key: str, photo: bytes) -> str:
+            return client.put_object(Bucket=bucket, Key=key, Body=photo)["ETag"].strip('"')
 
         return upload
 
-    def _settle(self, pair: PlacedPair | Refusal) -> None:
-        if isinstance(pair, Refusal):
-            self.reasons[pair.reason] += 1
-            self.refused.writerow(asdict(pair))
-            return
-        self.submitted += 1
-        if not self.dry_run:
-            self.journal.note(pair.key)
+    def _settle(self, settled: Settled) -> None:
+        if isinstance(settled, RefusedPair):
+            self.refusals += 1
+            self.reasons.update(refusal.reason for refusal in settled.refusals)
+            self.refused.writerows(asdict(refusal) for refusal in settled.refusals)
+        elif settled.etags is None:
+            self.skipped += 1
+        else:
+            self.submitted += 1
+            self.changed += settled.is_changed
+            self.warning_counts.update(warning.reason for warning in settled.warnings)
+            self.warnings.writerows(asdict(warning) for warning in settled.warnings)
+            if not self.dry_run:
+                self.journal.note(settled.placed.key, settled.fingerprint, settled.etags)
 
     def _describe(self) -> str:
         rest_s, slower = estimate_rest(
@@ -212,12 +251,14 @@ class _Run:
             done=self.submitted + self.refusals,
             left=self.total - self.settled,
         )
-        verdicts = f"verdicts in {format_duration(rest_s)} by the {slower}"
-        return f"{self.rate:.1f}/s  {self.refusals} refused  {verdicts}"
+        verdicts = f"last verdict in {format_duration(rest_s)} or later, by the {slower}"
+        findings = f"{self.refusals} refused  {count_of(self.warning_counts.total(), 'warning')}"
+        return f"{self.rate:.1f}/s  {findings}  {verdicts}"
 
 
-def _discard(_key: str, _photo: bytes) -> None:
+def _discard(_key: str, _photo: bytes) -> str:
     """Upload nothing."""
+    return ""
 
 
 def _make_progress(output: Output) -> Progress:
@@ -232,9 +273,9 @@ def _make_progress(output: Output) -> Progress:
 
 
 @contextmanager
-def _open_refused(path: Path) -> Iterator[csv.DictWriter[str]]:
+def _open_findings(path: Path) -> Iterator[csv.DictWriter[str]]:
     with path.open("w", encoding="utf-8", newline="", buffering=1) as file:
-        rows = csv.DictWriter(file, [column.name for column in fields(Refusal)])
+        rows = csv.DictWriter(file, [column.name for column in fields(Finding)])
         rows.writeheader()
         empty_bytes = file.tell()
         try:
@@ -249,19 +290,24 @@ def _list_reasons(reasons: Counter[str]) -> str:
     return ", ".join(f"{count} {clean(reason)}" for reason, count in listed)
 
 
-def _print_summary(output: Output, run: _Run, journal_path: Path, refused_path: Path) -> None:
+def _print_summary(
+    output: Output, run: _Run, journal_path: Path, refused_path: Path, warnings_path: Path
+) -> None:
     if output.as_json:
         output.print_document(
             {
                 "dry_run": run.dry_run,
                 "submitted": run.submitted,
                 "submitted_before": run.skipped,
+                "changed": run.changed,
                 "refused": run.refusals,
                 "reasons": dict(run.reasons),
                 "duration_s": round(run.elapsed_s, 1),
-                "verdicts_take_s": round(run.quota_s),
+                "verdicts_take_at_least_s": round(run.quota_s),
                 "journal": str(journal_path),
                 "refused_csv": str(refused_path) if run.refusals else None,
+                "warnings": dict(run.warning_counts),
+                "warnings_csv": str(warnings_path) if run.warning_counts else None,
             }
         )
         return
@@ -272,11 +318,20 @@ def _print_summary(output: Output, run: _Run, journal_path: Path, refused_path: 
         make_facts(
             {
                 verb: f"{done}{pace}",
+                "changed": f"{count_of(run.changed, 'pair')} of these, with another photo than before"
+                if run.changed
+                else None,
                 "before": f"{count_of(run.skipped, 'pair')}, by {journal_path}" if run.skipped else None,
                 "refused": Text(str(run.refusals), "bold red" if run.refusals else ""),
                 "why": _list_reasons(run.reasons) if run.refusals else None,
                 "each": str(refused_path) if run.refusals else None,
-                "verdicts": f"take {format_duration(run.quota_s)} by the quota" if run.submitted else None,
+                "warnings": f"{_list_reasons(run.warning_counts)}; each in {warnings_path}"
+                if run.warning_counts
+                else None,
+                "verdicts": f"take at least {format_duration(run.quota_s)} by the quota, longer if functions "
+                "start cold or other work waits"
+                if run.submitted
+                else None,
             }
         )
     )
@@ -285,4 +340,4 @@ def _print_summary(output: Output, run: _Run, journal_path: Path, refused_path: 
             "That is longer than the stack keeps photos (PhotoRetentionDays): submit in parts, or raise that."
         )
     if run.submitted and not run.dry_run:
-        output.note("`facematch results --follow` shows the verdicts as they come.")
+        output.note("`facematch verdicts` with the same pairs writes their verdicts to a CSV file.")

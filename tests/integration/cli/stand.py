@@ -10,10 +10,15 @@ from uuid import uuid4
 
 import boto3
 
-from facematch.adapters.ledger import OUTBOX_INDEX, DynamoDbLedger
+from facematch.adapters.ledger import WORK_INDEX, DynamoDbLedger
+from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.clock import Clock
 from facematch.domain.comparison import Comparison
+from facematch.domain.lane import Hold, HoldReason
+from facematch.domain.priority import Priority
+from facematch.domain.regions import Region
 from facematch.domain.result_event import make_result_event
+from facematch.domain.verdict import fail
 from facematch.settings import read_settings
 from facematch_cli.main import run
 from facematch_cli.options import Surroundings
@@ -55,16 +60,16 @@ class Stand:
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[
                 {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "outbox", "AttributeType": "S"},
-                {"AttributeName": "pending_since_ms", "AttributeType": "N"},
+                {"AttributeName": "work", "AttributeType": "S"},
+                {"AttributeName": "since_ms", "AttributeType": "N"},
             ],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
             GlobalSecondaryIndexes=[
                 {
-                    "IndexName": OUTBOX_INDEX,
+                    "IndexName": WORK_INDEX,
                     "KeySchema": [
-                        {"AttributeName": "outbox", "KeyType": "HASH"},
-                        {"AttributeName": "pending_since_ms", "KeyType": "RANGE"},
+                        {"AttributeName": "work", "KeyType": "HASH"},
+                        {"AttributeName": "since_ms", "KeyType": "RANGE"},
                     ],
                     "Projection": {"ProjectionType": "KEYS_ONLY"},
                 }
@@ -73,7 +78,12 @@ class Stand:
         self.clock = FakeClock()
         self.ledger = DynamoDbLedger(self.dynamodb, self.name, 90)
         self.uploads = self._create_queue("uploads")
-        self.comparisons = self._create_queue("comparisons")
+        self.lanes = {
+            f"{region}_{priority}": self._create_queue(f"{region}-{priority}")
+            for region in ("singapore", "indonesia")
+            for priority in Priority
+        }
+        self.comparisons = self.lanes["singapore_bulk"]
         self.results = self._create_queue("results")
         self.stack = Stack(
             name=self.name,
@@ -81,6 +91,7 @@ class Stand:
             session=session,
             endpoint_url=None,
             api_url="http://127.0.0.1:9/live",
+            uploads_queue_url=self.uploads,
             dead_letters=DeadLetterUrls(
                 comparisons=self._create_queue("comparisons-dead"),
                 uploads=self._create_queue("uploads-dead"),
@@ -94,8 +105,7 @@ class Stand:
         return make_environment(
             TABLE_NAME=self.name,
             BUCKET_NAME=self.name,
-            UPLOADS_QUEUE_URL=self.uploads,
-            COMPARISONS_QUEUE_URL=self.comparisons,
+            **{f"{lane}_QUEUE_URL".upper(): url for lane, url in self.lanes.items()},
             RESULTS_QUEUE_URL=self.results,
             ALLOWED_REGIONS="singapore,indonesia",
             QUOTA_SHARE="1",
@@ -148,6 +158,25 @@ class Stand:
         """Return the item of a comparison, as DynamoDB has it."""
         key = {"pk": {"S": f"comparison#{comparison_id}"}}
         return self.dynamodb.get_item(TableName=self.name, Key=key)["Item"]
+
+    def put_hold(self, region: str, *, reason: str, code: str, for_s: int) -> None:
+        """Have calls to a region be on hold, for 12 s now and `for_s` to come."""
+        now_ms = self.clock.now_ms()
+        hold = Hold(
+            reason=HoldReason(reason),
+            code=code,
+            since_ms=now_ms - 12_000,
+            until_ms=now_ms + for_s * 1000,
+            duration_s=for_s,
+        )
+        limiter = DynamoDbRateLimiter(self.dynamodb, self.name, self.stack.settings.calls_per_s)
+        assert limiter.hold(Region(region), hold, replacing=None)
+
+    def erase(self, comparison_id: str) -> None:
+        """Have the ledger hold a tombstone of a comparison."""
+        comparison = self.ledger.find(comparison_id)
+        assert comparison is not None
+        self.ledger.erase(comparison, fail("erased", "It was erased."), None, now_ms=self.clock.now_ms())
 
     def put_item(self, **attributes: Any) -> None:
         """Put a plain item into the table."""

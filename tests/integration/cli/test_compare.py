@@ -2,12 +2,9 @@
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,6 +14,7 @@ from facematch_cli.ask import INLINE_LIMIT_BYTES
 from facematch_cli.errors import ExitCode
 from local.emulator import DEFAULT_CREDENTIALS, Rules, run_emulator
 from local.emulator.endpoints import REGIONS
+from tests.integration.cli.fake_api import FakeApi
 from tests.integration.cli.stand import Stand
 from tests.integration.emulator.clients import close_sdk_sessions, forgive_sdk
 from tests.integration.emulator.portraits import draw_portrait, encode
@@ -33,47 +31,6 @@ RESULT = {
 }
 ENDED = {"id": "c-1", "state": "completed", "region": "singapore", "result": RESULT}
 WAITING = {**ENDED, "state": "registered", "result": None}
-
-
-class FakeApi:
-    """Answers each request with what was laid down for it, and keeps the requests."""
-
-    def __init__(self) -> None:
-        self.answers: list[tuple[int, Any]] = []
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-                api.requests.append((f"{self.command} {self.path}", dict(self.headers), body))
-                status, document = api.answers.pop(0)
-                content = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_POST = answer  # noqa: N815 - so the server calls them
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
-@pytest.fixture
-def api(stand: Stand) -> Iterator[FakeApi]:
-    fake = FakeApi()
-    thread = threading.Thread(target=fake.server.serve_forever, args=(0.01,))
-    thread.start()
-    stand.change_stack(api_url=f"{fake.url}/live")
-    yield fake
-    fake.server.shutdown()
-    thread.join()
-    fake.server.server_close()
 
 
 @pytest.fixture
@@ -142,6 +99,35 @@ def test_a_verdict_that_does_not_come_in_time_can_be_asked_for_again(
 
     assert ran.exit_code == ExitCode.NO_VERDICT
     assert "facematch show c-1" in ran.err
+
+
+def test_without_a_verdict_in_time_a_hold_on_the_region_is_named(
+    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+) -> None:
+    api.answers = [(202, WAITING)]
+    stand.put_hold("singapore", reason="operator", code="Forbidden.RAMUserAccessDenied", for_s=60)
+
+    ran = stand.run("compare", *photos, "--wait", "0")
+
+    assert ran.exit_code == ExitCode.NO_VERDICT
+    assert "Calls to singapore are on hold: the provider refuses the account or its key" in ran.err
+    assert "(Forbidden.RAMUserAccessDenied), since 2027-01-15 07:59:48Z; next call at" in ran.err
+
+
+def test_a_photo_over_the_stacks_limit_is_refused_before_it_is_sent(
+    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+) -> None:
+    source, target = photos
+    with target.open("wb") as file:
+        file.truncate(28_821_707)
+
+    ran = stand.run("compare", source, target, "--json")
+
+    error = json.loads(ran.err)["error"]
+    assert (ran.exit_code, error["reason"]) == (ExitCode.REFUSED, "too_large")
+    assert "The file has 28,821,707 bytes. The limit is 20,000,000 bytes." in error["message"]
+    assert api.requests == []
+    assert "(too_large)" in stand.run("compare", source, target).err
 
 
 def test_photos_too_large_for_a_request_are_uploaded_first(

@@ -28,6 +28,9 @@ def test_what_is_installed_runs_without_the_source_tree(tmp_path: Path) -> None:
         "import facematch.settings as a, imaging as b; print(a.__file__, b.__file__)",
         PYTHONPATH=str(tmp_path / "installed"),
     )
+    sample = "from facematch_cli.doctor.sample import read_samples; print(*map(len, read_samples().values()))"
+    sizes = run(sys.executable, "-c", sample, PYTHONPATH=str(tmp_path / "installed"))
 
     assert told.startswith("facematch 0.")
+    assert all(int(size) > 10_000 for size in sizes.split())
     assert all(path.startswith(str(tmp_path)) for path in where.split())

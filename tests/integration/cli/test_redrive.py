@@ -10,7 +10,7 @@ from botocore.stub import ANY, Stubber
 from facematch.domain.comparison import Outcome
 from facematch_cli.dead_letters import Source, Undertaker, list_queues
 from facematch_cli.errors import ExitCode
-from tests.factories import make_attempt, make_comparison, make_ended
+from tests.factories import make_comparison, make_ended
 from tests.fakes.clock import START_MS, FakeClock
 from tests.integration.cli.stand import Ran, Stand
 
@@ -18,6 +18,7 @@ POINTER = {
     "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": 9},
     "DDBStreamBatchInfo": {"batchSize": 2, "startSequenceNumber": "4421584500000000017450439091"},
 }
+LANE = {"region": "singapore", "priority": "bulk"}
 
 
 class OldSqs:
@@ -55,11 +56,12 @@ def find(ran: Ran, source: str) -> Any:
 
 def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: Stand) -> None:
     dead = old_cloud.stack.dead_letters
-    refused = make_attempt(1, Outcome.REFUSED, code="Forbidden.AccountAccessDenied")
-    old_cloud.ledger.register(make_comparison(id="refused", attempts=(refused,)))
+    old_cloud.ledger.register(
+        make_comparison(id="faulted", unbilled_calls={Outcome.FAULTED: 2}, last_code="InternalError")
+    )
     old_cloud.ledger.register(make_comparison(id="untried"))
     old_cloud.ledger.register(make_ended(id="ended"))
-    for comparison_id in ("refused", "untried", "ended", "unknown"):
+    for comparison_id in ("faulted", "untried", "ended", "unknown"):
         old_cloud.send(dead.comparisons, {"comparison_id": comparison_id})
     old_cloud.send(dead.comparisons, "Dear Sir or Madam")
 
@@ -67,7 +69,7 @@ def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: Stand) ->
 
     assert ran.exit_code == ExitCode.DONE
     whys = {letter["what"]: letter["why"] for letter in find(ran, "comparisons")["letters"]}
-    assert whys["refused"] == "attempt 1: refused, Forbidden.AccountAccessDenied"
+    assert whys["faulted"] == "2 calls, the last one: InternalError"
     assert "before it called the provider" in whys["untried"]
     assert "it has its verdict by now, match" in whys["ended"]
     assert "no such comparison" in whys["unknown"]
@@ -75,11 +77,10 @@ def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: Stand) ->
     assert old_cloud.depth(dead.comparisons) == 5
 
 
-def test_uploads_are_told_by_their_keys_and_deadlines(old_cloud: Stand) -> None:
+def test_uploads_are_told_by_their_keys(old_cloud: Stand) -> None:
     dead = old_cloud.stack.dead_letters
     record = {"s3": {"object": {"key": "inbox/singapore/Nguy%E1%BB%85n+V%C4%83n/source.jpg"}}}
     old_cloud.send(dead.uploads, {"Records": [record]})
-    old_cloud.send(dead.uploads, {"deadline": {"region": "singapore", "pair_id": "half"}})
     old_cloud.send(dead.uploads, {"Records": [{}]})
 
     ran = old_cloud.run("redrive", "--dry-run", "--json", "--queue", "uploads")
@@ -87,7 +88,6 @@ def test_uploads_are_told_by_their_keys_and_deadlines(old_cloud: Stand) -> None:
     assert list(ran.document) == ["uploads"]
     assert {letter["what"] for letter in find(ran, "uploads")["letters"]} == {
         "inbox/singapore/Nguyễn Văn/source.jpg",
-        "the deadline of singapore/half",
         "not an upload",
     }
 
@@ -95,23 +95,33 @@ def test_uploads_are_told_by_their_keys_and_deadlines(old_cloud: Stand) -> None:
 def test_messages_go_back_to_the_queue_that_they_came_from(old_cloud: Stand) -> None:
     dead = old_cloud.stack.dead_letters
     for number in range(12):
-        old_cloud.send(dead.comparisons, {"comparison_id": f"c-{number}"})
-    old_cloud.send(dead.uploads, {"deadline": {"region": "singapore", "pair_id": "half"}})
+        body = {"region": "indonesia" if number % 2 else "singapore", "priority": "urgent"}
+        old_cloud.send(dead.comparisons, {"comparison_id": f"c-{number}", **body})
+    old_cloud.send(dead.uploads, {"Records": []})
 
     ran = old_cloud.run("redrive", "--yes", "--json")
 
     assert ran.exit_code == ExitCode.DONE
     assert (find(ran, "comparisons")["put_back"], find(ran, "uploads")["put_back"]) == (12, 1)
     assert old_cloud.depth(dead.comparisons) == old_cloud.depth(dead.uploads) == 0
-    assert old_cloud.depth(old_cloud.comparisons) == 12
-    (deadline,) = old_cloud.bodies(old_cloud.uploads)
-    assert json.loads(deadline) == {"deadline": {"region": "singapore", "pair_id": "half"}}
+    for lane in ("singapore_urgent", "indonesia_urgent"):
+        assert old_cloud.depth(old_cloud.lanes[lane]) == 6
+    (upload,) = old_cloud.bodies(old_cloud.uploads)
+    assert json.loads(upload) == {"Records": []}
+
+
+def test_a_message_of_no_lane_stays_where_it_is(old_cloud: Stand) -> None:
+    old_cloud.send(old_cloud.stack.dead_letters.comparisons, "Dear Sir or Madam")
+
+    assert old_cloud.run("redrive", "--yes", "--json").exit_code == ExitCode.PARTIAL
 
 
 def test_a_message_keeps_its_attributes(old_cloud: Stand) -> None:
     attribute: Any = {"trace": {"DataType": "String", "StringValue": "0815"}}
     old_cloud.sqs.send_message(
-        QueueUrl=old_cloud.stack.dead_letters.comparisons, MessageBody="{}", MessageAttributes=attribute
+        QueueUrl=old_cloud.stack.dead_letters.comparisons,
+        MessageBody=json.dumps(LANE),
+        MessageAttributes=attribute,
     )
 
     old_cloud.run("redrive", "--yes")
@@ -136,7 +146,7 @@ def test_verdicts_that_could_not_be_published_are_told_of_again(old_cloud: Stand
     assert "RetryAttemptsExhausted" in told["letters"][0]["why"]
     for name, is_nudged in {"stuck-1": True, "stuck-2": True, "published": False, "open": False}.items():
         assert ("nudged_at_ms" in old_cloud.item(name)) is is_nudged
-    assert old_cloud.item("stuck-1")["outbox"] == {"S": "pending"}
+    assert old_cloud.item("stuck-1")["work"] == {"S": "outbox"}
     assert old_cloud.ledger.find("stuck-1") == stuck
     assert old_cloud.depth(dead.outbox) == 0
 
@@ -189,7 +199,7 @@ def test_where_the_cloud_can_move_messages_it_does_and_the_move_is_followed(stan
 def test_a_person_is_asked_first(
     old_cloud: Stand, monkeypatch: pytest.MonkeyPatch, answer: str, exit_code: ExitCode, left: int
 ) -> None:
-    old_cloud.send(old_cloud.stack.dead_letters.comparisons, {"comparison_id": "c-1"})
+    old_cloud.send(old_cloud.stack.dead_letters.comparisons, {"comparison_id": "c-1", **LANE})
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
     ran = old_cloud.run("redrive")

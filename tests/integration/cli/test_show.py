@@ -1,8 +1,8 @@
 import pytest
 
-from facematch.domain.comparison import Outcome, StoredPhoto, identify_upload
+from facematch.domain.comparison import Origin, Outcome, StoredPhoto, identify_upload
 from facematch.domain.inbox import make_folder, make_inbox_key
-from facematch.domain.ports import ArrivedPhoto
+from facematch.domain.pair import ArrivedPhoto
 from facematch.domain.verdict import Role
 from facematch_cli.errors import ExitCode
 from tests.factories import CALLER, COMPARISON_ID, make_attempt, make_comparison, make_ended
@@ -26,7 +26,7 @@ def land(stand: Stand, *roles: Role, caller: str | None = None) -> dict[Role, St
 
 def test_a_comparison_is_told_from_registration_to_publication(stand: Stand) -> None:
     attempts = (
-        make_attempt(1, Outcome.THROTTLED, code="Throttling.Api", duration_ms=9),
+        make_attempt(1, Outcome.POSSIBLY_BILLED, code="timeout", duration_ms=9),
         make_attempt(2, Outcome.ANSWERED, code="Success", duration_ms=300),
     )
     stand.ledger.register(make_ended(attempts=attempts))
@@ -35,13 +35,20 @@ def test_a_comparison_is_told_from_registration_to_publication(stand: Stand) -> 
     ran = stand.run("show", COMPARISON_ID)
 
     assert ran.exit_code == ExitCode.DONE
-    for told in ("registered", "attempt 1", "was throttled", "ended: match", "attempt 2", "published"):
+    for told in (
+        "registered",
+        "attempt 1",
+        "it may have been billed",
+        "ended: match",
+        "attempt 2",
+        "published",
+    ):
         assert told in ran.out
 
 
 def test_a_program_gets_the_story_with_what_it_cost(stand: Stand) -> None:
     attempts = (
-        make_attempt(1, Outcome.UNKNOWN, code="timeout"),
+        make_attempt(1, Outcome.POSSIBLY_BILLED, code="timeout"),
         make_attempt(2, Outcome.ANSWERED, code="Success"),
     )
     stand.ledger.register(make_ended(attempts=attempts))
@@ -49,7 +56,7 @@ def test_a_program_gets_the_story_with_what_it_cost(stand: Stand) -> None:
 
     told = stand.run("show", COMPARISON_ID, "--json", "--price", "singapore=0.002").document
 
-    assert (told["billed_calls"], told["perhaps_billed_calls"], told["cost_usd"]) == (1, 1, 0.002)
+    assert (told["billed_calls"], told["possibly_billed_calls"], told["cost_usd"]) == (1, 1, 0.002)
     assert told["result"]["verdict"] == "match"
     assert told["story"][-1]["details"] == "to be published"
 
@@ -58,7 +65,7 @@ def test_one_that_is_being_compared_is_at_work(stand: Stand) -> None:
     stand.ledger.register(make_comparison())
     stand.ledger.claim(COMPARISON_ID, "worker", now_ms=START_MS, until_ms=START_MS + 30_000)
 
-    assert "a worker has it, for 30 s at the most" in stand.run("show", COMPARISON_ID).out
+    assert "a worker has it, for at most 30 s" in stand.run("show", COMPARISON_ID).out
 
 
 def test_a_pair_is_found_by_its_own_name(stand: Stand) -> None:
@@ -86,11 +93,41 @@ def test_a_pair_of_an_upload_form_is_found_as_its_callers_own(stand: Stand, call
 
     assert told["id"] == comparison_id
     assert told["story"][0]["what"] == "source landed"
-    assert "--caller" in stand.run("show", "singapore/customer-1").err
+    assert stand.run("show", "customer-1", "--json").document["id"] == comparison_id
 
 
-def test_an_id_needs_no_caller(stand: Stand) -> None:
-    assert stand.run("show", COMPARISON_ID, "--caller", CALLER).exit_code == ExitCode.USAGE
+@pytest.mark.parametrize("name", ["order-7", "singapore/order-7"])
+def test_a_pair_of_the_api_is_found_by_its_pair_id(stand: Stand, name: str) -> None:
+    stand.ledger.register(make_ended(origin=Origin.API, caller=CALLER, pair_id="order-7"))
+
+    assert stand.run("show", name, "--json").document["id"] == COMPARISON_ID
+
+
+def test_of_several_comparisons_of_a_name_one_is_chosen_by_its_id(stand: Stand) -> None:
+    for number in range(2):
+        stand.ledger.register(
+            make_ended(id=f"c-{number}", pair_id="order-7", created_at_ms=START_MS + number)
+        )
+
+    ran = stand.run("show", "order-7")
+
+    assert ran.exit_code == ExitCode.REFUSED
+    assert "c-1 (singapore), c-0 (singapore)" in ran.err
+
+
+def test_one_that_waits_for_a_region_on_hold_says_why_since_when_and_until_when(stand: Stand) -> None:
+    stand.ledger.register(make_comparison())
+    stand.put_hold("singapore", reason="operator", code="Forbidden.RAMUserAccessDenied", for_s=60)
+
+    waiting = stand.run("show", COMPARISON_ID, "--json").document["story"][-1]
+
+    assert waiting["what"] == "waiting"
+    told = "(Forbidden.RAMUserAccessDenied), since 2027-01-15 07:59:48Z; next call at 2027-01-15 08:01:00Z"
+    assert waiting["details"].endswith(f"the provider refuses the account or its key {told}")
+
+
+def test_a_region_that_resembles_one_is_answered_with_it(stand: Stand) -> None:
+    assert "Did you mean singapore?" in stand.run("show", "Singapore/customer-1").err
 
 
 def test_half_a_pair_waits_for_the_other_half(stand: Stand) -> None:

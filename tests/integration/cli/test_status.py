@@ -15,7 +15,7 @@ def make_noon() -> FakeClock:
 def test_an_idle_stack_is_idle(stand: Stand) -> None:
     told = stand.run("status", "--json").document
 
-    assert told["queues"]["comparisons"] == {"ready": 0, "in_flight": 0, "delayed": 0}
+    assert told["queues"]["singapore bulk"] == {"ready": 0, "in_flight": 0, "delayed": 0}
     assert told["dead_letters"] == {"uploads": 0, "comparisons": 0, "outbox": 0}
     assert (told["open_comparisons"], told["oldest_open_age_s"]) == (0, None)
     assert set(told["regions"]) == {"singapore", "indonesia"}
@@ -30,7 +30,7 @@ def test_the_backlog_is_as_old_as_its_oldest_comparison(stand: Stand) -> None:
     told = stand.run("status", "--json", clock=make_noon()).document
 
     assert (told["open_comparisons"], told["oldest_open_age_s"]) == (2, 3600)
-    assert told["queues"]["comparisons"]["ready"] == 1
+    assert told["queues"]["singapore bulk"]["ready"] == 1
     assert "2 comparisons, the oldest for 1 h" in stand.run("status", clock=make_noon()).out
 
 
@@ -55,7 +55,7 @@ def test_only_todays_work_counts_as_todays(stand: Stand) -> None:
 
 def test_quota_in_use_is_the_last_minutes_calls(stand: Stand) -> None:
     attempts = tuple(
-        make_attempt(number, Outcome.FAULTED, started_at_ms=NOON_MS - number * 1000)
+        make_attempt(number, Outcome.POSSIBLY_BILLED, started_at_ms=NOON_MS - number * 1000)
         for number in range(1, 91)
     )
     stand.ledger.register(make_comparison(region="indonesia", attempts=attempts))
@@ -65,23 +65,51 @@ def test_quota_in_use_is_the_last_minutes_calls(stand: Stand) -> None:
     assert (use["calls_last_minute"], use["quota_used"]) == (60, round(60 / 180, 3))
 
 
-def test_a_region_that_was_throttled_is_held_back(stand: Stand) -> None:
-    stand.put_item(pk="quota#singapore", kind="quota", next_us=(NOON_MS + 8000) * 1000)
-    stand.put_item(pk="quota#indonesia", kind="quota", next_us=(NOON_MS + 900) * 1000)
+def test_a_region_on_hold_says_why_since_when_and_until_when(stand: Stand) -> None:
+    stand.put_hold("singapore", reason="operator", code="Forbidden.RAMUserAccessDenied", for_s=60)
 
-    ran = stand.run("status", clock=make_noon())
+    told = stand.run("status", "--json").document["regions"]
+    ran = stand.run("status")
 
-    assert "held back for 8.0 s" in ran.out
-    assert "booked 0.9 s ahead" in ran.out
+    assert told["indonesia"]["hold"] is None
+    assert told["singapore"]["hold"] == {
+        "reason": "operator",
+        "code": "Forbidden.RAMUserAccessDenied",
+        "since": "2027-01-15 07:59:48Z",
+        "until": "2027-01-15 08:01:00Z",
+        "is_in_force": True,
+    }
+    assert "on hold: Forbidden.RAMUserAccessDenied" in ran.out
+    assert "the provider refuses the account or its key" in ran.err
+    assert "Repair the account or its key." in ran.err
 
 
-def test_an_open_circuit_is_shown(stand: Stand) -> None:
-    stand.put_item(pk="circuit#singapore", state="OPEN", failure_count=3, opened_at=NOON_MS // 1000 - 12)
+def test_a_hold_that_has_run_out_is_about_to_be_tried(stand: Stand) -> None:
+    stand.put_hold("singapore", reason="outage", code="InternalError", for_s=15)
+    stand.clock.advance(16)
 
-    told = stand.run("status", "--json", clock=make_noon()).document["regions"]
+    ran = stand.run("status")
 
-    assert (told["singapore"]["circuit"], told["indonesia"]["circuit"]) == ("open", "closed")
-    assert "open for 12 s" in stand.run("status", clock=make_noon()).out
+    assert "about to be tried: InternalError" in ran.out
+    assert "on hold" not in ran.err
+
+
+def test_throttling_that_is_over_holds_nothing(stand: Stand) -> None:
+    stand.put_hold("singapore", reason="throttling", code="Throttling.Api", for_s=1)
+    stand.clock.advance(2)
+
+    assert stand.run("status", "--json").document["regions"]["singapore"]["hold"] is None
+
+
+def test_erasures_have_a_count_of_their_own(stand: Stand) -> None:
+    for name in ("kept", "erased"):
+        stand.ledger.register(make_ended(id=name))
+    stand.erase("erased")
+
+    told = stand.run("status", "--json").document
+
+    assert (told["verdicts_today"], told["erased_today"]) == ({"match": 1}, 1)
+    assert "1 comparison" in stand.run("status").out
 
 
 def test_dead_letters_are_counted_with_the_way_to_them(stand: Stand) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from facematch.settings import read_settings
 from facematch_cli.errors import ExitCode
-from tests.factories import make_portrait
+from tests.factories import encode, make_portrait, make_scene
 from tests.integration.cli.stand import Stand
 from tests.unit.cli.factories import write_pair
 
@@ -127,7 +128,7 @@ def test_a_cloud_that_refuses_stops_the_run_and_the_same_command_goes_on(stand: 
     ran = stand.run("submit", pairs)
 
     assert ran.exit_code == ExitCode.UNREACHABLE
-    assert "the same command goes on where it stopped" in ran.err
+    assert "the same command continues" in ran.err
     assert not pairs.with_name("pairs.refused.csv").exists()
     stand.s3.create_bucket(
         Bucket=stand.name, CreateBucketConfiguration={"LocationConstraint": "ap-southeast-1"}
@@ -149,4 +150,153 @@ def test_the_journal_names_each_pair_once(stand: Stand, pairs: Path) -> None:
 
     header, *lines = (json.loads(line) for line in pairs.with_name("mine.journal").read_text().splitlines())
     assert header["stack"] == stand.stack.id
-    assert sorted(line["pair"] for line in lines) == [f"singapore/c-{number}" for number in range(3)]
+    assert [line["pair"] for line in lines] == [f"singapore/c-{number}" for number in range(3)]
+
+
+def test_a_corrected_photo_is_submitted_again(stand: Stand, pairs: Path) -> None:
+    stand.run("submit", pairs)
+    (pairs / "c-1" / "target.png").write_bytes(make_portrait("corrected"))
+
+    ran = stand.run("submit", pairs)
+
+    assert ran.exit_code == ExitCode.DONE
+    assert "changed     1 pair of these, with another photo than before" in ran.out
+    stored = stand.s3.get_object(Bucket=stand.name, Key="inbox/singapore/c-1/target.png")["Body"].read()
+    assert stored == make_portrait("corrected")
+    again = stand.run("submit", pairs, "--json").document
+    assert (again["submitted"], again["submitted_before"]) == (0, 3)
+
+
+def test_another_file_in_the_manifest_is_a_correction_too(stand: Stand, pairs: Path) -> None:
+    manifest = pairs / "all.csv"
+    manifest.write_text("pair_id,source,target\none,c-0/source.jpg,c-0/target.png\n")
+    stand.run("submit", manifest)
+    manifest.write_text("pair_id,source,target\none,c-0/source.jpg,c-1/target.png\n")
+
+    told = stand.run("submit", manifest, "--json").document
+
+    assert (told["submitted"], told["changed"], told["submitted_before"]) == (1, 1, 0)
+
+
+def test_a_file_that_was_only_touched_is_not_uploaded_again(stand: Stand, pairs: Path) -> None:
+    stand.run("submit", pairs)
+    (pairs / "c-1" / "target.png").touch()
+
+    told = stand.run("submit", pairs, "--json").document
+
+    assert (told["submitted"], told["changed"], told["submitted_before"]) == (0, 0, 3)
+
+
+def test_refused_photos_are_listed_by_line_in_the_manifests_order(stand: Stand, pairs: Path) -> None:
+    (pairs / "letter.jpg").write_bytes(b"Dear Sir or Madam")
+    manifest = pairs / "all.csv"
+    manifest.write_text(
+        "pair_id,source,target\n"
+        "z,letter.jpg,nowhere.jpg\n"
+        "good,c-0/source.jpg,c-0/target.png\n"
+        "a,c-1/source.jpg,\n"
+        "good,c-1/source.jpg,c-1/target.png\n"
+    )
+
+    ran = stand.run("submit", manifest, "--json")
+
+    assert (ran.document["submitted"], ran.document["refused"]) == (1, 3)
+    with Path(ran.document["refused_csv"]).open() as file:
+        rows = [(row["line"], row["photo"], row["reason"]) for row in csv.DictReader(file)]
+    assert rows == [
+        ("2", "source", "not_an_image"),
+        ("2", "target", "unreadable_file"),
+        ("4", "target", "photo_missing"),
+        ("5", "", "repeated_pair_id"),
+    ]
+
+
+def test_a_manifest_with_semicolons_in_another_encoding_is_submitted(stand: Stand, pairs: Path) -> None:
+    manifest = pairs / "all.csv"
+    manifest.write_bytes("Pair_ID;Source;Target\n客户一;c-0/source.jpg;c-0/target.png\n".encode("gbk"))
+
+    refused = stand.run("submit", manifest)
+    ran = stand.run("submit", manifest, "--encoding", "gbk")
+
+    assert (refused.exit_code, ran.exit_code) == (ExitCode.REFUSED, ExitCode.DONE)
+    assert "--encoding gbk" in refused.err
+    assert stand.list_keys()[0] == "inbox/singapore/客户一/source.jpg"
+    assert stand.run("submit", manifest, "--encoding", "klingon").exit_code == ExitCode.USAGE
+
+
+def test_a_folder_whose_photos_have_other_names_says_so_and_takes_them(stand: Stand, tmp_path: Path) -> None:
+    folder = tmp_path / "pairs"
+    write_pair(folder / "c-1", {"selfie.jpg": make_portrait(1), "id.jpg": make_portrait(2)})
+    write_pair(folder, {"loose.jpg": make_portrait(3)})
+
+    refused = stand.run("submit", folder)
+    rows = read_refused(folder)
+    ran = stand.run("submit", folder, "--source-name", "selfie", "--target-name", "id")
+
+    assert refused.exit_code == ExitCode.REFUSED
+    assert [row["photo"] for row in rows] == ["source", "target"]
+    assert "it has id.jpg, selfie.jpg" in rows[0]["message"]
+    assert "1 photo outside any pair's folder ignored: loose.jpg" in ran.err
+    assert ran.exit_code == ExitCode.DONE
+    assert stand.list_keys() == ["inbox/singapore/c-1/source.jpg", "inbox/singapore/c-1/target.jpg"]
+
+
+def test_a_region_that_resembles_one_is_answered_with_it(stand: Stand, pairs: Path) -> None:
+    ran = stand.run("submit", pairs, "--region", "Singapore")
+
+    assert ran.exit_code == ExitCode.USAGE
+    assert "Did you mean singapore?" in ran.err
+
+
+def test_the_estimate_is_the_least_that_verdicts_take(stand: Stand, pairs: Path) -> None:
+    ran = stand.run("submit", pairs)
+
+    assert "take at least" in ran.out
+    assert "longer if functions start cold" in ran.out
+
+
+def test_verdicts_are_waited_for_and_written_beside_the_pairs(stand: Stand, pairs: Path) -> None:
+    ran = stand.run("submit", pairs, "--wait", "3")
+
+    assert ran.exit_code == ExitCode.NO_VERDICT
+    with pairs.with_name("pairs.verdicts.csv").open() as file:
+        assert [row["state"] for row in csv.DictReader(file)] == ["waiting"] * 3
+    assert stand.run("submit", pairs, "--wait", "3", "--json").exit_code == ExitCode.USAGE
+
+
+def test_warnings_are_counted_by_their_reason_before_anything_is_uploaded(stand: Stand, pairs: Path) -> None:
+    (pairs / "c-1" / "source.jpg").write_bytes(encode(make_scene()))
+
+    ran = stand.run("submit", pairs, "--dry-run", "--json")
+
+    assert ran.exit_code == ExitCode.DONE
+    assert ran.document["warnings"] == {"no_face": 5, "face_too_small": 1}
+    assert stand.list_keys() == []
+    with Path(ran.document["warnings_csv"]).open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["pair_id"], row["photo"], row["reason"]) for row in rows[2:4]] == [
+        ("c-1", "source", "face_too_small"),
+        ("c-1", "target", "no_face"),
+    ]
+    assert rows[2]["file"] == str(pairs / "c-1" / "source.jpg")
+
+
+def test_a_pair_with_warnings_is_submitted_nevertheless(stand: Stand, pairs: Path) -> None:
+    ran = stand.run("submit", pairs)
+
+    assert ran.exit_code == ExitCode.DONE
+    assert f"warnings 6 no_face; each in {pairs.with_name('pairs.warnings.csv')}" in " ".join(
+        ran.out.replace("\n", "").split()
+    )
+    assert len(stand.list_keys()) == 6
+    assert stand.run("submit", pairs, "--json").document["warnings"] == {}
+    assert not pairs.with_name("pairs.warnings.csv").exists()
+
+
+def test_what_a_stack_crops_around_its_face_is_not_warned_of(stand: Stand, pairs: Path) -> None:
+    settings = read_settings(stand.make_environment(FACE_FRAMING="true"))
+    stand.change_stack(settings=settings)
+    for photo in ("source.jpg", "target.png"):
+        (pairs / "c-1" / photo).write_bytes(encode(make_scene()))
+
+    assert stand.run("submit", pairs, "--dry-run", "--json").document["warnings"] == {"no_face": 4}

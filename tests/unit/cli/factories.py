@@ -9,9 +9,10 @@ import boto3
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch.settings import Settings, read_settings
+from facematch_cli.journal import Fingerprint
 from facematch_cli.pairs import PairFiles
 from facematch_cli.stack import DeadLetterUrls, Stack
-from facematch_cli.submission import PlacedPair
+from facematch_cli.submission import PlacedPair, SubmittedPair
 from tests.factories import make_environment
 
 AWS_REGION = "ap-southeast-1"
@@ -29,6 +30,7 @@ def make_stack(settings: Settings | None = None, **changes: Any) -> Stack:
         "session": boto3.Session("key-id", "key-secret", region_name=AWS_REGION),
         "endpoint_url": None,
         "api_url": "https://api.invalid/live",
+        "uploads_queue_url": "https://sqs.invalid/uploads",
         "dead_letters": DeadLetterUrls(
             comparisons="https://sqs.invalid/comparisons-dead",
             uploads="https://sqs.invalid/uploads-dead",
@@ -47,6 +49,10 @@ def make_pair(pair_id: str = "pair-1", region: str | None = None, **files: Path)
 
 def make_placed(pair_id: str = "pair-1", region: Region = Region.SINGAPORE) -> PlacedPair:
     return PlacedPair(make_pair(pair_id), region)
+
+
+def make_submitted(placed: PlacedPair) -> SubmittedPair:
+    return SubmittedPair(placed, Fingerprint("digest", "stamp"), {role: f"etag-of-{role}" for role in Role})
 
 
 def write_pair(folder: Path, photos: Mapping[str, bytes]) -> None:

@@ -32,7 +32,7 @@ def make_client_error(code: str, message: str = "Some words.") -> ClientError:
         (ConnectTimeoutError(endpoint_url="https://sqs.invalid"), "check the network"),
         (make_client_error("ExpiredToken"), "sign in again"),
         (make_client_error("InvalidClientTokenId"), "--profile"),
-        (make_client_error("AccessDeniedException"), "may not do DescribeStacks"),
+        (make_client_error("AccessDeniedException"), "not allowed to call DescribeStacks"),
         (make_client_error("Throttling"), "Throttling: Some words."),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

@@ -1,28 +1,82 @@
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facematch.domain.verdict import Role
 from facematch_cli.errors import CommandError
-from facematch_cli.journal import open_journal
+from facematch_cli.journal import Fingerprint, digest_photos, open_journal, read_etags, stamp_files
 from tests.unit.cli.factories import STACK_ID
+
+FINGERPRINT = Fingerprint("digest", "stamp")
+ETAGS = {Role.SOURCE: "etag-s", Role.TARGET: "etag-t"}
 
 
 def write_journal(path: Path, *keys: str) -> bytes:
     with open_journal(path, STACK_ID) as journal:
         for key in keys:
-            journal.note(key)
+            journal.note(key, FINGERPRINT, ETAGS)
     return path.read_bytes()
 
 
-def read_done(path: Path) -> frozenset[str]:
+def read_done(path: Path) -> set[str]:
     with open_journal(path, STACK_ID) as journal:
-        return journal.done
+        return set(journal.done)
 
 
 def test_a_new_journal_holds_nothing(tmp_path: Path) -> None:
-    assert read_done(tmp_path / "journal") == frozenset()
+    assert read_done(tmp_path / "journal") == set()
+
+
+def test_of_a_pair_that_was_submitted_twice_the_last_photos_count(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    write_journal(path, "singapore/1")
+    with open_journal(path, STACK_ID) as journal:
+        journal.note("singapore/1", Fingerprint("corrected", "later"), {**ETAGS, Role.TARGET: "etag-u"})
+
+    with open_journal(path, STACK_ID) as journal:
+        assert journal.done == {"singapore/1": Fingerprint("corrected", "later")}
+    assert read_etags(path, STACK_ID) == {"singapore/1": {Role.SOURCE: "etag-s", Role.TARGET: "etag-u"}}
+
+
+def test_without_a_journal_no_etags_are_known(tmp_path: Path) -> None:
+    assert read_etags(tmp_path / "journal", STACK_ID) == {}
+
+
+def test_etags_are_not_read_from_the_journal_of_another_stack(tmp_path: Path) -> None:
+    write_journal(tmp_path / "journal", "singapore/1")
+
+    with pytest.raises(CommandError, match="another stack"):
+        read_etags(tmp_path / "journal", "other")
+
+
+def test_a_digest_tells_photos_apart_and_which_is_which() -> None:
+    one, other = {Role.SOURCE: b"a", Role.TARGET: b"b"}, {Role.SOURCE: b"b", Role.TARGET: b"a"}
+
+    assert digest_photos(one) == digest_photos(dict(one))
+    assert digest_photos(one) != digest_photos(other)
+    assert digest_photos({Role.SOURCE: b"ab", Role.TARGET: b"c"}) != digest_photos(
+        {Role.SOURCE: b"a", Role.TARGET: b"bc"}
+    )
+
+
+def test_a_stamp_changes_with_a_file_even_if_its_size_and_time_do_not(tmp_path: Path) -> None:
+    files = {role: tmp_path / f"{role}.jpg" for role in Role}
+    for file in files.values():
+        file.write_bytes(b"1234")
+    before, status = stamp_files(files), files[Role.TARGET].stat()
+    assert stamp_files(files) == before
+
+    corrected = tmp_path / "corrected"
+    corrected.write_bytes(b"5678")
+    corrected.replace(files[Role.TARGET])
+    os.utime(files[Role.TARGET], ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    assert stamp_files(files) not in {before, None}
+    files[Role.TARGET].unlink()
+    assert stamp_files(files) is None
 
 
 def test_a_later_run_knows_what_earlier_ones_did(tmp_path: Path) -> None:
@@ -34,7 +88,7 @@ def test_a_later_run_knows_what_earlier_ones_did(tmp_path: Path) -> None:
 
 def test_a_note_is_in_the_file_before_the_journal_is_closed(tmp_path: Path) -> None:
     with open_journal(tmp_path / "journal", STACK_ID) as journal:
-        journal.note("singapore/1")
+        journal.note("singapore/1", FINGERPRINT, ETAGS)
 
         assert b"singapore/1" in (tmp_path / "journal").read_bytes()
 
@@ -61,7 +115,7 @@ def test_again_forgets_what_was_done(tmp_path: Path) -> None:
     write_journal(tmp_path / "journal", "singapore/1")
 
     with open_journal(tmp_path / "journal", "another-stack", again=True) as journal:
-        assert journal.done == frozenset()
+        assert journal.done == {}
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
@@ -84,7 +138,7 @@ def test_the_journal_of_another_stack_is_refused(tmp_path: Path) -> None:
 def test_a_file_of_another_kind_is_left_alone(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "journal").write_bytes(content)
 
-    with pytest.raises(CommandError, match="no journal"), open_journal(tmp_path / "journal", STACK_ID):
+    with pytest.raises(CommandError, match="not a journal"), open_journal(tmp_path / "journal", STACK_ID):
         pass
 
     assert (tmp_path / "journal").read_bytes() == content

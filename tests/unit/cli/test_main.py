@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -36,7 +37,7 @@ def test_a_wrong_command_line_is_told_in_one_sentence_with_the_way_out(
 
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "`facematch submit --help` tells more." in told
+    assert "`facematch submit --help` explains it." in told
 
 
 def test_without_a_command_there_is_the_help_alone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,12 +45,31 @@ def test_without_a_command_there_is_the_help_alone(capsys: pytest.CaptureFixture
 
     told = capsys.readouterr().err
     assert told.startswith("Usage: facematch")
-    assert "tells more" not in told
+    assert "explains it" not in told
 
 
 @pytest.mark.parametrize("option", [["--anew"], ["--pair-id", "pair-1"]])
 def test_a_direct_call_takes_nothing_that_only_the_stack_could_keep(option: list[str]) -> None:
     assert run(["compare", "a.jpg", "b.jpg", "--direct", "--region", "singapore", *option]) == ExitCode.USAGE
+
+
+def test_a_direct_call_without_the_sdk_names_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "facematch.adapters.face_compare", None)
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(make_portrait(name))
+
+    assert run(["compare", "a.jpg", "b.jpg", "--direct", "--region", "singapore"]) == ExitCode.USAGE
+    assert "`pip install './cli[direct]'`" in capsys.readouterr().err
+
+
+def test_a_price_for_a_region_that_resembles_one_is_answered_with_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["status", "--price", "Hong Kong=0.1"]) == ExitCode.USAGE
+    assert "Did you mean hong-kong?" in capsys.readouterr().err
 
 
 def test_for_a_program_an_error_is_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 PACKAGE = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())
 PROJECT = PACKAGE["project"]
@@ -35,10 +37,11 @@ def test_its_extra_is_the_providers_sdk_as_the_functions_have_it() -> None:
     }
 
 
-def test_its_other_extra_is_the_decoder_of_heic() -> None:
-    layer = (ROOT / "layers" / "heic" / "requirements.in").read_text().splitlines()
+@pytest.mark.parametrize(("extra", "layer"), [("heic", "heic"), ("faces", "framing")])
+def test_an_extra_is_what_an_optional_layer_holds(extra: str, layer: str) -> None:
+    requirements = (ROOT / "layers" / layer / "requirements.in").read_text().splitlines()
 
-    assert name_requirements(PROJECT["optional-dependencies"]["heic"]) == name_requirements(layer)
+    assert name_requirements(PROJECT["optional-dependencies"][extra]) == name_requirements(requirements)
 
 
 def test_its_version_is_the_projects() -> None:

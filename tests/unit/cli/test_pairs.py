@@ -1,11 +1,16 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from facematch.domain.verdict import Role
 from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.pairs import read_pairs
+from facematch_cli.pairs import PairFiles, PairSource
 from tests.unit.cli.factories import write_pair
+
+
+def read(path: Path, **options: Any) -> list[PairFiles]:
+    return list(PairSource(path, **options).read())
 
 
 def test_a_folder_holds_one_folder_a_pair(tmp_path: Path) -> None:
@@ -13,7 +18,7 @@ def test_a_folder_holds_one_folder_a_pair(tmp_path: Path) -> None:
     write_pair(tmp_path / "customer-2", {"source.jpeg": b"s"})
     write_pair(tmp_path / ".hidden", {"source.jpg": b"s"})
 
-    pairs = {pair.pair_id: pair for pair in read_pairs(tmp_path)}
+    pairs = {pair.pair_id: pair for pair in read(tmp_path)}
 
     assert pairs.keys() == {"customer-1", "customer-2"}
     assert {role: file.name for role, file in pairs["customer-1"].files.items()} == {
@@ -26,60 +31,61 @@ def test_a_folder_holds_one_folder_a_pair(tmp_path: Path) -> None:
 def test_two_files_for_one_role_are_a_flaw(tmp_path: Path) -> None:
     write_pair(tmp_path / "customer-1", {"source.jpg": b"s", "source.png": b"s", "target.jpg": b"t"})
 
-    (pair,) = read_pairs(tmp_path)
+    (pair,) = read(tmp_path)
 
-    assert pair.flaw == "There is more than one source photo."
+    assert pair.flaw == "The folder has more than one photo of a role: source.jpg, source.png."
+
+
+def test_folders_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("c", "a", "b"):
+        write_pair(tmp_path / name, {"source.jpg": b"s"})
+
+    assert [pair.pair_id for pair in read(tmp_path)] == ["a", "b", "c"]
+
+
+def test_photos_may_have_other_names_in_any_case(tmp_path: Path) -> None:
+    write_pair(tmp_path / "customer-1", {"Selfie.JPG": b"s", "id.png": b"t"})
+
+    (pair,) = read(tmp_path, names={Role.SOURCE: "selfie", Role.TARGET: "ID"})
+
+    assert {role: file.name for role, file in pair.files.items()} == {
+        Role.SOURCE: "Selfie.JPG",
+        Role.TARGET: "id.png",
+    }
+
+
+def test_what_a_folder_has_instead_of_a_photo_is_said(tmp_path: Path) -> None:
+    write_pair(tmp_path / "customer-1", {"selfie.jpg": b"s", "id.jpg": b"t"})
+
+    (pair,) = read(tmp_path)
+
+    assert "needs source.* and target.*; it has id.jpg, selfie.jpg" in pair.absence
+    assert "--source-name and --target-name" in pair.absence
+
+
+def test_photos_outside_a_pairs_folder_are_named(tmp_path: Path) -> None:
+    write_pair(tmp_path / "customer-1", {"source.jpg": b"s"})
+    assert PairSource(tmp_path).describe_loose_photos() == ""
+
+    write_pair(tmp_path, {"a.JPG": b"", "b.heic": b"", "notes.txt": b"", ".hidden.jpg": b""})
+
+    loose = PairSource(tmp_path).describe_loose_photos()
+    assert loose.startswith("2 photos outside any pair's folder ignored: a.JPG, b.heic.")
 
 
 def test_a_manifest_names_files_from_where_it_stands(tmp_path: Path) -> None:
     manifest = tmp_path / "pairs.csv"
-    manifest.write_text("pair_id,source,target,region\nc-1,a/s.jpg,/photos/t.jpg,indonesia\n")
+    manifest.write_text("pair_id,source,target,region\nc-1,a/s.jpg,/photos/t.jpg,indonesia\nc-2,s.jpg,,\n")
 
-    (pair,) = read_pairs(manifest)
+    first, second = read(manifest)
 
-    assert (pair.pair_id, pair.region) == ("c-1", "indonesia")
-    assert pair.files == {Role.SOURCE: tmp_path / "a/s.jpg", Role.TARGET: Path("/photos/t.jpg")}
-
-
-def test_a_manifest_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
-    manifest = tmp_path / "pairs.csv"
-    manifest.write_bytes("\ufeffnote;x,target,source,pair_id\r\n,t.jpg,s.jpg,Nguyễn\r\n".encode())
-
-    (pair,) = read_pairs(manifest)
-
-    assert (pair.pair_id, pair.region) == ("Nguyễn", None)
-
-
-def test_a_short_row_lacks_its_photos(tmp_path: Path) -> None:
-    manifest = tmp_path / "pairs.csv"
-    manifest.write_text("pair_id,source,target\nc-1,s.jpg\n,,\n")
-
-    first, second = read_pairs(manifest)
-
-    assert first.files.keys() == {Role.SOURCE}
-    assert (second.pair_id, dict(second.files)) == ("", {})
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (b"pair_id,source\nc-1,s.jpg\n", "lacks the column target"),
-        (b"", "lacks the column pair_id"),
-        (b"pair_id,source,target\n\xff\xfe,s,t\n", "not CSV in UTF-8"),
-        (b'pair_id,source,target\n"c-1,s,t\n', "not CSV in UTF-8"),
-    ],
-    ids=["a column missing", "empty", "not UTF-8", "an open quote"],
-)
-def test_a_manifest_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
-    manifest = tmp_path / "pairs.csv"
-    manifest.write_bytes(content)
-
-    with pytest.raises(CommandError, match=told) as refusal:
-        list(read_pairs(manifest))
-
-    assert refusal.value.exit_code is ExitCode.REFUSED
+    assert (first.pair_id, first.region, first.line) == ("c-1", "indonesia", 2)
+    assert first.files == {Role.SOURCE: tmp_path / "a/s.jpg", Role.TARGET: Path("/photos/t.jpg")}
+    assert (second.region, second.line, set(second.files)) == (None, 3, {Role.SOURCE})
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="no folder and no manifest"):
-        read_pairs(tmp_path / "nothing")
+    with pytest.raises(CommandError, match="no folder or manifest") as refusal:
+        read(tmp_path / "nothing")
+
+    assert refusal.value.exit_code is ExitCode.REFUSED

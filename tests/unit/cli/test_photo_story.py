@@ -9,6 +9,8 @@ from facematch_cli.photo_story import StoredFacts, describe_work, read_stored_fa
 from imaging import normalise
 from tests.factories import make_portrait
 
+CROP = {"left": 0, "top": 0, "width": 600, "height": 800}
+
 
 def make_photo(**tags: Any) -> bytes:
     exif = Image.Exif()
@@ -67,6 +69,19 @@ def test_what_cannot_be_read_is_taken_for_upright(photo: bytes) -> None:
         ({"alpha_flattened": True}, "Transparency put on white"),
         ({"source_mode": "CMYK"}, "Pixels converted from CMYK to what a plain JPEG holds"),
         ({"scale": 1.0}, "Not scaled: 960 x 1280 px before, 720 x 960 px after"),
+        ({"scale": 1.5}, "Enlarged from 960 x 1280 px to 720 x 960 px, to 150 % of each side"),
+        (
+            {"face": {"crop": CROP}},
+            "Cropped around the face, to 600 x 800 of 960 x 1280 px",
+        ),
+        (
+            {"face": {"faces": 1, "share_before": 0.12, "share_after": 0.62, "crop": CROP}},
+            "1 face found: with its hair it fills 12 % of the photo, and 62 % after cropping",
+        ),
+        (
+            {"face": {"faces": 2, "share_before": 0.4, "share_after": 0.4, "crop": None}, "untouched": True},
+            "2 faces found; the largest counts: with its hair it fills 40 % of the photo",
+        ),
         ({"quality": 93, "passes": 2}, "Encoded at JPEG quality 93, in 2 passes"),
     ],
 )

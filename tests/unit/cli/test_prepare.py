@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,9 @@ from facematch_cli.errors import ExitCode
 from facematch_cli.main import run
 from facematch_cli.sheet import SheetEntry, render_sheet
 from imaging import normalise
-from tests.factories import make_noise, make_portrait
+from tests.factories import encode, make_noise, make_portrait, make_scene
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -55,3 +60,77 @@ def test_a_sheet_takes_nothing_for_markup() -> None:
     assert "<script>" not in sheet
     assert "&lt;b&gt;bad&lt;/b&gt;" in sheet
     assert "default-src 'none'" in sheet
+
+
+def test_a_file_over_the_limit_is_refused_by_its_real_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(28_821_707)
+
+    exit_code = run(["prepare", str(tmp_path / "huge.png"), "-o", str(tmp_path / "out"), "--json"])
+
+    (told,) = json.loads(capsys.readouterr().out)["photos"]
+    assert exit_code == ExitCode.REFUSED
+    assert told["refusal"] == {
+        "code": "too_large",
+        "message": "The file has 28,821,707 bytes. The limit is 20,000,000 bytes.",
+    }
+
+
+def test_a_photo_is_warned_of_and_its_face_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small-face.jpg").write_bytes(encode(make_scene()))
+
+    assert run(["prepare", str(tmp_path / "small-face.jpg"), "-o", str(tmp_path), "--json"]) == ExitCode.DONE
+
+    printed = capsys.readouterr()
+    (told,) = json.loads(printed.out)["photos"]
+    assert (told["warnings"], told["report"]["face"]["faces"]) == (["face_too_small"], 1)
+    sheet = (tmp_path / "sheet.html").read_text()
+    assert "The face is small" in sheet
+    assert sheet.count('<svg class="face"') == 1
+    assert printed.err == ""
+
+
+def test_with_framing_the_part_that_is_kept_is_drawn_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "small-face.jpg").write_bytes(encode(make_scene()))
+
+    run(["prepare", str(tmp_path / "small-face.jpg"), "-o", str(tmp_path), "--frame-faces", "--json"])
+
+    (told,) = json.loads(capsys.readouterr().out)["photos"]
+    assert told["warnings"] == []
+    assert told["report"]["face"]["crop"]["width"] == told["report"]["width"]
+    sheet = (tmp_path / "sheet.html").read_text()
+    assert sheet.count('<svg class="face"') == 2
+    assert "Cropped around the face" in sheet
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "Photos are not checked for faces"),
+        (["--frame-faces"], "Photos should be cropped around their faces"),
+    ],
+)
+def test_without_the_detector_one_sentence_says_so(tmp_path: Path, options: list[str], sentence: str) -> None:
+    (tmp_path / "dlib.py").write_text("raise ImportError")
+    (tmp_path / "photo.jpg").write_bytes(make_portrait())
+    path = os.pathsep.join([str(tmp_path), *(str(ROOT / part) for part in ("src", "layers/imaging", "cli"))])
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "facematch_cli", "prepare", "photo.jpg", "-o", "out", "--json", *options],
+        cwd=tmp_path,
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    (told,) = json.loads(ended.stdout)["photos"]
+    assert (told["warnings"], told["report"]["face"], told["refusal"]) == ([], None, None)
+    assert " ".join(ended.stderr.split()) == (
+        f"{sentence}, {'but' if options else 'because'} the detector is not installed: in the clone of "
+        "facematch, `pip install './cli[faces]'`."
+    )

@@ -15,6 +15,7 @@ from tests.unit.cli.factories import AWS_REGION, STACK_ID
 
 OUTPUTS = {
     "ApiUrl": "https://api.invalid/live",
+    "UploadsQueueUrl": "https://sqs.invalid/uploads",
     "ComparisonsDeadLettersUrl": "https://sqs.invalid/comparisons-dead",
     "UploadsDeadLettersUrl": "https://sqs.invalid/uploads-dead",
     "OutboxDeadLettersUrl": "https://sqs.invalid/outbox-dead",
@@ -105,7 +106,7 @@ def test_a_name_that_no_stack_has_is_told(session: StubbedSession) -> None:
 @pytest.mark.parametrize(
     ("outputs", "environment", "told"),
     [
-        ({}, None, "tells no ApiUrl"),
+        ({}, None, "has no ApiUrl"),
         (OUTPUTS, {"TABLE_NAME": "ledger"}, "is missing or empty"),
     ],
     ids=["an output missing", "a variable missing"],
@@ -122,7 +123,7 @@ def test_a_stack_of_something_else_is_refused(
 
 
 def test_who_names_no_stack_is_asked_for_one() -> None:
-    with pytest.raises(CommandError, match="Which stack") as refusal:
+    with pytest.raises(CommandError, match="No stack is named") as refusal:
         find_stack(Place())
 
     assert refusal.value.exit_code is ExitCode.USAGE

@@ -1,5 +1,6 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,26 +8,40 @@ import pytest
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch.use_cases.prepare_photos import PhotoPreparer
+from facematch_cli.journal import Fingerprint, digest_photos, stamp_files
 from facematch_cli.pairs import PairFiles
 from facematch_cli.submission import (
+    Finding,
     PlacedPair,
-    Refusal,
+    RefusedPair,
+    Settled,
     Sieve,
+    SubmittedPair,
     Submitter,
     estimate_rest,
     estimate_verdicts_s,
     submit_all,
 )
 from tests.factories import make_policy, make_portrait
-from tests.unit.cli.factories import make_pair, make_placed, write_pair
+from tests.unit.cli.factories import make_pair, make_placed, make_submitted, write_pair
 
 POLICY = make_policy(Region.SINGAPORE, Region.INDONESIA, default=Region.SINGAPORE)
 
 
-def sift(*pairs: PairFiles, region: str | None = None, done: frozenset[str] = frozenset()) -> list[str]:
+def sift(
+    *pairs: PairFiles, region: str | None = None, done: Mapping[str, Fingerprint] | None = None
+) -> list[str]:
     """Return what became of pairs: their keys, or why they were refused."""
-    sieve = Sieve(POLICY, region, done)
-    return [one.key if isinstance(one, PlacedPair) else one.reason for one in sieve.sift(pairs)]
+    sieve = Sieve(POLICY, region, done or {})
+    return [one.key if isinstance(one, PlacedPair) else one.refusals[0].reason for one in sieve.sift(pairs)]
+
+
+class Inbox(dict[str, bytes]):
+    """What is uploaded, by key."""
+
+    def upload(self, key: str, photo: bytes) -> str:
+        self[key] = photo
+        return f"etag-of-{key}"
 
 
 def place(folder: Path, pair_id: str = "pair-1") -> PlacedPair:
@@ -42,7 +57,7 @@ def test_a_pair_goes_where_it_says_else_where_the_run_says_else_where_the_stack_
 
 
 def test_pairs_that_can_have_no_place_are_refused() -> None:
-    flawed = PairFiles("3", None, {}, flaw="There is more than one source photo.")
+    flawed = PairFiles("3", None, {}, flaw="The folder has more than one photo of a role.")
 
     reasons = sift(make_pair("a/b"), make_pair("1", "atlantis"), make_pair("2", "malaysia"), flawed)
 
@@ -57,22 +72,66 @@ def test_a_pair_id_that_comes_twice_is_refused_so_that_no_two_pairs_mix() -> Non
     ]
 
 
-def test_what_is_done_is_skipped() -> None:
-    assert sift(make_pair("1"), make_pair("2"), done=frozenset({"singapore/1"})) == ["singapore/2"]
+def test_a_repeated_pair_id_names_the_line_that_has_it_first() -> None:
+    pairs = [replace(make_pair("1"), line=2), replace(make_pair("1"), line=7)]
+
+    _, refused = Sieve(POLICY, None, {}).sift(pairs)
+
+    assert isinstance(refused, RefusedPair)
+    assert refused.refusals[0].line == 7
+    assert "in line 2" in refused.refusals[0].message
+
+
+def test_a_region_that_resembles_one_is_answered_with_it() -> None:
+    (refused,) = Sieve(POLICY, None, {}).sift([make_pair("1", "Singapore")])
+
+    assert isinstance(refused, RefusedPair)
+    assert refused.refusals[0].message.endswith("Did you mean singapore?")
+
+
+def test_pairs_whose_files_are_as_they_were_submitted_are_skipped(tmp_path: Path) -> None:
+    write_pair(tmp_path, {"source.jpg": make_portrait(1), "target.jpg": make_portrait(2)})
+    pair = place(tmp_path).pair
+    stamp = stamp_files(pair.files)
+    assert stamp is not None
+
+    assert sift(pair, make_pair("2"), done={"singapore/pair-1": Fingerprint("any", stamp)}) == ["singapore/2"]
+    assert sift(pair, done={"singapore/pair-1": Fingerprint("any", "another")}) == ["singapore/pair-1"]
 
 
 def test_both_photos_of_a_good_pair_are_uploaded_as_they_are(tmp_path: Path) -> None:
     photos = {"source.jpg": make_portrait(1), "target.jpeg": make_portrait(2)}
     write_pair(tmp_path, photos)
-    uploads: dict[str, bytes] = {}
+    inbox = Inbox()
 
-    refusal = Submitter(uploads.__setitem__, PhotoPreparer()).submit(place(tmp_path))
+    submitted = Submitter(inbox.upload, PhotoPreparer()).submit(place(tmp_path))
 
-    assert refusal is None
-    assert uploads == {
+    assert isinstance(submitted, SubmittedPair)
+    assert submitted.etags == {
+        Role.SOURCE: "etag-of-inbox/singapore/pair-1/source.jpg",
+        Role.TARGET: "etag-of-inbox/singapore/pair-1/target.jpeg",
+    }
+    assert inbox == {
         "inbox/singapore/pair-1/source.jpg": photos["source.jpg"],
         "inbox/singapore/pair-1/target.jpeg": photos["target.jpeg"],
     }
+
+
+def test_photos_that_were_submitted_before_are_not_uploaded_and_corrected_ones_are(tmp_path: Path) -> None:
+    photos = [make_portrait(1), make_portrait(2)]
+    write_pair(tmp_path, {"source.jpg": photos[0], "target.jpg": photos[1]})
+    digest = digest_photos(dict(zip(Role, photos, strict=True)))
+    placed, inbox = replace(place(tmp_path), submitted=Fingerprint(digest, "another")), Inbox()
+    submitter = Submitter(inbox.upload, PhotoPreparer())
+
+    before = submitter.submit(placed)
+    assert isinstance(before, SubmittedPair)
+    assert (before.is_unchanged, before.is_changed, inbox) == (True, False, {})
+
+    (tmp_path / "target.jpg").write_bytes(make_portrait("corrected"))
+    corrected = submitter.submit(placed)
+    assert isinstance(corrected, SubmittedPair)
+    assert (corrected.is_unchanged, corrected.is_changed, len(inbox)) == (False, True, 2)
 
 
 @pytest.mark.parametrize(
@@ -83,46 +142,91 @@ def test_both_photos_of_a_good_pair_are_uploaded_as_they_are(tmp_path: Path) -> 
 def test_a_bad_photo_costs_no_upload(tmp_path: Path, target: bytes | None, reason: str) -> None:
     photos = {"source.jpg": make_portrait(1)} | ({} if target is None else {"target.jpg": target})
     write_pair(tmp_path, photos)
-    uploads: dict[str, bytes] = {}
+    inbox = Inbox()
 
-    refusal = Submitter(uploads.__setitem__, PhotoPreparer()).submit(place(tmp_path))
+    (refusal,) = refuse(Submitter(inbox.upload, PhotoPreparer()), place(tmp_path))
 
-    assert refusal is not None
     assert (refusal.reason, refusal.photo, refusal.pair_id) == (reason, "target", "pair-1")
     assert refusal.file == (None if target is None else tmp_path / "target.jpg")
-    assert uploads == {}
+    assert inbox == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "reasons"),
+    [
+        (b"Dear Sir", b"", [("source", "not_an_image"), ("target", "empty")]),
+        (None, None, [("source", "photo_missing"), ("target", "photo_missing")]),
+        (None, b"", [("source", "photo_missing"), ("target", "empty")]),
+    ],
+)
+def test_every_bad_photo_of_a_pair_is_named(
+    tmp_path: Path, source: bytes | None, target: bytes | None, reasons: list[tuple[str, str]]
+) -> None:
+    photos = {"source.jpg": source, "target.jpg": target}
+    write_pair(tmp_path, {name: photo for name, photo in photos.items() if photo is not None})
+
+    refusals = refuse(Submitter(Inbox().upload, PhotoPreparer()), place(tmp_path))
+
+    assert [(refusal.photo, refusal.reason) for refusal in refusals] == reasons
+
+
+def refuse(submitter: Submitter, placed: PlacedPair) -> tuple[Finding, ...]:
+    refused = submitter.submit(placed)
+    assert isinstance(refused, RefusedPair)
+    return refused.refusals
 
 
 def test_a_file_that_cannot_be_read_is_the_fault_of_its_photo(tmp_path: Path) -> None:
     write_pair(tmp_path, {"source.jpg": make_portrait(1)})
     (tmp_path / "target.jpg").mkdir()
 
-    refusal = Submitter(lambda _key, _photo: None, PhotoPreparer()).submit(place(tmp_path))
+    (refusal,) = refuse(Submitter(Inbox().upload, PhotoPreparer()), place(tmp_path))
 
-    assert refusal is not None
     assert (refusal.reason, refusal.photo) == ("unreadable_file", "target")
 
 
-def make_refusal() -> Refusal:
-    return Refusal(pair_id="bad", region=None, photo=None, file=None, reason="empty", message="It is empty.")
+def test_a_file_over_the_limit_is_refused_by_its_real_size(tmp_path: Path) -> None:
+    write_pair(tmp_path, {"source.jpg": make_portrait(1), "target.jpg": b""})
+    with (tmp_path / "target.jpg").open("wb") as file:
+        file.truncate(28_821_707)
+
+    (refusal,) = refuse(Submitter(Inbox().upload, PhotoPreparer()), place(tmp_path))
+
+    assert (refusal.reason, refusal.photo) == ("too_large", "target")
+    assert refusal.message == "The file has 28,821,707 bytes. The limit is 20,000,000 bytes."
 
 
-def test_each_pair_is_settled_once_and_refusals_too() -> None:
+def make_refused(pair_id: str = "bad") -> RefusedPair:
+    pair = make_pair(pair_id)
+    refusal = Finding(
+        line=None, pair_id=pair_id, region=None, photo=None, file=None, reason="empty", message="It is empty."
+    )
+    return RefusedPair(pair, (refusal,))
+
+
+def name_settled(settled: Settled) -> str:
+    return settled.placed.pair.pair_id if isinstance(settled, SubmittedPair) else settled.pair.pair_id
+
+
+def test_each_pair_is_settled_once_in_the_order_in_which_they_came() -> None:
     settled: list[str] = []
+    first_may_end = threading.Event()
 
-    def settle(one: PlacedPair | Refusal) -> None:
-        settled.append(one.key if isinstance(one, PlacedPair) else one.reason)
+    def submit(placed: PlacedPair) -> Settled:
+        if placed.pair.pair_id == "0":
+            first_may_end.wait(10)
+        first_may_end.set()
+        return make_refused("7") if placed.pair.pair_id == "7" else make_submitted(placed)
 
     pairs = [make_placed(str(number)) for number in range(50)]
     submit_all(
-        [make_refusal(), *pairs],
-        lambda pair: make_refusal() if pair.pair.pair_id == "7" else None,
-        settle,
+        [pairs[0], make_refused(), *pairs[1:]],
+        submit,
+        lambda one: settled.append(name_settled(one)),
         workers=3,
     )
 
-    expected = [pair.key for pair in pairs if pair.pair.pair_id != "7"]
-    assert sorted(settled) == sorted([*expected, "empty", "empty"])
+    assert settled == ["0", "bad", *(str(number) for number in range(1, 50))]
 
 
 def test_no_more_pairs_are_taken_than_are_worked_on() -> None:
@@ -141,7 +245,7 @@ def test_no_more_pairs_are_taken_than_are_worked_on() -> None:
         nonlocal settled
         settled += 1
 
-    submit_all(take(), lambda _pair: None, settle, workers=4)
+    submit_all(take(), make_submitted, settle, workers=4)
 
     assert settled == 200
     assert furthest_ahead <= 2 * 4 + 1
@@ -155,14 +259,15 @@ def test_a_fault_ends_the_run_and_what_was_under_way_is_settled() -> None:
     second_done = threading.Event()
     settled: list[str] = []
 
-    def submit(pair: PlacedPair) -> None:
-        if pair.pair.pair_id == "0":
+    def submit(placed: PlacedPair) -> Settled:
+        if placed.pair.pair_id == "0":
             second_done.wait(10)
             raise CloudGoneError
         second_done.set()
+        return make_submitted(placed)
 
-    def settle(one: PlacedPair | Refusal) -> None:
-        settled.append(one.pair_id if isinstance(one, Refusal) else one.pair.pair_id)
+    def settle(one: Settled) -> None:
+        settled.append(name_settled(one))
 
     with pytest.raises(CloudGoneError):
         submit_all([make_placed("0"), make_placed("1")], submit, settle, workers=2)
@@ -180,12 +285,13 @@ def test_an_interrupt_lets_what_is_under_way_come_to_its_end() -> None:
         interrupted.set()
         raise KeyboardInterrupt
 
-    def submit(_: PlacedPair) -> None:
+    def submit(placed: PlacedPair) -> Settled:
         under_way.set()
         interrupted.wait(10)
+        return make_submitted(placed)
 
-    def settle(one: PlacedPair | Refusal) -> None:
-        settled.append("refused" if isinstance(one, Refusal) else one.pair.pair_id)
+    def settle(one: Settled) -> None:
+        settled.append(name_settled(one))
 
     with pytest.raises(KeyboardInterrupt):
         submit_all(take(), submit, settle, workers=2)

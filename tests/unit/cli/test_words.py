@@ -1,7 +1,8 @@
 import json
 
 from facematch.domain.verdict import Decision
-from facematch_cli.words import STEPS, VERDICTS
+from facematch_cli.words import STEPS, VERDICTS, WARNINGS
+from imaging.warnings import PhotoWarning
 from tests.template import ROOT
 
 SCHEMA = json.loads((ROOT / "schemas" / "result-event.schema.json").read_text())
@@ -15,3 +16,7 @@ def test_every_step_of_an_event_has_a_word() -> None:
     timings = SCHEMA["properties"]["data"]["properties"]["timings_ms"]
 
     assert timings["properties"].keys() - {"total"} == STEPS.keys()
+
+
+def test_every_warning_has_a_sentence() -> None:
+    assert set(PhotoWarning) == WARNINGS.keys()

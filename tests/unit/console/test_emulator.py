@@ -66,11 +66,12 @@ def test_a_script_is_told_as_switches() -> None:
 
 def test_the_latest_comparisons_are_told_and_nothing_else() -> None:
     calls = [make_call(number) for number in range(30)]
+    calls.append(make_call(30, action="FaceCompareV2"))
     calls.append(make_call(31, action="KeepaliveIntl", merchant_biz_id=None))
 
     told = describe_calls(calls)
 
-    assert [call["merchant_biz_id"] for call in told] == [f"biz-{number}" for number in range(29, 21, -1)]
+    assert [call["merchant_biz_id"] for call in told] == [f"biz-{number}" for number in range(30, 22, -1)]
     assert told[0]["is_billed"] is True
 
 

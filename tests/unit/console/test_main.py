@@ -34,4 +34,4 @@ def test_a_port_that_is_taken_is_told_with_the_way_out(
         ended = run("--port", str(port))
 
     assert ended.exit_code == 1
-    assert f"Port {port} on 127.0.0.1 is taken: choose another with PORT=" in ended.output
+    assert f"Port {port} on 127.0.0.1 is in use: choose another with PORT=" in ended.output

@@ -1,12 +1,16 @@
-from console.overview import describe_overview, describe_result
+from console.overview import ResultFeed, describe_found, describe_overview, describe_result
 from facematch.domain.comparison import State
+from facematch.domain.lane import HoldReason, make_hold
 from facematch.domain.regions import Region
-from facematch.domain.verdict import Decision
-from facematch_cli.overview import LATEST, Circuit, Overview, RegionUse, Tally
+from facematch.domain.verdict import Decision, Role
+from facematch_cli.overview import LATEST, Overview, RegionUse, Tally
 from facematch_cli.queues import Depth
-from facematch_cli.records import Record
-from tests.factories import make_comparison, make_ended, make_verdict
+from facematch_cli.records import Found, HalfPair, Record
+from tests.factories import COMPARISON_ID, make_comparison, make_ended, make_verdict
 from tests.fakes.clock import START_MS
+from tests.fakes.ledger import InMemoryLedger
+
+HOLD = make_hold(HoldReason.OPERATOR, "Forbidden", START_MS)
 
 
 def make_overview() -> Overview:
@@ -15,7 +19,7 @@ def make_overview() -> Overview:
     return Overview(
         queues={"uploads": Depth(1, 2, 3), "results": Depth(4, 0, 0)},
         dead_letters={"uploads": Depth(1, 1, 0), "outbox": Depth(0, 0, 0)},
-        regions={Region.MALAYSIA: RegionUse(3.0, 90, 0.5, 0.0, Circuit("open", 4.5))},
+        regions={Region.MALAYSIA: RegionUse(3.0, 90, HOLD)},
         tally=tally,
         is_cut=True,
     )
@@ -39,11 +43,57 @@ def test_each_queue_is_told_with_its_depth_and_its_dead_letters() -> None:
     }
 
 
-def test_each_region_is_told_with_its_quota_and_its_circuit() -> None:
-    regions = describe_overview(make_overview())["regions"]
+def test_each_region_is_told_with_its_quota_and_why_it_is_on_hold() -> None:
+    region = describe_overview(make_overview())["regions"]["malaysia"]
 
-    assert regions["malaysia"]["share"] == 0.5
-    assert regions["malaysia"]["circuit"] == {"state": "open", "open_s": 4.5}
+    assert region["share"] == 0.5
+    assert (region["hold"]["is_in_force"], region["hold"]["code"]) == (True, "Forbidden")
+    assert region["hold"]["text"].startswith("the provider refuses the account or its key (Forbidden), since")
+
+
+def test_an_erased_person_is_not_listed_although_the_verdict_was() -> None:
+    ledger = InMemoryLedger()
+    ledger.register(make_ended(published_at_ms=START_MS + 2000))
+    feed = ResultFeed(ledger)
+    before = Tally(START_MS, latest=[(START_MS + 1000, COMPARISON_ID)])
+    assert [row["pair_id"] for row in feed.list_latest(before)] == ["pair-1"]
+
+    after = Tally(START_MS)
+    after.add([make_record(1, ended_at_ms=START_MS, state=State.ERASED)])
+
+    assert (feed.list_latest(after), after.erased_today) == ([], 1)
+
+
+def test_one_that_was_erased_after_it_was_counted_is_not_listed() -> None:
+    ledger = InMemoryLedger()
+    ledger.register(make_ended(state=State.ERASED))
+
+    assert ResultFeed(ledger).list_latest(Tally(START_MS, latest=[(START_MS, COMPARISON_ID)])) == []
+
+
+def test_a_published_verdict_is_read_once() -> None:
+    ledger = InMemoryLedger()
+    ledger.register(make_ended(published_at_ms=START_MS + 2000))
+    feed = ResultFeed(ledger)
+    tally = Tally(START_MS, latest=[(START_MS + 1000, COMPARISON_ID)])
+    first = feed.list_latest(tally)
+    ledger.comparisons.clear()
+
+    assert feed.list_latest(tally) == first
+
+
+def test_incomplete_pairs_come_before_comparisons_in_what_is_found() -> None:
+    half = HalfPair(
+        pair_id="customer-1", region="singapore", caller=None, missing=Role.TARGET, since_ms=START_MS
+    )
+    told = describe_found(Found([make_record(1, ended_at_ms=None)], [half], is_cut=True))
+
+    assert [(row["verdict"], row["id"]) for row in told["rows"]] == [
+        ("incomplete", None),
+        ("open", "comparison-1"),
+    ]
+    assert told["rows"][0]["reason"] == "waits for its target photo"
+    assert (told["has_more"], told["is_cut"]) == (False, True)
 
 
 def test_what_the_records_add_up_to_is_told_with_whether_there_are_more() -> None:
@@ -65,7 +115,7 @@ def test_a_line_tells_why_there_is_no_score() -> None:
     line = describe_result(make_ended(make_verdict(Decision.FAILED)))
 
     assert line is not None
-    assert (line["verdict"], line["reason"], line["score"]) == ("failed", "some_reason", None)
+    assert (line["verdict"], line["reason"], line["score"]) == ("failed", "attempts_exhausted", None)
 
 
 def test_what_was_erased_is_told_as_that() -> None:
@@ -90,14 +140,19 @@ def test_the_latest_verdicts_are_kept_in_mind_and_no_others() -> None:
     ]
 
 
-def make_record(number: int, *, ended_at_ms: int | None) -> Record:
+def make_record(number: int, *, ended_at_ms: int | None, state: State | None = None) -> Record:
     return Record(
         id=f"comparison-{number}",
+        pair_id=None,
         region="malaysia",
-        state=State.COMPLETED if ended_at_ms else State.REGISTERED,
+        origin="upload",
+        caller=None,
+        state=state or (State.COMPLETED if ended_at_ms else State.REGISTERED),
         created_at_ms=START_MS - 1000,
         attempts=(),
         ended_at_ms=ended_at_ms,
-        decision=None,
+        decision="match" if ended_at_ms else None,
+        reason=None,
+        score=None,
         is_pending=False,
     )

@@ -5,7 +5,8 @@ from PIL import ExifTags, Image
 from pillow_heif import register_heif_opener
 
 from console.photos import ExaminedPhoto, PhotoShelf, examine
-from tests.factories import encode, make_portrait
+from facematch_cli.faces import read_warnings
+from tests.factories import encode, make_portrait, make_scene
 from tests.unit.cli.factories import make_settings
 
 register_heif_opener()  # so that Pillow writes HEIC
@@ -32,7 +33,7 @@ def test_a_photo_is_told_with_what_would_be_done_to_it() -> None:
 
 
 def test_a_photo_that_the_stack_would_refuse_is_told_with_why() -> None:
-    photo = examine(make_portrait(width=479), make_settings())
+    photo = examine(make_portrait(width=239), make_settings())
 
     assert photo.refusal is not None
     assert photo.refusal["code"] == "too_small"
@@ -74,3 +75,15 @@ def test_the_latest_photo_is_kept_however_large() -> None:
     shelf = PhotoShelf(limit_bytes=100)
 
     assert shelf.find(shelf.put(make_photo(101))) is not None
+
+
+def test_faces_are_found_in_what_would_be_sent_whether_the_stack_crops_or_not() -> None:
+    for framing, warnings in (("false", ["face_too_small"]), ("true", [])):
+        photo = examine(encode(make_scene()), make_settings(FACE_FRAMING=framing))
+
+        assert photo.report is not None
+        assert photo.faces is not None
+        assert (photo.faces.width, photo.faces.height) == (photo.report["width"], photo.report["height"])
+        assert len(photo.faces.rectangles) == 1
+        assert read_warnings(photo.report) == warnings
+        assert (photo.report["face"]["crop"] is not None) == (framing == "true")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -13,8 +13,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from console.server import Site, describe_site, make_app
 from facematch_cli.words import STEPS
-from tests.factories import make_portrait
-from tests.unit.cli.factories import make_stack
+from tests.factories import encode, make_portrait, make_scene
+from tests.unit.cli.factories import make_settings, make_stack
 
 type Ask = Callable[..., Awaitable[ClientResponse]]
 
@@ -136,17 +136,29 @@ def test_a_refused_photo_has_nothing_to_be_seen() -> None:
     assert status == HTTPStatus.NOT_FOUND
 
 
-def test_a_photo_over_the_limit_is_refused_and_not_kept_whole() -> None:
-    status, told = post("/api/photos", data=BytesIO(make_portrait() + bytes(20_000_000)))
+def test_a_photo_over_the_limit_is_refused_by_its_real_size_and_not_kept_whole() -> None:
+    photo = make_portrait() + bytes(20_000_000)
+    status, told = post("/api/photos", data=BytesIO(photo))
 
     assert (status, told["refusal"]["code"]) == (HTTPStatus.CREATED, "too_large")
+    assert told["refusal"]["message"].startswith(f"The file has {len(photo):,} bytes.")
+
+
+def test_a_photo_of_unknown_size_is_refused_as_larger_than_the_limit() -> None:
+    async def send() -> AsyncIterator[bytes]:
+        for _ in range(21):
+            yield bytes(1_000_000)
+
+    _, told = post("/api/photos", data=send())
+
+    assert told["refusal"]["message"].startswith("The file has more than 20,000,000 bytes.")
 
 
 def test_an_order_that_cannot_be_worked_with_is_told_in_one_sentence() -> None:
     status, told = post("/api/comparisons", json={"way": "bucket", "source": "a", "target": "b"})
 
     assert status == HTTPStatus.UNPROCESSABLE_ENTITY
-    assert told == {"error": "The source photo is not kept here (any more): choose it again."}
+    assert told == {"error": "The source photo is no longer in the console's memory: choose it again."}
 
 
 def test_a_body_that_is_not_json_is_refused() -> None:
@@ -182,6 +194,12 @@ def test_the_page_has_its_words_from_where_the_demos_page_has_them() -> None:
     assert list(words["steps"]) == list(STEPS)
 
 
+def test_each_comparison_has_an_address_that_shows_the_page() -> None:
+    status, text, _ = ask("GET", "/comparisons/abc")
+
+    assert (status, "facematch console" in text) == (HTTPStatus.OK, True)
+
+
 def test_a_local_stack_that_is_gone_is_told() -> None:
     status, text, _ = ask("GET", "/api/overview")
 
@@ -191,3 +209,41 @@ def test_a_local_stack_that_is_gone_is_told() -> None:
 
 def test_a_deployed_stack_is_looked_at_less_often() -> None:
     assert describe_site(Site(make_stack()))["look_interval_ms"] > describe_site(LOCAL)["look_interval_ms"]
+
+
+def post_photo(photo: bytes, **settings: str) -> Any:
+    async def converse(request: Ask, origin: str) -> Any:
+        return await (await request("POST", "/api/photos", headers={"Origin": origin}, data=photo)).json()
+
+    stack = make_stack(make_settings(**settings), endpoint_url="http://127.0.0.1:9")
+    return talk(converse, Site(stack, "http://127.0.0.1:9"))
+
+
+def test_a_photo_comes_with_its_warnings_and_the_face_to_draw() -> None:
+    told = post_photo(encode(make_scene()))
+
+    assert [line.split(":")[0] for line in told["warnings"]] == ["The face is small"]
+    assert told["crop"] is None
+    (face,) = told["faces"]["rectangles"]
+    assert 0 < face["left"] < face["left"] + face["width"] < told["faces"]["width"] == told["report"]["width"]
+
+
+def test_a_photo_that_the_stack_crops_comes_with_the_part_that_is_kept() -> None:
+    told = post_photo(encode(make_scene()), FACE_FRAMING="true")
+
+    assert told["warnings"] == []
+    assert told["crop"]["rectangles"] == [told["report"]["face"]["crop"]]
+    assert (told["crop"]["width"], told["crop"]["height"]) == (1600, 1200)
+    assert len(told["faces"]["rectangles"]) == 1
+
+
+def test_a_photo_without_a_face_is_warned_of_and_a_refused_one_has_nothing_to_draw() -> None:
+    told = post_photo(make_portrait())
+    refused = post_photo(b"no photo")
+
+    assert (told["warnings"], told["crop"], told["faces"]) == (["No face was found."], None, None)
+    assert refused["warnings"] == []
+
+
+def test_the_page_is_told_that_the_detector_is_there() -> None:
+    assert describe_site(LOCAL)["missing_detector"] is None

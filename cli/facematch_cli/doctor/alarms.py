@@ -1,0 +1,64 @@
+"""The alarms: which are firing, and whether anyone receives them."""
+
+from collections.abc import Iterator, Mapping
+from itertools import batched
+from typing import TYPE_CHECKING, Final
+
+from facematch_cli.doctor.check import Check, failed, passed, warned
+from facematch_cli.output import clean
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_sns import SNSClient
+
+_MOST_NAMES: Final = 100
+"""How many alarms one request names."""
+_NO_TOPIC: Final = "none"
+_PENDING: Final = "PendingConfirmation"
+
+
+def check_alarms(client: "CloudWatchClient", alarms: Mapping[str, str]) -> Iterator[Check]:
+    """Check that no alarm fires; `alarms` has the template's name of each by its name in CloudWatch."""
+    found = [
+        alarm
+        for names in batched(alarms, _MOST_NAMES, strict=False)
+        for alarm in client.describe_alarms(AlarmNames=list(names))["MetricAlarms"]
+    ]
+    firing = [alarm for alarm in found if alarm.get("StateValue") == "ALARM"]
+    for alarm in firing:
+        name = alarms[alarm["AlarmName"]]
+        yield failed(
+            f"alarms.{name}",
+            f"{name} is firing: {clean(alarm.get('AlarmDescription', ''))}",
+            f"Do what docs/operate.md says about {name}.",
+        )
+    if missing := alarms.keys() - {alarm["AlarmName"] for alarm in found}:
+        names = ", ".join(sorted(alarms[name] for name in missing))
+        yield warned("alarms.missing", f"The stack's alarms {names} were deleted.", "Deploy the stack anew.")
+    if not firing:
+        yield passed("alarms.firing", f"None of the {len(found)} alarms is firing.")
+
+
+def check_subscribers(client: "SNSClient", topic_arn: str) -> Check:
+    """Check that someone receives the alarms."""
+    name = "alarms.subscribers"
+    if topic_arn == _NO_TOPIC:
+        return warned(
+            name,
+            "The alarms go to nobody: the stack has no topic.",
+            "Deploy with AlarmTopicArn set to an SNS topic.",
+        )
+    pages = client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
+    states = [one["SubscriptionArn"] for page in pages for one in page["Subscriptions"]]
+    confirmed = [state for state in states if state.startswith("arn:")]
+    if confirmed:
+        return passed(name, f"The alarms go to a topic with {len(confirmed)} confirmed subscriptions.")
+    if _PENDING in states:
+        return warned(
+            name,
+            "Nobody receives the alarms: the subscription is not confirmed.",
+            "Confirm it in the mail from AWS.",
+        )
+    return warned(
+        name, "Nobody receives the alarms: the topic has no subscription.", f"Subscribe to {topic_arn}."
+    )

@@ -1,0 +1,73 @@
+"""The queues, their dead letters, the outbox, and comparisons that wait too long."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from facematch.adapters.ledger import DynamoDbLedger
+from facematch.domain.regions import Region
+from facematch_cli.doctor.check import Check, failed, passed, warned
+from facematch_cli.output import count_of
+from facematch_cli.queues import measure_depth
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+_COUNTED: Final = 100
+_OUTBOX_S: Final = 300
+"""After this time the sweep publishes what is still in the outbox."""
+_OLD_S: Final = 3600
+_REDRIVE: Final = (
+    "`facematch redrive --dry-run` shows the reasons; repair the cause, then `facematch redrive`."
+)
+_SWEEP: Final = "Read the log of sweep; delete the messages when a later sweep has run."
+
+
+def check_depths(client: "SQSClient", urls: Mapping[str, str]) -> Check:
+    """Say how many messages each queue holds; that is never wrong in itself."""
+    depths = {name: measure_depth(client, url).total for name, url in urls.items()}
+    told = ", ".join(f"{name} {count}" for name, count in depths.items() if count)
+    return passed("queues.depth", f"Messages on the queues: {told}." if told else "The queues are empty.")
+
+
+def check_dead_letters(client: "SQSClient", urls: Mapping[str, str]) -> Iterator[Check]:
+    """Check that the dead-letter queues are empty; `urls` are by the name of what feeds them."""
+    counts = {name: measure_depth(client, url).total for name, url in urls.items()}
+    for name, count in counts.items():
+        if count:
+            yield failed(
+                f"queues.dead-letters.{name}",
+                f"The dead-letter queue of {name} holds {count_of(count, 'message')}.",
+                _SWEEP if name == "sweep" else _REDRIVE,
+            )
+    if not any(counts.values()):
+        yield passed("queues.dead-letters", "The dead-letter queues are empty.")
+
+
+def check_outbox(ledger: DynamoDbLedger, now_ms: int) -> Check:
+    """Check that no verdict waits for its publication longer than the sweep lets it."""
+    waiting = len(list(islice(ledger.list_unpublished(before_ms=now_ms - 2 * _OUTBOX_S * 1000), _COUNTED)))
+    if not waiting:
+        return passed("queues.outbox", "No verdict is stuck in the outbox.")
+    return failed(
+        "queues.outbox",
+        f"{_count(waiting, 'verdict')} in the outbox for more than ten minutes.",
+        "Read the logs of publish and sweep: they say why the results queue does not get them.",
+    )
+
+
+def check_open(ledger: DynamoDbLedger, region: Region, now_ms: int) -> Iterator[Check]:
+    """Check that no comparison of a region has been open for an hour."""
+    registered_at_ms = ledger.find_oldest_open(region)
+    if registered_at_ms is not None and registered_at_ms < now_ms - _OLD_S * 1000:
+        yield warned(
+            f"queues.open.{region}",
+            f"The oldest comparison in {region} has been open for more than an hour.",
+            "Look whether the lane is on hold or the quota is used up: `facematch status`.",
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    """Return the beginning of a sentence about so many things."""
+    told = f"At least {number} {noun}s" if number == _COUNTED else count_of(number, noun)
+    return f"{told} {'has' if number == 1 else 'have'} been"

@@ -1,0 +1,100 @@
+"""All checks together, on a stack in moto that lacks most of what a real one has."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from facematch_cli.errors import CommandError, ExitCode
+from facematch_cli.main import run
+from facematch_cli.options import Surroundings
+from facematch_cli.stack import Place, Stack
+from tests.integration.cli.stand import Stand
+
+TEMPLATE = {
+    "Parameters": {
+        "AlarmTopicArn": {"Type": "String", "Default": "none"},
+        "KmsKeyArn": {"Type": "String", "Default": "none"},
+    },
+    "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
+    "Outputs": {"Bucket": {"Value": "photos"}},
+}
+
+
+@pytest.fixture
+def deployed(stand: Stand) -> Stand:
+    """The stand, as a stack that CloudFormation knows."""
+    client = stand.stack.session.client("cloudformation")
+    client.create_stack(StackName=stand.name, TemplateBody=json.dumps(TEMPLATE))
+    return stand
+
+
+def examine(stand: Stand, *options: str) -> Any:
+    return stand.run("doctor", "--json", *options).document
+
+
+def test_what_can_not_be_checked_does_not_keep_the_rest_from_it(deployed: Stand) -> None:
+    ran = deployed.run("doctor", "--json")
+
+    names = {check["name"]: check for check in ran.document["checks"]}
+    assert ran.exit_code == ExitCode.UNHEALTHY
+    assert names["provider.functions.not-checked"]["finding"] == "The stack has no Diagnose."
+    assert names["bucket.notification"]["level"] == "error"
+    assert names["lanes.hold"]["level"] == "ok"
+
+
+def test_a_part_that_the_profile_may_not_read_is_a_warning(deployed: Stand) -> None:
+    def deny(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetBucketNotificationConfiguration")
+
+    event = "before-call.s3.GetBucketNotificationConfiguration"
+    deployed.stack.session.events.register(event, deny)
+    checks = {check["name"]: check for check in examine(deployed)["checks"]}
+    deployed.stack.session.events.unregister(event, deny)
+
+    denied = checks["bucket.not-checked"]
+    assert denied["level"] == "warning"
+    assert "not allowed to call GetBucketNotificationConfiguration" in denied["finding"]
+    assert "api.unsigned" in checks
+
+
+def test_a_region_that_the_stack_does_not_compare_in_is_named(deployed: Stand) -> None:
+    (check,) = examine(deployed, "--region", "hong-kong")["checks"]
+
+    assert (check["name"], check["level"]) == ("stack.region", "error")
+    assert "does not compare in hong-kong; it does in singapore, indonesia" in check["finding"]
+
+
+def test_each_fault_is_printed_with_its_repair(deployed: Stand) -> None:
+    ran = deployed.run("doctor", "--region", "hong-kong")
+
+    assert ran.exit_code == ExitCode.UNHEALTHY
+    assert ran.out.splitlines() == [
+        "stack",
+        "  ✗ This stack does not compare in hong-kong; it does in singapore, indonesia.",
+        "    Add it to AllowedRegions and deploy, or name another.",
+    ]
+    assert "1 error, 0 warnings, 0 fine." in ran.err
+
+
+def run_on(find: Any, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    code = run(["doctor", "--stack", "facematch", "--json"], Surroundings(find_stack=find))
+    return code, capsys.readouterr().out
+
+
+def test_settings_that_contradict_each_other_are_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(_: Place) -> Stack:
+        raise CommandError("DefaultRegion malaysia is not among AllowedRegions.", ExitCode.REFUSED)
+
+    code, out = run_on(refuse, capsys)
+
+    assert code == ExitCode.UNHEALTHY
+    assert json.loads(out)["checks"][0]["name"] == "stack.settings"
+
+
+def test_a_stack_that_is_not_there_can_not_be_examined(capsys: pytest.CaptureFixture[str]) -> None:
+    def miss(_: Place) -> Stack:
+        raise CommandError("There is no stack facematch.", ExitCode.UNREACHABLE)
+
+    assert run_on(miss, capsys) == (ExitCode.UNREACHABLE, "")
