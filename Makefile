@@ -1,6 +1,7 @@
 PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
+MODELS := face_recognition_models-0.3.0
 CODE := src layers local cli console audit bench docs examples tests
 export PYTHONPATH := src:layers/imaging:cli
 
@@ -9,22 +10,41 @@ MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check static bench soak up down console docs interfaces audit sbom format record-events lock clean
+# The time of one part: $(call timed,name,command).
+define timed
+@start=$$(date +%s); $(2) && echo "$(1): $$(( $$(date +%s) - start )) s"
+endef
+
+.PHONY: help demo test test-code test-stack verify check static bench soak up down console docs interfaces audit sbom format record-events lock clean
 
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/ready .local/cloud/ready ## two photos through a stack on this machine (SOURCE=a.jpg TARGET=b.png REGION=indonesia)
-	@SOURCE="$(SOURCE)" TARGET="$(TARGET)" REGION="$(REGION)" $(VENV)/python -m local.demo
+demo: .venv/ready .local/cloud/ready .local/faces/ready ## two photos through a stack on this machine (SOURCE=a.jpg TARGET=b.png REGION=indonesia OPERATION=FaceCompareV2)
+	@SOURCE="$(SOURCE)" TARGET="$(TARGET)" REGION="$(REGION)" OPERATION="$(OPERATION)" $(VENV)/python -m local.demo
 
-test: static .local/cloud/ready .local/docs/ready .local/requests/ready ## everything: the checks below, and integration and end-to-end tests
+test: static .local/cloud/ready .local/faces/ready .local/requests/ready ## the checks below, integration tests, and tests of the deployed stack
+	@rm -f .local/skipped
 	@$(CLOUD)/cfn-lint template.yaml
-	@$(VENV)/pytest --quiet --numprocesses 2 --cov --cov-report=term tests/unit tests/integration
-	@$(VENV)/pytest --quiet tests/e2e
-	@$(VENV)/pytest --quiet tests/audit
+	@# The tests of the stack mostly wait, the others mostly compute.
+	@$(MAKE) --no-print-directory --output-sync=target test-code test-stack
+	@if [ -s .local/skipped ]; then echo "Skipped:"; sort -u .local/skipped; fi
+
+test-code:
+	@$(VENV)/pytest --quiet --numprocesses 2 -m "not verify" tests/unit tests/integration
+
+test-stack:
+	@$(VENV)/pytest --quiet -m "not verify" tests/e2e
+
+verify: static .local/cloud/ready .local/faces/ready .local/docs/ready .local/requests/ready ## the long checks: coverage, faults, permissions, the API's document, the site
+	@rm -f .local/skipped
+	$(call timed,coverage,$(VENV)/pytest --quiet --numprocesses 2 --cov --cov-report=term tests/unit tests/integration)
+	$(call timed,stack,$(VENV)/pytest --quiet -m verify tests/e2e)
+	$(call timed,permissions and leaks,$(VENV)/pytest --quiet tests/audit)
+	@if [ -s .local/skipped ]; then echo "Skipped:"; sort -u .local/skipped; fi
 
 check: static ## the quick half: format, lint, types, unit tests
-	@$(VENV)/pytest --quiet --numprocesses 2 tests/unit
+	@$(VENV)/pytest --quiet --numprocesses 2 -m "not verify" tests/unit
 
 static: .venv/ready
 	@$(VENV)/ruff format --check --quiet $(CODE)
@@ -33,12 +53,13 @@ static: .venv/ready
 
 bench: .venv/bench .local/cloud/ready ## how fast photos are normalised and functions start, as ratios in one run
 	@$(VENV)/python -m bench.imaging
+	@$(VENV)/python -m bench.imaging_framing
 	@$(VENV)/python -m bench.cold_start
 
 soak: .venv/ready .local/cloud/ready ## every load and fault, on a stack of its own
 	@$(VENV)/python -m bench.soak
 
-up: .venv/ready .local/cloud/ready ## a stack that keeps running; .local/stack.json tells where
+up: .venv/ready .local/cloud/ready .local/faces/ready ## a stack that keeps running; .local/stack.json tells where
 	@$(VENV)/python -m local.up
 
 down: .venv/ready ## end that stack
@@ -52,7 +73,7 @@ docs: .local/docs/ready ## the pages as a site, which reads offline: .local/site
 	@NO_MKDOCS_2_WARNING=1 .local/docs/bin/mkdocs build
 	@echo ".local/site/index.html"
 
-format: .venv/ready ## put the code into its form
+format: .venv/ready ## format the code, and apply ruff's fixes
 	@$(VENV)/ruff format --quiet $(CODE)
 	@$(VENV)/ruff check --quiet --fix $(CODE)
 
@@ -65,19 +86,21 @@ audit: .venv/ready .local/cloud/ready .local/audit/ready ## what a security revi
 sbom: .venv/ready .local/audit/ready ## what each bundle is made of, as CycloneDX: .local/sbom
 	@$(VENV)/python -m audit.sbom
 
-interfaces: .venv/ready ## describe the HTTP API anew, from the code
+interfaces: .venv/ready ## write the OpenAPI document, the reasons of the event's schema and docs/reasons.md
 	@$(VENV)/python -m local.describe_api
 
 lock: ## pin every requirement anew, with hashes
 	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv
-	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/bench requirements/cloud requirements/docs requirements/audit; do \
+	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/faces requirements/bench requirements/cloud requirements/docs requirements/audit; do \
 		.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
 			--no-header --no-annotate --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
 	done
 	@# Pillow comes with the layer imaging.
-	@.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package pillow \
-		layers/heic/requirements.in -o layers/heic/requirements.txt
+	@for name in layers/heic/requirements layers/framing/requirements; do \
+		.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
+			--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package pillow \
+			$$name.in -o $$name.txt || exit 1; \
+	done
 	@echo "Now, with what is pinned installed anew: .venv/bin/python -m audit.licences"
 
 clean: down ## remove what was built and installed
@@ -102,6 +125,17 @@ clean: down ## remove what was built and installed
 	@echo "Installing what the benchmarks compare with into .venv (once) …"
 	@$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch $@
+
+# Two files of the archive are kept. It also holds a model whose licence excludes commercial use.
+.local/faces/ready: requirements/faces.txt | .venv/ready
+	@echo "Downloading the emulator's face models, 100 MB (once) …"
+	@rm -rf .local/faces && mkdir -p .local/faces/archive
+	@$(VENV)/pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
+		--dest .local/faces/archive -r $<
+	@tar -xzf .local/faces/archive/$(MODELS).tar.gz -C .local/faces --strip-components 3 \
+		$(MODELS)/face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat \
+		$(MODELS)/face_recognition_models/models/shape_predictor_5_face_landmarks.dat
+	@rm -r .local/faces/archive && touch $@
 
 .local/%/ready: requirements/%.txt
 	@$(PYTHON) -c '' 2>/dev/null || { echo "Install Python 3.13 so that '$(PYTHON)' runs, or name yours: make PYTHON=/path/to/python3.13" >&2; exit 1; }

@@ -28,23 +28,37 @@ from facematch_cli.main import cli
 from local.processes import CLOUD_BIN, make_environment
 from tests.template import ROOT
 
+pytestmark = pytest.mark.verify
+
 NOT_RUN = {
     "make test": "It runs this very test.",
-    "make check": "`make test` runs all of it, this test among it.",
+    "make check": "`make test` runs all of it.",
     "make bench": "It takes 5 minutes, and packages of its own; tests/unit/bench holds its parts.",
-    "make soak": "It takes 13 minutes; tests/e2e/test_faults.py plays the same faults once.",
+    "make verify": "It takes long; it runs this very test.",
+    "make soak": "It takes 26 minutes; tests/e2e/test_faults.py plays the same faults once.",
     "make audit": "It has tools of its own; `make test` runs the tests that it runs.",
     "make sbom": "Its tools come with `make audit`; tests/unit/audit/test_bundles.py holds its parts.",
     "make console PORT=8000": "The port may be another's: tests run the same with a free one.",
     "make console STACK=facematch": "It needs an AWS account.",
     "pip install './cli[direct]'": "It fetches packages; `pip install ./cli` is run with borrowed ones.",
     "pip install './cli[heic]'": "It fetches packages; `pip install ./cli` is run with borrowed ones.",
+    "pip install './cli[faces]'": "It fetches packages; `pip install ./cli` is run with borrowed ones.",
     "python -m local.emulator": "The ports may be another's: tests run the same with free ones.",
     "python -m local.emulator --oidc-audience sts.aliyuncs.com --oidc-issuer https://… --oidc-public-key "
     "issuer.pem": "The issuer and its key are yours; tests/integration/emulator/test_sts.py has its own.",
     "facematch compare selfie.jpg passport.png --direct --region singapore": "It calls the provider itself.",
     "facematch show singapore/customer-4711 --caller arn:aws:iam::123456789012:role/onboarding "
     "--stack facematch": "It needs an AWS account; tests/e2e/test_command.py asks the same of a local stack.",
+    "facematch doctor --stack facematch": (
+        "It needs an AWS account; tests/e2e/test_doctor.py examines a local stack."
+    ),
+    "facematch doctor --pay --stack facematch": (
+        "It needs an AWS account; tests/e2e/test_doctor.py pays on a local stack."
+    ),
+    "facematch doctor --pay --region indonesia --stack facematch": (
+        "It needs an AWS account; tests/e2e/test_doctor.py pays on a local stack."
+    ),
+    "facematch doctor --local --json": "tests/e2e/test_doctor.py runs it, on a stack that it breaks.",
     "export API_URL=…": "It is your stack's; tests/e2e/test_requests.py sets that of a local one.",
     "export AWS_REGION=…": "It is your stack's; tests/e2e/test_requests.py sets that of a local one.",
     "sam deploy --guided": "It needs an AWS account; every local stack is deployed by `sam deploy`.",
@@ -79,7 +93,7 @@ NOT_RUN = {
 S3_COMMANDS = {"cp": set[str](), "rm": {"--recursive"}}
 """What the AWS CLI adds to S3's own operations, as far as the docs use it."""
 AWS_OPTIONS = {"--query", "--region", "--profile", "--output"}
-PROGRAMS = "make|facematch|python|.venv/bin/python|pip|sam|aws|curl|git|docker|npm|npx|node"
+PROGRAMS = "make|facematch|python|python3.13|.venv/bin/python|pip|sam|aws|curl|git|docker|npm|npx|node"
 
 INCLUSION = r'--8<-- "(.+)"'
 """How a page takes in a file, which is run whole by a test."""
@@ -278,6 +292,8 @@ CHECKS: dict[str, Callable[[list[str]], str | None]] = {
     "eval": check_nothing,
     "npm": check_npm,
     "npx": check_npx,
+    "source": check_nothing,
+    "python3.13": check_python,
 }
 
 

@@ -12,6 +12,8 @@ import pytest
 from local.processes import LOCAL
 from tests.template import ROOT, read_template
 
+pytestmark = pytest.mark.verify
+
 LOADING = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src")}
 
 
