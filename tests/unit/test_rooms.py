@@ -19,7 +19,6 @@ PACKAGES = {
     "facematch",
     "facematch.adapters",
     "facematch.domain",
-    "facematch.handlers",
     "facematch.use_cases",
 }
 

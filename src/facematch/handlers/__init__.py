@@ -2,5 +2,8 @@
 
 import gc
 
+from facematch.handlers.build import check_build
+
 # What is imported stays: looking for garbage among it would cost a sixth of a start. `start` ends the pause.
 gc.disable()
+check_build()
