@@ -138,7 +138,7 @@ def _may_adapters(module: str) -> bool:
     return (
         _is_standard(module)
         or room_of(module) == "domain"
-        or module == "facematch"
+        or module in {"facematch", "facematch.adapters.aws_errors"}
         or _root(module) in set().union(*FAMILIES.values())
     )
 

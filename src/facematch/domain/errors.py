@@ -19,6 +19,7 @@ FacematchError              code, message
 │   ├── NoSlotError             the rate limiter has no slot in time
 │   ├── LaneHeldError           calls to the region are on hold
 │   ├── LedgerUnavailableError  the ledger did not take or give a record
+│   ├── PhotoStoreUnavailableError  the bucket did not take or give a photo
 │   ├── LeaseHeldError          another worker has the comparison
 │   └── LeaseLostError          this worker had it too long
 └── AlreadyEndedError       the comparison has its verdict
@@ -29,6 +30,7 @@ from typing import Final
 
 _LEASE_LOST_PAUSE_S: Final = 10.0
 _LEDGER_PAUSE_S: Final = 2.0
+_PHOTO_STORE_PAUSE_S: Final = 30.0
 
 
 class FacematchError(Exception):
@@ -160,6 +162,17 @@ class LedgerUnavailableError(PostponedError):
 
     def __init__(self) -> None:
         super().__init__("ledger_unavailable", "The ledger does not answer.", retry_after_s=_LEDGER_PAUSE_S)
+
+
+class PhotoStoreUnavailableError(PostponedError):
+    """The bucket could not be read or written; a write may have succeeded all the same."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "photo_store_unavailable",
+            "The photos' bucket does not answer.",
+            retry_after_s=_PHOTO_STORE_PAUSE_S,
+        )
 
 
 class LeaseHeldError(PostponedError):

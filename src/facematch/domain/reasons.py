@@ -88,6 +88,11 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error", "The stack failed. Repeat the request.", 500
     CONFIGURATION = "configuration", "A setting of the stack is wrong. Its logs name the setting.", 500
     API_UNAVAILABLE = "api_unavailable", "The API can't answer now. Repeat the request later.", 503
+    PHOTO_STORE_UNAVAILABLE = (
+        "photo_store_unavailable",
+        "The photos' bucket can't be read or written now.",
+        503,
+    )
     LEDGER_UNAVAILABLE = "ledger_unavailable", "The ledger can't be read or written now.", 503
     PROVIDER_UNAVAILABLE = (
         "provider_unavailable",

@@ -746,6 +746,23 @@ def test_request_is_refused_for_now_while_dynamodb_throttles_the_ledger(
     assert cloud.list_items() == []
 
 
+def test_request_is_refused_for_now_while_s3_takes_no_photo(cloud: Cloud) -> None:
+    client: Any = bootstrap._photo_store().client
+
+    def refuse(**_: object) -> tuple[Any, dict[str, Any]]:
+        return Throttled(), {"Error": {"Code": "SlowDown", "Message": ""}, "ResponseMetadata": {}}
+
+    client.meta.events.register("before-call.s3.*", refuse)
+    try:
+        answer = ask(ask_now())
+    finally:
+        client.meta.events.unregister("before-call.s3.*", refuse)
+
+    check_problem(answer, 503, "photo_store_unavailable")
+    assert answer.headers["Retry-After"] == "30"
+    assert cloud.list_waiting(URGENT) == []
+
+
 def test_operator_error_is_accepted_and_waits(cloud: Cloud, provider: ControlClient) -> None:
     provider.play({"effect": "refuse", "code": "Forbidden.AccountAccessDenied"})
 

@@ -11,6 +11,7 @@ from facematch.domain.errors import (
     LeaseLostError,
     LedgerUnavailableError,
     NotFoundError,
+    PhotoStoreUnavailableError,
     PostponedError,
 )
 from facematch.domain.provider import Answer, Call, InlinePicture, PictureUrl
@@ -397,6 +398,22 @@ def test_an_open_comparison_whose_ledger_does_not_answer_is_postponed() -> None:
 
     with pytest.raises(PostponedError):
         stack.compare(comparison_id)
+
+
+def test_a_pair_whose_photos_cannot_be_read_for_now_is_postponed_and_not_failed() -> None:
+    stack, comparison_id = make_ready(SUCCESS)
+
+    def fail_to_read() -> None:
+        raise PhotoStoreUnavailableError
+
+    stack.interludes.before("read", fail_to_read)
+    with pytest.raises(PostponedError) as postponed:
+        stack.compare(comparison_id)
+    assert postponed.value.retry_after_s == 30
+    assert (stack.provider.calls, stack.comparison(comparison_id).attempts) == ([], ())
+
+    stack.compare(comparison_id)
+    assert stack.comparison(comparison_id).state is State.COMPLETED
 
 
 # Erased comparisons.
