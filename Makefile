@@ -2,8 +2,8 @@ PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
 MODELS := face_recognition_models-0.3.0
-CODE := src layers local cli console audit bench docs examples tests
-export PYTHONPATH := src:layers/imaging:cli
+CODE := src layers emulator local cli console audit bench docs examples tests
+export PYTHONPATH := src:layers/imaging:cli:emulator
 
 # The two environments are installed side by side.
 MAKEFLAGS += --jobs=2

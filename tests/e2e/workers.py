@@ -11,6 +11,7 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from facecompare_emulator import DEFAULT_CREDENTIALS
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.adapters.photo_store import S3PhotoStore
@@ -39,7 +40,6 @@ from facematch.use_cases.load_photos import PhotoLoader
 from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch.use_cases.publish_result import ResultPublisher
 from imaging import Limits
-from local.emulator import DEFAULT_CREDENTIALS
 from tests.e2e.faults import Site, make_small_photo
 
 QUOTA_SHARE = 0.97

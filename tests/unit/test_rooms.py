@@ -266,7 +266,7 @@ def test_only_the_settings_read_the_environment() -> None:
         ("facematch.adapters.rate_limiter", "import pydantic", "pydantic"),
         ("imaging.shape", "from facematch.domain.errors import X", "facematch.domain.errors"),
         ("imaging.shape", "import numpy", "numpy"),
-        ("facematch.bootstrap", "import local.emulator", "local.emulator"),
+        ("facematch.bootstrap", "import facecompare_emulator", "facecompare_emulator"),
         ("facematch", "from facematch.domain.errors import X", "facematch.domain.errors"),
         ("facematch_cli.main", "from facematch import bootstrap", "facematch.bootstrap"),
         ("facematch_cli.main", "from facematch.handlers import api", "facematch.handlers.api"),

@@ -1,4 +1,4 @@
-"""The program: ``python -m local.emulator``."""
+"""The command ``facecompare-emulator``."""
 
 import argparse
 import asyncio
@@ -75,7 +75,7 @@ def _make_rules(arguments: argparse.Namespace) -> Rules:
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m local.emulator",
+        prog="facecompare-emulator",
         description="An emulator of Alibaba Cloud's FaceCompare protocol. It does not call Alibaba Cloud.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

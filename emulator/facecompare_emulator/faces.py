@@ -17,7 +17,7 @@ from typing import Any, Final
 from .answers import Refusal
 from .photos import Box, Face, JudgeError, Quality
 
-DEFAULT_MODELS: Final = Path(__file__).parents[2] / ".local" / "faces"
+DEFAULT_MODELS: Final = Path(".local/faces")
 DISTANCE_OF_ONE_PERSON: Final = 0.6
 """dlib's own threshold: two descriptors closer than this are taken for one person."""
 
@@ -42,7 +42,7 @@ class FaceJudge:
     )
 
     def __init__(self, models: Path = DEFAULT_MODELS, *, workers: int = _WORKERS) -> None:
-        self._models = models
+        self._models = models.absolute()
         self._count = workers
         self._workers: set[_Worker] = set()
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
@@ -149,7 +149,7 @@ class _Worker:
     async def start(cls, models: Path) -> "_Worker":
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", f"{__package__}.face_worker", models),
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[1],
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
