@@ -2,7 +2,7 @@ PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
 MODELS := face_recognition_models-0.3.0
-CODE := src layers emulator local cli console audit bench docs examples tests
+CODE := src layers emulator local cli console audit bench harness docs examples tests
 export PYTHONPATH := src:layers/imaging:cli:emulator
 
 # The two environments are installed side by side.
@@ -53,7 +53,7 @@ static: .venv/ready
 
 bench: .venv/bench .local/cloud/ready ## how fast photos are normalised and functions start, as ratios in one run
 	@$(VENV)/python -m bench.imaging
-	@$(VENV)/python -m bench.imaging_framing
+	@$(VENV)/python -m bench.imaging.framing
 	@$(VENV)/python -m bench.cold_start
 
 soak: .venv/ready .local/cloud/ready ## every load and fault, on a stack of its own

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from harness.driver import LONGEST_WAIT_S, Driver, make_photo
 from local.processes import ROOT
-from tests.e2e.driver import LONGEST_WAIT_S, Driver, make_photo
 
 ROOT_USER = "arn:aws:iam::000000000000:root"
 """Whom the local cloud takes for the holder of its own key."""

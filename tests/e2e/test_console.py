@@ -25,8 +25,8 @@ from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwrigh
 from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.lane import FAILURES_TO_HOLD, Hold, HoldReason
 from facematch.domain.regions import Region
+from harness.driver import Driver, make_photo
 from local.processes import ROOT, make_environment
-from tests.e2e.driver import Driver, make_photo
 from tests.factories import make_portrait
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

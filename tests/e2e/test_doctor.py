@@ -16,11 +16,11 @@ import pytest
 from facematch.domain.regions import Region
 from facematch_cli.doctor.sample import PAIR_ID
 from facematch_cli.errors import ExitCode
+from harness.driver import LONGEST_WAIT_S, Driver
+from harness.faults import Cloud
 from local.processes import ROOT
 from local.signed_http import send
 from local.stack import STACK_NAME
-from tests.e2e.driver import LONGEST_WAIT_S, Driver
-from tests.e2e.faults import Cloud
 
 PATH = os.pathsep.join(str(ROOT / part) for part in ("cli", "src", "layers/imaging"))
 SECRET = f"{STACK_NAME}-provider"

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
+from harness.driver import Driver
+from harness.faults import wait_until
 from local.portraits import make_portraits
 from local.processes import LOCAL_KEY
 from local.stack import Stack
-from tests.e2e.driver import Driver
-from tests.e2e.faults import wait_until
 from tests.e2e.newcomer import Console, Newcomer, clone
 
 pytestmark = pytest.mark.verify
@@ -100,7 +100,7 @@ def test_what_is_built_and_made_of_the_clone_is_what_stands_in_it(newcomer: Newc
         export PYTHONPATH=src:layers/imaging
         .venv/bin/python -m bench.capacity --pairs-per-day 400000 --peak-factor 4 --qps 10 --latency-ms 900
         .venv/bin/python -m bench.capacity --help
-        .venv/bin/python -m bench.capacity_report
+        .venv/bin/python -m bench.capacity.report
     """)
 
     built = [".local/site/index.html", ".aws-sam/build/template.yaml"]

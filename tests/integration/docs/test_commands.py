@@ -25,8 +25,8 @@ import pytest
 from botocore import xform_name
 
 from facematch_cli.main import cli
+from harness.template import ROOT
 from local.processes import CLOUD_BIN, make_environment
-from tests.template import ROOT
 
 pytestmark = pytest.mark.verify
 

@@ -16,8 +16,8 @@ from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.comparison import Comparison
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
+from harness.template import read_table_schema
 from tests.integration.aws_rules import refuse_invalid_requests
-from tests.template import read_table_schema
 
 AWS_REGION: Final = "ap-southeast-1"
 ACCOUNT = "123456789012"

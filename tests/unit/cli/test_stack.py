@@ -9,8 +9,8 @@ from botocore.stub import Stubber
 
 from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.stack import Place, describe_stack, find_stack
+from harness.template import read_template
 from tests.factories import make_environment
-from tests.template import read_template
 from tests.unit.cli.factories import AWS_REGION, STACK_ID
 
 OUTPUTS = {

@@ -2,8 +2,8 @@ import json
 
 from facematch.domain.verdict import Decision
 from facematch_cli.words import STEPS, VERDICTS, WARNINGS
+from harness.template import ROOT
 from imaging.warnings import PhotoWarning
-from tests.template import ROOT
 
 SCHEMA = json.loads((ROOT / "schemas" / "result-event.schema.json").read_text())
 

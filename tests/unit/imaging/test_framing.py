@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
+from harness.photos import make_exif, make_file, make_noise, make_picture, open_jpeg
 from imaging import FaceReport, Limits, NormalisedPhoto, find_warnings, normalise
 from imaging.faces import Box, find_faces
 from imaging.framing import Framing, frame_face, measure_share
 from local.portraits import make_portraits
-from tests.unit.imaging.factories import make_exif, make_file, make_noise, make_picture, open_jpeg
 
 FRAMING = Limits(frame_faces=True)
 TURNED = {

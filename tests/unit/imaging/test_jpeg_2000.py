@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imaging import PhotoError, PhotoErrorCode, normalise
-from imaging.jpeg_2000 import read_codestream
-from tests.unit.imaging.factories import (
+from harness.photos import (
     make_file,
     make_mode,
     make_picture,
@@ -19,6 +17,8 @@ from tests.unit.imaging.factories import (
     read_corners,
     show_same_corners,
 )
+from imaging import PhotoError, PhotoErrorCode, normalise
+from imaging.jpeg_2000 import read_codestream
 
 PROGRAM = """
 import sys

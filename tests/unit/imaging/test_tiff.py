@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging import PhotoError, PhotoErrorCode, normalise
-from tests.unit.imaging.factories import (
+from harness.photos import (
     CORNERS,
     is_near,
     make_file,
@@ -21,6 +20,7 @@ from tests.unit.imaging.factories import (
     read_corners,
     show_same_corners,
 )
+from imaging import PhotoError, PhotoErrorCode, normalise
 from tests.unit.imaging.tiffs import (
     BLACK_IS_ZERO,
     CMYK,

@@ -27,10 +27,10 @@ from facematch.domain.comparison import State
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
+from harness.accounting import Audit, Books, Call, Record, audit
+from harness.driver import Driver
 from local.signed_http import HttpAnswer, make_request, send
 from local.stack import STACK_NAME
-from tests.e2e.accounting import Audit, Books, Call, Record, audit
-from tests.e2e.driver import Driver
 
 _UPLOADERS: Final = 4
 _CHECK_INTERVAL_S: Final = 0.25

@@ -639,9 +639,3 @@ def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
     if prices.provider_call is not None:
         parts["FaceCompare"] = calls * prices.provider_call
     return parts
-
-
-if __name__ == "__main__":
-    from bench.capacity_report import main
-
-    main()

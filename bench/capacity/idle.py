@@ -1,13 +1,13 @@
 """What a stack costs in a month without a single pair.
 
-`python -m bench.idle` writes the table into the page "First hour".
+`python -m bench.capacity.idle` writes the table into the page "First hour".
 """
 
 import re
 from pathlib import Path
 from typing import Final
 
-from bench.capacity import (
+from bench.capacity.model import (
     ALARMED_METRICS,
     LOG_SIZE_BYTES,
     MONTH_DAYS,
@@ -17,10 +17,10 @@ from bench.capacity import (
     TRACED_SHARE,
     Prices,
 )
-from bench.capacity_report import render_table
+from bench.capacity.report import render_table
 from facematch.domain.regions import Region
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "first-hour.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "first-hour.md"
 
 POLLS_PER_QUEUE: Final = 5 * 3 * 60 * 24 * MONTH_DAYS
 """Lambda's five pollers of a queue each ask every 20 s. With `MaximumConcurrency` all five stay.

@@ -1,5 +1,5 @@
 """
-What framing does: `python -m bench.imaging_framing`, and a part of `python -m bench.imaging`.
+What framing does: `python -m bench.imaging.framing`, and a part of `python -m bench.imaging`.
 
 Photographs of faces are pasted into backgrounds of 12 MP, from 5 to 100 % of their area, and normalised with
 framing and without, by turns. OpenCV's cascade, an independent detector, then looks for the face.
@@ -23,8 +23,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from skimage import data as bundled
 
-from bench.imaging_photos import SENSOR_12_MP
-from bench.imaging_report import make_table
+from bench.imaging.photos import SENSOR_12_MP
+from bench.imaging.report import make_table
 from imaging import PROVIDER_LIMITS, FaceReport, normalise
 from local.portraits import make_portraits, make_stranger
 
@@ -107,7 +107,7 @@ def tabulate_time(trials: Sequence[Trial]) -> tuple[Sequence[str], Sequence[Sequ
 
 def tabulate_starts(starts: int = 7) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Measure the first photo of a fresh process, with framing and without, by turns."""
-    path = Path(__file__).parents[1] / ".local" / "framing.jpg"
+    path = Path(__file__).parents[2] / ".local" / "framing.jpg"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(_save(_paste(_photographs()["astronaut"], 0.2, (0.5, 0.5), 1)))
     told: dict[str, list[tuple[float, float]]] = {"plain": [], "framed": []}

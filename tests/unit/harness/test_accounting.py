@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.accounting import Books, audit, measure_traffic, quantile, trim_calls
+from harness.accounting import Books, audit, measure_traffic, quantile, trim_calls
 
 ID = "a" * 26
 

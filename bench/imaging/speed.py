@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from skimage.metrics import structural_similarity
 
-from bench.imaging_contenders import (
+from bench.imaging.contenders import (
     LONG_SIDE,
     SHORT_SIDE,
     Contender,
@@ -38,14 +38,14 @@ from bench.imaging_contenders import (
     run_plain_pillow_to_srgb,
     save_jpeg,
 )
-from bench.imaging_fuzz import FuzzOutcome, count_cases, fuzz_every_kind
-from bench.imaging_memory import measure_peak_mb
-from bench.imaging_photos import Photo, make_photos, make_workshop_photo
-from bench.imaging_report import draw_ratios, make_table
+from bench.imaging.fuzz import FuzzOutcome, count_cases, fuzz_every_kind
+from bench.imaging.memory import measure_peak_mb
+from bench.imaging.photos import Photo, make_photos, make_workshop_photo
+from bench.imaging.report import draw_ratios, make_table
 from facematch.domain.verdict import Role
 from facematch.use_cases.prepare_photos import PhotoPreparer
 
-CHART: Final = Path(__file__).parents[1] / "docs" / "imaging-speed.svg"
+CHART: Final = Path(__file__).parents[2] / "docs" / "imaging-speed.svg"
 
 PILLOW, LIBVIPS, TURBO, OURS = "plain Pillow", "libvips", "libjpeg-turbo alone", "facematch"
 _RIVALS: Final = (PILLOW, LIBVIPS, TURBO)
@@ -275,7 +275,3 @@ def _show(figure: float | None, form: str) -> str:
 
 def _print(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     print(f"\n{title}\n\n{make_table(head, rows)}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from tests.template import read_template
+from harness.template import read_template
 
 
 def read_environment(known: Mapping[str, str]) -> dict[str, str]:

@@ -5,14 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import imaging_contenders
+from bench.imaging import contenders
 
 _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
 def measure_peak_mb(contender: str, photo: Path) -> float:
     """Run a contender on a file in a fresh process; the file's bytes count, what is imported does not."""
-    command = [sys.executable, "-m", "bench.imaging_memory", contender, str(photo)]
+    command = [sys.executable, "-m", "bench.imaging.memory", contender, str(photo)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -24,7 +24,7 @@ def _read_peak_mb() -> float:
 
 def _main(contender: str, photo: str) -> None:
     imported_mb = _read_peak_mb()
-    getattr(imaging_contenders, contender)(Path(photo).read_bytes())
+    getattr(contenders, contender)(Path(photo).read_bytes())
     print(_read_peak_mb() - imported_mb)
 
 

@@ -10,7 +10,7 @@ import pillow_heif
 from PIL import Image
 from skimage import data as bundled
 
-from tests.unit.imaging.factories import make_display_p3_profile, make_exif
+from harness.photos import make_display_p3_profile, make_exif
 
 SENSOR_12_MP: Final = (4032, 3024)
 SENSOR_48_MP: Final = (8064, 6048)

@@ -39,8 +39,8 @@ from facematch.use_cases.compare_pair import PairComparer
 from facematch.use_cases.load_photos import PhotoLoader
 from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch.use_cases.publish_result import ResultPublisher
+from harness.faults import Site, make_small_photo
 from imaging import Limits
-from tests.e2e.faults import Site, make_small_photo
 
 QUOTA_SHARE = 0.97
 _RETENTION_DAYS = 90

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from tests.integration.handlers.environment import read_environment
+from harness.environment import read_environment
 
 WIRINGS: Final = {
     "Uploads": ("upload_receiver",),

@@ -11,7 +11,7 @@ from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
 from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
-from tests.template import ROOT
+from harness.template import ROOT
 
 _ABSENT = object()
 """What `AWS::NoValue` leaves."""

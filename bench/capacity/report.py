@@ -1,6 +1,6 @@
 """The capacity model for people: a report on one scenario, the tables and the chart of `docs/capacity.md`.
 
-`python -m bench.capacity_report` writes those of the page anew.
+`python -m bench.capacity.report` writes those of the page anew.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from bench.capacity import (
+from bench.capacity.model import (
     BUCKET_PAIR,
     BUSIEST_INDEX_KEY_WRITES,
     DAY_S,
@@ -29,7 +29,7 @@ from bench.capacity import (
     simulate_burst,
 )
 
-_ROOT: Final = Path(__file__).parents[1]
+_ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = _ROOT / "docs" / "capacity.md"
 CHART: Final = _ROOT / "docs" / "capacity-day.svg"
 _OWN_CHART: Final = _ROOT / ".local" / "capacity.svg"

@@ -14,10 +14,10 @@ from typing import Final
 
 from PIL import Image, ImageOps
 
+from harness.photos import SMALL_LIMITS, make_file, make_fuzz_seeds
 from imaging import PhotoError, normalise
 from imaging.jpeg import is_plain
 from local.portraits import make_portraits
-from tests.unit.imaging.factories import SMALL_LIMITS, make_file, make_fuzz_seeds
 
 LIMITS: Final = replace(SMALL_LIMITS, frame_faces=True)
 _HEADER_BYTES: Final = 700
