@@ -15,7 +15,7 @@ import pytest
 
 from facematch.domain.regions import Region
 from facematch_cli.doctor.sample import PAIR_ID
-from facematch_cli.errors import ExitCode
+from facematch_client.errors import ExitCode
 from harness.driver import LONGEST_WAIT_S, Driver
 from harness.faults import Cloud
 from local.processes import ROOT

@@ -94,6 +94,7 @@ def room_of(module: str) -> str:
         "adapters": "facematch.adapters.",
         "imaging": "imaging.",
         "cli": "facematch_cli.",
+        "client": "facematch_client.",
         "console": "console.",
     }
     return next(
@@ -150,7 +151,7 @@ def _may_imaging(module: str) -> bool:
 def _may_cli(module: str) -> bool:
     return (
         _is_standard(module)
-        or _root(module) in CLI_VENDORS | {"imaging", "facematch_cli"}
+        or _root(module) in CLI_VENDORS | {"imaging", "facematch_cli", "facematch_client"}
         or _root(module).startswith("mypy_boto3_")
         or _is_core(module)
         or module in CLI_SHARES
@@ -160,7 +161,7 @@ def _may_cli(module: str) -> bool:
 def _may_console(module: str) -> bool:
     return (
         _is_standard(module)
-        or _root(module) in CONSOLE_VENDORS | {"imaging", "facematch_cli", "console"}
+        or _root(module) in CONSOLE_VENDORS | {"imaging", "facematch_client", "console"}
         or _root(module).startswith("mypy_boto3_")
         or _is_core(module)
         or module in CONSOLE_SHARES
@@ -190,6 +191,7 @@ RULES: dict[str, Rule] = {
     "adapters": _may_adapters,
     "imaging": _may_imaging,
     "cli": _may_cli,
+    "client": _may_cli,
     "console": _may_console,
     "packages": _may_packages,
     "wiring": _may_wiring,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from facematch_cli.errors import ExitCode
 from facematch_cli.main import run
 from facematch_cli.sheet import SheetEntry, render_sheet
+from facematch_client.errors import ExitCode
 from imaging import normalise
 from tests.factories import encode, make_noise, make_portrait, make_scene
 

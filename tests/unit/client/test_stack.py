@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.stack import Place, describe_stack, find_stack
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.stack import Place, describe_stack, find_stack
 from harness.template import read_template
 from tests.factories import make_environment
 from tests.unit.cli.factories import AWS_REGION, STACK_ID

@@ -4,7 +4,7 @@ from facematch.domain.comparison import Origin, Outcome, State
 from facematch.domain.lane import HoldReason, make_hold
 from facematch.domain.pair import ArrivedPhoto, Pair
 from facematch.domain.verdict import Role
-from facematch_cli.story import tell_story
+from facematch_client.story import tell_story
 from tests.factories import CALLER, COMPARISON_ID, make_attempt, make_comparison, make_ended, make_photos
 from tests.fakes.clock import START_MS
 

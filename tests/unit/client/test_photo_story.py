@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 
-from facematch_cli.photo_story import StoredFacts, describe_work, read_stored_facts
+from facematch_client.photo_story import StoredFacts, describe_work, read_stored_facts
 from imaging import normalise
 from tests.factories import make_portrait
 

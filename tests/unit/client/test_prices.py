@@ -2,7 +2,7 @@ import pytest
 
 from facematch.domain.comparison import Outcome
 from facematch.domain.regions import Region
-from facematch_cli.prices import Bill
+from facematch_client.prices import Bill
 from tests.factories import make_attempt
 
 

@@ -11,11 +11,11 @@ from facematch.domain.comparison import State
 from facematch.domain.lane import Hold
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
-from facematch_cli.holds import find_hold
-from facematch_cli.prices import Bill
-from facematch_cli.queues import Depth, measure_depth
-from facematch_cli.records import Record, RecordReader
-from facematch_cli.stack import Stack
+from facematch_client.holds import find_hold
+from facematch_client.prices import Bill
+from facematch_client.queues import Depth, measure_depth
+from facematch_client.records import Record, RecordReader
+from facematch_client.stack import Stack
 
 LATEST: Final = 8
 """How many of the latest verdicts are kept in mind."""

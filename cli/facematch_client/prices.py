@@ -11,7 +11,7 @@ from typing import Final
 from facematch.domain.comparison import Attempt, Outcome
 from facematch.domain.provider import is_success
 from facematch.domain.regions import Region
-from facematch_cli.output import count_of
+from facematch_client.text import count_of
 
 STATED_USD: Final = {Region.HONG_KONG: 0.001, Region.INDONESIA: 0.002}
 

@@ -6,8 +6,8 @@ from typing import Final
 from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.lane import Hold, HoldReason
 from facematch.domain.regions import Region
-from facematch_cli.output import clean, format_moment
-from facematch_cli.stack import Stack
+from facematch_client.stack import Stack
+from facematch_client.text import clean, format_moment
 
 _REASONS: Final[Mapping[HoldReason, str]] = {
     HoldReason.OUTAGE: "the provider fails or does not answer",

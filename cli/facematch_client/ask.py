@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 
 from facematch.domain.clock import Clock
 from facematch.domain.verdict import Role
-from facematch_cli.api import Answer, ask_api, post_form
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.holds import describe_hold, find_hold
-from facematch_cli.stack import Stack
+from facematch_client.api import Answer, ask_api, post_form
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.holds import describe_hold, find_hold
+from facematch_client.stack import Stack
 
 INLINE_LIMIT_BYTES: Final = 4_000_000
 """Both photos together: more does not fit a Lambda function's request once it is Base64."""

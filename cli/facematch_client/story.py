@@ -10,8 +10,8 @@ from facematch.domain.inbox import make_folder
 from facematch.domain.lane import Hold
 from facematch.domain.pair import Pair
 from facematch.domain.verdict import Role
-from facematch_cli.holds import describe_hold
-from facematch_cli.output import count_of
+from facematch_client.holds import describe_hold
+from facematch_client.text import count_of
 
 _OUTCOMES: Final = {
     Outcome.NOT_SETTLED: "is not settled: no answer is recorded yet; it may have been billed",

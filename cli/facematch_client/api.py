@@ -14,8 +14,8 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 from urllib3.filepost import encode_multipart_formdata
 
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.stack import Stack
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.stack import Stack
 
 _TIMEOUT_S: Final = 60
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from facematch.domain.errors import ConfigurationError
 from facematch.settings import Settings, read_settings
-from facematch_cli.errors import CommandError, ExitCode
+from facematch_client.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -19,7 +19,7 @@ from facematch.domain.comparison import (
 from facematch.domain.inbox import split_folder
 from facematch.domain.pair import Pair
 from facematch.domain.verdict import Role
-from facematch_cli.stack import Stack
+from facematch_client.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

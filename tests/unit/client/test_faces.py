@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image, ImageChops, ImageOps, ImageStat
 
-from facematch_cli.faces import Drawing, Rectangle, mark_crop, mark_faces, read_warnings, render_drawing
+from facematch_client.faces import Drawing, Rectangle, mark_crop, mark_faces, read_warnings, render_drawing
 from imaging import Limits, NormalisedPhoto, normalise
 from tests.factories import encode, make_portrait, make_scene
 

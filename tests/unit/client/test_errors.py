@@ -13,7 +13,7 @@ from botocore.exceptions import (
 )
 
 from facematch.domain.errors import FacematchError, InvalidInputError, NotFoundError, OperatorFaultError
-from facematch_cli.errors import ExitCode, explain_error
+from facematch_client.errors import ExitCode, explain_error
 
 
 def make_client_error(code: str, message: str = "Some words.") -> ClientError:
