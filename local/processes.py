@@ -156,7 +156,7 @@ def _start_emulator(port: int, judge: str, log: Path) -> tuple[subprocess.Popen[
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [*program, "--port", str(port), "--judge", judge, "--models", str(LOCAL / "faces")],
-            cwd=ROOT / "emulator",
+            cwd=ROOT,
             env=make_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

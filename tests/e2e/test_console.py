@@ -74,12 +74,11 @@ def address(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("console")
     (folder / ".local").mkdir()
     driver.stack.save(folder / ".local" / "stack.json")
-    paths = (ROOT / "src", ROOT / "layers" / "imaging", ROOT / "cli", ROOT)
     with (folder / "console.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "console", "--port", "0"],
             cwd=folder,
-            env=make_environment() | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
+            env=make_environment(),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -1,7 +1,6 @@
 """`facematch doctor` against the deployed stack: healthy, and with one thing broken at a time."""
 
 import json
-import os
 import subprocess
 import sys
 import urllib.request
@@ -18,11 +17,9 @@ from facematch_cli.doctor.sample import PAIR_ID
 from facematch_client.errors import ExitCode
 from harness.driver import LONGEST_WAIT_S, Driver
 from harness.faults import Cloud
-from local.processes import ROOT
 from local.signed_http import send
 from local.stack import STACK_NAME
 
-PATH = os.pathsep.join(str(ROOT / part) for part in ("cli", "src", "layers/imaging"))
 SECRET = f"{STACK_NAME}-provider"
 KEY_ID = "emulator-key-id"
 KEY_SECRET = "emulator-key-secret"
@@ -58,7 +55,6 @@ class Patient:
         told = subprocess.run(
             [sys.executable, "-m", "facematch_cli", "doctor", *options, "--local", "--json"],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": PATH},
             stdout=subprocess.PIPE,
             timeout=2 * LONGEST_WAIT_S,
             check=False,

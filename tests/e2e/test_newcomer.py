@@ -97,7 +97,6 @@ def test_what_is_built_and_made_of_the_clone_is_what_stands_in_it(newcomer: Newc
     newcomer.types("sam build")
     newcomer.types("cd examples/consumer\nsam build")
     newcomer.types("""
-        export PYTHONPATH=src:layers/imaging
         .venv/bin/python -m bench.capacity --pairs-per-day 400000 --peak-factor 4 --qps 10 --latency-ms 900
         .venv/bin/python -m bench.capacity --help
         .venv/bin/python -m bench.capacity.report

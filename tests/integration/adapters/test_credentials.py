@@ -378,7 +378,7 @@ from facematch import bootstrap
 source = bootstrap._provider_credentials()
 print(type(source).__name__, *sorted(name for name in sys.modules if name.startswith("facematch.adapters.")))
 """
-_PROCESS = {"PYTHONPATH": os.pathsep.join(sys.path), "AWS_DEFAULT_REGION": "ap-southeast-1"}
+_PROCESS = {"AWS_DEFAULT_REGION": "ap-southeast-1"}
 FEDERATED = {
     "PROVIDER_CREDENTIALS": "federated",
     "PROVIDER_OIDC_PROVIDER_ARN": "acs:ram::1234567890123456:oidc-provider/aws",

@@ -314,7 +314,7 @@ def read_help(command: tuple[str, ...]) -> str:
     told = subprocess.run(
         command,
         cwd=ROOT,
-        env=make_environment() | {"PYTHONPATH": "src:layers/imaging:cli:emulator"},
+        env=make_environment(),
         capture_output=True,
         text=True,
         check=False,

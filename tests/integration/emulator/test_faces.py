@@ -270,7 +270,7 @@ def test_missing_dlib_ends_it_with_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "dlib.py").write_text("raise ImportError")
     ended = subprocess.run(
         [sys.executable, "-m", "facecompare_emulator.face_worker", str(DEFAULT_MODELS)],
-        cwd=ROOT / "emulator",
+        cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -15,10 +15,17 @@ def test_the_installed_command_runs_without_the_source_tree(tmp_path: Path) -> N
     installed = tmp_path / "installed"
     subprocess.run([*PIP, "install", *OFFLINE, "--target", installed, ROOT / "emulator"], check=True)
 
+    where = "import facecompare_emulator; print(facecompare_emulator.__file__)"
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    found = subprocess.run(
+        [sys.executable, "-c", where], env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.startswith(str(installed))
+
     with subprocess.Popen(
         [sys.executable, installed / "bin" / "facecompare-emulator", "--port", "0", "--judge", "pixels"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(installed)},
+        env=environment,
         stdout=subprocess.PIPE,
         text=True,
     ) as emulator:

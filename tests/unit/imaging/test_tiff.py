@@ -214,8 +214,6 @@ def test_libtiff_writes_nothing_to_stderr(compression: str, tmp_path: Path) -> N
     )
     told = subprocess.run(
         [sys.executable, "-c", program, path],
-        env={"PYTHONPATH": "layers/imaging"},
-        cwd=Path(__file__).parents[3],
         check=True,
         capture_output=True,
         text=True,
