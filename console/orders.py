@@ -14,9 +14,9 @@ from facematch.domain.inbox import make_inbox_key
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.settings import Settings
-from facematch_cli.api import ask_api
-from facematch_cli.ask import INLINE_LIMIT_BYTES
-from facematch_cli.stack import Stack
+from facematch_client.api import ask_api
+from facematch_client.ask import INLINE_LIMIT_BYTES
+from facematch_client.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from facematch.settings import Settings
 from facematch.use_cases.prepare_photos import photo_limits
-from facematch_cli.faces import Drawing, look_for_faces, mark_faces
-from facematch_cli.files import explain_too_large
+from facematch_client.faces import Drawing, look_for_faces, mark_faces
+from facematch_client.files import explain_too_large
 from imaging import PhotoError, PhotoErrorCode, normalise
 
 SHELF_LIMIT_BYTES: Final = 200_000_000

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.provider import Operation
 from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
-from facematch_cli.faces import look_for_faces, mark_faces
+from facematch_client.faces import look_for_faces, mark_faces
 from imaging import Limits, PhotoError, find_warnings, normalise
 from local.demo_page import render_page
 from local.journey import FoundFace, Journey, PhotoPassage

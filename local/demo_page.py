@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from PIL import Image
 
-from facematch_cli.faces import Drawing, mark_crop, render_drawing
-from facematch_cli.photo_story import StoredFacts, describe_work, read_stored_facts
-from facematch_cli.words import STEPS, VERDICTS, WARNINGS
+from facematch_client.faces import Drawing, mark_crop, render_drawing
+from facematch_client.photo_story import StoredFacts, describe_work, read_stored_facts
+from facematch_client.words import STEPS, VERDICTS, WARNINGS
 from local.journey import FoundFace, Journey, PhotoPassage
 
 _STYLE: Final = (Path(__file__).with_name("demo_page.css")).read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facematch_cli.faces import Drawing, Rectangle
+from facematch_client.faces import Drawing, Rectangle
 
 
 @dataclass(frozen=True, slots=True)

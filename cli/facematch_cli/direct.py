@@ -16,8 +16,8 @@ from facematch.domain.stopwatch import Stopwatch
 from facematch.domain.verdict import Bounds, Role
 from facematch.settings import StoredKey
 from facematch.use_cases.prepare_photos import PhotoPreparer
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.stack import Stack
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.stack import Stack
 
 if TYPE_CHECKING:
     from facematch.adapters.face_compare import FaceCompareProvider

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from PIL import Image
 
-from facematch_cli.faces import Drawing, render_drawing
-from facematch_cli.photo_story import describe_work, read_stored_facts
-from facematch_cli.words import WARNINGS
+from facematch_client.faces import Drawing, render_drawing
+from facematch_client.photo_story import describe_work, read_stored_facts
+from facematch_client.words import WARNINGS
 
 _PREVIEW_SIDE_PX: Final = 480
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.e2e.driver import Driver, make_photo
+from harness.driver import Driver, make_photo
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "result-event.schema.json").read_text())
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.bundles import WIRINGS, Bundle, find_bundles
+from harness.bundles import WIRINGS, Bundle, find_bundles
+from harness.driver import make_photo
+from harness.template import ROOT
 from local.portraits import make_portraits
 from local.processes import LOCAL
 from local.stack import build
-from tests.e2e.driver import make_photo
-from tests.template import ROOT
 
 HEAVY = {"PIL", "alibabacloud_tea_openapi", "aiohttp", "cryptography", "pydantic"}
 NEEDED = {

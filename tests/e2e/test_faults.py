@@ -5,7 +5,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
 
-from bench.soak_scenarios import (
+from facematch.domain.regions import Region
+from harness.accounting import Audit
+from harness.driver import FOLDER, Driver
+from harness.faults import Cloud, Emulator, Site, settle
+from harness.scenarios import (
     Played,
     Scenario,
     failing,
@@ -26,11 +30,7 @@ from bench.soak_scenarios import (
     source_replaced,
     throttled,
 )
-from facematch.domain.regions import Region
-from tests.e2e.accounting import Audit
-from tests.e2e.driver import FOLDER, Driver
-from tests.e2e.faults import Cloud, Emulator, Site, settle
-from tests.e2e.workers import publish_all
+from harness.workers import publish_all
 
 pytestmark = pytest.mark.verify
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facematch.domain.regions import PROFILES, Network
-from tests.template import ROOT, read_template
+from harness.template import ROOT, read_template
 
 README = (ROOT / "README.md").read_text()
 PAGES = [

@@ -15,9 +15,9 @@ from facematch.domain.deadline import ANSWER_TIME_S, CALL_TIMEOUT_S, CLOSING_TIM
 from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
 from facematch.handlers import api, compare, diagnose, publish, sweep, uploads
-from tests.deployed import read_stack
+from harness.deployed import read_stack
+from harness.template import ROOT, read_template
 from tests.fakes.clock import FakeClock
-from tests.template import ROOT, read_template
 
 TEMPLATE = read_template()
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]

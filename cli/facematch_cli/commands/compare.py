@@ -12,14 +12,15 @@ from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.settings import Settings
 from facematch.use_cases.prepare_photos import PhotoPreparer, photo_limits
-from facematch_cli.ask import PairRequest, ask_for_verdict, make_key
 from facematch_cli.direct import DirectRequest, compare_directly, reject_directly
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.faces import explain_missing_detector
-from facematch_cli.files import read_photo
 from facematch_cli.options import Invocation, region_option, stack_options
-from facematch_cli.output import Output, clean, make_facts, style_verdict, summarise_photo
+from facematch_cli.output import Output, make_facts, style_verdict, summarise_photo
 from facematch_cli.regions import choose_region
+from facematch_client.ask import PairRequest, ask_for_verdict, make_key
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.faces import explain_missing_detector
+from facematch_client.files import read_photo
+from facematch_client.text import clean
 from imaging import PROVIDER_LIMITS, Limits
 
 _EXIT_CODES: Final = {"photo_rejected": ExitCode.REFUSED, "failed": ExitCode.NO_VERDICT}

@@ -11,9 +11,9 @@ import pytest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
+from harness.template import read_table_schema
 from tests.integration.adapters.factories import AWS_REGION
 from tests.integration.aws_rules import refuse_invalid_requests
-from tests.template import read_table_schema
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -22,7 +22,7 @@ from facematch.domain.verdict import fail
 from facematch.settings import read_settings
 from facematch_cli.main import run
 from facematch_cli.options import Surroundings
-from facematch_cli.stack import DeadLetterUrls, Stack
+from facematch_client.stack import DeadLetterUrls, Stack
 from tests.factories import make_comparison, make_ended, make_environment
 from tests.fakes.clock import FakeClock
 

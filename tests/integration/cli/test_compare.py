@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from facecompare_emulator import DEFAULT_CREDENTIALS, Rules, run_emulator
+from facecompare_emulator.endpoints import REGIONS
 from facematch.settings import StoredKey, read_settings
-from facematch_cli.ask import INLINE_LIMIT_BYTES
-from facematch_cli.errors import ExitCode
-from local.emulator import DEFAULT_CREDENTIALS, Rules, run_emulator
-from local.emulator.endpoints import REGIONS
+from facematch_client.ask import INLINE_LIMIT_BYTES
+from facematch_client.errors import ExitCode
 from tests.integration.cli.fake_api import FakeApi
 from tests.integration.cli.stand import Stand
 from tests.integration.emulator.clients import close_sdk_sessions, forgive_sdk

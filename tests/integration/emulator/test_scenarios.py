@@ -9,10 +9,10 @@ from alibabacloud_tea_openapi.exceptions import ClientException, ServerException
 from darabonba.exceptions import UnretryableException
 from darabonba.runtime import RuntimeOptions
 
-from local.emulator import DEFAULT_CREDENTIALS, Addresses, Rules, run_emulator
-from local.emulator.answers import CODES
-from local.emulator.operations import OPERATIONS
-from local.emulator.scenarios import CallFacts, ScenarioError, Script, read_scenario, read_scenarios
+from facecompare_emulator import DEFAULT_CREDENTIALS, Addresses, Rules, run_emulator
+from facecompare_emulator.answers import CODES
+from facecompare_emulator.operations import OPERATIONS
+from facecompare_emulator.scenarios import CallFacts, ScenarioError, Script, read_scenario, read_scenarios
 from tests.integration.emulator.clients import (
     ControlClient,
     compare,

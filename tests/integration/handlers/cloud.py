@@ -10,14 +10,14 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
+from facecompare_emulator import DEFAULT_CREDENTIALS
 from facematch.adapters.ledger import OUTBOX, DynamoDbLedger
 from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.comparison import Comparison
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
-from local.emulator import DEFAULT_CREDENTIALS
+from harness.template import read_table_schema
 from tests.integration.aws_rules import refuse_invalid_requests
-from tests.template import read_table_schema
 
 AWS_REGION: Final = "ap-southeast-1"
 ACCOUNT = "123456789012"

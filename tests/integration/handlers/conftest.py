@@ -4,10 +4,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from facecompare_emulator import Addresses, Rules, run_emulator
+from facecompare_emulator.endpoints import REGIONS
 from facematch import bootstrap
 from facematch.domain.regions import Region
-from local.emulator import Addresses, Rules, run_emulator
-from local.emulator.endpoints import REGIONS
 from tests.factories import make_environment
 from tests.integration.aws_rules import honour_copy_conditions, refuse_invalid_requests
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions

@@ -4,8 +4,8 @@ import base64
 from functools import cache
 
 from facematch.domain.verdict import Role
+from harness.photos import make_png_bomb
 from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode
-from tests.unit.imaging.factories import make_png_bomb
 
 PERSON = base64.b64decode(PORTRAIT)
 SAME_PERSON = encode(draw_portrait(), quality=60)

@@ -7,13 +7,13 @@ from facematch.domain.lane import HoldReason, make_hold
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch.use_cases.sweep import FORGOTTEN_AFTER_S
+from harness.template import read_template
 from tests.events import load_event
 from tests.factories import make_comparison
 from tests.integration.handlers.cloud import BULK, Cloud
 from tests.integration.handlers.functions import land
 from tests.integration.handlers.photos import PERSON, SAME_PERSON
 from tests.integration.handlers.recursion import INVOCATIONS_LIMIT, RecursionGuard
-from tests.template import read_template
 
 ALLOWED = frozenset(
     name.lower()

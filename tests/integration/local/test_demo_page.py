@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from facematch_cli.faces import Drawing, Rectangle
+from facematch_client.faces import Drawing, Rectangle
 from imaging import NormalisedPhoto, normalise
 from local.demo_page import render_page
 from local.journey import FoundFace, Journey, PhotoPassage

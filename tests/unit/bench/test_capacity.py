@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.capacity import (
+from bench.capacity.model import (
     ALARMED_METRICS,
     DAY_S,
     MONTH_DAYS,
@@ -25,7 +25,7 @@ from bench.capacity import (
     simulate,
     simulate_burst,
 )
-from bench.capacity_report import (
+from bench.capacity.report import (
     PUBLISH_BATCHES,
     choose_workers,
     find_limits,
@@ -38,9 +38,9 @@ from facematch.domain.deadline import CALL_TIMEOUT_S, CLOSING_TIME_S, LEASE_MARG
 from facematch.domain.priority import Priority
 from facematch.domain.rate_limiter import LEAD_S, reserve_slot
 from facematch.domain.regions import Region
+from harness.template import read_template
 from tests.fakes.clock import START_MS, FakeClock
 from tests.fakes.rate_limiter import InMemoryRateLimiter
-from tests.template import read_template
 
 SINGAPORE = Region.SINGAPORE
 

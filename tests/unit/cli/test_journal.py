@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.domain.verdict import Role
-from facematch_cli.errors import CommandError
 from facematch_cli.journal import Fingerprint, digest_photos, open_journal, read_etags, stamp_files
+from facematch_client.errors import CommandError
 from tests.unit.cli.factories import STACK_ID
 
 FINGERPRINT = Fingerprint("digest", "stamp")

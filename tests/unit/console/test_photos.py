@@ -5,7 +5,7 @@ from PIL import ExifTags, Image
 from pillow_heif import register_heif_opener
 
 from console.photos import ExaminedPhoto, PhotoShelf, examine
-from facematch_cli.faces import read_warnings
+from facematch_client.faces import read_warnings
 from tests.factories import encode, make_portrait, make_scene
 from tests.unit.cli.factories import make_settings
 

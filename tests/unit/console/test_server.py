@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from console.server import Site, describe_site, make_app
-from facematch_cli.words import STEPS
+from facematch_client.words import STEPS
 from tests.factories import encode, make_portrait, make_scene
 from tests.unit.cli.factories import make_settings, make_stack
 

@@ -8,8 +8,8 @@ import pytest
 
 from facematch.domain.reasons import Reason, ReasonOutcome, find_reason, list_outcome
 from facematch.domain.verdict import Decision
+from harness.template import ROOT
 from imaging.errors import PhotoErrorCode
-from tests.template import ROOT
 
 CODED = {
     "ConflictError",

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from imaging import normalise
-from imaging.colour_space import ColourSpace, make_profile, name_colour_space
-from tests.unit.imaging.factories import (
+from harness.photos import (
     CORNERS,
     insert_png_chunk,
     is_near,
@@ -19,6 +17,8 @@ from tests.unit.imaging.factories import (
     read_corners,
     show_same_corners,
 )
+from imaging import normalise
+from imaging.colour_space import ColourSpace, make_profile, name_colour_space
 
 BT_709, BT_2020, DISPLAY_P3 = 1, 9, 12
 SRGB, LINEAR, PQ, HLG = 13, 8, 16, 18

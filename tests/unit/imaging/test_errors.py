@@ -8,13 +8,13 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from imaging import Limits, PhotoError, PhotoErrorCode, normalise
-from tests.unit.imaging.factories import (
+from harness.photos import (
     make_file,
     make_noise,
     make_picture,
     make_png_bomb,
 )
+from imaging import Limits, PhotoError, PhotoErrorCode, normalise
 
 FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP", "TIFF", "JPEG2000"]
 

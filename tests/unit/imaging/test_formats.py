@@ -5,9 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from imaging import Limits, normalise
-from imaging.jpeg import is_plain
-from tests.unit.imaging.factories import (
+from harness.photos import (
     CORNERS,
     is_near,
     make_file,
@@ -22,6 +20,8 @@ from tests.unit.imaging.factories import (
     remove_segment,
     show_same_corners,
 )
+from imaging import Limits, normalise
+from imaging.jpeg import is_plain
 from tests.unit.imaging.rare_jpegs import RARE_JPEGS
 
 FILES = {

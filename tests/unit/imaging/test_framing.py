@@ -6,18 +6,17 @@ from dataclasses import asdict, replace
 from functools import cache
 from io import BytesIO
 from itertools import product
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
+from harness.photos import make_exif, make_file, make_noise, make_picture, open_jpeg
 from imaging import FaceReport, Limits, NormalisedPhoto, find_warnings, normalise
 from imaging.faces import Box, find_faces
 from imaging.framing import Framing, frame_face, measure_share
 from local.portraits import make_portraits
-from tests.unit.imaging.factories import make_exif, make_file, make_noise, make_picture, open_jpeg
 
 FRAMING = Limits(frame_faces=True)
 TURNED = {
@@ -175,9 +174,7 @@ assert {missing!r} not in sys.modules
 sys.modules[{missing!r}] = None
 assert normalise(file.getvalue(), Limits(frame_faces=True)).report.face is None
 """
-    environment = {"PYTHONPATH": "layers/imaging"}
-    root = Path(__file__).parents[3]
-    subprocess.run([sys.executable, "-c", program], cwd=root, env=environment, check=True)
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 # Geometry.

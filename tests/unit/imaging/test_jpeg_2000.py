@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imaging import PhotoError, PhotoErrorCode, normalise
-from imaging.jpeg_2000 import read_codestream
-from tests.unit.imaging.factories import (
+from harness.photos import (
     make_file,
     make_mode,
     make_picture,
@@ -19,6 +17,8 @@ from tests.unit.imaging.factories import (
     read_corners,
     show_same_corners,
 )
+from imaging import PhotoError, PhotoErrorCode, normalise
+from imaging.jpeg_2000 import read_codestream
 
 PROGRAM = """
 import sys
@@ -78,8 +78,6 @@ def test_a_large_one_is_decoded_at_a_part_of_its_size(tmp_path: Path) -> None:
         path.write_bytes(make_file(Image.new("RGB", (side, side), "teal"), "JPEG2000"))
     told = subprocess.run(
         [sys.executable, "-c", PROGRAM, *paths],
-        env={"PYTHONPATH": "layers/imaging"},
-        cwd=Path(__file__).parents[3],
         check=True,
         capture_output=True,
         text=True,

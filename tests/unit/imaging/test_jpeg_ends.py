@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from harness.photos import make_file, make_noise, make_picture, open_jpeg, show_same_corners
 from imaging import Limits, PhotoError, PhotoErrorCode, normalise
-from tests.unit.imaging.factories import make_file, make_noise, make_picture, open_jpeg, show_same_corners
 
 KINDS: dict[str, dict[str, Any]] = {
     "baseline": {},

@@ -10,8 +10,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from imaging import PhotoError, PhotoErrorCode, normalise
-from tests.unit.imaging.factories import (
+from harness.photos import (
     insert_png_chunk,
     insert_segment,
     is_near,
@@ -23,6 +22,7 @@ from tests.unit.imaging.factories import (
     open_jpeg,
     show_same_corners,
 )
+from imaging import PhotoError, PhotoErrorCode, normalise
 
 EXIF_TURNED = make_exif(6).tobytes().removeprefix(b"Exif\0\0")
 

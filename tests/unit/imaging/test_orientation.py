@@ -3,9 +3,7 @@ import struct
 import pytest
 from PIL import Image, ImageOps
 
-from imaging import normalise
-from imaging.exif import read_orientation
-from tests.unit.imaging.factories import (
+from harness.photos import (
     ORIENTATION,
     insert_png_chunk,
     insert_segment,
@@ -14,6 +12,8 @@ from tests.unit.imaging.factories import (
     make_picture,
     show_same_corners,
 )
+from imaging import normalise
+from imaging.exif import read_orientation
 
 STORED_AS = {
     1: None,

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from PIL import PngImagePlugin
 
-from imaging import Limits, NormalisedPhoto, PhotoError, PhotoErrorCode, normalise
-from imaging.jpeg import is_plain
-from tests.unit.imaging.factories import (
+from harness.photos import (
     insert_segment,
     make_display_p3_profile,
     make_exif,
@@ -20,6 +18,8 @@ from tests.unit.imaging.factories import (
     remove_segment,
     walk_header,
 )
+from imaging import Limits, NormalisedPhoto, PhotoError, PhotoErrorCode, normalise
+from imaging.jpeg import is_plain
 
 PLAIN_MARKERS = {0xE0, 0xDB, 0xC0, 0xC4}
 

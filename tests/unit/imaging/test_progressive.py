@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.photos import compare_luma, make_file, make_noise, make_picture, open_jpeg
 from imaging import PhotoError, PhotoErrorCode, normalise
 from imaging.jpeg import JpegPhoto, omit_last_bits
-from tests.unit.imaging.factories import compare_luma, make_file, make_noise, make_picture, open_jpeg
 
 LUMA = 1
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging import PhotoError, PhotoErrorCode, normalise
-from tests.unit.imaging.factories import (
+from harness.photos import (
     CORNERS,
     is_near,
     make_file,
@@ -21,6 +20,7 @@ from tests.unit.imaging.factories import (
     read_corners,
     show_same_corners,
 )
+from imaging import PhotoError, PhotoErrorCode, normalise
 from tests.unit.imaging.tiffs import (
     BLACK_IS_ZERO,
     CMYK,
@@ -214,8 +214,6 @@ def test_libtiff_writes_nothing_to_stderr(compression: str, tmp_path: Path) -> N
     )
     told = subprocess.run(
         [sys.executable, "-c", program, path],
-        env={"PYTHONPATH": "layers/imaging"},
-        cwd=Path(__file__).parents[3],
         check=True,
         capture_output=True,
         text=True,
