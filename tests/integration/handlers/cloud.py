@@ -16,6 +16,7 @@ from facematch.domain.comparison import Comparison
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from local.emulator import DEFAULT_CREDENTIALS
+from tests.fakes.clock import FakeClock
 from tests.integration.aws_rules import refuse_invalid_requests
 from tests.template import read_table_schema
 
@@ -57,6 +58,7 @@ class Cloud:
         refuse_invalid_requests(self.dynamodb)
         self.ledger = DynamoDbLedger(self.dynamodb, self.table, 90)
         self.limiter = DynamoDbRateLimiter(self.dynamodb, self.table, dict.fromkeys(Region, 1000.0))
+        self.clock = FakeClock()
         self._streamed = 0
         self.s3.create_bucket(
             Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": AWS_REGION}
