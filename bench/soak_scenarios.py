@@ -10,9 +10,9 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
@@ -57,6 +57,8 @@ _USED_LIMIT: Final = 0.95
 _NEIGHBOUR_S: Final = 90
 _FILL_S: Final = 12
 _FROZEN_S: Final = 6.0
+_HELD_AFTER_S: Final = 120
+"""How long the first failing calls may take where workers have to be started on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +157,10 @@ def forbidden(*, pairs: int, duration_s: float) -> Run:
     """Let the provider refuse the account for a while: all pairs wait, and complete without a redrive."""
 
     def run(site: Site) -> Played:
-        fault = site.emulator.play(
-            site.region, "refuse", code="Forbidden.AccountAccessDenied", for_s=duration_s
-        )
-        site.put_pairs(site.name_pairs(pairs))
-        wait_until(lambda: site.find_hold() == "operator")
-        wait_until(lambda: not site.emulator.is_playing(fault), limit_s=duration_s + 10)
+        fault = site.emulator.play(site.region, "refuse", code="Forbidden.AccountAccessDenied")
+        with _ending_after(site, fault, duration_s):
+            site.put_pairs(site.name_pairs(pairs))
+            wait_until(lambda: site.find_hold() == "operator", limit_s=_HELD_AFTER_S)
         refused = sum(call["scenario"] == fault for call in site.emulator.list_calls(site.region))
         return Played(
             accepted=dict.fromkeys(site.name_pairs(pairs), 1), notes=[f"{refused} calls were refused"]
@@ -169,19 +169,30 @@ def forbidden(*, pairs: int, duration_s: float) -> Run:
     return run
 
 
+@contextmanager
+def _ending_after(site: Site, fault: str, duration_s: float) -> Iterator[None]:
+    """End a fault after its block, and not before `duration_s` have passed."""
+    started_at_s = time.monotonic()
+    try:
+        yield
+        wait_until(lambda: time.monotonic() >= started_at_s + duration_s, limit_s=duration_s + 10)
+    finally:
+        site.emulator.end(fault)
+
+
 def outage(*, pairs: int, duration_s: float) -> Run:
     """Let the provider fail for a while: its lane goes on hold, the API accepts, and nothing fails."""
 
     def run(site: Site) -> Played:
-        fault = site.emulator.play(site.region, "html", http_status=503, for_s=duration_s)
-        site.put_pairs(site.name_pairs(pairs))
-        wait_until(lambda: site.find_hold() == "outage", limit_s=duration_s)
-        answer, _ = site.post(f"{site.prefix}-api")
+        fault = site.emulator.play(site.region, "html", http_status=503)
+        with _ending_after(site, fault, duration_s):
+            site.put_pairs(site.name_pairs(pairs))
+            wait_until(lambda: site.find_hold() == "outage", limit_s=_HELD_AFTER_S)
+            answer, _ = site.post(f"{site.prefix}-api")
         accepted = {**dict.fromkeys(site.name_pairs(pairs), 1), f"{site.prefix}-api": 1}
         findings = []
         if answer.status is not HTTPStatus.ACCEPTED or answer.body.get("hold", {}).get("reason") != "outage":
             findings.append(f"the API answered {answer.status} without the hold")
-        wait_until(lambda: not site.emulator.is_playing(fault), limit_s=duration_s + 10)
         calls = sum(call["scenario"] == fault for call in site.emulator.list_calls(site.region))
         return Played(accepted=accepted, findings=findings, notes=[f"{calls} calls failed in the outage"])
 

@@ -1,7 +1,6 @@
 """A facematch stack on this machine, built and deployed by the template that goes to the cloud."""
 
 import json
-import platform
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 
+from local.machine import find_machine
 from local.processes import (
     AWS_REGION,
     CLOUD_BIN,
@@ -73,19 +73,18 @@ class Stack:
 
 
 def build(say: Say = print) -> None:
-    """Build the functions and layers as for the cloud.
+    """Build the functions as for the cloud, and the layers for this machine.
 
     Raises
     ------
     LocalError
         The build failed, or this machine can't run what it builds.
     """
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise LocalError(
-            "The local stack runs on Linux on x86_64, for which its layers are built: use one, or a VM."
-        )
+    machine = find_machine()
     say("Building the functions and layers (sam build) …")
-    _sam("build", make_environment(), LOCAL / "build.log")
+    environment = make_environment() | {"LAYER_SYSTEM": machine.layer_system}
+    parameter = f"Architecture={machine.architecture}"
+    _sam("build", environment, LOCAL / "build.log", "--parameter-overrides", parameter)
 
 
 def build_template(template: Path, into: Path) -> None:
@@ -115,6 +114,7 @@ def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: S
     overrides = {
         "ProviderSecretArn": secret["ARN"],
         "AllowedRegions": _ALL_REGIONS,
+        "Architecture": find_machine().architecture,
         "AdminPrincipals": _ADMINISTRATOR,
         "LocalStack": "true",
         "ProviderEndpoints": running.provider_endpoints,

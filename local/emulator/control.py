@@ -39,6 +39,7 @@ class Control:
         router.add_put("/_emulator/scenarios", self._replace_scenarios)
         router.add_post("/_emulator/scenarios", self._add_scenario)
         router.add_delete("/_emulator/scenarios", self._clear_scenarios)
+        router.add_delete("/_emulator/scenarios/{scenario_id}", self._end_scenario)
         router.add_get("/_emulator/keys", self._get_keys)
         router.add_post("/_emulator/keys", self._add_key)
         router.add_delete("/_emulator/keys", self._reset_keys)
@@ -120,6 +121,11 @@ class Control:
     async def _clear_scenarios(self, _: web.Request) -> web.Response:
         self._service.script.replace(())
         return web.Response(status=204)
+
+    async def _end_scenario(self, request: web.Request) -> web.Response:
+        if self._service.script.end(request.match_info["scenario_id"]):
+            return web.Response(status=204)
+        return _refuse("There is no such scenario.", status=404)
 
     async def _get_keys(self, _: web.Request) -> web.Response:
         return web.json_response(self._service.keys.describe())

@@ -275,6 +275,9 @@ class _Part:
     def is_active(self, now_s: float) -> bool:
         return now_s < self._ends_at_s and self.played < (self.scenario.times or math.inf)
 
+    def end(self) -> None:
+        self._ends_at_s = -math.inf
+
     def takes(self, call: CallFacts, now_s: float) -> bool:
         if not self.is_active(now_s) or not self.scenario.matches(call):
             return False
@@ -306,6 +309,13 @@ class Script:
         if any(part.scenario.id == scenario.id for part in self._parts):
             raise ScenarioError(f"There is a scenario '{scenario.id}' already.")
         self._parts.append(_Part(scenario, self._clock()))
+
+    def end(self, scenario_id: str) -> bool:
+        """End a scenario, and keep its counts; return False if there is none with that id."""
+        ended = [part for part in self._parts if part.scenario.id == scenario_id]
+        for part in ended:
+            part.end()
+        return bool(ended)
 
     def pick(self, call: CallFacts) -> Scenario | None:
         """Return the scenario that befalls the call."""

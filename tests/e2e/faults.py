@@ -204,9 +204,13 @@ class Emulator:
         return int(played[scenario_id])
 
     def is_playing(self, scenario_id: str) -> bool:
-        """Tell whether a scenario may still take a call."""
+        """Return whether a scenario may still take a call."""
         active = {entry["scenario"]["id"]: entry["active"] for entry in self._ask("GET", "scenarios")}
         return bool(active[scenario_id])
+
+    def end(self, scenario_id: str) -> None:
+        """End one scenario."""
+        self._ask("DELETE", f"scenarios/{scenario_id}")
 
     def clear(self) -> None:
         """End every scenario."""

@@ -506,6 +506,17 @@ def test_scenario_that_is_not_valid_is_refused_with_a_sentence(
     assert control.ask("GET", "/scenarios").document == []
 
 
+def test_one_scenario_is_ended_and_keeps_its_counts(singapore: str, control: ControlClient) -> None:
+    control.ask("PUT", "/scenarios", [{"id": "first", "score": 1}, {"id": "second", "score": 2}])
+    assert compare(singapore).result.face_comparison_score == 1
+    assert control.ask("DELETE", "/scenarios/first").http_status == 204
+    assert compare(singapore).result.face_comparison_score == 2
+    shown = [(one["played"], one["active"]) for one in control.ask("GET", "/scenarios").document]
+    assert shown == [(1, False), (1, True)]
+    missing = control.ask("DELETE", "/scenarios/third")
+    assert (missing.http_status, missing.document) == (404, {"error": "There is no such scenario."})
+
+
 def test_refused_scenarios_leave_the_old_ones_in_force(control: ControlClient) -> None:
     control.play({"id": "kept"})
     twice = control.ask("PUT", "/scenarios", [{"id": "same"}, {"id": "same"}])
