@@ -3,6 +3,8 @@ VENV := .venv/bin
 CLOUD := .local/cloud/bin
 MODELS := face_recognition_models-0.3.0
 CODE := src layers emulator local cli console audit bench harness docs examples tests
+# Without a plugin that only tests of the stack need, and whose import takes each process a second.
+PARALLEL := --numprocesses 2 -p no:schemathesis
 
 # The two environments are installed side by side.
 MAKEFLAGS += --jobs=2
@@ -34,20 +36,20 @@ test: static .local/cloud/ready .local/faces/ready .local/requests/ready ## the 
 	@if [ -s .local/skipped ]; then echo "Skipped:"; sort -u .local/skipped; fi
 
 test-code:
-	@$(VENV)/pytest --quiet --numprocesses 2 -m "not verify" tests/unit tests/integration
+	@$(VENV)/pytest --quiet $(PARALLEL) -m "not verify" tests/unit tests/integration
 
 test-stack:
 	@$(VENV)/pytest --quiet -m "not verify" tests/e2e
 
 verify: static .local/cloud/ready .local/faces/ready .local/docs/ready .local/requests/ready ## the long checks: coverage, faults, permissions, the API's document, the site
 	@rm -f .local/skipped
-	$(call timed,coverage,$(VENV)/pytest --quiet --numprocesses 2 --cov --cov-report=term tests/unit tests/integration)
+	$(call timed,coverage,$(VENV)/pytest --quiet $(PARALLEL) --cov --cov-report=term tests/unit tests/integration)
 	$(call timed,stack,$(VENV)/pytest --quiet -m verify tests/e2e)
 	$(call timed,permissions and leaks,$(VENV)/pytest --quiet tests/audit)
 	@if [ -s .local/skipped ]; then echo "Skipped:"; sort -u .local/skipped; fi
 
 check: static ## the quick half: format, lint, types, unit tests
-	@$(VENV)/pytest --quiet --numprocesses 2 -m "not verify" tests/unit
+	@$(VENV)/pytest --quiet $(PARALLEL) -m "not verify" tests/unit
 
 static: .venv/ready
 	@$(VENV)/ruff format --check --quiet $(CODE)

@@ -16,7 +16,9 @@ from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.comparison import Comparison
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
+from facecompare_emulator import DEFAULT_CREDENTIALS
 from harness.template import read_table_schema
+from tests.fakes.clock import FakeClock
 from tests.integration.aws_rules import refuse_invalid_requests
 
 AWS_REGION: Final = "ap-southeast-1"
@@ -57,6 +59,7 @@ class Cloud:
         refuse_invalid_requests(self.dynamodb)
         self.ledger = DynamoDbLedger(self.dynamodb, self.table, 90)
         self.limiter = DynamoDbRateLimiter(self.dynamodb, self.table, dict.fromkeys(Region, 1000.0))
+        self.clock = FakeClock()
         self._streamed = 0
         self.s3.create_bucket(
             Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": AWS_REGION}

@@ -2,7 +2,6 @@ import base64
 import gzip
 import json
 import math
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -680,7 +679,7 @@ def test_throttled_comparison_is_accepted_for_later(cloud: Cloud, provider: Cont
 def test_comparison_is_accepted_while_its_lane_is_on_hold(
     cloud: Cloud, provider: ControlClient, reason: HoldReason
 ) -> None:
-    hold = make_hold(reason, "InternalError", time.time_ns() // 1_000_000)
+    hold = make_hold(reason, "InternalError", cloud.clock.now_ms())
     cloud.limiter.hold(Region.SINGAPORE, hold, replacing=None)
 
     answer = ask(ask_now())
