@@ -70,7 +70,9 @@ def test_the_functions_are_given_every_variable_that_the_settings_read_and_no_ot
     read |= {f"{region}_{priority}_QUEUE_URL".upper().replace("-", "_") for region, priority in LANES}
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     ours = {name for name in given if not name.startswith("POWERTOOLS_")}
-    assert read - {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"} == ours
+    read -= {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"}
+    assert read - ours == set(), "Give these to the functions, in Globals of template.yaml."
+    assert ours - read == set(), "Read these in src/facematch/settings.py."
 
 
 def test_every_function_and_the_api_are_traced() -> None:
@@ -708,11 +710,13 @@ def test_a_token_is_for_the_provider_alone_short_lived_and_signed_as_the_code_as
 
 def test_every_parameter_is_described_bounded_and_stands_in_one_group() -> None:
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
+    grouped = sorted(name for group in groups for name in group["Parameters"])
+    assert grouped == sorted(PARAMETERS), "Add it to one of the ParameterGroups of template.yaml."
     for name, parameter in PARAMETERS.items():
         assert parameter["Description"].endswith("."), name
         bounds = {"MinValue", "MaxValue"} if parameter["Type"] == "Number" else {"AllowedPattern"}
-        assert "AllowedValues" in parameter or bounds <= parameter.keys(), name
+        bounded = "AllowedValues" in parameter or bounds <= parameter.keys()
+        assert bounded, f"Give {name} AllowedValues or {' and '.join(bounds)} in template.yaml."
 
 
 @pytest.mark.parametrize("name", [name for name, one in PARAMETERS.items() if "AllowedPattern" in one])
