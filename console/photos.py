@@ -48,7 +48,7 @@ def examine(content: bytes, settings: Settings, size_bytes: int | None = None) -
     limits = look_for_faces(photo_limits(settings))
     if len(content) > limits.max_source_size_bytes:
         message = explain_too_large(limits.max_source_size_bytes, size_bytes)
-        return _refuse(content, PhotoErrorCode.TOO_LARGE, message)
+        return _refuse(content, PhotoErrorCode.FILE_TOO_LARGE, message)
     try:
         photo = normalise(content, limits)
     except PhotoError as error:

@@ -167,7 +167,7 @@ def read_defaults() -> dict[str, str]:
     return {
         name: str(parameters[parameter]["Default"])
         for name, parameter in names.items()
-        if "Default" in parameters.get(parameter, ()) and not name.startswith("POWERTOOLS_")
+        if "Default" in parameters.get(parameter, ()) and not name.startswith(("POWERTOOLS_", "PROVIDER_"))
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from facematch.domain.comparison import Comparison, State
+from facematch.domain.reasons import Reason
 from facematch_cli.api import ask_api
 from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.lookup import Lookup, pair_name_options
@@ -16,7 +17,7 @@ from facematch_cli.stack import Stack
 
 _ERASED: Final = "erased"
 _BEFORE: Final = "erased before"
-_NOT_FOUND: Final = "comparison_not_found"
+_NOT_FOUND: Final = Reason.COMPARISON_NOT_FOUND
 _REMAINS: Final = (
     "What remains is a tombstone: the comparison's id, region and times, and the calls that were made. It "
     "proves what was billed, and keeps a repeated message from comparing the pair again. It has no pair id, "

@@ -156,7 +156,7 @@ def _require_reasonable_file(data: bytes, limits: Limits) -> None:
         raise PhotoError(PhotoErrorCode.EMPTY, "The file is empty.")
     if len(data) > limits.max_source_size_bytes:
         raise PhotoError(
-            PhotoErrorCode.TOO_LARGE,
+            PhotoErrorCode.FILE_TOO_LARGE,
             f"The file has {len(data)} bytes, and at most {limits.max_source_size_bytes} are accepted.",
         )
 
