@@ -11,6 +11,7 @@ from console.photos import ExaminedPhoto, PhotoShelf
 from facematch.domain.comparison import identify_upload
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.inbox import make_inbox_key
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.settings import Settings
@@ -78,7 +79,7 @@ def _read_bounds(document: Mapping[str, Any], standing: Bounds) -> Bounds:
     asked = {name: document.get(name, score) for name, score in asdict(standing).items()}
     for name, score in asked.items():
         if type(score) not in {int, float}:
-            raise InvalidInputError("invalid_bounds", f"{name} is a score from 0 to 100.", field=name)
+            raise InvalidInputError(Reason.INVALID_BOUNDS, f"{name} is a score from 0 to 100.", field=name)
     return Bounds(**asked)
 
 
@@ -116,7 +117,7 @@ def _post(stack: Stack, order: Order) -> str:
     size_bytes = sum(len(photo.content) for photo in order.photos.values())
     if size_bytes > INLINE_LIMIT_BYTES:
         raise InvalidInputError(
-            "request_too_large",
+            Reason.REQUEST_TOO_LARGE,
             f"These photos come to {size_bytes / 1e6:.1f} MB together, and a request to the API holds "
             f"{INLINE_LIMIT_BYTES / 1e6:.0f} MB: send them by the bucket.",
             field="way",

@@ -2,7 +2,7 @@
 
 Writes the HTTP API as OpenAPI 3.1 to `schemas/openapi.json`. Each answer has an example, made by the code
 that makes the answers. Writes the reasons into `schemas/result-event.schema.json`, and as tables to
-`docs/reasons.md`.
+`docs/reasons.md`. Writes the parameters of the template as a table into the README.
 """
 
 import json
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, get_args
+
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from facematch.domain.comparison import Attempt, Comparison, Ending, Options, Origin, Outcome, State
 from facematch.domain.inbox import make_inbox_key
@@ -24,21 +26,26 @@ from local.processes import ROOT
 
 OPENAPI: Final = ROOT / "schemas" / "openapi.json"
 EVENT_SCHEMA: Final = ROOT / "schemas" / "result-event.schema.json"
+TEMPLATE: Final = ROOT / "template.yaml"
+README: Final = ROOT / "README.md"
 REASONS_PAGE: Final = ROOT / "docs" / "reasons.md"
 _STARTED_MS: Final = 1_767_225_600_000
 _ID: Final = "sr6uybv2yezkjrhtpjkvfdpm65"
 _CALLER: Final = "arn:aws:iam::123456789012:user/onboarding"
 _FORM_URL: Final = "https://s3.ap-southeast-1.amazonaws.com/facematch-photos"
 _PROBLEMS: Final = {
-    400: ("invalid_field", "match_from: Input should be less than or equal to 100."),
-    403: ("region_not_allowed", "The region hong-kong is not one that this stack may send faces to."),
-    404: ("comparison_not_found", "There is no such comparison."),
-    410: ("comparison_erased", "The comparison was erased."),
-    413: ("too_large", "The photo is larger than 20 MB."),
-    415: ("unsupported_media_type", "Send the body as application/json."),
-    422: ("too_small", "The photo has too few pixels."),
-    429: ("too_many_requests", "The API receives too many requests. Repeat the request in a few seconds."),
-    503: ("provider_unavailable", "The provider is failing in this region; come again later."),
+    400: (Reason.INVALID_FIELD, "match_from: Input should be less than or equal to 100."),
+    403: (Reason.REGION_NOT_ALLOWED, "The region hong-kong is not one that this stack may send faces to."),
+    404: (Reason.COMPARISON_NOT_FOUND, "There is no such comparison."),
+    410: (Reason.COMPARISON_ERASED, "The comparison was erased."),
+    413: (Reason.FILE_TOO_LARGE, "The photo is larger than 20 MB."),
+    415: (Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json."),
+    422: (Reason.TOO_SMALL, "The photo has too few pixels."),
+    429: (
+        Reason.TOO_MANY_REQUESTS,
+        "The API receives too many requests. Repeat the request in a few seconds.",
+    ),
+    503: (Reason.PROVIDER_UNAVAILABLE, "The provider is failing in this region; come again later."),
 }
 
 
@@ -97,11 +104,28 @@ def describe_reasons() -> str:
     return _REASONS_TEXT.format(problems="\n".join(problems), endings="\n".join(endings))
 
 
+def describe_parameters() -> str:
+    """Return the README with the parameters of the template."""
+    parameters = yaml_parse(TEMPLATE.read_text())["Parameters"]
+    rows = [
+        f"| `{name}` | {_show_default(parameter)} | {parameter['Description'].strip()} |\n"
+        for name, parameter in parameters.items()
+    ]
+    head, begin, rest = README.read_text().partition(_PARAMETERS_HEAD)
+    _, end, tail = rest.partition("\n</details>")
+    return "".join((head, begin, *rows, end, tail))
+
+
 def write() -> None:
     """Write every document to its file."""
+    README.write_text(describe_parameters())
     OPENAPI.write_text(f"{json.dumps(describe_api(), indent=2)}\n")
     EVENT_SCHEMA.write_text(f"{json.dumps(describe_event(), indent=2)}\n")
     REASONS_PAGE.write_text(describe_reasons())
+
+
+def _show_default(parameter: Mapping[str, Any]) -> str:
+    return f"`{parameter['Default']}`" if "Default" in parameter else ""
 
 
 def _list_operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -215,6 +239,10 @@ Each result event has a `reason`, and so has the `result` of the API. A plain `m
 | verdict | reason | meaning |
 | --- | --- | --- |
 {endings}
+"""
+_PARAMETERS_HEAD: Final = """\
+| parameter | default | decides |
+| --- | --- | --- |
 """
 _LOCATION: Final = {
     "Location": {

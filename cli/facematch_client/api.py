@@ -14,6 +14,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 from urllib3.filepost import encode_multipart_formdata
 
+from facematch.domain.reasons import Reason
 from facematch_client.errors import CommandError, ExitCode
 from facematch_client.stack import Stack
 
@@ -100,7 +101,7 @@ def _explain_problem(answer: Answer) -> CommandError:
         return CommandError(
             f"The API failed ({detail}): repeat the command later.", ExitCode.NO_VERDICT, code or None
         )
-    if code in {"", "gateway", "unknown_caller"}:
+    if code in {"", Reason.GATEWAY, Reason.UNKNOWN_CALLER}:
         return CommandError(
             f"The API refuses this AWS profile ({detail}): it needs execute-api:Invoke.",
             ExitCode.UNREACHABLE,

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 from facematch.domain.errors import InvalidInputError
+from facematch.domain.reasons import Reason
 
 
 def read_photo(path: Path, size_limit_bytes: int) -> bytes:
@@ -12,7 +13,7 @@ def read_photo(path: Path, size_limit_bytes: int) -> bytes:
     Raises
     ------
     InvalidInputError
-        `unreadable_file`: the file does not exist or can't be read. `too_large`: it is over the limit.
+        `unreadable_file`: the file does not exist or can't be read. `file_too_large`: it is over the limit.
     """
     try:
         with path.open("rb") as file:
@@ -38,4 +39,4 @@ def explain_too_large(size_limit_bytes: int, size_bytes: int | None = None) -> s
 
 
 def _refuse_large(message: str, path: Path) -> InvalidInputError:
-    return InvalidInputError("too_large", message, field=str(path))
+    return InvalidInputError(Reason.FILE_TOO_LARGE, message, field=str(path))

@@ -6,6 +6,7 @@ import pytest
 
 from facematch.domain.regions import PROFILES, Network
 from harness.template import ROOT, read_template
+from local.describe_api import describe_parameters
 
 README = (ROOT / "README.md").read_text()
 PAGES = [
@@ -33,15 +34,7 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
 
 
 def test_the_readme_lists_every_parameter_with_its_default_and_description() -> None:
-    rows = {row[0].strip("`"): row[1:] for row in read_table(README, "parameter")}
-    expected = {
-        name: [
-            f"`{parameter['Default']}`" if "Default" in parameter else "",
-            parameter["Description"].strip(),
-        ]
-        for name, parameter in read_template()["Parameters"].items()
-    }
-    assert rows == expected
+    assert describe_parameters() == README, "Run `make interfaces`."
 
 
 def test_the_readme_lists_every_jurisdiction_as_the_code_knows_it() -> None:

@@ -78,7 +78,10 @@ RULES = {
         packages={"aws_lambda_powertools", "pydantic", "pydantic_core"},
     ),
     "src/facematch/adapters": make_rule(
-        "facematch", "facematch.domain.*", "facematch.adapters.aws_errors", packages=set().union(*FAMILIES.values())
+        "facematch",
+        "facematch.domain.*",
+        "facematch.adapters.aws_errors",
+        packages=set().union(*FAMILIES.values()),
     ),
     "layers/imaging": make_rule("imaging.*", packages={"PIL"}),
     "emulator": make_rule(

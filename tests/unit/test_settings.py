@@ -6,7 +6,14 @@ from facematch.domain.priority import Priority
 from facematch.domain.provider import Operation
 from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
 from facematch.domain.verdict import Bounds
-from facematch.settings import FederatedKey, Settings, StoredKey, read_settings, runs_as_function
+from facematch.settings import (
+    FederatedKey,
+    PhotoSettings,
+    Settings,
+    StoredKey,
+    read_settings,
+    runs_as_function,
+)
 from tests.factories import make_environment, make_queue_url
 
 STAND_INS = ",".join(
@@ -38,12 +45,15 @@ def test_settings_are_what_the_template_set() -> None:
     assert settings.endpoint_protocol == "HTTPS"
     assert (settings.pair_deadline_s, settings.attempt_budget) == (900, 4)
     assert settings.retry_time_limit_s == 72_000
-    assert (settings.photo_size_limit_bytes, settings.pixel_limit) == (20_000_000, 64_000_000)
+    assert settings.photos == PhotoSettings(
+        max_source_size_bytes=20_000_000,
+        max_source_pixels=64_000_000,
+        enlarge_up_to=2,
+        read_heic=False,
+        frame_faces=False,
+    )
     assert settings.retention_days == 30
     assert settings.deletes_photos is True
-    assert settings.enlarge_up_to == 2
-    assert settings.reads_heic is False
-    assert settings.frames_faces is False
 
 
 @pytest.mark.parametrize("name", sorted(make_environment().keys() - UNUSED))

@@ -32,7 +32,7 @@ def encode(image: Image.Image, limits: Limits) -> Encoding:
     Raises
     ------
     PhotoError
-        `too_heavy`, when even the least quality exceeds the size limit.
+        `incompressible`, when even the least quality exceeds the size limit.
     """
     image.info = {}  # Pillow would write a comment or a resolution it finds there
     aimed = Encoding(_compress(image, limits.min_quality_aimed), limits.min_quality_aimed, passes=1)
@@ -62,7 +62,7 @@ def _encode_lower(image: Image.Image, limits: Limits) -> Encoding:
     fitting = bisect_right(qualities, limits.max_size_bytes, key=measure)
     if not fitting:
         raise PhotoError(
-            PhotoErrorCode.TOO_HEAVY,
+            PhotoErrorCode.INCOMPRESSIBLE,
             f"The photo, scaled to {image.width} x {image.height} pixels, exceeds {limits.max_size_bytes} "
             f"bytes even at JPEG quality {limits.floor_quality}.",
         )

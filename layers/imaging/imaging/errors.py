@@ -18,9 +18,9 @@ class PhotoErrorCode(StrEnum):
     TOO_SMALL = "too_small"
     """Too few pixels on a side, or so long and narrow that it ends up so."""
     TOO_MANY_PIXELS = "too_many_pixels"
-    TOO_LARGE = "too_large"
+    FILE_TOO_LARGE = "file_too_large"
     """The file has too many bytes to be looked at."""
-    TOO_HEAVY = "too_heavy"
+    INCOMPRESSIBLE = "incompressible"
     """The normalised photo does not fit the size limit at any acceptable quality."""
 
 

@@ -28,6 +28,8 @@ FacematchError              code, message
 
 from typing import Final
 
+from facematch.domain.reasons import Reason
+
 _LEASE_LOST_PAUSE_S: Final = 10.0
 _LEDGER_PAUSE_S: Final = 2.0
 _PHOTO_STORE_PAUSE_S: Final = 30.0
@@ -46,7 +48,7 @@ class ConfigurationError(FacematchError):
     """A setting is missing or contradicts another; the message names it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("configuration", message)
+        super().__init__(Reason.CONFIGURATION, message)
 
 
 class InvalidInputError(FacematchError):
@@ -64,7 +66,7 @@ class RejectedPhotoError(InvalidInputError):
 class NotFoundError(FacematchError):
     """There is no such comparison here."""
 
-    def __init__(self, comparison_id: str, *, code: str = "comparison_not_found") -> None:
+    def __init__(self, comparison_id: str, *, code: str = Reason.COMPARISON_NOT_FOUND) -> None:
         super().__init__(code, f"There is no comparison {comparison_id[:40]!r} here.")
 
 
@@ -116,7 +118,7 @@ class PhotoMissingError(FacematchError):
 
     def __init__(self, *, field: str | None = None) -> None:
         photo = f"The {field} photo" if field else "A photo"
-        super().__init__("photo_removed", f"{photo} was removed before it was compared.")
+        super().__init__(Reason.PHOTO_REMOVED, f"{photo} was removed before it was compared.")
         self.field = field
 
 
@@ -124,7 +126,7 @@ class PhotoReplacedError(FacematchError):
     """Another photo is now stored under the key of a photo."""
 
     def __init__(self) -> None:
-        super().__init__("photo_replaced", "A photo was replaced before it was compared.")
+        super().__init__(Reason.PHOTO_REPLACED, "A photo was replaced before it was compared.")
 
 
 class PhotoStoreError(FacematchError):
@@ -161,7 +163,9 @@ class LedgerUnavailableError(PostponedError):
     """The ledger could not be read or written; a write may have succeeded all the same."""
 
     def __init__(self) -> None:
-        super().__init__("ledger_unavailable", "The ledger does not answer.", retry_after_s=_LEDGER_PAUSE_S)
+        super().__init__(
+            Reason.LEDGER_UNAVAILABLE, "The ledger does not answer.", retry_after_s=_LEDGER_PAUSE_S
+        )
 
 
 class PhotoStoreUnavailableError(PostponedError):

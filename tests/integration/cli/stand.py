@@ -176,7 +176,9 @@ class Stand:
         """Have the ledger hold a tombstone of a comparison."""
         comparison = self.ledger.find(comparison_id)
         assert comparison is not None
-        self.ledger.erase(comparison, fail("erased", "It was erased."), None, now_ms=self.clock.now_ms())
+        self.ledger.erase(
+            comparison, fail("comparison_erased", "It was erased."), None, now_ms=self.clock.now_ms()
+        )
 
     def put_item(self, **attributes: Any) -> None:
         """Put a plain item into the table."""

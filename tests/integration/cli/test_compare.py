@@ -124,7 +124,7 @@ def test_a_photo_over_the_stacks_limit_is_refused_before_it_is_sent(
     ran = stand.run("compare", source, target, "--json")
 
     error = json.loads(ran.err)["error"]
-    assert (ran.exit_code, error["reason"]) == (ExitCode.REFUSED, "too_large")
+    assert (ran.exit_code, error["reason"]) == (ExitCode.REFUSED, "file_too_large")
     assert "The file has 28,821,707 bytes. The limit is 20,000,000 bytes." in error["message"]
     assert api.requests == []
     assert "(too_large)" in stand.run("compare", source, target).err

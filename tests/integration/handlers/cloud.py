@@ -16,7 +16,6 @@ from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.comparison import Comparison
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
-from facecompare_emulator import DEFAULT_CREDENTIALS
 from harness.template import read_table_schema
 from tests.fakes.clock import FakeClock
 from tests.integration.aws_rules import refuse_invalid_requests

@@ -18,7 +18,7 @@ BAD_PHOTOS = [
     (Role.TARGET, "0 bytes", "empty"),
     (Role.SOURCE, "a bomb", "too_many_pixels"),
     (Role.TARGET, "640 x 239", "too_small"),
-    (Role.SOURCE, "25 MB", "too_large"),
+    (Role.SOURCE, "25 MB", "file_too_large"),
 ]
 """Each kind of bad photo, in one place of the pair or the other, with the stable code that it gets."""
 

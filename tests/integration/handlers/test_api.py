@@ -238,7 +238,7 @@ def test_bad_photo_is_refused_and_unbilled(
 ) -> None:
     answer = ask(ask_now(**{role.value: make_bad_photo(kind)}))
 
-    check_problem(answer, 413 if code == "too_large" else 422, code, field=role.value)
+    check_problem(answer, 413 if code == "file_too_large" else 422, code, field=role.value)
     assert role.value in answer.body["detail"]
     assert cloud.is_untouched()
     assert provider.comparisons() == []
@@ -885,7 +885,7 @@ def test_erased_comparison_is_not_made_any_more(cloud: Cloud, provider: ControlC
     assert provider.comparisons() == []
     (event,) = publish_waiting(cloud)
     check_result_event(event)
-    assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "erased")
+    assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "comparison_erased")
 
 
 def test_erased_verdict_is_gone_from_the_record(cloud: Cloud) -> None:

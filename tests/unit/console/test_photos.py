@@ -44,7 +44,7 @@ def test_the_stacks_own_limit_is_the_one_that_counts() -> None:
     photo = examine(make_portrait(), make_settings(PHOTO_SIZE_LIMIT_BYTES="100"))
 
     assert photo.refusal is not None
-    assert photo.refusal["code"] == "too_large"
+    assert photo.refusal["code"] == "file_too_large"
 
 
 @pytest.mark.parametrize(("reads_heic", "code"), [("true", None), ("false", "unsupported_format")])

@@ -140,7 +140,7 @@ def test_a_photo_over_the_limit_is_refused_by_its_real_size_and_not_kept_whole()
     photo = make_portrait() + bytes(20_000_000)
     status, told = post("/api/photos", data=BytesIO(photo))
 
-    assert (status, told["refusal"]["code"]) == (HTTPStatus.CREATED, "too_large")
+    assert (status, told["refusal"]["code"]) == (HTTPStatus.CREATED, "file_too_large")
     assert told["refusal"]["message"].startswith(f"The file has {len(photo):,} bytes.")
 
 

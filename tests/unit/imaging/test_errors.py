@@ -83,9 +83,9 @@ def test_a_decoder_that_pillow_was_built_without_is_named(monkeypatch: pytest.Mo
 
 def test_a_file_of_too_many_bytes_is_not_looked_at() -> None:
     error = _refusal(bytes(20_000_001))
-    assert error.code is PhotoErrorCode.TOO_LARGE
+    assert error.code is PhotoErrorCode.FILE_TOO_LARGE
     assert "20000000" in error.message
-    assert _refusal(b"123456", Limits(max_source_size_bytes=5)).code is PhotoErrorCode.TOO_LARGE
+    assert _refusal(b"123456", Limits(max_source_size_bytes=5)).code is PhotoErrorCode.FILE_TOO_LARGE
 
 
 @pytest.mark.parametrize("size", [(239, 320), (320, 239), (300, 300), (1, 1), (400, 4000)])

@@ -102,7 +102,7 @@ def test_a_photo_that_never_fits_is_too_heavy() -> None:
         PhotoError, match=r"480 x 640 pixels, exceeds 20000 bytes even at JPEG quality 50"
     ) as caught:
         normalise(make_file(make_noise(480, 640)), Limits(max_size_bytes=20_000))
-    assert caught.value.code is PhotoErrorCode.TOO_HEAVY
+    assert caught.value.code is PhotoErrorCode.INCOMPRESSIBLE
 
 
 def test_the_report_becomes_json() -> None:

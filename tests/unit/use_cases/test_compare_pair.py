@@ -434,7 +434,7 @@ def test_a_comparison_erased_during_its_call_stays_erased(answer: Answer) -> Non
     tombstone = stack.comparison(comparison_id)
     assert (tombstone.state, stack.photos.objects) == (State.ERASED, {})
     assert tombstone.ending is not None
-    assert tombstone.ending.verdict.reason == "erased"
+    assert tombstone.ending.verdict.reason == "comparison_erased"
 
 
 @pytest.mark.parametrize("step", ["read", "begin_attempt"])
