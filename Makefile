@@ -2,7 +2,7 @@ PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
 MODELS := face_recognition_models-0.3.0
-CODE := src layers local cli console audit bench docs examples tests
+CODE := src layers generate local cli console audit bench docs examples tests
 export PYTHONPATH := src:layers/imaging:cli
 
 # The two environments are installed side by side.
@@ -86,8 +86,8 @@ audit: .venv/ready .local/cloud/ready .local/audit/ready ## what a security revi
 sbom: .venv/ready .local/audit/ready ## what each bundle is made of, as CycloneDX: .local/sbom
 	@$(VENV)/python -m audit.sbom
 
-interfaces: .venv/ready ## write the OpenAPI document, the reasons of the event's schema and docs/reasons.md
-	@$(VENV)/python -m local.describe_api
+interfaces: .venv/ready ## write what is generated: parts of template.yaml, the schemas, tables of the documentation
+	@$(VENV)/python -m generate
 
 lock: ## pin every requirement anew, with hashes
 	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv

@@ -1,8 +1,7 @@
-"""The interfaces as documents, from the code: `python -m local.describe_api`.
+"""The interfaces as documents, from the code; `make interfaces` writes them.
 
-Writes the HTTP API as OpenAPI 3.1 to `schemas/openapi.json`. Each answer has an example, made by the code
-that makes the answers. Writes the reasons into `schemas/result-event.schema.json`, and as tables to
-`docs/reasons.md`.
+The HTTP API as OpenAPI 3.1: each answer has an example, made by the code that makes the answers. The schema
+of the result event with its reasons and regions. The page of all reasons.
 """
 
 import json
@@ -16,6 +15,7 @@ from facematch.domain.comparison import Attempt, Comparison, Ending, Options, Or
 from facematch.domain.inbox import make_inbox_key
 from facematch.domain.ports import PresignedPost
 from facematch.domain.reasons import Reason, ReasonOutcome, list_outcome
+from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 from facematch.handlers.api_schema import view_comparison, view_uploads
 from facematch.handlers.problems import answer_problem
@@ -71,7 +71,7 @@ def describe_api() -> dict[str, Any]:
 
 
 def describe_event() -> dict[str, Any]:
-    """Return the schema of the result event with the reasons of the catalogue."""
+    """Return the schema of the result event with the reasons of the catalogue and the regions."""
     schema: dict[str, Any] = json.loads(EVENT_SCHEMA.read_text())
     reason = schema["properties"]["data"]["properties"]["reason"]
     reason["enum"] = [*(one for one in Reason if one.outcome), None]
@@ -79,6 +79,9 @@ def describe_event() -> dict[str, Any]:
     completed["then"]["properties"]["reason"] = {"enum": list_outcome("review")}
     rejected["properties"]["reason"] = {"enum": list_outcome("photo_rejected")}
     failed["properties"]["reason"] = {"enum": list_outcome("failed")}
+    schema["properties"]["data"]["properties"]["region"]["examples"] = list(Region)
+    for data in (completed, rejected):
+        data["properties"]["region"] = {"enum": list(Region)}
     return schema
 
 
@@ -95,13 +98,6 @@ def describe_reasons() -> str:
         for reason in list_outcome(outcome)
     ]
     return _REASONS_TEXT.format(problems="\n".join(problems), endings="\n".join(endings))
-
-
-def write() -> None:
-    """Write every document to its file."""
-    OPENAPI.write_text(f"{json.dumps(describe_api(), indent=2)}\n")
-    EVENT_SCHEMA.write_text(f"{json.dumps(describe_event(), indent=2)}\n")
-    REASONS_PAGE.write_text(describe_reasons())
 
 
 def _list_operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -235,6 +231,3 @@ _HEADERS: Final[dict[tuple[str, int], dict[str, Any]]] = {
     ("", 429): _RETRY_AFTER,
     ("", 503): _RETRY_AFTER,
 }
-
-if __name__ == "__main__":
-    write()

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
+from facematch.domain.regions import Network, Region
 from local.portraits import make_portraits
 from local.processes import LOCAL_KEY
 from local.stack import Stack
@@ -114,7 +115,7 @@ def test_the_emulator_runs_on_its_own(newcomer: Newcomer) -> None:
     ):
         with commands as emulator:
             assert emulator.stdout is not None
-            assert len(json.loads(emulator.stdout.readline())["endpoints"]) == 8
+            assert len(json.loads(emulator.stdout.readline())["endpoints"]) == len(Region) * len(Network)
 
 
 @pytest.mark.usefixtures("driver", "installed")

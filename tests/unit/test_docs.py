@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from facematch.domain.regions import PROFILES, Network
 from tests.template import ROOT, read_template
 
 README = (ROOT / "README.md").read_text()
@@ -30,27 +29,6 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
-
-
-def test_the_readme_lists_every_parameter_with_its_default_and_description() -> None:
-    rows = {row[0].strip("`"): row[1:] for row in read_table(README, "parameter")}
-    expected = {
-        name: [
-            f"`{parameter['Default']}`" if "Default" in parameter else "",
-            parameter["Description"].strip(),
-        ]
-        for name, parameter in read_template()["Parameters"].items()
-    }
-    assert rows == expected
-
-
-def test_the_readme_lists_every_jurisdiction_as_the_code_knows_it() -> None:
-    rows = [[cell.strip("`") for cell in row] for row in read_table(README, "region")]
-    expected = [
-        [region.value, profile.host(Network.PUBLIC), str(profile.default_qps)]
-        for region, profile in PROFILES.items()
-    ]
-    assert rows == expected
 
 
 def test_the_readme_lists_every_route() -> None:

@@ -17,6 +17,7 @@ from alibabacloud_tea_openapi.exceptions import ClientException
 
 from local import emulator
 from local.emulator import Credentials, Emulator, PortBusyError, Scenario, run_emulator
+from local.emulator.endpoints import DEFAULT_QPS
 from local.emulator.recent import Recent
 from tests.integration.emulator.clients import TIMEOUT_S, ControlClient, compare
 
@@ -93,7 +94,7 @@ def test_program_takes_its_options(tmp_path: Path) -> None:
         with pytest.raises(ClientException):
             compare(address_of(ready, "indonesia"))
         about = ControlClient(ready["control"].removeprefix("http://")).ask("GET", "").document
-        assert about["qps"] == {"singapore": 10, "indonesia": 3, "malaysia": 1, "hong-kong": 10}
+        assert about["qps"] == {**DEFAULT_QPS, "malaysia": 1}
         assert (about["qps_window"], about["data_limit"]) == ("bucket", "request")
         assert about["judge"] == "pixels"
         assert (about["operations"], about["idle_timeout_s"]) == (["FaceCompare", "KeepaliveIntl"], 5)
