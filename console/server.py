@@ -139,7 +139,7 @@ class _Console:
 
     async def _add_photo(self, request: web.Request) -> web.Response:
         settings = self._stack.settings
-        content = await _read_body(request, settings.photo_size_limit_bytes)
+        content = await _read_body(request, settings.photos.max_source_size_bytes)
         photo = await asyncio.to_thread(examine, content, settings, request.content_length)
         told = {"id": self._shelf.put(photo), **await asyncio.to_thread(describe_photo, photo)}
         return web.json_response(told, status=HTTPStatus.CREATED)

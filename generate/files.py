@@ -12,6 +12,7 @@ from generate.dashboard import write_dashboard
 from generate.emulator import write_regions
 from generate.readme import tabulate_parameters, tabulate_regions
 from generate.sections import fill_code, fill_markdown
+from generate.settings import list_settings
 from local import describe_api
 
 ROOT: Final = Path(__file__).parents[1]
@@ -39,24 +40,22 @@ def render() -> dict[Path, str]:
 
 def render_template(text: str) -> str:
     """Return the template with its generated sections."""
-    return fill_code(
-        text,
-        {
-            "names of the regions' parameters": lanes.list_parameters(),
-            "the regions' parameters": lanes.write_parameters(),
-            "AWS regions of the jurisdictions": lanes.write_home_regions(),
-            "conditions of the lanes": lanes.write_conditions(),
-            "letters of the regions": lanes.write_letters(),
-            "variables of the lanes": lanes.write_variables(),
-            "lanes": lanes.write_queues(),
-            "bulk queues": lanes.write_arns(Priority.BULK),
-            "urgent queues": lanes.write_arns(Priority.URGENT),
-            "described lanes": lanes.write_described_lanes(),
-            "dashboard": write_dashboard(),
-            "alarms": write_alarms(),
-            "outputs of the lanes": lanes.write_outputs(),
-        },
-    )
+    sections = {
+        "names of the regions' parameters": lanes.list_parameters(),
+        "the regions' parameters": lanes.write_parameters(),
+        "AWS regions of the jurisdictions": lanes.write_home_regions(),
+        "conditions of the lanes": lanes.write_conditions(),
+        "variables of the lanes": lanes.write_variables(),
+        "lanes": lanes.write_queues(),
+        "bulk queues": lanes.write_arns(Priority.BULK),
+        "urgent queues": lanes.write_arns(Priority.URGENT),
+        "dashboard": write_dashboard(),
+        "alarms": write_alarms(),
+        "outputs of the lanes": lanes.write_outputs(),
+    }
+    # The list of settings is read from the rest.
+    text = fill_code(text, sections | {"settings": "Content: none"})
+    return fill_code(text, sections | {"settings": list_settings(text)})
 
 
 def write() -> None:

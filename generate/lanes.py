@@ -7,7 +7,7 @@ from typing import Final
 
 from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
-from generate.names import assign_letters, name_condition, name_queue, name_region
+from generate.names import name_condition, name_queue, name_region
 
 LANES: Final = tuple(product(Region, (Priority.BULK, Priority.URGENT)))
 WORKERS: Final = {10: "AtTenCallsPerSecond", 3: "AtThreeCallsPerSecond"}
@@ -90,20 +90,6 @@ def write_conditions() -> str:
         """
         )
     )
-
-
-def write_letters() -> str:
-    """Return the letter of each region in the description of a version."""
-    return "\n".join(f"{region}: {{ Letter: {letter} }}" for region, letter in assign_letters().items())
-
-
-def write_described_lanes() -> str:
-    """Return the part of a version's description that has the regions with lanes, and their quotas."""
-    choices = [
-        f'    - !If [{name_condition(region)}, !Sub "{letter}${{{name_region(region)}Qps}}", ""]'
-        for region, letter in assign_letters().items()
-    ]
-    return "\n".join(["Lanes: !Join", '  - ""', "  -", *choices])
 
 
 def write_variables() -> str:

@@ -17,12 +17,3 @@ def name_queue(region: Region, priority: Priority) -> str:
 def name_condition(region: Region) -> str:
     """Return the name of the condition under which a stack has the region's lanes."""
     return f"ComparesIn{name_region(region)}"
-
-
-def assign_letters() -> dict[Region, str]:
-    """Return a letter for each region, which no other region has: the first of its name that is free."""
-    letters: dict[Region, str] = {}
-    for region in Region:
-        free = (letter for letter in region if letter.isalpha() and letter not in letters.values())
-        letters[region] = next(free)
-    return letters

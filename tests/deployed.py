@@ -19,7 +19,7 @@ _ABSENT = object()
 
 def read_stack(aws_region: str = "ap-southeast-1", /, **parameters: str) -> dict[str, dict[str, Any]]:
     """Return the resources of a stack with these parameters, by name; references stay as they are."""
-    template = json.loads(_transform())
+    template = transform()
     defaults = {name: str(one.get("Default", "none")) for name, one in template["Parameters"].items()}
     choice = _Choice({"AWS::Region": aws_region} | defaults | parameters, template["Conditions"])
     return {
@@ -29,8 +29,21 @@ def read_stack(aws_region: str = "ap-southeast-1", /, **parameters: str) -> dict
     }
 
 
+def transform(**parameters: str) -> dict[str, Any]:
+    """Return the template as the SAM transform leaves it, which knows the values of the parameters."""
+    template: dict[str, Any] = json.loads(_transform(frozenset(parameters.items())))
+    return template
+
+
 @cache
-def _transform() -> str:
+def _transform(parameters: frozenset[tuple[str, str]]) -> str:
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="ap-southeast-1"))
+    return json.dumps(translator.translate(json.loads(_package()), parameter_values=dict(parameters)))
+
+
+@cache
+def _package() -> str:
+    """Return the template as the transform gets it, with its code uploaded."""
     template = yaml_parse((ROOT / "template.yaml").read_text())
     for properties in (
         template["Globals"]["Function"],
@@ -42,8 +55,7 @@ def _transform() -> str:
     for name in ("SecurityPolicy", "EndpointAccessMode"):
         # The transform that knows them takes no pydantic as new as ours: `sam validate` looks at them.
         del template["Resources"]["RestApi"]["Properties"][name]
-    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="ap-southeast-1"))
-    return json.dumps(translator.translate(template, parameter_values={}))
+    return json.dumps(template)
 
 
 @dataclass(frozen=True, slots=True)

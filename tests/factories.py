@@ -25,6 +25,7 @@ from facematch.domain.regions import PROFILES, Region, RegionPolicy
 from facematch.domain.verdict import Decision, Role, Verdict
 from local.portraits import make_portraits
 from tests.fakes.clock import START_MS
+from tests.template import read_template
 
 COMPARISON_ID = "abcdefghijklmnopqrstuvwxyz"
 CALLER = "arn:aws:iam::000000000000:role/onboarding"
@@ -157,9 +158,22 @@ def make_queue_url(region: str, priority: str) -> str:
     return f"https://sqs.invalid/{region}-{priority}"
 
 
+def read_defaults() -> dict[str, str]:
+    """Return each variable that is one parameter of the template with a default."""
+    template = read_template()
+    parameters = template["Parameters"]
+    variables = template["Globals"]["Function"]["Environment"]["Variables"].items()
+    names = {name: value["Ref"] for name, value in variables if "Ref" in value}
+    return {
+        name: str(parameters[parameter]["Default"])
+        for name, parameter in names.items()
+        if "Default" in parameters.get(parameter, ()) and not name.startswith(("POWERTOOLS_", "PROVIDER_"))
+    }
+
+
 def make_environment(**changes: str | None) -> dict[str, str]:
     """Make what the template sets in the cloud; a change to None leaves a variable out."""
-    variables = {
+    variables = read_defaults() | {
         "TABLE_NAME": "ledger",
         "BUCKET_NAME": "photos",
         **{
@@ -186,14 +200,9 @@ def make_environment(**changes: str | None) -> dict[str, str]:
         "FACE_QUALITY_CHECK": "false",
         "PAIR_DEADLINE_SECONDS": "900",
         "ATTEMPT_BUDGET": "4",
-        "PHOTO_SIZE_LIMIT_BYTES": "20000000",
-        "PIXEL_LIMIT": "64000000",
         "RETRY_TIME_LIMIT_SECONDS": "72000",
         "PHOTO_RETENTION_DAYS": "1",
         "RECORD_RETENTION_DAYS": "30",
-        "ENLARGE_UP_TO": "2",
-        "HEIC_PHOTOS": "false",
-        "FACE_FRAMING": "false",
         "DELETE_PHOTOS_AFTER_VERDICT": "true",
         "ERASE_AT_PROVIDER": "false",
     }

@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 
 from facematch.domain.errors import ConfigurationError
 from facematch.settings import Settings, read_settings
+from facematch.use_cases.prepare_photos import photo_limits
 from facematch_cli.errors import CommandError, ExitCode
+from imaging import PROVIDER_LIMITS, Limits
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -81,6 +83,11 @@ class Stack:
 
     def _config(self) -> Config:
         return _make_config(is_local=self.endpoint_url is not None)
+
+
+def choose_limits(stack: Stack | None) -> Limits:
+    """Return what photos must be in a stack; without one, what the provider takes."""
+    return photo_limits(stack.settings) if stack else PROVIDER_LIMITS
 
 
 def find_stack(place: Place) -> Stack:

@@ -72,7 +72,9 @@ def test_the_functions_are_given_every_variable_that_the_settings_read_and_no_ot
     read |= {f"{region}_{priority}_QUEUE_URL".upper().replace("-", "_") for region, priority in LANES}
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     ours = {name for name in given if not name.startswith("POWERTOOLS_")}
-    assert read - {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"} == ours
+    read -= {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"}
+    assert read - ours == set(), "Give these to the functions, in Globals of template.yaml."
+    assert ours - read == set(), "Read these in src/facematch/settings.py."
 
 
 def test_every_function_and_the_api_are_traced() -> None:
@@ -691,11 +693,13 @@ def test_a_token_is_for_the_provider_alone_short_lived_and_signed_as_the_code_as
 
 def test_every_parameter_is_described_bounded_and_stands_in_one_group() -> None:
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
+    grouped = sorted(name for group in groups for name in group["Parameters"])
+    assert grouped == sorted(PARAMETERS), "Add it to one of the ParameterGroups of template.yaml."
     for name, parameter in PARAMETERS.items():
         assert parameter["Description"].endswith("."), name
         bounds = {"MinValue", "MaxValue"} if parameter["Type"] == "Number" else {"AllowedPattern"}
-        assert "AllowedValues" in parameter or bounds <= parameter.keys(), name
+        bounded = "AllowedValues" in parameter or bounds <= parameter.keys()
+        assert bounded, f"Give {name} AllowedValues or {' and '.join(bounds)} in template.yaml."
 
 
 @pytest.mark.parametrize("name", [name for name, one in PARAMETERS.items() if "AllowedPattern" in one])
@@ -719,6 +723,14 @@ SESSION = "arn:aws:sts::123456789012:assumed-role/kyc-desk/ann"
         ("ApiAllowedOrigin", "https://app.example.com"),
         ("ApiAllowedOrigin", "http://localhost:8080"),
         ("ProviderSecretArn", "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:kyc/key+1@x-a1B2c3"),
+        # The longest names that the services take.
+        (
+            "ProviderSecretArn",
+            f"arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:{'a' * 512}-a1B2c3",
+        ),
+        ("ProviderRoleArn", f"acs:ram::1234567890123456:role/{'a' * 64}"),
+        ("ProviderOidcProviderArn", f"acs:ram::1234567890123456:oidc-provider/{'a' * 128}"),
+        ("ProviderOidcAudience", "a" * 128),
         ("KmsKeyArn", KEY_ARN),
         ("KmsKeyArn", "arn:aws:kms:ap-east-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef"),
         ("SingaporePriceUsd", "0.0015"),
@@ -781,77 +793,6 @@ def test_a_stack_outside_the_jurisdictions_must_name_its_own() -> None:
             {"Equals": [{"Ref": "AllowedRegions"}, "auto"]},
         ]
     }
-
-
-def list_settings() -> set[str]:
-    """Return the parameters that reach the environment of the functions."""
-    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    text = str(list(variables.values()))
-    named = set(re.findall(r"\$\{(\w+)\}", text)) | set(re.findall(r"'Ref': '(\w+)'", text))
-    return named & set(PARAMETERS)
-
-
-def measure_longest(name: str) -> int:
-    """Return how long a parameter's text can be; a score may have three decimals."""
-    parameter = PARAMETERS[name]
-    if "AllowedValues" in parameter:
-        return max(len(str(value)) for value in parameter["AllowedValues"])
-    if parameter["Type"] == "Number":
-        return len(str(parameter["MaxValue"])) + (4 if name.endswith(("Score", "UpTo")) else 0)
-    if name == "QuotaShare":
-        return len("0.9999")
-    (limit,) = re.findall(r"\{1,(\d+)\}", parameter["AllowedPattern"])
-    return int(limit)
-
-
-def read_description() -> tuple[str, dict[str, Any]]:
-    text, values = FUNCTIONS["Compare"]["VersionDescription"]["Sub"]
-    return text, values
-
-
-def list_refs(value: object) -> set[str]:
-    """Return the parameters that a value is made from, conditions included."""
-    names = set(re.findall(r"'(?:Ref|Condition|If)': \[?'(\w+)'", str(value)))
-    names |= set(re.findall(r"\$\{(\w+)\}", str(value)))
-    conditions = (TEMPLATE["Conditions"][name] for name in names & TEMPLATE["Conditions"].keys())
-    return (names & PARAMETERS.keys()).union(*map(list_refs, conditions))
-
-
-@pytest.mark.parametrize("name", ["Api", "Compare"])
-def test_a_function_with_versions_publishes_one_for_each_change_of_its_settings(name: str) -> None:
-    assert FUNCTIONS[name]["AutoPublishAliasAllProperties"] is True
-    assert FUNCTIONS[name]["VersionDescription"] == FUNCTIONS["Compare"]["VersionDescription"]
-    text, values = read_description()
-    described = set(re.findall(r"\$\{(\w+)\}", text)) - values.keys()
-    local_only = {"LocalStack", "ProviderEndpoints"}
-    described |= list_refs(values)
-    of_layers = {"HeicPhotos", "FaceFraming"}
-    # Switching SnapStart on takes effect with the next version.
-    assert described == (list_settings() - local_only - of_layers) | {"SnapStart"}
-    assert all(layer["PublishLambdaVersion"] is True for layer in LAYERS.values())
-
-
-def test_old_versions_are_deleted_as_each_has_a_snapshot_that_is_billed() -> None:
-    versions = [one for one in read_stack().values() if one["Type"] == "AWS::Lambda::Version"]
-    assert [version["DeletionPolicy"] for version in versions] == ["Delete", "Delete"]
-
-
-def test_the_settings_fit_into_the_description_of_a_version() -> None:
-    text, values = read_description()
-    names = set(re.findall(r"\$\{(\w+)\}", text)) - values.keys()
-    of_role, of_provider, audience = (
-        measure_longest(name)
-        for name in ("ProviderRoleArn", "ProviderOidcProviderArn", "ProviderOidcAudience")
-    )
-    longest = {
-        "Key": max(measure_longest("ProviderSecretArn"), of_role + of_provider + audience + 2),
-        "Lanes": len(Region) * len("s9999"),
-        "Flags": len("1tttta"),
-    }
-    assert longest.keys() == values.keys()
-    spaces = len(text.split()) - 1
-    lambda_limit = 256
-    assert sum(map(measure_longest, names)) + sum(longest.values()) + spaces <= lambda_limit
 
 
 # Alarms and dashboard

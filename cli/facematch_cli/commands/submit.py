@@ -93,7 +93,7 @@ def submit(
     warnings_path = warnings_path or name_beside(pairs, "warnings.csv")
     if missing := explain_missing_detector(photo_limits(stack.settings)):
         invocation.output.note(missing)
-    if stack.settings.reads_heic and find_spec("pillow_heif") is None:
+    if stack.settings.photos.read_heic and find_spec("pillow_heif") is None:
         invocation.output.note(
             "This stack reads HEIC, but this command does not: in the clone of facematch, "
             "`pip install './cli[heic]'`."

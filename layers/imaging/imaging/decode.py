@@ -9,10 +9,10 @@ from PIL.ImageFile import ImageFile
 from imaging.colour import convert_to_srgb, expand_mode, flatten, invert_grey
 from imaging.colour_space import ColourSpace
 from imaging.contents import Contents
-from imaging.errors import PhotoError, PhotoErrorCode, decoding
+from imaging.errors import PhotoError, PhotoErrorCode, decoding, refuse_format
 from imaging.exif import TURNS, read_orientation, swaps_sides
 from imaging.faces import Box
-from imaging.formats import GIF, JPEG, JPEG_2000, open_image, read_contents, recognise_format
+from imaging.formats import GIF, HEIC, JPEG, JPEG_2000, open_image, read_contents, recognise_format
 from imaging.jpeg import JpegPhoto, has_too_many_scans, is_decoded_by_rows, mend_end
 from imaging.jpeg_2000 import read_codestream
 from imaging.limits import Limits
@@ -82,6 +82,8 @@ def open_photo(data: bytes, limits: Limits) -> Opened:
     """Open a photo by its header, and refuse what is not to be decoded."""
     _require_reasonable_file(data, limits)
     source_format = recognise_format(data)
+    if source_format == HEIC and not limits.read_heic:
+        raise refuse_format(HEIC)
     contents = read_contents(data, source_format)
     image = open_image(contents.pixels, source_format)
     _require_reasonable_pixels(image, source_format, data, limits)

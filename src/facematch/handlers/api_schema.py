@@ -71,7 +71,7 @@ def _choose_region(region: str) -> None:
 
 
 def _check_content_type(content_type: str) -> None:
-    accepted = EXTENSIONS | HEIC_EXTENSIONS if bootstrap.settings().reads_heic else EXTENSIONS
+    accepted = EXTENSIONS | HEIC_EXTENSIONS if bootstrap.settings().photos.read_heic else EXTENSIONS
     if content_type not in accepted:
         raise InvalidInputError(
             "unsupported_content_type", f"Use one of {', '.join(accepted)}.", field="content_type"
