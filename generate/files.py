@@ -6,6 +6,7 @@ from typing import Final
 
 from bench import idle
 from facematch.domain.priority import Priority
+from facematch.domain.regions import PROFILES, Region
 from generate import lanes
 from generate.alarms import write_alarms
 from generate.dashboard import write_dashboard
@@ -22,7 +23,14 @@ _EMULATOR: Final = ROOT / "local" / "emulator" / "endpoints.py"
 
 
 def render() -> dict[Path, str]:
-    """Return the text that each file is to have."""
+    """Return the text that each file is to have.
+
+    Raises
+    ------
+    LookupError
+        Something that a jurisdiction needs is not stated; the message names the place.
+    """
+    _check_profiles()
     template = render_template(_TEMPLATE.read_text())
     return {
         _TEMPLATE: template,
@@ -36,6 +44,12 @@ def render() -> dict[Path, str]:
         describe_api.REASONS_PAGE: describe_api.describe_reasons(),
         idle.PAGE: idle.render_page(idle.PAGE.read_text()),
     }
+
+
+def _check_profiles() -> None:
+    for region in Region:
+        if region not in PROFILES:
+            raise LookupError(f"src/facematch/domain/regions.py: PROFILES has no entry for {region}.")
 
 
 def render_template(text: str) -> str:

@@ -142,7 +142,10 @@ def _write_queue(region: Region, priority: Priority) -> str:
 def _count_workers(region: Region, priority: Priority) -> str:
     if priority is Priority.URGENT:
         return "2"
-    return f"!FindInMap [Workers, !Ref WorkerConcurrency, {WORKERS[PROFILES[region].default_qps]}]"
+    qps = PROFILES[region].default_qps
+    if qps not in WORKERS:
+        raise LookupError(f"generate/lanes.py: WORKERS has no column for the {qps} QPS of {region}.")
+    return f"!FindInMap [Workers, !Ref WorkerConcurrency, {WORKERS[qps]}]"
 
 
 def write_arns(priority: Priority) -> str:
