@@ -11,14 +11,15 @@ from generate import lanes
 from generate.alarms import write_alarms
 from generate.dashboard import write_dashboard
 from generate.emulator import write_regions
-from generate.readme import tabulate_parameters, tabulate_regions
 from generate.sections import fill_code, fill_markdown
 from generate.settings import list_settings
+from generate.tables import tabulate_parameters, tabulate_regions
 from local import describe_api
 
 ROOT: Final = Path(__file__).parents[1]
 _TEMPLATE: Final = ROOT / "template.yaml"
 _README: Final = ROOT / "README.md"
+_PROVIDER: Final = ROOT / "docs" / "provider.md"
 _EMULATOR: Final = ROOT / "local" / "emulator" / "endpoints.py"
 
 
@@ -38,6 +39,7 @@ def render() -> dict[Path, str]:
             _README.read_text(),
             {"regions": tabulate_regions(), "parameters": tabulate_parameters(template)},
         ),
+        _PROVIDER: fill_markdown(_PROVIDER.read_text(), {"regions": tabulate_regions()}),
         _EMULATOR: fill_code(_EMULATOR.read_text(), {"regions": write_regions()}),
         describe_api.OPENAPI: f"{json.dumps(describe_api.describe_api(), indent=2)}\n",
         describe_api.EVENT_SCHEMA: f"{json.dumps(describe_api.describe_event(), indent=2)}\n",

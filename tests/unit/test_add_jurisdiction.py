@@ -17,6 +17,7 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "node_modules")
 REPEATING = [
     "template.yaml",
     "README.md",
+    "docs/provider.md",
     "schemas/openapi.json",
     "schemas/result-event.schema.json",
     "local/emulator/endpoints.py",

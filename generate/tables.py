@@ -1,4 +1,4 @@
-"""The tables of the README: jurisdictions, and the template's parameters."""
+"""The tables of the documentation: jurisdictions, and the template's parameters."""
 
 from collections.abc import Iterable, Sequence
 
