@@ -2,7 +2,7 @@ PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
 MODELS := face_recognition_models-0.3.0
-CODE := src layers emulator local cli console audit bench harness docs examples tests
+CODE := src layers emulator generate local cli console audit bench harness docs examples tests
 # Without a plugin that only tests of the stack need, and whose import takes each process a second.
 PARALLEL := --numprocesses 2 -p no:schemathesis
 
@@ -91,8 +91,8 @@ audit: .venv/ready .local/cloud/ready .local/audit/ready ## what a security revi
 sbom: .venv/ready .local/audit/ready ## what each bundle is made of, as CycloneDX: .local/sbom
 	@$(VENV)/python -m audit.sbom
 
-interfaces: .venv/ready ## write the OpenAPI document, the reasons of the event's schema, docs/reasons.md and the README's parameters
-	@$(VENV)/python -m local.describe_api
+interfaces: .venv/ready ## write what is generated: parts of template.yaml, the schemas, tables of the documentation
+	@$(VENV)/python -m generate
 
 lock: ## pin every requirement anew, with hashes (PACKAGE=pillow for that one alone)
 	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv

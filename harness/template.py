@@ -1,36 +1,15 @@
-"""The one reader of `template.yaml`."""
+"""The template as the tests read it."""
 
 from pathlib import Path
 from typing import Any
 
-import yaml
+from generate.cloudformation import parse_template
 
 ROOT = Path(__file__).parents[1]
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as `{tag: value}`."""
-
-
-def _read_tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {suffix: loader.construct_mapping(node, deep=True)}
-
-
-_Loader.add_multi_constructor("!", _read_tag)
-
-
 def read_template() -> dict[str, Any]:
     return parse_template((ROOT / "template.yaml").read_text())
-
-
-def parse_template(text: str) -> dict[str, Any]:
-    template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    return template
 
 
 def read_table_schema() -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""The interfaces as documents, from the code: `python -m local.describe_api`.
+"""The interfaces as documents, from the code; `make interfaces` writes them.
 
-Writes the HTTP API as OpenAPI 3.1 to `schemas/openapi.json`. Each answer has an example, made by the code
-that makes the answers. Writes the reasons into `schemas/result-event.schema.json`, and as tables to
-`docs/reasons.md`. Writes the parameters of the template as a table into the README.
+The HTTP API as OpenAPI 3.1: each answer has an example, made by the code that makes the answers. The schema
+of the result event with its reasons and regions. The page of all reasons.
 """
 
 import json
@@ -12,12 +11,11 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, get_args
 
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
-
 from facematch.domain.comparison import Attempt, Comparison, Ending, Options, Origin, Outcome, State
 from facematch.domain.inbox import make_inbox_key
 from facematch.domain.ports import PresignedPost
 from facematch.domain.reasons import Reason, ReasonOutcome, list_outcome
+from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 from facematch.handlers.api_schema import view_comparison, view_uploads
 from facematch.handlers.problems import answer_problem
@@ -26,8 +24,6 @@ from local.processes import ROOT
 
 OPENAPI: Final = ROOT / "schemas" / "openapi.json"
 EVENT_SCHEMA: Final = ROOT / "schemas" / "result-event.schema.json"
-TEMPLATE: Final = ROOT / "template.yaml"
-README: Final = ROOT / "README.md"
 REASONS_PAGE: Final = ROOT / "docs" / "reasons.md"
 _STARTED_MS: Final = 1_767_225_600_000
 _ID: Final = "sr6uybv2yezkjrhtpjkvfdpm65"
@@ -78,7 +74,7 @@ def describe_api() -> dict[str, Any]:
 
 
 def describe_event() -> dict[str, Any]:
-    """Return the schema of the result event with the reasons of the catalogue."""
+    """Return the schema of the result event with the reasons of the catalogue and the regions."""
     schema: dict[str, Any] = json.loads(EVENT_SCHEMA.read_text())
     reason = schema["properties"]["data"]["properties"]["reason"]
     reason["enum"] = [*(one for one in Reason if one.outcome), None]
@@ -86,6 +82,9 @@ def describe_event() -> dict[str, Any]:
     completed["then"]["properties"]["reason"] = {"enum": list_outcome("review")}
     rejected["properties"]["reason"] = {"enum": list_outcome("photo_rejected")}
     failed["properties"]["reason"] = {"enum": list_outcome("failed")}
+    schema["properties"]["data"]["properties"]["region"]["examples"] = list(Region)
+    for data in (completed, rejected):
+        data["properties"]["region"] = {"enum": list(Region)}
     return schema
 
 
@@ -102,30 +101,6 @@ def describe_reasons() -> str:
         for reason in list_outcome(outcome)
     ]
     return _REASONS_TEXT.format(problems="\n".join(problems), endings="\n".join(endings))
-
-
-def describe_parameters() -> str:
-    """Return the README with the parameters of the template."""
-    parameters = yaml_parse(TEMPLATE.read_text())["Parameters"]
-    rows = [
-        f"| `{name}` | {_show_default(parameter)} | {parameter['Description'].strip()} |\n"
-        for name, parameter in parameters.items()
-    ]
-    head, begin, rest = README.read_text().partition(_PARAMETERS_HEAD)
-    _, end, tail = rest.partition("\n</details>")
-    return "".join((head, begin, *rows, end, tail))
-
-
-def write() -> None:
-    """Write every document to its file."""
-    README.write_text(describe_parameters())
-    OPENAPI.write_text(f"{json.dumps(describe_api(), indent=2)}\n")
-    EVENT_SCHEMA.write_text(f"{json.dumps(describe_event(), indent=2)}\n")
-    REASONS_PAGE.write_text(describe_reasons())
-
-
-def _show_default(parameter: Mapping[str, Any]) -> str:
-    return f"`{parameter['Default']}`" if "Default" in parameter else ""
 
 
 def _list_operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -240,10 +215,6 @@ Each result event has a `reason`, and so has the `result` of the API. A plain `m
 | --- | --- | --- |
 {endings}
 """
-_PARAMETERS_HEAD: Final = """\
-| parameter | default | decides |
-| --- | --- | --- |
-"""
 _LOCATION: Final = {
     "Location": {
         "description": "Where the comparison is read.",
@@ -263,6 +234,3 @@ _HEADERS: Final[dict[tuple[str, int], dict[str, Any]]] = {
     ("", 429): _RETRY_AFTER,
     ("", 503): _RETRY_AFTER,
 }
-
-if __name__ == "__main__":
-    write()

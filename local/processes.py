@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from facematch.domain.regions import Network, Region
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 LOCAL: Final = ROOT / ".local"
 CLOUD_BIN: Final = LOCAL / "cloud" / "bin"
@@ -94,7 +96,7 @@ def start(ports: Ports, folder: Path, judge: str = "pixels") -> Running:
     folder.mkdir(parents=True, exist_ok=True)
     cloud_port = ports.cloud or _find_free_port()
     _check_free(cloud_port, "CLOUD_PORT")
-    for offset in range(9 if ports.emulator else 0):
+    for offset in range(1 + len(Region) * len(Network) if ports.emulator else 0):
         _check_free(ports.emulator + offset, "EMULATOR_PORT")
     emulator, addresses = _start_emulator(ports.emulator, judge, folder / "emulator.log")
     try:

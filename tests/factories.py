@@ -21,7 +21,7 @@ from facematch.domain.comparison import (
 )
 from facematch.domain.priority import Priority
 from facematch.domain.provider import Answer
-from facematch.domain.regions import Region, RegionPolicy
+from facematch.domain.regions import PROFILES, Region, RegionPolicy
 from facematch.domain.verdict import Decision, Role, Verdict
 from facematch_cli.doctor.sample import read_samples
 from harness.template import read_template
@@ -191,7 +191,9 @@ def make_environment(**changes: str | None) -> dict[str, str]:
         "PROVIDER_NETWORK": "public",
         "PROVIDER_ENDPOINTS": "auto",
         "LOCAL_STACK": "false",
-        "CALLS_PER_SECOND": "singapore=10,indonesia=3,malaysia=3,hong-kong=10",
+        "CALLS_PER_SECOND": ",".join(
+            f"{region}={profile.default_qps}" for region, profile in PROFILES.items()
+        ),
         "QUOTA_SHARE": "0.5",
         "MATCH_FROM_SCORE": "0",
         "NO_MATCH_UP_TO_SCORE": "100",

@@ -59,9 +59,9 @@ def price_idle_month(regions: int, prices: Prices) -> dict[str, float]:
 
 
 def tabulate_idle() -> list[list[str]]:
-    """Return what a month costs with one allowed region and with four."""
+    """Return what a month costs with one allowed region and with all."""
     months = [price_idle_month(regions, Prices()) for regions in (1, len(Region))]
-    rows = [["USD a month, without a pair", "one region", "four regions"]]
+    rows = [["USD a month, without a pair", "one region", "all regions"]]
     rows += [[part, *(f"{month[part]:.2f}" for month in months)] for part in months[0]]
     return [*rows, ["**together**", *(f"**{sum(month.values()):.2f}**" for month in months)]]
 

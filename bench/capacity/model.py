@@ -551,8 +551,8 @@ ROUND_TRIP_S: Final = 0.015
 class Prices:
     """List prices in USD without free tiers: AWS in `ap-southeast-1`, as known of 2025; check yours.
 
-    `provider_call` is the vendor's price of a successful call: 0.001 in Hong Kong, 0.002 in Indonesia; for
-    Singapore and Malaysia it states none.
+    `provider_call` is the vendor's price of a successful call, where it states one: see
+    `facematch.domain.regions`.
     """
 
     lambda_gb_second: float = 0.0000166667

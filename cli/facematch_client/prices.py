@@ -1,19 +1,13 @@
-"""What calls cost, as far as anyone can tell.
-
-Source of the prices: the vendor's billing page. It states none for Singapore and Malaysia, so none is here.
-"""
+"""What calls cost: by the prices that the vendor states, or by those that the user gives."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from facematch.domain.comparison import Attempt, Outcome
 from facematch.domain.provider import is_success
-from facematch.domain.regions import Region
+from facematch.domain.regions import PROFILES, Region
 from facematch_client.text import count_of
-
-STATED_USD: Final = {Region.HONG_KONG: 0.001, Region.INDONESIA: 0.002}
 
 
 @dataclass(slots=True)
@@ -55,4 +49,5 @@ class Bill:
 
 
 def _choose_prices(prices: Mapping[Region, float]) -> dict[str, float]:
-    return {region.value: price for region, price in {**STATED_USD, **prices}.items()}
+    stated = {region: profile.stated_price_usd for region, profile in PROFILES.items()}
+    return {region.value: price for region, price in {**stated, **prices}.items() if price is not None}

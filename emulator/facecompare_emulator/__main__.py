@@ -83,7 +83,7 @@ def _parse_arguments() -> argparse.Namespace:
         "--port",
         type=_port,
         default=4580,
-        help="control port; the eight endpoints follow it; 0 takes any free ports (default: %(default)s)",
+        help="control port; the endpoints follow it; 0 takes any free ports (default: %(default)s)",
     )
     parser.add_argument(
         "--access-key-id", default=DEFAULT_CREDENTIALS.access_key_id, help="default: %(default)s"

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
+from facematch.domain.regions import Network, Region
 from harness.driver import Driver
 from harness.faults import wait_until
 from local.portraits import make_portraits
@@ -119,7 +120,7 @@ def test_the_emulator_runs_on_its_own(newcomer: Newcomer, borrowing: dict[str, s
     ):
         with commands as emulator:
             assert emulator.stdout is not None
-            assert len(json.loads(emulator.stdout.readline())["endpoints"]) == 8
+            assert len(json.loads(emulator.stdout.readline())["endpoints"]) == len(Region) * len(Network)
 
 
 @pytest.mark.usefixtures("driver", "installed")

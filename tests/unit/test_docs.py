@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch.domain.regions import PROFILES, Network
 from harness.template import ROOT, read_template
-from local.describe_api import describe_parameters
 
 README = (ROOT / "README.md").read_text()
 PAGES = [
@@ -31,19 +29,6 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
-
-
-def test_the_readme_lists_every_parameter_with_its_default_and_description() -> None:
-    assert describe_parameters() == README, "Run `make interfaces`."
-
-
-def test_the_readme_lists_every_jurisdiction_as_the_code_knows_it() -> None:
-    rows = [[cell.strip("`") for cell in row] for row in read_table(README, "region")]
-    expected = [
-        [region.value, profile.host(Network.PUBLIC), str(profile.default_qps)]
-        for region, profile in PROFILES.items()
-    ]
-    assert rows == expected
 
 
 def test_the_readme_lists_every_route() -> None:

@@ -86,7 +86,7 @@ def test_a_changed_setting_publishes_a_version(function: str) -> None:
         if identify_version(function, **{name: change(name)}) == before
     ]
 
-    assert missed == [], f"Add {', '.join(missed)} to the Content of the resource Settings in template.yaml."
+    assert missed == [], "Run `make interfaces`."
 
 
 @pytest.mark.parametrize("function", VERSIONED)
@@ -110,7 +110,7 @@ def test_every_variable_comes_from_what_publishes_a_version_or_stays_the_same() 
         assert isinstance(value, dict), name
         assert value.keys() <= resources, name
         missed = list_parameters(value) - told
-        assert not missed, f"{name}: add {', '.join(missed)} to the Content of Settings in template.yaml."
+        assert not missed, f"{name} depends on {', '.join(missed)}: run `make interfaces`."
 
 
 def test_a_changed_layer_publishes_a_version() -> None:

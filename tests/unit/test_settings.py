@@ -17,9 +17,7 @@ from facematch.settings import (
 from tests.factories import make_environment, make_queue_url
 
 STAND_INS = ",".join(
-    f"{region}.{network}=127.0.0.1:{port}"
-    for region, port in zip(Region, (1, 2, 3, 4), strict=True)
-    for network in Network
+    f"{region}.{network}=127.0.0.1:{port}" for port, region in enumerate(Region, 1) for network in Network
 )
 
 SINGAPORE = ("SINGAPORE_BULK_QUEUE_URL", "SINGAPORE_URGENT_QUEUE_URL")
@@ -256,12 +254,7 @@ def test_a_stack_on_a_laptop_may_have_the_provider_stood_in_for(network: Network
     settings = read_settings(environment)
 
     assert settings.endpoint_protocol == "HTTP"
-    assert settings.endpoints == {
-        Region.SINGAPORE: "127.0.0.1:1",
-        Region.INDONESIA: "127.0.0.1:2",
-        Region.MALAYSIA: "127.0.0.1:3",
-        Region.HONG_KONG: "127.0.0.1:4",
-    }
+    assert settings.endpoints == {region: f"127.0.0.1:{port}" for port, region in enumerate(Region, 1)}
 
 
 def test_the_provider_itself_is_never_called_without_encryption() -> None:
@@ -363,12 +356,7 @@ def test_a_stack_with_a_stored_key_needs_the_secret() -> None:
 def test_a_stack_takes_its_share_of_each_regions_quota() -> None:
     settings = read_settings(make_environment(QUOTA_SHARE="0.5"))
 
-    assert settings.calls_per_s == {
-        Region.SINGAPORE: 5,
-        Region.INDONESIA: 1.5,
-        Region.MALAYSIA: 1.5,
-        Region.HONG_KONG: 5,
-    }
+    assert settings.calls_per_s == {region: profile.default_qps / 2 for region, profile in PROFILES.items()}
 
 
 def test_a_stack_may_take_the_whole_quota_and_no_more() -> None:

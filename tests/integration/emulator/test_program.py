@@ -16,6 +16,7 @@ import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
 
 from facecompare_emulator import Credentials, Effect, Emulator, PortBusyError, Scenario, run_emulator
+from facecompare_emulator.endpoints import DEFAULT_QPS
 from facecompare_emulator.recent import Recent
 from tests.integration.emulator.clients import TIMEOUT_S, ControlClient, compare
 
@@ -92,7 +93,7 @@ def test_program_takes_its_options(tmp_path: Path) -> None:
         with pytest.raises(ClientException):
             compare(address_of(ready, "indonesia"))
         about = ControlClient(ready["control"].removeprefix("http://")).ask("GET", "").document
-        assert about["qps"] == {"singapore": 10, "indonesia": 3, "malaysia": 1, "hong-kong": 10}
+        assert about["qps"] == {**DEFAULT_QPS, "malaysia": 1}
         assert (about["qps_window"], about["data_limit"]) == ("bucket", "request")
         assert about["judge"] == "pixels"
         assert (about["operations"], about["idle_timeout_s"]) == (["FaceCompare", "KeepaliveIntl"], 5)
