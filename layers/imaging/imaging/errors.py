@@ -53,13 +53,18 @@ def refuse_format(kind: str) -> PhotoError:
     )
 
 
+def refuse_damaged(source_format: str) -> PhotoError:
+    """Make the error for a file whose pixels are not there."""
+    return PhotoError(
+        PhotoErrorCode.UNREADABLE,
+        f"The file begins as {source_format}, but is damaged or cut off: it does not decode to a "
+        "whole picture.",
+    )
+
+
 @contextmanager
 def decoding(source_format: str) -> Iterator[None]:
-    """
-    Turn whatever a decoder raises into a `PhotoError`; the decoder's own words stay in its cause.
-
-    Wrap nothing but the decoder's calls: an error of this package must not be reported as a damaged photo.
-    """
+    """Turn whatever a decoder raises into a `PhotoError`; the decoder's own words stay in its cause."""
     try:
         yield
     except PhotoError:
@@ -69,10 +74,5 @@ def decoding(source_format: str) -> Iterator[None]:
             PhotoErrorCode.TOO_MANY_PIXELS,
             f"The {source_format} photo has more pixels than its decoder accepts.",
         ) from error
-    # Decoders meet hostile bytes and answer with anything: OSError, SyntaxError, struct.error, MemoryError.
     except Exception as error:
-        raise PhotoError(
-            PhotoErrorCode.UNREADABLE,
-            f"The file begins as {source_format}, but is damaged or cut off: it does not decode to a "
-            "whole picture.",
-        ) from error
+        raise refuse_damaged(source_format) from error

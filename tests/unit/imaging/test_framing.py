@@ -191,7 +191,7 @@ def test_the_part_lies_in_the_photo_and_holds_the_face(
     width: int, height: int, left: int, top: int, side: int
 ) -> None:
     face = Box(left, top, left + side, top + side)
-    framing = frame_face([face], width, height, FRAMING)
+    framing = frame_face((face,), width, height, FRAMING)
     crop = framing.crop
     if crop is None:
         return
@@ -211,18 +211,18 @@ def test_the_part_lies_in_the_photo_and_holds_the_face(
 def test_a_face_anywhere_fills_what_it_should_where_borders_allow(x: float, y: float) -> None:
     centre = (4000 * x, 3000 * y)
     face = Box(centre[0] - 250, centre[1] - 250, centre[0] + 250, centre[1] + 250)
-    framing = frame_face([face], 4000, 3000, FRAMING)
+    framing = frame_face((face,), 4000, 3000, FRAMING)
     assert framing.crop is not None
     assert framing.head is not None
     assert 0.6 <= measure_share(framing.head, framing.crop) <= 0.65
 
 
 def test_a_face_too_wide_for_an_upright_part_is_not_cut() -> None:
-    assert frame_face([Box(100, 100, 1000, 1000)], 1600, 1100, FRAMING).crop is None
+    assert frame_face((Box(100, 100, 1000, 1000),), 1600, 1100, FRAMING).crop is None
 
 
 def test_without_faces_nothing_is_framed() -> None:
-    assert frame_face([], 4000, 3000, FRAMING) == Framing(0, None, None, None)
+    assert frame_face((), 4000, 3000, FRAMING) == Framing((), None, None, None)
 
 
 # Warnings.
