@@ -112,7 +112,7 @@ def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | 
         if source.profile.xcolor_space.strip() != _PROFILE_SPACES[mode]:
             return None
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-    except Exception:  # noqa: BLE001 - LittleCMS and its binding answer damage with any error
+    except (OSError, ValueError, ImageCms.PyCMSError):
         return None
     if not _keeps_white(transform, mode):
         return None

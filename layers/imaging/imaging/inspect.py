@@ -7,7 +7,7 @@ from PIL import Image
 
 from imaging.colour import expand_mode, invert_grey
 from imaging.colour_space import ColourSpace
-from imaging.errors import decoding
+from imaging.errors import decoding, refuse_damaged
 from imaging.exif import read_orientation, turn_size
 from imaging.formats import GIF, JPEG, JPEG_2000
 from imaging.jpeg_2000 import read_codestream
@@ -72,6 +72,8 @@ def _load(opened: Opened) -> Image.Image:
     covered = image.tile[0][1] if image.tile else None
     with decoding(opened.format):
         image.load()
+    if image.mode == "P" and image.palette is None:
+        raise refuse_damaged(opened.format)
     if opened.contents.is_negative:
         return invert_grey(image)
     if opened.format == GIF and covered and covered != (0, 0, *image.size):

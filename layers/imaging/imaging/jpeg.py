@@ -173,7 +173,8 @@ def _decode(data: bytes) -> bytes:
     if image.width * image.height > _LARGE_PIXELS and is_decoded_by_rows(data):
         image.draft(None, (1, 1))
     with decoding("JPEG"):
-        return sha256(image.tobytes()).digest()
+        image.load()
+    return sha256(image.tobytes()).digest()
 
 
 def _has_every_scan(data: bytes) -> bool:
@@ -183,7 +184,7 @@ def _has_every_scan(data: bytes) -> bool:
         body = data[segment.start + 4 : segment.end]
         if segment.marker in _FRAMES:
             components = {component: set() for component in body[6::3][: body[5] if len(body) > 5 else 0]}
-        elif segment.marker == _SCAN and len(body) == 4 + 2 * body[0]:
+        elif segment.marker == _SCAN and body and len(body) == 4 + 2 * body[0]:
             first, last, bits = body[-3:]
             if bits & 15 == 0:
                 for component in body[1:-3:2]:
