@@ -11,11 +11,13 @@ from imaging.exif import TURNS, turn_size
 from imaging.faces import Box
 from imaging.formats import JPEG, open_image
 from imaging.inspect import Photo
-from imaging.jpeg import JpegPhoto
+from imaging.jpeg import JpegPhoto, cut_off_rows
 from imaging.shape import Shape
 
 _MAX_DECODED_PIXELS = 64_000_000
 _NEARLY = 0.999
+_MARGIN = 0.1
+"""Of the kept part's height: rows below it that filters look at."""
 # Whole steps by averages, as a JPEG's decoder takes them, and a filter for what is left.
 _REDUCING_GAP = 1.0
 _SMALL_REDUCTION = 1.25
@@ -32,7 +34,7 @@ class Decoded:
 
 def decode_preview(photo: Photo, shape: Shape, least_side: int) -> tuple[Decoded, Image.Image]:
     """Decode a photo as the whole of it needs it; return also its upright luma, of a longer side or more."""
-    decoded = _decode_stored(photo, (shape.picture_width, shape.picture_height))
+    decoded = _decode_stored(photo, (shape.picture_width, shape.picture_height), photo.height)
     image = decoded.image
     factor = max(image.size) // least_side
     if factor > 1:
@@ -46,23 +48,32 @@ def decode(photo: Photo, kept: Box, shape: Shape, preview: Decoded | None) -> Im
     # A part of a huge JPEG gets no more pixels than other photos may have.
     halvings = max(0, ceil(log(width * height / _MAX_DECODED_PIXELS, 4)))
     needed = min(shape.picture_width / kept.width, 1 / 2**halvings)
+    stored = _to_stored(kept, photo)
     if preview and preview.extent[2] >= photo.width * needed * _NEARLY:
         decoded = preview
     else:
-        decoded = _decode_stored(photo, (int(width * needed), int(height * needed)))
+        rows = ceil(stored.bottom + _MARGIN * stored.height)
+        decoded = _decode_stored(photo, (int(width * needed), int(height * needed)), rows)
     size = turn_size((shape.picture_width, shape.picture_height), photo.orientation)
-    return _turn(_reduce(photo, decoded, _to_stored(kept, photo), size), photo.orientation)
+    return _turn(_reduce(photo, decoded, stored, size), photo.orientation)
 
 
-def _decode_stored(photo: Photo, upright_size: tuple[int, int]) -> Decoded:
-    """Decode a photo; a JPEG at the smallest scale (of 1, 2, 4 and 8) that has an upright size's pixels."""
+def _decode_stored(photo: Photo, upright_size: tuple[int, int], rows: int) -> Decoded:
+    """
+    Decode a photo.
+
+    A JPEG is decoded at the smallest scale (of 1, 2, 4 and 8) that has an upright size's pixels, and, once
+    its pixels are known to be there, without the rows below those that are asked for.
+    """
     if not isinstance(photo.image, JpegPhoto):
         return Decoded(expand_mode(photo.image), (0, 0, *photo.image.size))
-    image = photo.image if photo.image.tile else open_image(photo.pixels, JPEG)
-    draft = image.draft(None, turn_size(upright_size, photo.orientation))
+    image = photo.image if photo.image.tile else open_image(cut_off_rows(photo.pixels, rows), JPEG)
+    width, height = turn_size(upright_size, photo.orientation)
+    draft = image.draft(None, (width, max(1, height * image.height // photo.height)))
     with decoding(JPEG):
         image.load()
-    return Decoded(expand_mode(image), draft[1] if draft else (0, 0, *image.size))
+    factor = draft[1][2] / photo.width if draft else 1
+    return Decoded(expand_mode(image), (0, 0, photo.width * factor, photo.height * factor))
 
 
 def _reduce(photo: Photo, decoded: Decoded, stored: Box, size: tuple[int, int]) -> Image.Image:

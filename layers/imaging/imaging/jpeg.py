@@ -144,6 +144,16 @@ def is_decoded_by_rows(data: bytes) -> bool:
     return False
 
 
+def cut_off_rows(data: bytes, rows: int) -> bytes:
+    """Return a JPEG that states fewer rows where its decoder then stops after them; the others stay whole."""
+    frame = next((segment for segment in _walk_segments(data) if segment.marker in _FRAMES), None)
+    if frame is None or not is_decoded_by_rows(data):
+        return data
+    place = frame.start + 5
+    fewer = min(rows, int.from_bytes(data[place : place + 2]))
+    return data[:place] + fewer.to_bytes(2) + data[place + 2 :]
+
+
 def mend_end(data: bytes) -> bytes:
     """
     Return a JPEG with its end marker, put there where it is missing but every pixel is there.

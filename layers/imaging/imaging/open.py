@@ -1,6 +1,6 @@
 """Opens a photo by its header, and refuses what is not to be decoded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL.ImageFile import ImageFile
 
@@ -43,6 +43,7 @@ def open_photo(data: bytes, limits: Limits) -> Opened:
     if source_format == JPEG:
         mended = _require_sound_jpeg(image, contents.pixels)
         image = image if mended is contents.pixels else open_image(mended, JPEG)
+        contents = replace(contents, pixels=mended)
     return Opened(data, image, source_format, contents)
 
 

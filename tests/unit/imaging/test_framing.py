@@ -106,6 +106,22 @@ def test_a_small_face_of_a_large_photo_keeps_its_pixels() -> None:
     assert photo.report.scale > 3 * whole.report.scale
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_part_is_the_same_whether_or_not_the_rows_below_it_are_decoded(orientation: int) -> None:
+    turn = TURNED[orientation]
+    scene = make_scene((1920, 1440), [(0.3, 0.1, 0.35)])
+    stored = scene.transpose(turn) if turn is not None else scene
+    by_rows, face = frame(stored, exif=make_exif(orientation))
+    whole, _ = frame(stored, exif=make_exif(orientation), progressive=True)
+    assert face.crop is not None
+    assert by_rows.jpeg == whole.jpeg
+
+
+def test_a_part_of_a_jpeg_without_its_end_is_kept_as_of_a_whole_one() -> None:
+    data = make_file(make_scene((4000, 3000), [(0.4, 0.1, 0.3)]))
+    assert normalise(data[:-2], FRAMING).jpeg == frame_landscape()[0].jpeg
+
+
 def test_the_part_has_the_minimum_size_at_least() -> None:
     photo, face = frame(make_scene((1000, 800), [(0.4, 0.2, 0.2)]))
     assert (photo.width, photo.height, photo.report.scale) == (480, 640, 1.0)

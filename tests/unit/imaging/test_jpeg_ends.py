@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from imaging import Limits, PhotoError, PhotoErrorCode, normalise
+from imaging.jpeg import cut_off_rows
 from tests.unit.imaging.factories import (
     make_file,
     make_noise,
@@ -55,6 +56,18 @@ def test_a_progressive_jpeg_cut_between_scans_is_refused() -> None:
     while position > 0:
         assert _refuse(whole[:position]).code is PhotoErrorCode.UNREADABLE
         position = whole.rfind(b"\xff\xda", 0, position)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_jpeg_that_states_fewer_rows_keeps_those(kind: str) -> None:
+    whole = make_file(make_noise(146, 194, 30), **KINDS[kind])
+    shortened, image = open_jpeg(cut_off_rows(whole, 100)), open_jpeg(whole)
+    if kind == "progressive":
+        assert shortened.size == image.size
+    else:
+        assert shortened.size == (146, 100)
+        assert shortened.crop((0, 0, 146, 96)).tobytes() == image.crop((0, 0, 146, 96)).tobytes()
+    assert cut_off_rows(whole, 1000) == whole
 
 
 @pytest.mark.verify
