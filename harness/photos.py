@@ -11,7 +11,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, ImageDraw
 
-from imaging import Limits
+from imaging import Limits, NormalisedPhoto, normalise
 
 pillow_heif.register_heif_opener()  # so that Pillow writes HEIC
 
@@ -36,6 +36,10 @@ SMALL_LIMITS = Limits(
     max_source_pixels=1_000_000,
 )
 """So small that thousands of cases take seconds."""
+
+
+def normalise_small(data: bytes) -> NormalisedPhoto:
+    return normalise(data, SMALL_LIMITS)
 
 
 def make_picture(width: int = 480, height: int = 640) -> Image.Image:

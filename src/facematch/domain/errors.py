@@ -173,7 +173,7 @@ class PhotoStoreUnavailableError(PostponedError):
 
     def __init__(self) -> None:
         super().__init__(
-            "photo_store_unavailable",
+            Reason.PHOTO_STORE_UNAVAILABLE,
             "The photos' bucket does not answer.",
             retry_after_s=_PHOTO_STORE_PAUSE_S,
         )

@@ -18,7 +18,7 @@ from harness.photos import (
     show_same_corners,
 )
 from imaging import PhotoError, PhotoErrorCode, normalise
-from imaging.jpeg_2000 import read_codestream
+from imaging.jpeg_2000 import Codestream, read_codestream
 
 PROGRAM = """
 import sys
@@ -72,6 +72,7 @@ def test_a_profile_is_applied() -> None:
     assert blue > red
 
 
+@pytest.mark.verify
 def test_a_large_one_is_decoded_at_a_part_of_its_size(tmp_path: Path) -> None:
     paths = [tmp_path / "small.jp2", tmp_path / "large.jp2"]
     for path, side in zip(paths, (800, 4500), strict=True):
@@ -86,9 +87,17 @@ def test_a_large_one_is_decoded_at_a_part_of_its_size(tmp_path: Path) -> None:
 
 
 def test_one_that_decodes_only_whole_is_refused_beyond_what_memory_allows() -> None:
-    picture = make_picture(4100, 4100)
-    assert _refuse(make_file(picture, "JPEG2000", num_resolutions=1)).code is PhotoErrorCode.TOO_MANY_PIXELS
-    assert show_same_corners(normalise(make_file(picture, "JPEG2000")).jpeg)
+    data = bytearray(make_file(make_picture(), "JPEG2000", num_resolutions=1))
+    for start in (data.index(b"ihdr") + 4, data.index(b"\xff\x4f\xff\x51") + 8):
+        data[start : start + 8] = struct.pack(">II", 4100, 4100)
+    assert _refuse(bytes(data)).code is PhotoErrorCode.TOO_MANY_PIXELS
+
+
+def test_one_is_halved_as_often_as_leaves_twice_the_pixels_that_are_needed() -> None:
+    photo = normalise(make_file(make_picture(2880, 2880), "JPEG2000"))
+    assert show_same_corners(photo.jpeg)
+    assert [Codestream(side, side, 5).choose_reduction() for side in (2879, 2880, 5760)] == [0, 1, 2]
+    assert Codestream(5760, 5760, 1).choose_reduction() == 1
 
 
 @pytest.mark.parametrize("place", ["ihdr", "codestream"])

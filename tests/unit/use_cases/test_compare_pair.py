@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from facematch.domain.comparison import Comparison, Options, Outcome, State
+from facematch.domain.deadline import Deadline
 from facematch.domain.errors import (
     AlreadyEndedError,
     LeaseHeldError,
@@ -14,10 +15,13 @@ from facematch.domain.errors import (
     PhotoStoreUnavailableError,
     PostponedError,
 )
+from facematch.domain.priority import Priority
 from facematch.domain.provider import Answer, Call, InlinePicture, PictureUrl
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role
-from facematch.use_cases.load_photos import PreparedPhoto
+from facematch.use_cases.load_photos import PhotoLoader, PreparedPhoto
+from facematch.use_cases.prepare_photos import PhotoPreparer
+from imaging import Limits, NormalisedPhoto
 from tests.factories import (
     COMPARISON_ID,
     make_answer,
@@ -370,6 +374,26 @@ def test_an_unexpected_error_gives_the_lease_back_and_leaves_the_comparison_open
 
     assert outcomes(stack.comparison(comparison_id)) == [Outcome.NOT_SETTLED]
     assert stack.ledger.leases == {}
+
+
+def test_a_bug_in_preparing_photos_rejects_no_pair_and_keeps_its_photos() -> None:
+    def fail(_data: bytes, _limits: Limits) -> NormalisedPhoto:
+        raise TypeError
+
+    stack, comparison_id = make_ready(SUCCESS)
+    stored = dict(stack.photos.objects)
+    loader = PhotoLoader(stack.photos, PhotoPreparer(normalise=fail))
+    with pytest.raises(TypeError):
+        replace(stack.comparer, loader=loader).compare(
+            comparison_id, Priority.BULK, Deadline.after(120, stack.clock)
+        )
+    assert stack.comparison(comparison_id).state is State.REGISTERED
+    assert stack.provider.calls == []
+    assert stack.ledger.leases == {}
+    assert stack.photos.objects == stored
+
+    stack.compare(comparison_id)
+    assert stack.verdict(comparison_id).decision is Decision.MATCH
 
 
 def test_a_verdict_is_recorded_as_soon_as_the_ledger_answers_again() -> None:
