@@ -7,13 +7,12 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from facematch.domain.errors import RejectedPhotoError
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.settings import Settings
 from facematch.use_cases.prepare_photos import PhotoPreparer, photo_limits
 from facematch_cli.ask import PairRequest, ask_for_verdict, make_key
-from facematch_cli.direct import DirectRequest, compare_directly, reject_directly
+from facematch_cli.direct import DirectRequest, compare_directly
 from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.faces import explain_missing_detector
 from facematch_cli.files import read_photo
@@ -110,10 +109,7 @@ def _compare_directly(
         ),
         face_quality_check=face_quality,
     )
-    try:
-        return compare_directly(request, PhotoPreparer(limits), stack, invocation.clock)
-    except RejectedPhotoError as error:
-        return reject_directly(error, chosen)
+    return compare_directly(request, PhotoPreparer(limits), stack, invocation.clock)
 
 
 def _choose_limits(settings: Settings | None) -> Limits:
