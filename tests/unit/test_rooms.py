@@ -36,7 +36,7 @@ FAMILIES = {
     "Powertools": {"aws_lambda_powertools"},
 }
 HANDLERS_VENDORS = {"aws_lambda_powertools", "pydantic", "pydantic_core"}
-CLI_VENDORS = {"click", "rich", "boto3", "botocore", "urllib3", "PIL"}
+CLI_VENDORS = {"click", "rich", "boto3", "botocore", "urllib3", "jinja2", "PIL"}
 # The command reads records and settings, and calls the provider, by the very code that the functions run.
 CLI_SHARES = {
     "facematch.settings",
