@@ -25,15 +25,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facematch.adapters.secret_credentials import KEPT_S as SECRET_KEPT_S
 from facematch.domain.deadline import ANSWER_TIME_S, CALL_TIMEOUT_S, CLOSING_TIME_S, LEASE_MARGIN_S
 from facematch.domain.priority import Priority
 from facematch.domain.rate_limiter import LEAD_S, SCATTER
+from harness.template import read_template
 
 type Times = NDArray[np.int64]
 type Numbers = NDArray[np.float64]
 
-WORKER_CONCURRENCIES: Final = (2, 3, 5, 8, 12, 20, 50, 100, 200, 500, 1000)
-"""What the template allows for `WorkerConcurrency`; SQS allows one event source no more than the last."""
+_TEMPLATE: Final = read_template()
+_PARAMETERS: Final = _TEMPLATE["Parameters"]
+_RESOURCES: Final = {name: resource["Properties"] for name, resource in _TEMPLATE["Resources"].items()}
+
+WORKER_CONCURRENCIES: Final = tuple(map(int, _PARAMETERS["WorkerConcurrency"]["AllowedValues"][1:]))
+"""What the template allows for `WorkerConcurrency`, after `auto`; SQS allows one event source no more than
+the last."""
 MINUTE_MS: Final = 60_000
 DAY_S: Final = 86_400
 
@@ -66,16 +73,28 @@ class Scenario:
     pairs_per_day: int = _input(100_000, "pairs a day, from the bucket and the API together")
     peak_factor: float = _input(4.0, "arrivals in the busiest minute, over the day's average")
     interactive_share: float = _input(0.05, "the part of the pairs whose callers wait at the API")
-    qps: float = _input(10.0, "calls a second that the provider grants the account")
-    quota_share: float = _input(0.97, "the stack's part of them: QuotaShare")
+    qps: float = _input(
+        float(_PARAMETERS["SingaporeQps"]["Default"]), "calls a second that the provider grants the account"
+    )
+    quota_share: float = _input(
+        float(_PARAMETERS["QuotaShare"]["Default"]), "the stack's part of them: QuotaShare"
+    )
     latency_ms: float = _input(900.0, "the provider's latency, median")
     latency_p95_ms: float = _input(1800.0, "the provider's latency, 95th percentile")
     load_ms: float = _input(200.0, "a worker's time to load one pair: read and normalise; one at a time")
     overhead_ms: float = _input(300.0, "a pair's other time in a worker: requests to AWS, connecting")
-    pairs_per_worker: int = _input(8, "pairs that a worker takes at once: BatchSize")
-    worker_concurrency: int = _input(5, "workers at once: WorkerConcurrency")
-    function_timeout_s: float = _input(60.0, "Timeout of the compare function")
-    visibility_timeout_s: float = _input(360.0, "VisibilityTimeout of the lanes' queues")
+    pairs_per_worker: int = _input(
+        _RESOURCES["SingaporeBulkSource"]["BatchSize"], "pairs that a worker takes at once: BatchSize"
+    )
+    worker_concurrency: int = _input(
+        _TEMPLATE["Mappings"]["Workers"]["auto"]["AtTenCallsPerSecond"], "workers at once: WorkerConcurrency"
+    )
+    function_timeout_s: float = _input(
+        float(_RESOURCES["Compare"]["Timeout"]), "Timeout of the compare function"
+    )
+    visibility_timeout_s: float = _input(
+        float(_RESOURCES["SingaporeBulkQueue"]["VisibilityTimeout"]), "VisibilityTimeout of the lanes' queues"
+    )
     crash_share: float = _input(0.0, "the part of the pairs whose call is lost with its worker")
     seed: int = _input(1, "what chance starts from")
 
@@ -576,9 +595,9 @@ class Prices:
 
 
 MONTH_DAYS: Final = 30
-RETENTION_DAYS: Final = 90
-WORKER_GB: Final = 1769 / 1024
-SMALL_GB: Final = 512 / 1024
+RETENTION_DAYS: Final = int(_PARAMETERS["RecordRetentionDays"]["Default"])
+WORKER_GB: Final = _RESOURCES["Compare"]["MemorySize"] / 1024
+SMALL_GB: Final = _RESOURCES["Publish"]["MemorySize"] / 1024
 _GB: Final = 1e9
 LOG_SIZE_BYTES: Final = 1_450
 """One invocation's lines: two of our own (766 bytes measured), and Lambda's three; to one in five come the
@@ -586,14 +605,24 @@ metrics of a verdict (951 bytes measured)."""
 _CALL_SIZE_BYTES: Final = 212_000
 """Two photos of 75 kB, Base64 in a form (1.416 times as large)."""
 TRACED_SHARE: Final = 0.05
-_SECRET_KEPT_S: Final = 300
 _METRICS: Final = 29
 """What the functions count in a month without faults, in one region; one that stays out costs nothing."""
-ALARMED_METRICS: Final = 26
+ALARMED_METRICS: Final = sum(
+    "Expression" not in metric
+    for name, alarm in _RESOURCES.items()
+    if _TEMPLATE["Resources"][name]["Type"] == "AWS::CloudWatch::Alarm"
+    for metric in alarm.get("Metrics", [alarm])
+)
 """An alarm is paid for by the metrics that it looks at."""
 LANE_READS: Final = 2
 """Reads of the lane: before the photos are read, and before the call. Each is one unit."""
-SWEEPS_PER_DAY: Final = 1440
+PUBLISH_BATCHES: Final = _RESOURCES["Publish"]["Events"]["Outbox"]["Properties"]["ParallelizationFactor"]
+"""Batches of one shard that the publish function works on at the same time."""
+UPLOADS_CONCURRENCY: Final = _RESOURCES["Uploads"]["Events"]["Uploads"]["Properties"]["ScalingConfig"][
+    "MaximumConcurrency"
+]
+_SCHEDULE: Final = _RESOURCES["Sweep"]["Events"]["EveryMinute"]["Properties"]["Schedule"]
+SWEEPS_PER_DAY: Final = _DAY_MINUTES // int(_SCHEDULE.removeprefix("rate(").split()[0])
 _IDLE_POLLS: Final = 3 * 5 * 3 * 60 * 24 * MONTH_DAYS
 """What Lambda asks of empty queues in a month, with one allowed region: uploads and two lanes, five pollers
 each, every 20 s."""
@@ -615,7 +644,7 @@ def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
     writes = total("ledger_writes") + total("index_writes") + outcome.limiter_writes * MONTH_DAYS
     reads = total("ledger_reads") + calls * LANE_READS
     stored_gb = total("stored_size_bytes") * RETENTION_DAYS / MONTH_DAYS / _GB
-    secret_reads = outcome.mean_concurrency * MONTH_DAYS * DAY_S / _SECRET_KEPT_S
+    secret_reads = outcome.mean_concurrency * MONTH_DAYS * DAY_S / SECRET_KEPT_S
     parts = {
         "Lambda": (worker_s * WORKER_GB + small_s * SMALL_GB) * prices.lambda_gb_second
         + invocations / 1e6 * prices.lambda_million_requests,

@@ -17,7 +17,9 @@ from bench.capacity.model import (
     BUSIEST_INDEX_KEY_WRITES,
     DAY_S,
     MONTH_DAYS,
+    PUBLISH_BATCHES,
     ROUND_TRIP_S,
+    UPLOADS_CONCURRENCY,
     WORKER_CONCURRENCIES,
     WORKER_GB,
     Outcome,
@@ -43,8 +45,6 @@ _CHARTED: Final = 400_000
 _BURST_S: Final = 300
 PREFIX_WRITES: Final = 4
 """What a pair's photos take of each prefix of the bucket: both are stored and deleted again."""
-PUBLISH_BATCHES: Final = 10
-"""`ParallelizationFactor` of the publish function: batches of a shard that are worked on at once."""
 
 type Rows = list[list[str]]
 
@@ -271,7 +271,7 @@ def _limiter_writes_per_s(outcome: Outcome) -> float:
 
 
 @cache
-def simulate_day(pairs_per_day: int, quota_share: float = 0.97) -> Outcome:
+def simulate_day(pairs_per_day: int, quota_share: float = Scenario().quota_share) -> Outcome:
     """Return a day at 10 QPS, as the page tells of it."""
     return simulate(Scenario(pairs_per_day=pairs_per_day, quota_share=quota_share))
 
@@ -308,7 +308,7 @@ def tabulate_shares() -> Rows:
     """Return how one account's quota serves one stack, and two of which one has more to do."""
     rows = [["stack", "`QuotaShare`", "pairs a day", "one slot every", "largest backlog", "bulk p95"]]
     for stack, pairs_per_day, quota_share in (
-        ("one for all", 200_000, 0.97),
+        ("one for all", 200_000, Scenario().quota_share),
         ("the busy one of two", 150_000, 0.485),
         ("the quiet one of two", 50_000, 0.485),
     ):
@@ -352,7 +352,7 @@ def find_limits(scenario: Scenario) -> list[Limit]:
     uploads_s = BUCKET_PAIR.uploads_round_trips * ROUND_TRIP_S
     limits = [
         Limit(
-            "the provider's 10 QPS",
+            f"the provider's {scenario.qps:g} QPS",
             scenario.slots_per_s,
             "a larger quota from the vendor; nothing else helps",
         ),
@@ -362,11 +362,15 @@ def find_limits(scenario: Scenario) -> list[Limit]:
             "up to 1,000",
         ),
         Limit(
-            "publish: 4 stream shards, 10 batches each",
+            f"publish: 4 stream shards, {PUBLISH_BATCHES} batches each",
             4 * PUBLISH_BATCHES / publish_s,
             "more memory; the table gets more shards as it grows",
         ),
-        Limit("uploads: `MaximumConcurrency` 10", 10 / uploads_s, "up to 1,000"),
+        Limit(
+            f"uploads: `MaximumConcurrency` {UPLOADS_CONCURRENCY}",
+            UPLOADS_CONCURRENCY / uploads_s,
+            "up to 1,000",
+        ),
         Limit(
             "a new on-demand table's 4,000 writes a second",
             4000 / (BUCKET_PAIR.ledger_writes + 1),

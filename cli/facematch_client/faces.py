@@ -77,17 +77,3 @@ def mark_faces(photo: NormalisedPhoto) -> Drawing | None:
         for face in photo.faces
     )
     return Drawing(photo.width, photo.height, faces) if faces else None
-
-
-def render_drawing(drawing: Drawing | None) -> str:
-    """Return a drawing as an SVG element of the class `face`, empty for None."""
-    if drawing is None:
-        return ""
-    rectangles = "".join(
-        f'<rect x="{one.left}" y="{one.top}" width="{one.width}" height="{one.height}" rx="12"/>'
-        for one in drawing.rectangles
-    )
-    return (
-        f'<svg class="face" viewBox="0 0 {drawing.width} {drawing.height}" aria-hidden="true">'
-        f"{rectangles}</svg>"
-    )

@@ -52,13 +52,13 @@ def read_stored_facts(photo: bytes) -> StoredFacts:
 def describe_work(report: Mapping[str, Any], facts: StoredFacts) -> list[str]:
     """Return what was done to a photo, a line each, by its report; nothing where there is none."""
     if report.get("url"):
-        return ["Fetched by the provider from a URL; not touched here."]
+        return ["Fetched by the provider from a URL; not changed here."]
     if "source_format" not in report:
         return []
     before = f"{report['source_format']}, {_say_size(report['source_size_bytes'])}"
     if report["untouched"]:
         return [
-            "Untouched: it already was as the provider wants it.",
+            "Unchanged: it already meets the provider's requirements.",
             f"{before}, {_say_pixels(report, 'source_')}",
             *_describe_faces(report.get("face") or {}),
         ]
@@ -104,7 +104,7 @@ def _describe_faces(face: Mapping[str, Any]) -> Iterator[str]:
 
 def _describe_colours(report: Mapping[str, Any]) -> Iterator[str]:
     if report["source_mode"] not in _PLAIN_MODES:
-        yield f"Pixels converted from {report['source_mode']} to what a plain JPEG holds"
+        yield f"Pixels converted from {report['source_mode']} to what a baseline JPEG supports"
     if report["alpha_flattened"]:
         yield "Transparency put on white"
     if report["profile_converted"]:
@@ -113,7 +113,7 @@ def _describe_colours(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _describe_metadata(facts: StoredFacts) -> str:
     if not facts.metadata:
-        return "Sent without metadata (it named no camera, date or place)"
+        return "Sent without metadata (no camera, date or location was found)"
     return f"Metadata removed: {', '.join(facts.metadata)}"
 
 
@@ -130,7 +130,7 @@ def _name_metadata(exif: Image.Exif) -> Iterator[str]:
     if ExifTags.Base.DateTime in exif:
         yield f"date {exif[ExifTags.Base.DateTime]}"
     if exif.get_ifd(ExifTags.IFD.GPSInfo):
-        yield "place (GPS)"
+        yield "location (GPS)"
 
 
 def _say_pixels(report: Mapping[str, Any], prefix: str = "", *, swaps: bool = False) -> str:

@@ -88,7 +88,10 @@ RULES = {
         "facecompare_emulator.*", packages={"aiohttp", "PIL", "cryptography", "dlib", "numpy"}
     ),
     "cli/facematch_client": make_rule(
-        *CORE, *ADAPTERS_OF_THE_CLIENT, "facematch_client.*", packages={"boto3", "botocore", "urllib3", "PIL"}
+        *CORE,
+        *ADAPTERS_OF_THE_CLIENT,
+        "facematch_client.*",
+        packages={"boto3", "botocore", "jinja2", "urllib3", "PIL"},
     ),
     "cli/facematch_cli": make_rule(
         *CORE,

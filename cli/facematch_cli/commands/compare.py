@@ -7,11 +7,10 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from facematch.domain.errors import RejectedPhotoError
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.use_cases.prepare_photos import PhotoPreparer
-from facematch_cli.direct import DirectRequest, compare_directly, reject_directly
+from facematch_cli.direct import DirectRequest, compare_directly
 from facematch_cli.options import Invocation, region_option, stack_options
 from facematch_cli.output import Output, make_facts, style_verdict, summarise_photo
 from facematch_cli.regions import choose_region
@@ -109,10 +108,7 @@ def _compare_directly(
         ),
         face_quality_check=face_quality,
     )
-    try:
-        return compare_directly(request, PhotoPreparer(limits), stack, invocation.clock)
-    except RejectedPhotoError as error:
-        return reject_directly(error, chosen)
+    return compare_directly(request, PhotoPreparer(limits), stack, invocation.clock)
 
 
 def _read_photos(files: Mapping[Role, Path], size_limit_bytes: int) -> dict[Role, bytes]:

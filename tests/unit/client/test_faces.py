@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image, ImageChops, ImageOps, ImageStat
 
-from facematch_client.faces import Drawing, Rectangle, mark_crop, mark_faces, read_warnings, render_drawing
+from facematch_client.faces import mark_crop, mark_faces, read_warnings
 from imaging import Limits, NormalisedPhoto, normalise
 from tests.factories import encode, make_portrait, make_scene
 
@@ -77,13 +77,3 @@ def test_a_report_has_warnings_only_where_faces_were_looked_for() -> None:
     assert read_warnings(prepare(photo, frame_faces=True)[1]) == []
     assert read_warnings(prepare(make_portrait(), find_faces=True)[1]) == ["no_face"]
     assert read_warnings({"url": True}) == []
-
-
-def test_a_drawing_becomes_svg() -> None:
-    drawing = Drawing(720, 960, (Rectangle(180, 240, 360, 480),))
-
-    assert render_drawing(drawing) == (
-        '<svg class="face" viewBox="0 0 720 960" aria-hidden="true">'
-        '<rect x="180" y="240" width="360" height="480" rx="12"/></svg>'
-    )
-    assert render_drawing(None) == ""

@@ -50,7 +50,7 @@ def test_what_a_photo_gives_away_is_named() -> None:
 
 
 def test_a_photo_that_names_nothing_is_told_so() -> None:
-    assert "Sent without metadata (it named no camera, date or place)" in describe_work(
+    assert "Sent without metadata (no camera, date or location was found)" in describe_work(
         make_report(), StoredFacts()
     )
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_taken_for_upright(photo: bytes) -> None:
         ({"padded_rows": 32}, "Letterboxed: 32 grey rows, above and below together"),
         ({"profile_converted": True}, "Colours converted from the embedded profile to sRGB"),
         ({"alpha_flattened": True}, "Transparency put on white"),
-        ({"source_mode": "CMYK"}, "Pixels converted from CMYK to what a plain JPEG holds"),
+        ({"source_mode": "CMYK"}, "Pixels converted from CMYK to what a baseline JPEG supports"),
         ({"scale": 1.0}, "Not scaled: 960 x 1280 px before, 720 x 960 px after"),
         ({"scale": 1.5}, "Enlarged from 960 x 1280 px to 720 x 960 px, to 150 % of each side"),
         (
@@ -92,7 +92,7 @@ def test_each_thing_in_the_report_is_told(changes: dict[str, Any], told: str) ->
 def test_a_photo_that_was_good_already_is_told_as_untouched() -> None:
     lines = describe_work(make_report(make_portrait()), StoredFacts())
 
-    assert lines[0] == "Untouched: it already was as the provider wants it."
+    assert lines[0] == "Unchanged: it already meets the provider's requirements."
     assert lines[1].endswith(" kB, 480 x 640 px")
 
 
@@ -105,5 +105,5 @@ def test_the_size_is_told_in_the_unit_that_suits_it() -> None:
 def test_of_what_is_not_known_nothing_is_told() -> None:
     assert describe_work({}, StoredFacts()) == []
     assert describe_work({"url": True}, StoredFacts()) == [
-        "Fetched by the provider from a URL; not touched here."
+        "Fetched by the provider from a URL; not changed here."
     ]

@@ -120,7 +120,7 @@ def test_a_photo_is_examined_and_can_be_seen_as_it_would_be_sent() -> None:
 
     assert (told["refusal"], told["report"]["untouched"]) == (None, True)
     assert told["posture"] == "as stored: upright"
-    assert told["work"][0].startswith("Untouched")
+    assert told["work"][0].startswith("Unchanged")
     assert (content_type, jpeg) == ("image/jpeg", make_portrait())
 
 
