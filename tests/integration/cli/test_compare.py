@@ -130,7 +130,7 @@ def test_a_photo_over_the_stacks_limit_is_refused_before_it_is_sent(
     assert (ran.exit_code, error["reason"]) == (ExitCode.REFUSED, "file_too_large")
     assert "The file has 28,821,707 bytes. The limit is 20,000,000 bytes." in error["message"]
     assert api.requests == []
-    assert "(too_large)" in stand.run("compare", source, target).err
+    assert "(file_too_large)" in stand.run("compare", source, target).err
 
 
 def test_photos_too_large_for_a_request_are_uploaded_first(
