@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from facematch.settings import Settings
 from facematch.use_cases.prepare_photos import photo_limits
-from facematch_cli.faces import Drawing, look_for_faces, mark_faces
-from facematch_cli.files import explain_too_large
+from facematch_client.faces import Drawing, look_for_faces, mark_faces
+from facematch_client.files import explain_too_large
 from imaging import PhotoError, PhotoErrorCode, normalise
 
 SHELF_LIMIT_BYTES: Final = 200_000_000
@@ -48,7 +48,7 @@ def examine(content: bytes, settings: Settings, size_bytes: int | None = None) -
     limits = look_for_faces(photo_limits(settings))
     if len(content) > limits.max_source_size_bytes:
         message = explain_too_large(limits.max_source_size_bytes, size_bytes)
-        return _refuse(content, PhotoErrorCode.TOO_LARGE, message)
+        return _refuse(content, PhotoErrorCode.FILE_TOO_LARGE, message)
     try:
         photo = normalise(content, limits)
     except PhotoError as error:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from bench import idle
+from bench.capacity import idle
 from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
 from generate import lanes
@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).parents[1]
 _TEMPLATE: Final = ROOT / "template.yaml"
 _README: Final = ROOT / "README.md"
 _PROVIDER: Final = ROOT / "docs" / "provider.md"
-_EMULATOR: Final = ROOT / "local" / "emulator" / "endpoints.py"
+_EMULATOR: Final = ROOT / "emulator" / "facecompare_emulator" / "endpoints.py"
 
 
 def render() -> dict[Path, str]:

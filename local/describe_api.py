@@ -30,15 +30,18 @@ _ID: Final = "sr6uybv2yezkjrhtpjkvfdpm65"
 _CALLER: Final = "arn:aws:iam::123456789012:user/onboarding"
 _FORM_URL: Final = "https://s3.ap-southeast-1.amazonaws.com/facematch-photos"
 _PROBLEMS: Final = {
-    400: ("invalid_field", "match_from: Input should be less than or equal to 100."),
-    403: ("region_not_allowed", "The region hong-kong is not one that this stack may send faces to."),
-    404: ("comparison_not_found", "There is no such comparison."),
-    410: ("comparison_erased", "The comparison was erased."),
-    413: ("too_large", "The photo is larger than 20 MB."),
-    415: ("unsupported_media_type", "Send the body as application/json."),
-    422: ("too_small", "The photo has too few pixels."),
-    429: ("too_many_requests", "The API receives too many requests. Repeat the request in a few seconds."),
-    503: ("provider_unavailable", "The provider is failing in this region; come again later."),
+    400: (Reason.INVALID_FIELD, "match_from: Input should be less than or equal to 100."),
+    403: (Reason.REGION_NOT_ALLOWED, "The region hong-kong is not one that this stack may send faces to."),
+    404: (Reason.COMPARISON_NOT_FOUND, "There is no such comparison."),
+    410: (Reason.COMPARISON_ERASED, "The comparison was erased."),
+    413: (Reason.FILE_TOO_LARGE, "The photo is larger than 20 MB."),
+    415: (Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json."),
+    422: (Reason.TOO_SMALL, "The photo has too few pixels."),
+    429: (
+        Reason.TOO_MANY_REQUESTS,
+        "The API receives too many requests. Repeat the request in a few seconds.",
+    ),
+    503: (Reason.PROVIDER_UNAVAILABLE, "The provider is failing in this region; come again later."),
 }
 
 

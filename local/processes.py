@@ -145,7 +145,7 @@ def is_ours(process_id: int) -> bool:
     """Tell whether a process is one of the two programs; its number may have gone to another since."""
     command = ["ps", "-o", "command=", "-p", str(process_id)]
     told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return "ministack" in told or "local.emulator" in told
+    return "ministack" in told or "facecompare_emulator" in told
 
 
 def _reap(process_id: int) -> None:
@@ -154,9 +154,10 @@ def _reap(process_id: int) -> None:
 
 
 def _start_emulator(port: int, judge: str, log: Path) -> tuple[subprocess.Popen[bytes], Mapping[str, Any]]:
+    program = [sys.executable, "-m", "facecompare_emulator"]
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.emulator", "--port", str(port), "--judge", judge],
+            [*program, "--port", str(port), "--judge", judge, "--models", str(LOCAL / "faces")],
             cwd=ROOT,
             env=make_environment(),
             stdin=subprocess.DEVNULL,

@@ -1,7 +1,6 @@
 """A facematch stack on this machine, built and deployed by the template that goes to the cloud."""
 
 import json
-import platform
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from botocore.config import Config
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from generate.names import name_queue
+from local.machine import find_machine
 from local.processes import (
     AWS_REGION,
     CLOUD_BIN,
@@ -76,19 +76,18 @@ class Stack:
 
 
 def build(say: Say = print) -> None:
-    """Build the functions and layers as for the cloud.
+    """Build the functions as for the cloud, and the layers for this machine.
 
     Raises
     ------
     LocalError
         The build failed, or this machine can't run what it builds.
     """
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise LocalError(
-            "The local stack runs on Linux on x86_64, for which its layers are built: use one, or a VM."
-        )
+    machine = find_machine()
     say("Building the functions and layers (sam build) …")
-    _sam("build", make_environment(), LOCAL / "build.log")
+    environment = make_environment() | {"LAYER_SYSTEM": machine.layer_system}
+    parameter = f"Architecture={machine.architecture}"
+    _sam("build", environment, LOCAL / "build.log", "--parameter-overrides", parameter)
 
 
 def build_template(template: Path, into: Path) -> None:
@@ -117,6 +116,7 @@ def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: S
     secret = secrets.create_secret(Name=f"{STACK_NAME}-provider", SecretString=json.dumps(_SECRET))
     overrides = {
         "ProviderSecretArn": secret["ARN"],
+        "Architecture": find_machine().architecture,
         "AllowedRegions": ",".join(Region),
         "AdminPrincipals": _ADMINISTRATOR,
         "LocalStack": "true",

@@ -5,7 +5,7 @@ from functools import cache
 from io import BytesIO
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from facematch.domain.comparison import (
     Attempt,
@@ -23,9 +23,9 @@ from facematch.domain.priority import Priority
 from facematch.domain.provider import Answer
 from facematch.domain.regions import PROFILES, Region, RegionPolicy
 from facematch.domain.verdict import Decision, Role, Verdict
-from local.portraits import make_portraits
+from facematch_cli.doctor.sample import read_samples
+from harness.template import read_template
 from tests.fakes.clock import START_MS
-from tests.template import read_template
 
 COMPARISON_ID = "abcdefghijklmnopqrstuvwxyz"
 CALLER = "arn:aws:iam::000000000000:role/onboarding"
@@ -45,7 +45,7 @@ def make_portrait(seed: object = "someone", width: int = 480, height: int = 640)
 @cache
 def make_scene(width: int = 1600, height: int = 1200, *, face: float = 0.35) -> Image.Image:
     """Make a picture in which the detector finds a face: a drawn portrait, `face` of the width wide."""
-    portrait = ImageOps.exif_transpose(Image.open(BytesIO(make_portraits()[0])))
+    portrait = Image.open(BytesIO(read_samples()[Role.SOURCE]))
     scene = Image.new("RGB", (width, height), (90, 110, 100))
     side = round(width * face)
     scene.paste(portrait.resize((side, side * 4 // 3)), (width // 2, height // 10))

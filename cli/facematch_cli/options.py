@@ -15,7 +15,7 @@ from facematch.domain.verdict import Role
 from facematch_cli.output import Output, make_output
 from facematch_cli.pairs import PairSource
 from facematch_cli.regions import suggest_region
-from facematch_cli.stack import Place, Stack, find_stack
+from facematch_client.stack import Place, Stack, find_stack
 
 
 @dataclass(frozen=True, slots=True)

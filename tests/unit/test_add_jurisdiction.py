@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from facematch.domain.regions import Region
-from tests.template import ROOT
+from harness.template import ROOT
 
 TIME_LIMIT_S = 300
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "node_modules")
@@ -21,7 +21,7 @@ REPEATING = [
     "docs/provider.md",
     "schemas/openapi.json",
     "schemas/result-event.schema.json",
-    "local/emulator/endpoints.py",
+    "emulator/facecompare_emulator/endpoints.py",
 ]
 CHECKS = [
     "tests/unit/test_generated.py",

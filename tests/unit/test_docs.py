@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import ROOT, read_template
+from harness.template import ROOT, read_template
 
 README = (ROOT / "README.md").read_text()
 PAGES = [

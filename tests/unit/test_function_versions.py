@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.deployed import transform
-from tests.template import read_template
+from harness.deployed import transform
+from harness.template import read_template
 
 TEMPLATE = read_template()
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]

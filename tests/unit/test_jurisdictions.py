@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facematch.domain.regions import PROFILES, Region
-from tests.template import ROOT
+from harness.template import ROOT
 
 PARTS = (
     "README.md", "CONTRIBUTING.md", "template.yaml", "samconfig.toml", "Makefile", "mkdocs.yml",

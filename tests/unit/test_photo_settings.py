@@ -19,10 +19,10 @@ from facematch.settings import PhotoSettings, Settings
 from facematch.use_cases.prepare_photos import photo_limits
 from facematch_cli.main import run
 from facematch_cli.options import Surroundings
-from facematch_cli.photo_story import StoredFacts, describe_work
+from facematch_client.photo_story import StoredFacts, describe_work
+from harness.template import ROOT, read_template
 from imaging import Limits
 from tests.factories import encode, make_environment, make_portrait, make_scene
-from tests.template import ROOT, read_template
 from tests.unit.cli.factories import make_settings, make_stack
 
 register_heif_opener()  # so that Pillow writes HEIC
@@ -92,7 +92,7 @@ def prepare_in_console(photo: bytes, changes: Mapping[str, str], _: Path) -> Rep
 
 PLACES = {
     "the worker (facematch.bootstrap)": prepare_as_worker,
-    "the command (facematch_cli.stack.choose_limits)": prepare_as_command,
+    "the command (facematch_client.stack.choose_limits)": prepare_as_command,
     "the console (console.photos.examine)": prepare_in_console,
 }
 

@@ -17,9 +17,9 @@ from facematch.domain.regions import PROFILES, Region
 from facematch.handlers import api, compare, diagnose, publish, sweep, uploads
 from generate.lanes import WORKERS
 from generate.names import name_queue, name_region
-from tests.deployed import read_stack
+from harness.deployed import read_stack
+from harness.template import ROOT, read_template
 from tests.fakes.clock import FakeClock
-from tests.template import ROOT, read_template
 
 TEMPLATE = read_template()
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
@@ -68,7 +68,9 @@ def test_every_function_has_a_handler_that_exists() -> None:
 
 
 def test_the_functions_are_given_every_variable_that_the_settings_read_and_no_other() -> None:
-    read = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', (ROOT / "src/facematch/settings.py").read_text()))
+    source = (ROOT / "src/facematch/settings.py").read_text()
+    named = re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"|reader\.\w+\("([A-Z]+)"', source)
+    read = {name for names in named for name in names if name}
     read |= {f"{region}_{priority}_QUEUE_URL".upper().replace("-", "_") for region, priority in LANES}
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     ours = {name for name in given if not name.startswith("POWERTOOLS_")}
@@ -695,8 +697,10 @@ def test_every_parameter_is_described_bounded_and_stands_in_one_group() -> None:
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     grouped = sorted(name for group in groups for name in group["Parameters"])
     assert grouped == sorted(PARAMETERS), "Add it to one of the ParameterGroups of template.yaml."
+    users = str([TEMPLATE[part] for part in ("Conditions", "Globals", "Resources", "Rules")])
     for name, parameter in PARAMETERS.items():
         assert parameter["Description"].endswith("."), name
+        assert f"'{name}'" in users or f"${{{name}}}" in users, f"Nothing in template.yaml uses {name}."
         bounds = {"MinValue", "MaxValue"} if parameter["Type"] == "Number" else {"AllowedPattern"}
         bounded = "AllowedValues" in parameter or bounds <= parameter.keys()
         assert bounded, f"Give {name} AllowedValues or {' and '.join(bounds)} in template.yaml."

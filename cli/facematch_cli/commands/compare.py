@@ -7,19 +7,19 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from facematch.domain.errors import RejectedPhotoError
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.use_cases.prepare_photos import PhotoPreparer
-from facematch_cli.ask import PairRequest, ask_for_verdict, make_key
-from facematch_cli.direct import DirectRequest, compare_directly, reject_directly
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.faces import explain_missing_detector
-from facematch_cli.files import read_photo
+from facematch_cli.direct import DirectRequest, compare_directly
 from facematch_cli.options import Invocation, region_option, stack_options
-from facematch_cli.output import Output, clean, make_facts, style_verdict, summarise_photo
+from facematch_cli.output import Output, make_facts, style_verdict, summarise_photo
 from facematch_cli.regions import choose_region
-from facematch_cli.stack import choose_limits
+from facematch_client.ask import PairRequest, ask_for_verdict, make_key
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.faces import explain_missing_detector
+from facematch_client.files import read_photo
+from facematch_client.stack import choose_limits
+from facematch_client.text import clean
 
 _EXIT_CODES: Final = {"photo_rejected": ExitCode.REFUSED, "failed": ExitCode.NO_VERDICT}
 _SCORE = click.FloatRange(0, 100)
@@ -108,10 +108,7 @@ def _compare_directly(
         ),
         face_quality_check=face_quality,
     )
-    try:
-        return compare_directly(request, PhotoPreparer(limits), stack, invocation.clock)
-    except RejectedPhotoError as error:
-        return reject_directly(error, chosen)
+    return compare_directly(request, PhotoPreparer(limits), stack, invocation.clock)
 
 
 def _read_photos(files: Mapping[Role, Path], size_limit_bytes: int) -> dict[Role, bytes]:

@@ -9,13 +9,20 @@ import click
 from rich.text import Text
 
 from facematch.domain.errors import InvalidInputError
-from facematch_cli.errors import ExitCode
-from facematch_cli.faces import explain_missing_detector, look_for_faces, mark_crop, mark_faces, read_warnings
-from facematch_cli.files import read_photo
 from facematch_cli.options import Invocation, stack_options
-from facematch_cli.output import clean, make_table, summarise_photo
+from facematch_cli.output import make_table, summarise_photo
 from facematch_cli.sheet import SheetEntry, render_sheet
-from facematch_cli.stack import choose_limits
+from facematch_client.errors import ExitCode
+from facematch_client.faces import (
+    explain_missing_detector,
+    look_for_faces,
+    mark_crop,
+    mark_faces,
+    read_warnings,
+)
+from facematch_client.files import read_photo
+from facematch_client.stack import choose_limits
+from facematch_client.text import clean
 from imaging import Limits, PhotoError, PhotoErrorCode, normalise
 
 SHEET_NAME: Final = "sheet.html"

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from facematch.domain.errors import ConfigurationError, InvalidInputError
+from facematch.domain.reasons import Reason
 
 
 class Region(StrEnum):
@@ -117,19 +118,19 @@ class RegionPolicy:
         if requested is None:
             if self.default is None:
                 raise InvalidInputError(
-                    "region_required", f"Name a region: one of {_listed(self.allowed)}.", field="region"
+                    Reason.REGION_REQUIRED, f"Name a region: one of {_listed(self.allowed)}.", field="region"
                 )
             return self.default
         if requested not in set(Region):
             raise InvalidInputError(
-                "unknown_region",
+                Reason.UNKNOWN_REGION,
                 f"The region {requested[:40]!r} does not exist; there are {_listed(Region)}.",
                 field="region",
             )
         region = Region(requested)
         if region not in self.allowed:
             raise InvalidInputError(
-                "region_not_allowed",
+                Reason.REGION_NOT_ALLOWED,
                 f"This stack does not compare in {region}; it does in {_listed(self.allowed)}.",
                 field="region",
             )

@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from harness.template import ROOT, read_template
 from local.processes import LOCAL
-from tests.template import ROOT, read_template
 
 pytestmark = pytest.mark.verify
 

@@ -8,8 +8,8 @@ import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
 from PIL import Image
 
+from facecompare_emulator import DataLimit, Rules, run_emulator
 from facematch.domain.regions import Network, Region
-from local.emulator import DataLimit, Rules, run_emulator
 from tests.integration.emulator.clients import ControlClient, compare, exchange, new_id, send, sign
 from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode, to_base64
 

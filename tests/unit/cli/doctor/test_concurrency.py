@@ -6,8 +6,8 @@ from facematch.domain.regions import PROFILES, Region
 from facematch_cli.doctor.check import Level
 from facematch_cli.doctor.concurrency import check_concurrency, sum_needs
 from facematch_cli.doctor.sources import STREAM, Source
-from tests.deployed import read_stack
-from tests.template import ROOT
+from harness.deployed import read_stack
+from harness.template import ROOT
 from tests.unit.cli.doctor.stubs import make_client
 
 
