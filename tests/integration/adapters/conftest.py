@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.integration.adapters.factories import AWS_REGION
+from tests.fakes.moto_stack import AWS_REGION
 from tests.integration.aws_rules import refuse_invalid_requests, serialise_requests
 from tests.template import read_table_schema
 

@@ -4,11 +4,9 @@ import json
 import logging
 import re
 import socket
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -43,10 +41,12 @@ from local.emulator import Addresses, Rules, run_emulator
 from local.emulator import Credentials as EmulatorCredentials
 from local.emulator.answers import CODES
 from local.emulator.endpoints import REGIONS
-from tests.integration.adapters.face_compare_server import FaceCompareServer, Reply, Request, run_server
+from tests.factories import make_call
+from tests.factories.photos import draw_portrait, encode
+from tests.fakes.face_compare_server import FaceCompareServer, Reply, Request, run_server
+from tests.fakes.provider import FixedCredentials
 from tests.integration.adapters.leaks import find_leaks
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
-from tests.integration.emulator.portraits import draw_portrait, encode
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 
@@ -68,26 +68,6 @@ QUALITY = {
 }
 
 
-class KnownCredentials:
-    """A source of one key that counts how often it is distrusted."""
-
-    def __init__(self, key: Credentials = KEY) -> None:
-        self.key = key
-        self.distrusted = 0
-
-    def read(self) -> Credentials:
-        return self.key
-
-    def distrust(self) -> None:
-        self.distrusted += 1
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Addresses]:
     keys = (
@@ -107,11 +87,11 @@ def control(emulator: Addresses) -> ControlClient:
 
 
 def make_provider(
-    address: str, credentials: KnownCredentials | None = None, *, read_timeout_s: float = 10
+    address: str, credentials: FixedCredentials | None = None, *, read_timeout_s: float = 10
 ) -> FaceCompareProvider:
     endpoints = {region: FaceCompareEndpoint(address, "HTTP") for region in Region}
     return FaceCompareProvider(
-        endpoints, credentials or KnownCredentials(), connect_timeout_s=0.5, read_timeout_s=read_timeout_s
+        endpoints, credentials or FixedCredentials(), connect_timeout_s=0.5, read_timeout_s=read_timeout_s
     )
 
 
@@ -120,62 +100,30 @@ def provider(emulator: Addresses, control: ControlClient) -> FaceCompareProvider
     return make_provider(emulator.address("singapore"))
 
 
-def make_call(
-    source: Picture = PORTRAIT,
-    target: Picture = PORTRAIT,
-    *,
-    region: Region = Region.SINGAPORE,
-    **fields: Any,
-) -> Call:
-    given = {"merchant_biz_id": "a1" * 16, "face_quality_check": False, **fields}
-    return Call(region=region, source=source, target=target, **given)
-
-
 def fail_to_compare(provider: FaceCompareProvider, call: Call | None = None) -> ProviderError:
     with pytest.raises(ProviderError) as failure:
         provider.compare(call or make_call())
     return failure.value
 
 
-class OddServer(ThreadingHTTPServer):
-    """Answers every call with what it was told to."""
+@dataclass(frozen=True)
+class OddServer:
+    """Answers every call with the same bytes."""
 
-    body = b""
-    http_status = 200
-    headers: Mapping[str, str] = MappingProxyType({})
+    server: FaceCompareServer
 
     def answer_with(
         self, body: bytes, http_status: int = 200, headers: Mapping[str, str] | None = None
     ) -> FaceCompareProvider:
-        self.body, self.http_status = body, http_status
-        self.headers = {"content-length": str(len(body))} if headers is None else headers
-        return make_provider(f"127.0.0.1:{self.server_address[1]}")
+        reply = Reply(body, http_status, {"connection": "close", **(headers or {})})
+        self.server.reply = lambda _: reply
+        return make_provider(self.server.address)
 
 
-class OddHandler(BaseHTTPRequestHandler):
-    server: OddServer
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(self.server.http_status)
-        for name, value in self.server.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def odd_server() -> Iterator[OddServer]:
-    with OddServer(("127.0.0.1", 0), OddHandler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-        close_sdk_sessions()
+    with run_server() as server:
+        yield OddServer(server)
 
 
 def make_body(result: object = None, **fields: object) -> bytes:
@@ -191,7 +139,7 @@ class TestEndpoints:
         self, emulator: Addresses, control: ControlClient, region: Region, network: Network
     ) -> None:
         endpoints = {one: FaceCompareEndpoint(emulator.address(one, network), "HTTP") for one in Region}
-        FaceCompareProvider(endpoints, KnownCredentials()).compare(make_call(region=region))
+        FaceCompareProvider(endpoints, FixedCredentials()).compare(make_call(region=region))
         (call,) = control.calls()
         assert (call["region"], call["network"]) == (region, network)
         assert call["host"] == PROFILES[region].host(network)
@@ -200,7 +148,7 @@ class TestEndpoints:
         self, emulator: Addresses, control: ControlClient
     ) -> None:
         endpoints = {one: FaceCompareEndpoint(emulator.address(one), "HTTP") for one in Region}
-        provider = FaceCompareProvider(endpoints, KnownCredentials())
+        provider = FaceCompareProvider(endpoints, FixedCredentials())
         for _ in range(2):
             for region in Region:
                 provider.compare(make_call(region=region))
@@ -210,7 +158,7 @@ class TestEndpoints:
         self, emulator: Addresses, control: ControlClient
     ) -> None:
         endpoint = FaceCompareEndpoint(emulator.address("singapore"), "HTTP")
-        provider = FaceCompareProvider({Region.SINGAPORE: endpoint}, KnownCredentials())
+        provider = FaceCompareProvider({Region.SINGAPORE: endpoint}, FixedCredentials())
         with pytest.raises(KeyError):
             provider.compare(make_call(region=Region.MALAYSIA))
         assert control.calls() == []
@@ -318,12 +266,12 @@ class TestCalls:
         assert answer.score == float(score)
 
     def test_temporary_key_is_sent_with_its_token(self, emulator: Addresses, control: ControlClient) -> None:
-        provider = make_provider(emulator.address("singapore"), KnownCredentials(TEMPORARY_KEY))
+        provider = make_provider(emulator.address("singapore"), FixedCredentials(TEMPORARY_KEY))
         assert provider.compare(make_call()).code == "Success"
         assert control.last_call()["compared"]
 
     def test_new_key_is_used_from_the_next_call_on(self, emulator: Addresses, control: ControlClient) -> None:
-        credentials = KnownCredentials(Credentials("gone", "gone"))
+        credentials = FixedCredentials(Credentials("gone", "gone"))
         provider = make_provider(emulator.address("singapore"), credentials)
         codes = [provider.compare(make_call()).code]
         credentials.key = KEY
@@ -519,7 +467,7 @@ class TestKeys:
     def test_unknown_key_is_distrusted_and_the_operators_fault(
         self, emulator: Addresses, control: ControlClient, key: Credentials, code: str
     ) -> None:
-        credentials = KnownCredentials(key)
+        credentials = FixedCredentials(key)
         outcome = compare_and_judge(make_provider(emulator.address("singapore"), credentials))
         assert isinstance(outcome, OperatorFaultError)
         assert outcome.code == code
@@ -529,13 +477,13 @@ class TestKeys:
 
     @pytest.mark.parametrize("code", ["Forbidden.RAMUserAccessDenied", "NoFaceDetected", "Throttling.Api"])
     def test_known_key_stays_trusted(self, emulator: Addresses, control: ControlClient, code: str) -> None:
-        credentials = KnownCredentials()
+        credentials = FixedCredentials()
         control.play({"effect": "refuse", "code": code})
         compare_and_judge(make_provider(emulator.address("singapore"), credentials))
         assert credentials.distrusted == 0
 
     def test_fault_of_the_key_source_passes(self, emulator: Addresses, control: ControlClient) -> None:
-        class NoCredentials(KnownCredentials):
+        class NoCredentials(FixedCredentials):
             def read(self) -> Credentials:
                 raise OperatorFaultError("secret_unreadable", "The secret can't be read.")
 
@@ -830,7 +778,7 @@ def server() -> Iterator[FaceCompareServer]:
 
 def make_provider_at(server: FaceCompareServer, **fields: Any) -> FaceCompareProvider:
     endpoints = {region: FaceCompareEndpoint(server.address, "HTTP") for region in Region}
-    return FaceCompareProvider(endpoints, fields.pop("credentials", KnownCredentials()), **fields)
+    return FaceCompareProvider(endpoints, fields.pop("credentials", FixedCredentials()), **fields)
 
 
 class TestOperations:
@@ -935,7 +883,7 @@ class TestProbe:
             make_provider(f"127.0.0.1:{port}").probe(Region.SINGAPORE)
 
     def test_key_that_was_replaced_is_read_anew(self, server: FaceCompareServer) -> None:
-        credentials = KnownCredentials()
+        credentials = FixedCredentials()
 
         def reply(request: Request) -> Reply:
             if "new-id" in request.headers["authorization"]:

@@ -33,15 +33,19 @@ from facematch.domain.pair import Pair
 from facematch.domain.ports import IdempotentRequest
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role, fail
-from tests.factories import CALLER, make_attempt, make_comparison, make_ended, make_verdict
-from tests.integration.adapters.factories import (
-    AWS_REGION,
+from tests.factories import (
+    CALLER,
     FOLDER,
-    NOW_MS,
     make_arrived,
+    make_attempt,
+    make_comparison,
+    make_ended,
     make_ending,
-    run_at_once,
+    make_verdict,
 )
+from tests.fakes.clock import START_MS as NOW_MS
+from tests.fakes.moto_stack import AWS_REGION
+from tests.integration.adapters.concurrency import run_at_once
 from tests.integration.aws_rules import measure_item, refuse_invalid_requests
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from facematch.adapters.photo_store import S3PhotoStore
 from facematch.domain.comparison import PhotoKind, StoredPhoto
 from facematch.domain.errors import PhotoMissingError, PhotoReplacedError, PhotoStoreError
-from tests.integration.adapters.factories import AWS_REGION
+from tests.fakes.moto_stack import AWS_REGION
 from tests.integration.aws_rules import honour_copy_conditions
 
 if TYPE_CHECKING:

@@ -19,7 +19,9 @@ from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.errors import LedgerUnavailableError, NoSlotError
 from facematch.domain.lane import HoldReason, Lane, make_hold, make_throttling_hold
 from facematch.domain.regions import Region
-from tests.integration.adapters.factories import AWS_REGION, NOW_MS, run_at_once
+from tests.fakes.clock import START_MS as NOW_MS
+from tests.fakes.moto_stack import AWS_REGION
+from tests.integration.adapters.concurrency import run_at_once
 from tests.template import read_table_schema
 
 if TYPE_CHECKING:

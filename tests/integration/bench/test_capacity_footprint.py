@@ -33,7 +33,8 @@ from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch.use_cases.photo_inputs import InlinePhoto
 from facematch.use_cases.request_comparison import Caller, ComparisonRequest
-from tests.factories import CALLER, make_answer, make_portrait
+from tests.factories import CALLER, make_answer
+from tests.factories.photos import make_portrait
 from tests.fakes.stack import InMemoryStack, make_stack
 from tests.template import read_table_schema
 

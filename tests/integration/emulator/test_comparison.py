@@ -9,8 +9,8 @@ from alibabacloud_tea_openapi.exceptions import ClientException
 from PIL import Image
 
 from local.emulator import DataLimit, Rules, run_emulator
+from tests.factories.photos import PORTRAIT, STRANGER, draw_portrait, encode, to_base64
 from tests.integration.emulator.clients import ControlClient, compare, exchange, new_id, send, sign
-from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode, to_base64
 
 URL = "https://photos.example.com/a.jpg"
 

@@ -13,6 +13,7 @@ from local.emulator import DEFAULT_CREDENTIALS, Addresses, Rules, run_emulator
 from local.emulator.answers import CODES
 from local.emulator.operations import OPERATIONS
 from local.emulator.scenarios import CallFacts, ScenarioError, Script, read_scenario, read_scenarios
+from tests.factories.photos import PORTRAIT, STRANGER
 from tests.integration.emulator.clients import (
     ControlClient,
     compare,
@@ -22,7 +23,6 @@ from tests.integration.emulator.clients import (
     send,
     sign,
 )
-from tests.integration.emulator.portraits import PORTRAIT, STRANGER
 
 PAGE_CODES = [
     "MissingParameter",

@@ -7,7 +7,7 @@ import pytest
 
 from facematch_cli.errors import ExitCode
 from facematch_cli.main import cli, run
-from tests.factories import make_portrait
+from tests.factories.photos import make_portrait
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))

@@ -10,8 +10,8 @@ from botocore.stub import Stubber
 from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.stack import Place, describe_stack, find_stack
 from tests.factories import make_environment
+from tests.factories.command import AWS_REGION, STACK_ID
 from tests.template import read_template
-from tests.unit.cli.factories import AWS_REGION, STACK_ID
 
 OUTPUTS = {
     "ApiUrl": "https://api.invalid/live",

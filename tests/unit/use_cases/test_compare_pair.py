@@ -17,17 +17,10 @@ from facematch.domain.provider import Answer, Call, InlinePicture, PictureUrl
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role
 from facematch.use_cases.load_photos import PreparedPhoto
-from tests.factories import (
-    COMPARISON_ID,
-    make_answer,
-    make_comparison,
-    make_link,
-    make_photos,
-    make_policy,
-    make_portrait,
-)
+from tests.factories import COMPARISON_ID, make_answer, make_comparison, make_link, make_photos, make_policy
+from tests.factories.photos import make_portrait
 from tests.fakes.clock import START_MS
-from tests.fakes.interludes import Crash, crash, fail_to_answer
+from tests.fakes.hooks import Crash, crash, fail_to_answer
 from tests.fakes.provider import Step
 from tests.fakes.stack import InMemoryStack, make_stack
 
@@ -242,7 +235,7 @@ def test_a_comparison_that_another_worker_has_is_left_alone_until_its_lease_ends
 
 def test_a_worker_that_lost_its_lease_calls_nobody_and_leaves_the_new_owner_its_lease() -> None:
     stack, comparison_id = make_ready()
-    stack.interludes.before("begin_attempt", lambda: take_over(stack, comparison_id))
+    stack.hooks.before("begin_attempt", lambda: take_over(stack, comparison_id))
 
     with pytest.raises(LeaseLostError):
         stack.compare(comparison_id)
@@ -289,7 +282,7 @@ def test_a_rejection_that_comes_too_late_changes_nothing() -> None:
         stack.clock.advance(3600)
         stack.compare(comparison_id, prepared=prepared)
 
-    stack.interludes.before("end", be_overtaken)
+    stack.hooks.before("end", be_overtaken)
     with pytest.raises(AlreadyEndedError):
         stack.compare(comparison_id)
 
@@ -303,7 +296,7 @@ def die(stack: InMemoryStack) -> Step:
     """Make a step in which the worker's process ends, and its lease stays."""
 
     def step(_: Call) -> Answer:
-        stack.interludes.before("release", crash)
+        stack.hooks.before("release", crash)
         raise Crash
 
     return step
@@ -341,15 +334,15 @@ def test_the_budget_survives_workers_that_die() -> None:
 
 def test_a_worker_that_dies_at_any_step_leaves_a_comparison_that_ends_after_one_more_call_at_most() -> None:
     stack, comparison_id = make_ready(SUCCESS)
-    first = len(stack.interludes.steps)
+    first = len(stack.hooks.steps)
     stack.compare(comparison_id)
-    steps = stack.interludes.steps[first:]
+    steps = stack.hooks.steps[first:]
     assert {"claim", "reserve", "begin_attempt", "compare", "end"} <= set(steps)
 
     for number in range(len(steps)):
         crashed, comparison_id = make_ready(SUCCESS, SUCCESS)
-        crashed.interludes.before("release", crash)
-        crashed.interludes.crash_at = first + number
+        crashed.hooks.before("release", crash)
+        crashed.hooks.crash_at = first + number
         with pytest.raises(Crash):
             crashed.compare(comparison_id)
         crashed.clock.advance(600)
@@ -373,7 +366,7 @@ def test_an_unexpected_error_gives_the_lease_back_and_leaves_the_comparison_open
 
 def test_a_verdict_is_recorded_as_soon_as_the_ledger_answers_again() -> None:
     stack, comparison_id = make_ready(SUCCESS)
-    stack.interludes.before("end", *[fail_to_answer] * 10)
+    stack.hooks.before("end", *[fail_to_answer] * 10)
 
     stack.compare(comparison_id)
 
@@ -383,7 +376,7 @@ def test_a_verdict_is_recorded_as_soon_as_the_ledger_answers_again() -> None:
 
 def test_a_verdict_that_cannot_be_recorded_within_the_lease_is_given_up() -> None:
     stack, comparison_id = make_ready(SUCCESS, SUCCESS)
-    stack.interludes.before("end", *[fail_to_answer] * 1000)
+    stack.hooks.before("end", *[fail_to_answer] * 1000)
 
     with pytest.raises(LedgerUnavailableError):
         stack.compare(comparison_id, time_s=10)
@@ -393,7 +386,7 @@ def test_a_verdict_that_cannot_be_recorded_within_the_lease_is_given_up() -> Non
 
 def test_an_open_comparison_whose_ledger_does_not_answer_is_postponed() -> None:
     stack, comparison_id = make_ready(SUCCESS)
-    stack.interludes.before("claim", fail_to_answer)
+    stack.hooks.before("claim", fail_to_answer)
 
     with pytest.raises(PostponedError):
         stack.compare(comparison_id)
@@ -423,7 +416,7 @@ def test_a_comparison_erased_during_its_call_stays_erased(answer: Answer) -> Non
 @pytest.mark.parametrize("step", ["read", "begin_attempt"])
 def test_a_comparison_erased_before_its_call_is_not_called_for(step: str) -> None:
     stack, comparison_id = make_ready()
-    stack.interludes.before(step, lambda: erase(stack, comparison_id))
+    stack.hooks.before(step, lambda: erase(stack, comparison_id))
 
     with pytest.raises((LeaseLostError, AlreadyEndedError)):
         stack.compare(comparison_id)

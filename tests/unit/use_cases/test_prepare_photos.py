@@ -7,7 +7,7 @@ from facematch.domain.errors import RejectedPhotoError
 from facematch.domain.verdict import Role
 from facematch.use_cases.prepare_photos import PAIR_SIZE_LIMIT_BYTES, PhotoPreparer
 from imaging import Limits, NormalisedPhoto, PhotoError, PhotoErrorCode, Report
-from tests.factories import make_noise, make_portrait
+from tests.factories.photos import make_noise, make_portrait
 
 SOURCE, TARGET = Role.SOURCE, Role.TARGET
 
