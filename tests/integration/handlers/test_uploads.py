@@ -185,25 +185,6 @@ def test_foreign_key_changes_nothing(stack: HandlerStack) -> None:
     assert stack.is_untouched()
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "inbox/singapore/pair-1/extra/source.jpg",
-        "inbox/singapore/pair-1/selfie.jpg",
-        "inbox/singapore/pair-1/source",
-        "inbox/singapore//source.jpg",
-        "outbox/singapore/pair-1/source.jpg",
-    ],
-)
-def test_key_of_another_shape_is_foreign(stack: HandlerStack, key: str) -> None:
-    event = load_event("uploads_source", source_etag="0" * 32)
-    body = event["Records"][0]["body"]
-    event["Records"][0]["body"] = body.replace("inbox/singapore/pair-1/source.jpg", key)
-
-    assert failed_records(invoke("uploads", event)) == []
-    assert stack.is_untouched()
-
-
 def test_encoded_keys_lead_to_their_photos(stack: HandlerStack, provider: ControlClient) -> None:
     pair_id = "Zoë + Åsa 100% 张伟"
     etags = {
@@ -233,10 +214,9 @@ def test_only_the_bad_record_of_a_batch_fails(stack: HandlerStack) -> None:
     assert json.loads(good["body"])["Records"][0]["s3"]["object"]["eTag"] == pair.photos[Role.SOURCE].etag
 
 
-@pytest.mark.parametrize("body", ["no JSON", "[]", "{}", '{"Records": [{}]}'])
-def test_message_of_an_unknown_kind_fails_and_is_kept(stack: HandlerStack, body: str) -> None:
+def test_message_that_is_no_json_fails_and_is_kept(stack: HandlerStack) -> None:
     event = load_event("uploads_test_event")
-    event["Records"][0]["body"] = body
+    event["Records"][0]["body"] = "no JSON"
 
     assert failed_records(invoke("uploads", event)) == [event["Records"][0]["messageId"]]
     assert stack.is_untouched()

@@ -314,24 +314,6 @@ def test_answer_to_a_worker_that_lost_its_lease_changes_no_event_and_stays_possi
     assert stack.count_surplus() == {comparison_id: (2, 1)}
 
 
-def test_worker_that_lost_its_lease_before_its_call_does_not_call() -> None:
-    stack = make_stack()
-    upload_pair(stack)
-    take_uploads(stack)
-    message = receive_comparison(stack)
-    slow = begin(stack.take_comparison(message))
-    step_past(slow, "ledger.begin_attempt")
-    stack.time.reach(message.visible_at_ms)
-    take_all(stack)
-    finish(slow)
-
-    settle(stack)
-
-    assert verdicts(stack) == ["no_match"]
-    ((billed, _),) = stack.count_surplus().values()
-    assert billed == 1
-
-
 def test_pair_that_the_api_compared_before_its_notifications_is_compared_again_when_both_photos_are_new() -> (
     None
 ):

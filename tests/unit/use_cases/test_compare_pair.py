@@ -332,28 +332,6 @@ def test_the_budget_survives_workers_that_die() -> None:
     assert stack.verdict(comparison_id).reason == "attempts_exhausted"
 
 
-def test_a_worker_that_dies_at_any_step_leaves_a_comparison_that_ends_after_one_more_call_at_most() -> None:
-    stack, comparison_id = make_ready(SUCCESS)
-    first = len(stack.hooks.steps)
-    stack.compare(comparison_id)
-    steps = stack.hooks.steps[first:]
-    assert {"claim", "reserve", "begin_attempt", "compare", "end"} <= set(steps)
-
-    for number in range(len(steps)):
-        crashed, comparison_id = make_ready(SUCCESS, SUCCESS)
-        crashed.hooks.before("release", crash)
-        crashed.hooks.crash_at = first + number
-        with pytest.raises(Crash):
-            crashed.compare(comparison_id)
-        crashed.clock.advance(600)
-        crashed.compare(comparison_id)
-
-        comparison = crashed.comparison(comparison_id)
-        assert comparison.state is State.COMPLETED
-        assert len(crashed.provider.calls) <= len(comparison.attempts) <= 2
-        assert outcomes(comparison)[:-1] in ([], [Outcome.POSSIBLY_BILLED])
-
-
 def test_an_unexpected_error_gives_the_lease_back_and_leaves_the_comparison_open() -> None:
     stack, comparison_id = make_ready(RuntimeError("unexpected"))
 

@@ -470,22 +470,6 @@ def test_notifications_during_a_request_make_the_same_comparison(step: str, befo
     assert ask(stack, photos=UPLOADS).id == comparison.id
 
 
-@pytest.mark.parametrize("step", ["find", "copy", "register", "delete", "enqueue"])
-def test_a_request_during_a_notification_makes_the_same_comparison(step: str) -> None:
-    stack = make_uploaded(SUCCESS)
-    notify(stack, SOURCE)
-    asked: list[Comparison] = []
-    stack.hooks.before(step, lambda: asked.append(ask(stack, photos=UPLOADS)))
-
-    notify(stack, TARGET)
-    finish(stack)
-    expire(stack)
-
-    assert [comparison.id for comparison in asked] == list(stack.ledger.comparisons)
-    assert len(stack.provider.calls) == 1
-    assert stack.photos.objects == {}
-
-
 def test_a_request_and_a_notification_that_both_copied_the_photos_make_one_comparison() -> None:
     stack = make_uploaded(SUCCESS)
     notify(stack, SOURCE)
