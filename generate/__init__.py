@@ -1,1 +1,1 @@
-"""Writes what is generated: `python -m generate`, by way of `make interfaces`."""
+"""Writes the generated files and sections. `make interfaces` runs `python -m generate`."""

@@ -1,4 +1,4 @@
-"""The alarms of the template on one metric each."""
+"""The alarms of the template. Each has one metric."""
 
 from dataclasses import dataclass
 from textwrap import dedent
@@ -7,7 +7,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric in CloudWatch; namespace and dimensions as the template has them."""
+    """A metric in CloudWatch. Namespace and dimensions are as in the template."""
 
     namespace: str
     name: str
@@ -16,7 +16,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """An alarm that goes off when `statistic` is above `threshold` in each of `periods` periods in a row."""
+    """An alarm that is raised if `statistic` is above `threshold` in `periods` periods in a row."""
 
     name: str
     description: str
@@ -42,7 +42,7 @@ def _of_queue(name: str, queue: str) -> Metric:
 def _throttles(function: str) -> Alarm:
     return Alarm(
         name=f"{function}Throttles",
-        description=f"Lambda throttled {function}; the account lacks concurrency.",
+        description=f"Lambda throttled {function}. The account's concurrency is too low.",
         metric=_of_function("Throttles", function),
     )
 
@@ -60,19 +60,19 @@ def _dead_letters(queue: str, description: str) -> Alarm:
 ALARMS: Final = (
     Alarm(
         name="CompareCallsPossiblyBilled",
-        description="Calls of the workers brought no answer and may have been billed; the ledger has each.",
+        description="Calls of the workers got no answer and may have been billed. The ledger lists them.",
         metric=_ours("CallsPossiblyBilled", "compare"),
     ),
     Alarm(
         name="ApiCallsPossiblyBilled",
-        description="Calls of the API brought no answer and may have been billed; the ledger has each.",
+        description="Calls of the API got no answer and may have been billed. The ledger lists them.",
         metric=_ours("CallsPossiblyBilled", "api"),
     ),
     Alarm(
         name="LanesHeldForOperator",
         description=(
-            "The provider refuses the account or its key in a region; work there waits until someone repairs "
-            "that."
+            "The provider refuses the account or the key in a region. Its comparisons wait until an operator "
+            "repairs that."
         ),
         metric=_ours("LanesHeldForOperator", "sweep"),
         statistic="Maximum",
@@ -80,7 +80,7 @@ ALARMS: Final = (
     ),
     Alarm(
         name="LanesHeldForOutage",
-        description="The provider has failed in a region for five minutes; work there waits.",
+        description="The provider has failed in a region for five minutes. Its comparisons wait.",
         metric=_ours("LanesHeldForOutage", "sweep"),
         statistic="Maximum",
         period_s=60,
@@ -89,8 +89,8 @@ ALARMS: Final = (
     Alarm(
         name="BacklogAge",
         description=(
-            "The oldest comparison has waited for an hour; more pairs arrive than the quota allows, or a "
-            "lane is on hold."
+            "The oldest comparison has waited for an hour. More pairs arrive than the quota allows, or a lane "
+            "is on hold."
         ),
         metric=_ours("OldestComparisonAge", "sweep"),
         statistic="Maximum",
@@ -98,27 +98,27 @@ ALARMS: Final = (
     ),
     Alarm(
         name="ResultsAge",
-        description="The oldest verdict on the results queue has waited for an hour; no consumer takes it.",
+        description="The oldest verdict on the results queue has waited for an hour. No consumer receives it.",
         metric=_of_queue("ApproximateAgeOfOldestMessage", "ResultsQueue"),
         statistic="Maximum",
         threshold=3600,
     ),
     Alarm(
         name="ApiErrors",
-        description="The API answered requests with an error of its own (5XX).",
+        description="The API answered requests with a server error (5XX).",
         metric=Metric("AWS/ApiGateway", "5XXError", (("ApiName", "!Ref AWS::StackName"), ("Stage", "live"))),
     ),
     *map(_throttles, ("Uploads", "Api", "Compare", "Publish", "Sweep")),
     Alarm(
         name="CompareRecursion",
         description=(
-            "Lambda dropped messages to Compare as a recursive loop, although the function allows it."
+            "Lambda dropped messages to Compare as a recursive loop, although the function allows loops."
         ),
         metric=_of_function("RecursiveInvocationsDropped", "Compare"),
     ),
     Alarm(
         name="PublishLag",
-        description="Verdicts have waited in the ledger's stream for over a minute.",
+        description="Verdicts have waited in the ledger's stream for more than a minute.",
         metric=_of_function("IteratorAge", "Publish"),
         statistic="Maximum",
         period_s=60,
@@ -127,12 +127,12 @@ ALARMS: Final = (
     ),
     Alarm(
         name="SweptResults",
-        description="The sweep published verdicts that the ledger's stream should have brought to Publish.",
+        description="The sweep published verdicts that Publish should have published from the ledger's stream.",
         metric=_ours("ResultsSwept", "sweep"),
     ),
     Alarm(
         name="StuckResults",
-        description="The sweep can't publish verdicts either.",
+        description="The sweep can't publish verdicts.",
         metric=_ours("ResultsStuck", "sweep"),
     ),
     Alarm(
@@ -142,20 +142,16 @@ ALARMS: Final = (
     ),
     Alarm(
         name="ForgottenComparisons",
-        description="The sweep enqueued comparisons again that no worker had seen for an hour.",
+        description="The sweep enqueued comparisons that no worker had claimed for an hour.",
         metric=_ours("ComparisonsForgotten", "sweep"),
     ),
-    _dead_letters("ComparisonsDeadLetters", "Comparisons wait in the dead-letter queue for a redrive."),
-    _dead_letters(
-        "UploadsDeadLetters",
-        "Uploads that could not be processed wait in their dead-letter queue for a redrive.",
-    ),
+    _dead_letters("ComparisonsDeadLetters", "Comparisons are in the dead-letter queue. Redrive them."),
+    _dead_letters("UploadsDeadLetters", "Uploads are in the dead-letter queue. Redrive them."),
     _dead_letters(
         "OutboxDeadLetters",
-        "Verdicts that the stream could not publish; the dead letters point to them, and the sweep publishes "
-        "them.",
+        "Publish could not publish verdicts from the ledger's stream. The sweep publishes them.",
     ),
-    _dead_letters("SweepDeadLetters", "Sweeps failed or did not begin."),
+    _dead_letters("SweepDeadLetters", "Sweeps failed or did not start."),
 )
 
 

@@ -1,4 +1,4 @@
-"""The one reader of CloudFormation's YAML."""
+"""Reads CloudFormation's YAML."""
 
 from typing import Any
 

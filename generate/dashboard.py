@@ -1,4 +1,4 @@
-"""The dashboard of the template: charts of twelve by six units, two in a row."""
+"""The dashboard of the template, with two charts per row."""
 
 import json
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ _OTHER_QUEUES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """One chart; `axis` is its left axis, and `options` are more of CloudWatch's properties."""
+    """One chart. `axis` is its left axis, `options` are other properties of CloudWatch."""
 
     title: str
     metrics: Metrics
@@ -67,7 +67,7 @@ class Chart:
 
 
 def list_charts() -> list[Chart]:
-    """Return the charts, first what a reader looks for first."""
+    """Return the charts, the most important first."""
     return [
         Chart(
             title="Verdicts",
@@ -88,12 +88,12 @@ def list_charts() -> list[Chart]:
             for name, statistic in (("median", "p50"), ("95th percentile", "p95"))
         ),
         Chart(
-            title="Calls of the provider",
+            title="Calls to the provider",
             metrics=[_ours(name, service) for name in _CALLS for service in ("compare", "api")],
             options=_count("Sum", _FIVE_MINUTES_S),
         ),
         Chart(
-            title="Throttles and refusals here",
+            title="Requests, throttling and postponed comparisons",
             metrics=[
                 *(
                     ["AWS/ApiGateway", name, "ApiName", "${AWS::StackName}", "Stage", "live"]
@@ -142,13 +142,13 @@ def list_charts() -> list[Chart]:
             options=_count("Maximum", _FIVE_MINUTES_S),
         ),
         Chart(
-            title="Spend on the provider by region, USD an hour",
+            title="Cost of the provider by region, USD per hour",
             metrics=[_price_calls(region) for region in Region],
             axis={"label": "USD", "min": 0, "showUnits": False},
             options={"stacked": True, "period": _HOUR_S},
         ),
         Chart(
-            title="Billed calls an hour, and calls that may have been billed",
+            title="Billed and possibly billed calls per hour",
             metrics=[_search(["CallsBilled", "CallsPossiblyBilledPerVerdict"], "Sum", period_s=_HOUR_S)],
             options={"period": _HOUR_S},
         ),
@@ -156,7 +156,7 @@ def list_charts() -> list[Chart]:
 
 
 def write_dashboard() -> str:
-    """Return the body of the dashboard, and the names of the lanes' queues that it shows."""
+    """Return the body of the dashboard, and the names of the lanes' queues in it."""
     charts = ",\n".join(_write_chart(place, chart) for place, chart in enumerate(list_charts()))
     body = f'{{"widgets": [\n{indent(charts, "  ")}\n]}}'
     queues = "\n".join(
@@ -168,7 +168,7 @@ def write_dashboard() -> str:
 
 
 def _write_chart(place: int, chart: Chart) -> str:
-    """Return a chart as JSON, with a line for each metric."""
+    """Return a chart as JSON, with one line per metric."""
     position = {
         "x": place % 2 * _WIDTH,
         "y": place // 2 * _HEIGHT,
@@ -201,7 +201,7 @@ def _of_queue(name: str, queue: str) -> list[Any]:
 def _search(
     names: list[str] | tuple[str, ...], statistic: str, *, label: str = "", period_s: int = _FIVE_MINUTES_S
 ) -> list[Any]:
-    """Return all metrics of these names, one for each region and service."""
+    """Return a search for all metrics with these names, one per region and service."""
     quoted = " OR ".join(f'"{name}"' for name in names)
     chosen = f"({quoted})" if len(names) > 1 else quoted
     return [{"expression": _write_search(f"MetricName={chosen}", statistic, period_s), "label": label}]

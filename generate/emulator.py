@@ -1,4 +1,4 @@
-"""The emulator's table of regions: the emulator imports nothing of facematch, so it has its own."""
+"""The emulator's table of regions. The emulator does not import facematch, so it needs its own."""
 
 from facematch.domain.regions import PROFILES, Region
 

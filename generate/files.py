@@ -1,4 +1,4 @@
-"""The files that are generated or have generated sections, and what they are to contain."""
+"""The generated files, and the files with generated sections."""
 
 import json
 from pathlib import Path
@@ -24,12 +24,12 @@ _EMULATOR: Final = ROOT / "emulator" / "facecompare_emulator" / "endpoints.py"
 
 
 def render() -> dict[Path, str]:
-    """Return the text that each file is to have.
+    """Return the text of each file.
 
     Raises
     ------
     LookupError
-        Something that a jurisdiction needs is not stated; the message names the place.
+        Data about a region is missing. The message names the place.
     """
     _check_profiles()
     template = render_template(_TEMPLATE.read_text())
@@ -69,7 +69,7 @@ def render_template(text: str) -> str:
         "alarms": write_alarms(),
         "outputs of the lanes": lanes.write_outputs(),
     }
-    # The list of settings is read from the rest.
+    # The list of settings depends on the other sections.
     text = fill_code(text, sections | {"settings": "Content: none"})
     return fill_code(text, sections | {"settings": list_settings(text)})
 

@@ -1,4 +1,4 @@
-"""What the template has for each jurisdiction: parameters, conditions, lanes and all that refers to them."""
+"""The sections of the template for each region: parameters, conditions, lanes and references to them."""
 
 from collections.abc import Callable
 from itertools import product
@@ -11,11 +11,11 @@ from generate.names import name_condition, name_queue, name_region
 
 LANES: Final = tuple(product(Region, (Priority.BULK, Priority.URGENT)))
 WORKERS: Final = {10: "AtTenCallsPerSecond", 3: "AtThreeCallsPerSecond"}
-"""The column of the template's mapping `Workers`, by a region's default calls per second."""
+"""The columns of the template's mapping `Workers`, by a region's default calls per second."""
 
 
 def list_parameters() -> str:
-    """Return the names of the regions' parameters, for the order in which CloudFormation shows them."""
+    """Return the names of the regions' parameters, in the order in which CloudFormation shows them."""
     names = [f"{name_region(region)}{suffix}" for suffix in ("Qps", "PriceUsd") for region in Region]
     return "\n".join(f"- {name}" for name in names)
 
@@ -29,7 +29,7 @@ def _write_quota(region: Region) -> str:
     return _block(f"""
         {name_region(region)}Qps:
           Type: Number
-          Description: Calls a second that the provider grants your account in {region.display_name}.
+          Description: Calls per second that the provider grants your account in {region.display_name}.
           MinValue: 1
           MaxValue: 9999
           Default: {PROFILES[region].default_qps}
@@ -39,12 +39,14 @@ def _write_quota(region: Region) -> str:
 def _write_price(region: Region) -> str:
     stated = PROFILES[region].stated_price_usd
     source = (
-        "the vendor states none, so 0 until you set yours" if stated is None else "as the vendor states it"
+        "The provider states no price, so set yours"
+        if stated is None
+        else "The default is the provider's price"
     )
     return _block(f"""
         {name_region(region)}PriceUsd:
           Type: String
-          Description: USD that a billed call costs in {region.display_name}, for the dashboard; {source}.
+          Description: USD per billed call in {region.display_name}, for the dashboard. {source}.
           AllowedPattern: ^[0-9]{{1,3}}(\\.[0-9]{{1,6}})?$
           Default: "{stated or 0}"
         """)
@@ -56,21 +58,21 @@ def _write_choice() -> str:
         DefaultRegion:
           Type: String
           Description: >-
-            The jurisdiction of a comparison that names none: {", ".join(Region)}, or auto for the one
-            that the stack's own AWS region lies in.
+            The region of comparisons without a region: {", ".join(Region)}, or auto for the region in the same
+            jurisdiction as the stack.
           AllowedValues: [auto, {", ".join(Region)}]
           Default: auto
         AllowedRegions:
           Type: String
           Description: >-
-            The jurisdictions that this stack may send faces to, with commas; auto for the default one alone.
+            The comma-separated regions that this stack may send photos to. auto for only the default region.
           AllowedPattern: ^(auto|{one}(,{one}){{0,{len(Region) - 1}}})$
           Default: auto
         """)
 
 
 def write_home_regions() -> str:
-    """Return whether the stack's AWS region lies in a jurisdiction."""
+    """Return the condition that the stack's AWS region is in the jurisdiction of a region."""
     homes = ", ".join(PROFILES[region].aws_region for region in Region)
     return f"- !Contains [[{homes}], !Ref AWS::Region]"
 
@@ -104,7 +106,7 @@ def write_variables() -> str:
 
 
 def write_queues() -> str:
-    """Return each lane's queue, and the source that invokes the workers."""
+    """Return the queue of each lane, and the event source that invokes the workers."""
     return "\n".join(_write_queue(*lane) for lane in LANES)
 
 
@@ -117,13 +119,12 @@ def _write_queue(region: Region, priority: Priority) -> str:
           Properties:
             SqsManagedSseEnabled: *managed_sse
             KmsMasterKeyId: *key_or_none
-            # Six times what the function may take, as AWS advises.
+            # Six times the function's timeout, as AWS recommends.
             VisibilityTimeout: 360
             MessageRetentionPeriod: 1209600
             RedrivePolicy:
               deadLetterTargetArn: !GetAtt ComparisonsDeadLetters.Arn
-              # Each invocation that Lambda throttles counts as a receive. An account may lack concurrency
-              # for two hours.
+              # A throttled invocation counts as a receive. This is enough for two hours without concurrency.
               maxReceiveCount: 20
         {queue.removesuffix("Queue")}Source:
           Type: AWS::Lambda::EventSourceMapping
@@ -149,7 +150,7 @@ def _count_workers(region: Region, priority: Priority) -> str:
 
 
 def write_arns(priority: Priority) -> str:
-    """Return the queues of one priority, for what a role allows."""
+    """Return the ARNs of the queues of one priority, for the policies of roles."""
     return _for_each_region(
         lambda region: (
             f"- !If [{name_condition(region)}, !GetAtt {name_queue(region, priority)}.Arn, !Ref AWS::NoValue]"
@@ -158,15 +159,15 @@ def write_arns(priority: Priority) -> str:
 
 
 def write_outputs() -> str:
-    """Return the outputs: the URL of each lane's queue."""
+    """Return the outputs with the URLs of the lanes' queues."""
     return "\n".join(_write_output(*lane) for lane in LANES)
 
 
 def _write_output(region: Region, priority: Priority) -> str:
-    waiting = "Uploaded pairs" if priority is Priority.BULK else "Pairs from the API"
+    source = "uploads" if priority is Priority.BULK else "API requests"
     return _block(f"""
         {name_queue(region, priority)}Url:
-          Description: {waiting} that wait for a worker in {region.display_name}.
+          Description: The URL of the queue of {source} for {region.display_name}.
           Condition: {name_condition(region)}
           Value: !Ref {name_queue(region, priority)}
         """)

@@ -1,11 +1,11 @@
-"""What a jurisdiction is called in the template."""
+"""The names of a region in the template."""
 
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 
 
 def name_region(region: Region) -> str:
-    """Return the region's part of the names of parameters and resources, such as `HongKong`."""
+    """Return the region's part of names of parameters and resources, such as `HongKong`."""
     return region.display_name.replace(" ", "")
 
 

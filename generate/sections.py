@@ -1,4 +1,4 @@
-"""The generated sections of files that are otherwise written by hand."""
+"""Fills the generated sections of files that are written by hand."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _IN_MARKDOWN: Final = re.compile(r"^<!-- table: (?P<name>\w+) -->\n(?:.*\n)*?<!-
 
 
 class SectionError(Exception):
-    """A file lacks the markers of a section, or has markers that nothing is written between."""
+    """The marked sections of a file are not the generated ones."""
 
 
 def fill_code(text: str, sections: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from generate.cloudformation import parse_template
 
 
 def tabulate_regions() -> str:
-    """Return what the provider states of each jurisdiction, and the AWS region that lies in it."""
+    """Return the provider's data about each region, and the AWS region in the same jurisdiction."""
     return _tabulate(
         ["region", "provider's host", "quota a second", "USD a call", "AWS region"],
         ([f"`{region}`", *_describe(region)] for region in Region),

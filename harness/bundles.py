@@ -16,7 +16,7 @@ WIRINGS: Final = {
     "Uploads": ("upload_receiver",),
     "Compare": ("pair_comparer",),
     "Publish": ("result_publisher",),
-    "Api": ("comparison_requester", "upload_desk"),
+    "Api": ("comparison_requester", "upload_form_issuer"),
     "Sweep": ("sweeper",),
     "Diagnose": ("provider_diagnoser",),
 }

@@ -92,7 +92,7 @@ class _EmulatorKey:
         key = DEFAULT_CREDENTIALS
         return Credentials(key.access_key_id, key.access_key_secret)
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         pass
 
 

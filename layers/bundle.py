@@ -1,8 +1,8 @@
 """Builds one Lambda layer: pinned, pruned and compiled.
 
 SAM's makefile builder runs this in a copy of the layer's folder (see `x86_64/Makefile`, `arm64/Makefile`).
-Its own Python builder ships sources only, and a function's disk is read-only, so each cold start would
-compile all of them again; and it ships what no function ever loads.
+SAM's Python builder does not compile. The disk of a function is read-only, so each cold start would compile
+all sources again. It also does not remove files that no function loads.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from typing import Any, Final
 PYTHON_VERSION: Final = "3.13"
 _ARCHITECTURES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
 _LINUX: Final = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
-"""The newest is what the runtime's Amazon Linux 2023 has: glibc 2.34."""
+"""The newest matches Amazon Linux 2023, which has glibc 2.34."""
 _MACOS: Final = tuple(f"macosx_{version}_0" for version in (14, 13, 12, 11))
-"""For the local stack on a Mac, which runs the functions as programs of its own."""
+"""For a local stack on a Mac, where the functions are local processes."""
 
 _AWS_SERVICES: Final = {"dynamodb", "s3", "secretsmanager", "sqs", "sts"}
 _READ_METADATA: Final = re.compile(r"apscheduler-.*")
-"""The one distribution that asks for its own version when it is imported."""
+"""The only distribution that reads its own version when it is imported."""
 _NEVER_LOADED: Final = {"bin", "boto3/data", "boto3/examples"}
 _NEVER_LOADED_FOLDERS: Final = {"tests", "test", "__pycache__", "include"}
 _NEVER_LOADED_FILES: Final = re.compile(r".*\.(pyi|pyx|pxd|c|h|hash|typed|exe)|examples-1\.json")
@@ -44,19 +44,19 @@ def main() -> None:
 
 
 def list_platforms(system: str, architecture: str) -> list[str]:
-    """Return the platform tags of the wheels that run there, best first (PEP 425, PEP 600)."""
+    """Return the platform tags of the wheels for a system, best first (PEP 425, PEP 600)."""
     if system == "macos":
         return [f"{version}_{architecture}" for version in _MACOS]
     return [f"{version}_{_ARCHITECTURES[architecture]}" for version in _LINUX]
 
 
 def build(source: Path, into: Path, platforms: Sequence[str]) -> None:
-    """Install what `source/requirements.txt` pins and copy the packages beside it, prune and compile both.
+    """Install `source/requirements.txt`, copy the packages beside it, prune and compile everything.
 
     Raises
     ------
     subprocess.CalledProcessError
-        A requirement can't be had in its pinned form.
+        A pinned requirement can't be installed.
     """
     install(source / "requirements.txt", into, platforms)
     for package in source.glob("*/__init__.py"):
@@ -67,11 +67,11 @@ def build(source: Path, into: Path, platforms: Sequence[str]) -> None:
 
 
 def install(requirements: Path, into: Path, platforms: Sequence[str]) -> None:
-    """Install pinned requirements for these platforms, whatever this machine is."""
+    """Install pinned requirements for these platforms, on any machine."""
     command: list[str | Path] = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
         *("--target", into, "--require-hashes", "--requirement", requirements),
-        # Without a resolver, which the pins make needless, pure Python may come as source even for elsewhere.
+        # All requirements are pinned. With --no-deps, pip accepts pure Python sources for other platforms.
         *("--no-deps", "--no-compile", "--implementation=cp", f"--python-version={PYTHON_VERSION}"),
         *(f"--platform={name}" for name in platforms),
     ]
@@ -79,7 +79,7 @@ def install(requirements: Path, into: Path, platforms: Sequence[str]) -> None:
 
 
 def prune(folder: Path) -> None:
-    """Remove what no function loads."""
+    """Remove files that no function loads."""
     for path in list(_find_needless(folder)):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -88,7 +88,7 @@ def prune(folder: Path) -> None:
 
 
 def trim_service_models(data: Path) -> None:
-    """Leave of the AWS SDK's descriptions of its services, which each start parses, what is not prose."""
+    """Remove documentation and other services from the AWS SDK's service models, which each start parses."""
     for path in data.rglob("*.json.gz"):
         model = json.loads(gzip.decompress(path.read_bytes()), object_hook=_drop_prose)
         path.with_suffix("").write_text(json.dumps(model, separators=(",", ":")))
@@ -103,7 +103,7 @@ def trim_service_models(data: Path) -> None:
 
 
 def compile_all(folder: Path) -> None:
-    """Compile every module, as one that need not be checked against its source at each import.
+    """Compile every module, without a check against its source at each import.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def compile_all(folder: Path) -> None:
 
 
 def _drop_prose(node: dict[str, Any]) -> dict[str, Any]:
-    # Emptied, not removed: the SDK reads some of it. A member of a shape may be called so, too: an object.
+    # Emptied, not removed, because the SDK reads some. A shape may have a member of this name: an object.
     if isinstance(node.get("documentation"), str):
         node["documentation"] = ""
     return node

@@ -1,7 +1,8 @@
-"""The interfaces as documents, from the code; `make interfaces` writes them.
+"""Generates the documents of the interfaces from the code. `make interfaces` writes them.
 
-The HTTP API as OpenAPI 3.1: each answer has an example, made by the code that makes the answers. The schema
-of the result event with its reasons and regions. The page of all reasons.
+- The HTTP API as OpenAPI 3.1. The examples come from the code that makes the answers.
+- The schema of the result event, with its reasons and regions.
+- The page of all reasons.
 """
 
 import json
@@ -19,7 +20,7 @@ from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 from facematch.handlers.api_schema import view_comparison, view_uploads
 from facematch.handlers.problems import answer_problem
-from facematch.use_cases.issue_uploads import TICKET_VALID_S, UploadTicket, UploadTickets
+from facematch.use_cases.issue_uploads import FORM_VALID_S, UploadForm, UploadForms
 from local.processes import ROOT
 
 OPENAPI: Final = ROOT / "schemas" / "openapi.json"
@@ -31,23 +32,26 @@ _CALLER: Final = "arn:aws:iam::123456789012:user/onboarding"
 _FORM_URL: Final = "https://s3.ap-southeast-1.amazonaws.com/facematch-photos"
 _PROBLEMS: Final = {
     400: (Reason.INVALID_FIELD, "match_from: Input should be less than or equal to 100."),
-    403: (Reason.REGION_NOT_ALLOWED, "The region hong-kong is not one that this stack may send faces to."),
-    404: (Reason.COMPARISON_NOT_FOUND, "There is no such comparison."),
+    403: (
+        Reason.REGION_NOT_ALLOWED,
+        "This stack does not compare in hong-kong. It compares in singapore.",
+    ),
+    404: (Reason.COMPARISON_NOT_FOUND, "There is no comparison 'sr6uybv2yezkjrhtpjkvfdpm65' here."),
     410: (Reason.COMPARISON_ERASED, "The comparison was erased."),
     413: (Reason.FILE_TOO_LARGE, "The photo is larger than 20 MB."),
     415: (Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json."),
     422: (Reason.TOO_SMALL, "The photo has too few pixels."),
     429: (
         Reason.TOO_MANY_REQUESTS,
-        "The API receives too many requests. Repeat the request in a few seconds.",
+        "The API receives too many requests. Retry in a few seconds.",
     ),
-    503: (Reason.PROVIDER_UNAVAILABLE, "The provider is failing in this region; come again later."),
+    503: (Reason.PROVIDER_UNAVAILABLE, "Calls to this region are on hold: timeout."),
 }
 
 
 def describe_api() -> dict[str, Any]:
     """Return the document."""
-    # The handlers read where they run, as every function does.
+    # The handlers need these variables when they are imported.
     os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "api")
     os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "facematch")
     from facematch.handlers.api import app  # noqa: PLC0415 - only once that is set
@@ -74,7 +78,7 @@ def describe_api() -> dict[str, Any]:
 
 
 def describe_event() -> dict[str, Any]:
-    """Return the schema of the result event with the reasons of the catalogue and the regions."""
+    """Return the schema of the result event, with all reasons and regions."""
     schema: dict[str, Any] = json.loads(EVENT_SCHEMA.read_text())
     reason = schema["properties"]["data"]["properties"]["reason"]
     reason["enum"] = [*(one for one in Reason if one.outcome), None]
@@ -104,7 +108,7 @@ def describe_reasons() -> str:
 
 
 def _list_operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the name of each function that answers, and its operation."""
+    """Yield the name of each handler function, and its operation."""
     for methods in document["paths"].values():
         for operation in methods.values():
             generated = operation["operationId"]
@@ -170,9 +174,9 @@ def _make_comparison(*, ended: bool) -> Any:  # noqa: ANN401 - any JSON value
 def _make_uploads() -> dict[str, Any]:
     region, pair_id = "singapore", "customer-4711"
     keys = {role: make_inbox_key(region, pair_id, role, "jpg", _CALLER) for role in Role}
-    forms = {role: PresignedPost(_FORM_URL, {"key": key, "policy": "…"}) for role, key in keys.items()}
-    tickets = {role: UploadTicket(keys[role], forms[role]) for role in Role}
-    return view_uploads(UploadTickets(region, pair_id, TICKET_VALID_S, 20_000_000, tickets))
+    posts = {role: PresignedPost(_FORM_URL, {"key": key, "policy": "…"}) for role, key in keys.items()}
+    forms = {role: UploadForm(keys[role], posts[role]) for role in Role}
+    return view_uploads(UploadForms(region, pair_id, FORM_VALID_S, 20_000_000, forms))
 
 
 def _describe_server() -> dict[str, Any]:
@@ -217,13 +221,16 @@ Each result event has a `reason`, and so has the `result` of the API. A plain `m
 """
 _LOCATION: Final = {
     "Location": {
-        "description": "Where the comparison is read.",
+        "description": "The URL of the comparison.",
         "required": True,
         "schema": {"type": "string"},
     },
 }
 _RETRY_AFTER: Final = {
-    "Retry-After": {"description": "In so many seconds.", "schema": {"type": "integer", "minimum": 0}},
+    "Retry-After": {
+        "description": "The seconds to wait before a retry.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
 }
 _HEADERS: Final[dict[tuple[str, int], dict[str, Any]]] = {
     ("create_comparison", 200): _LOCATION,

@@ -17,7 +17,7 @@ from facematch.domain.comparison import (
     Outcome,
     identify_request,
 )
-from facematch.domain.errors import OperatorFaultError, ProviderError, RejectedPhotoError
+from facematch.domain.errors import OperatorError, ProviderError, RejectedPhotoError
 from facematch.domain.provider import Call, Credentials, Operation, judge
 from facematch.domain.regions import PROFILES, Network, Region
 from facematch.domain.result_event import describe_ending
@@ -59,7 +59,7 @@ class FixedCredentials:
         """Return the key."""
         return self.credentials
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         """Keep the key."""
 
 
@@ -115,8 +115,8 @@ def _call(
     call = Call(
         region=Region(comparison.region),
         merchant_biz_id=attempt.merchant_biz_id,
-        source=photos[Role.SOURCE].picture,
-        target=photos[Role.TARGET].picture,
+        source=photos[Role.SOURCE].photo,
+        target=photos[Role.TARGET].photo,
         face_quality_check=comparison.options.face_quality_check,
     )
     try:
@@ -179,7 +179,7 @@ def _read_stack_key(stack: Stack) -> Credentials:
 
 def _explain(error: ProviderError) -> CommandError:
     quoted = f" (request {error.request_id})" if error.request_id else ""
-    if isinstance(error, OperatorFaultError):
+    if isinstance(error, OperatorError):
         return CommandError(
             f"The provider refuses the account or its key with {error.code}{quoted}: repair that first.",
             ExitCode.UNREACHABLE,

@@ -1,4 +1,4 @@
-"""Face comparison from AWS with Alibaba Cloud's FaceCompare: within its quota, one verdict per pair."""
+"""Face comparison from AWS with Alibaba Cloud's FaceCompare."""
 
 from typing import Final
 

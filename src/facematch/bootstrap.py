@@ -1,7 +1,7 @@
-"""Settings, clients and use cases: each is made once per process, when it is first asked for.
+"""Makes settings, clients and use cases, each once per process, at its first use.
 
-What only some functions need (the provider's SDK, Pillow) is imported where it is used, so that the others
-start without it.
+Libraries that only some functions need (the provider's SDK, Pillow) are imported inside the functions below,
+so that the other Lambda functions start without them.
 """
 
 from functools import cache
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from facematch.use_cases.compare_pair import PairComparer
     from facematch.use_cases.diagnose_provider import ProviderDiagnoser
     from facematch.use_cases.erase_comparison import ComparisonEraser, ProviderEraser
-    from facematch.use_cases.issue_uploads import UploadDesk
+    from facematch.use_cases.issue_uploads import UploadFormIssuer
     from facematch.use_cases.load_photos import PhotoLoader
     from facematch.use_cases.publish_result import ResultPublisher
     from facematch.use_cases.receive_upload import UploadReceiver
@@ -54,7 +54,7 @@ def _session() -> boto3.Session:
 
 @cache
 def _dynamodb() -> "DynamoDBClient":
-    # A slot of the rate limiter is near: repeat soon what does not answer.
+    # Slots of the rate limiter are near, so retry soon.
     config = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 6, "mode": "standard"})
     return _session().client("dynamodb", config=config)
 
@@ -85,7 +85,7 @@ def comparison_queues() -> SqsComparisonQueues:
 
 @cache
 def _photo_store() -> S3PhotoStore:
-    # The newer AWS regions accept presigned forms only at their own endpoint, by Signature Version 4.
+    # Newer AWS regions accept presigned forms only at their own endpoint, with Signature Version 4.
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "virtual"},
@@ -103,7 +103,7 @@ def _registrar() -> ComparisonRegistrar:
 
 @cache
 def upload_receiver() -> "UploadReceiver":
-    """Return the intake from the bucket."""
+    """Return the receiver of uploads."""
     from facematch.use_cases.receive_upload import UploadReceiver
 
     return UploadReceiver(
@@ -120,9 +120,7 @@ def upload_receiver() -> "UploadReceiver":
 
 @cache
 def _provider_credentials() -> "CredentialSource":
-    from botocore.config import Config
-
-    # A call of the provider waits for the key.
+    # Calls to the provider wait for the key, so fail soon.
     config = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 2, "mode": "standard"})
     key = settings().provider_key
     if isinstance(key, StoredKey):
@@ -169,7 +167,7 @@ def _provider() -> "FaceCompareProvider":
 
 @cache
 def provider_diagnoser() -> "ProviderDiagnoser":
-    """Return what tries the provider's key."""
+    """Return the diagnoser of the provider."""
     from facematch.use_cases.diagnose_provider import ProviderDiagnoser
 
     return ProviderDiagnoser(_provider_credentials(), _provider(), settings().regions)
@@ -177,7 +175,7 @@ def provider_diagnoser() -> "ProviderDiagnoser":
 
 @cache
 def pair_comparer() -> "PairComparer":
-    """Return the worker."""
+    """Return the comparer of registered pairs."""
     from facematch.domain.retries import RetryPolicy
     from facematch.handlers.telemetry import count_attempt
     from facematch.use_cases.call_provider import ProviderCaller
@@ -206,7 +204,7 @@ def pair_comparer() -> "PairComparer":
 
 @cache
 def comparison_requester() -> "ComparisonRequester":
-    """Return the intake from the API."""
+    """Return the receiver of API requests."""
     from facematch.use_cases.request_comparison import ComparisonRequester
 
     return ComparisonRequester(
@@ -225,7 +223,7 @@ def comparison_requester() -> "ComparisonRequester":
 
 @cache
 def comparison_eraser() -> "ComparisonEraser":
-    """Return what erases comparisons."""
+    """Return the eraser of comparisons."""
     from facematch.use_cases.erase_comparison import ComparisonEraser
 
     return ComparisonEraser(
@@ -239,18 +237,18 @@ def comparison_eraser() -> "ComparisonEraser":
 
 @cache
 def provider_eraser() -> "ProviderEraser":
-    """Return what asks the provider to delete its results."""
+    """Return the eraser of the provider's data."""
     from facematch.use_cases.erase_comparison import ProviderEraser
 
     return ProviderEraser(_ledger(), _provider())
 
 
 @cache
-def upload_desk() -> "UploadDesk":
-    """Return what issues upload tickets."""
-    from facematch.use_cases.issue_uploads import UploadDesk
+def upload_form_issuer() -> "UploadFormIssuer":
+    """Return the issuer of upload forms."""
+    from facematch.use_cases.issue_uploads import UploadFormIssuer
 
-    return UploadDesk(
+    return UploadFormIssuer(
         photos=_photo_store(),
         regions=settings().regions,
         size_limit_bytes=settings().photos.max_source_size_bytes,
@@ -260,7 +258,7 @@ def upload_desk() -> "UploadDesk":
 
 @cache
 def result_publisher() -> "ResultPublisher":
-    """Return what publishes verdicts."""
+    """Return the publisher of results."""
     from facematch.use_cases.publish_result import ResultPublisher
 
     return ResultPublisher(
@@ -275,7 +273,7 @@ def result_publisher() -> "ResultPublisher":
 
 @cache
 def sweeper() -> "Sweeper":
-    """Return what finds unfinished work."""
+    """Return the sweeper."""
     from facematch.use_cases.sweep import Sweeper
 
     return Sweeper(

@@ -1,4 +1,4 @@
-"""The one room that reads the environment; the template sets every variable, so none has a default here."""
+"""Reads the settings of a stack from environment variables. The template sets all, so none has a default."""
 
 import math
 import os
@@ -16,14 +16,14 @@ from facematch.domain.verdict import Bounds
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """The provider's key stands in a secret."""
+    """The provider's key is in a secret."""
 
     secret_arn: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FederatedKey:
-    """The provider's key is issued for the function's own identity, at `sts_url`."""
+    """The provider's key is issued for the function's identity, at `sts_url`."""
 
     sts_url: str
     oidc_provider_arn: str
@@ -33,7 +33,7 @@ class FederatedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoSettings:
-    """What photos must be, by the names that `imaging.Limits` has for it."""
+    """The photo settings, with the names of `imaging.Limits`."""
 
     max_source_size_bytes: int
     max_source_pixels: int
@@ -44,7 +44,7 @@ class PhotoSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a stack was deployed with; `calls_per_s` already is this stack's share of the account's quota."""
+    """The settings of a stack. `calls_per_s` is already this stack's share of the account's quota."""
 
     table: str
     bucket: str
@@ -73,12 +73,12 @@ def runs_as_function(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings that `environment` holds.
+    """Return the settings in `environment`.
 
     Raises
     ------
     ConfigurationError
-        A variable is missing, empty or contradicts another; the message names it.
+        A variable is missing or wrong. The message names it.
     """
     reader = _Reader(environment)
     regions, endpoints = _read_regions(reader), _read_endpoints(reader)
@@ -128,13 +128,13 @@ class _Reader:
     def needed(self, name: str, reason: str) -> str:
         value = self.text(name)
         if value == _ABSENT:
-            raise ConfigurationError(f"The environment variable {name} is needed {reason}.")
+            raise ConfigurationError(f"The environment variable {name} is required {reason}.")
         return value
 
     def flag(self, name: str) -> bool:
         value = self.text(name)
         if value not in {"true", "false"}:
-            raise ConfigurationError(f"The environment variable {name} is true or false, not {value!r}.")
+            raise ConfigurationError(f"The environment variable {name} must be true or false, not {value!r}.")
         return value == "true"
 
     def number[N: (int, float)](self, name: str, kind: Callable[[str], N]) -> N:
@@ -146,7 +146,9 @@ class _Reader:
         except ValueError:
             value = kind("0")
         if not (value > 0 and math.isfinite(value)):
-            raise ConfigurationError(f"The environment variable {name} holds a number above 0, not {text!r}.")
+            raise ConfigurationError(
+                f"The environment variable {name} must be a number above 0, not {text!r}."
+            )
         return value
 
     def mapping(self, name: str) -> dict[str, str]:
@@ -155,7 +157,9 @@ class _Reader:
 
     def region(self, name: str, value: str) -> Region:
         if value not in set(Region):
-            raise ConfigurationError(f"The environment variable {name} names no region: {value!r}.")
+            raise ConfigurationError(
+                f"The environment variable {name} contains an unknown region: {value!r}."
+            )
         return Region(value)
 
 
@@ -176,25 +180,25 @@ def _read_regions(reader: _Reader) -> RegionPolicy:
 
 
 def _read_endpoints(reader: _Reader) -> dict[Region, str]:
-    """Return the provider's host by region, or a local stack's stand-ins for it."""
+    """Return the address of the provider, or of a local stack's emulator, by region."""
     network_name = reader.text("PROVIDER_NETWORK")
     if network_name not in set(Network):
-        raise ConfigurationError(f"PROVIDER_NETWORK is public or internal, not {network_name!r}.")
+        raise ConfigurationError(f"PROVIDER_NETWORK must be public or internal, not {network_name!r}.")
     network = Network(network_name)
     is_local = reader.flag("LOCAL_STACK")
     if reader.text("PROVIDER_ENDPOINTS") == _AUTOMATIC:
         return {region: profile.host(network) for region, profile in PROFILES.items()}
     if not is_local:
-        raise ConfigurationError("PROVIDER_ENDPOINTS may be set only where LOCAL_STACK is true.")
-    stand_ins = reader.mapping("PROVIDER_ENDPOINTS")
-    missing = [f"{region}.{network}" for region in Region if not stand_ins.get(f"{region}.{network}")]
+        raise ConfigurationError("PROVIDER_ENDPOINTS may be set only if LOCAL_STACK is true.")
+    emulators = reader.mapping("PROVIDER_ENDPOINTS")
+    missing = [f"{region}.{network}" for region in Region if not emulators.get(f"{region}.{network}")]
     if missing:
         raise ConfigurationError(f"PROVIDER_ENDPOINTS lacks {', '.join(missing)}.")
-    return {region: stand_ins[f"{region}.{network}"] for region in Region}
+    return {region: emulators[f"{region}.{network}"] for region in Region}
 
 
 def _read_queue_urls(reader: _Reader, regions: RegionPolicy) -> dict[tuple[str, Priority], str]:
-    """Return the queue of each lane that the stack has: those of the allowed regions."""
+    """Return the queues of the allowed regions. The stack has no others."""
     return {
         (region, priority): reader.needed(_queue_variable(region, priority), f"to compare in {region}")
         for region in regions.allowed
@@ -207,12 +211,12 @@ def _queue_variable(region: Region, priority: Priority) -> str:
 
 
 def _check_retention(settings: Settings, photo_retention_s: int) -> None:
-    """Accept settings under which photos outlast every wait, and records outlast photos.
+    """Check that photos and records are kept longer than comparisons may wait.
 
     Raises
     ------
     ConfigurationError
-        A wait is longer than photos or records are kept.
+        They are not.
     """
     waits = {
         "PAIR_DEADLINE_SECONDS": settings.pair_deadline_s,
@@ -238,20 +242,20 @@ def _read_photos(reader: _Reader) -> PhotoSettings:
 def _read_operation(reader: _Reader) -> Operation:
     name = reader.text("PROVIDER_OPERATION")
     if name not in set(Operation):
-        raise ConfigurationError(f"PROVIDER_OPERATION is {' or '.join(Operation)}, not {name!r}.")
+        raise ConfigurationError(f"PROVIDER_OPERATION must be {' or '.join(Operation)}, not {name!r}.")
     return Operation(name)
 
 
 def _read_provider_key(
     reader: _Reader, regions: RegionPolicy, endpoints: Mapping[Region, str]
 ) -> StoredKey | FederatedKey:
-    """Return where the provider's key comes from; a stack that does not say has it stored."""
+    """Return the source of the provider's key. By default, it is stored in a secret."""
     source = reader.environment.get("PROVIDER_CREDENTIALS", _STATIC)
-    reason = f"where PROVIDER_CREDENTIALS is {source}"
+    reason = f"if PROVIDER_CREDENTIALS is {source}"
     if source == _STATIC:
         return StoredKey(reader.needed("SECRET_ARN", reason))
     if source != _FEDERATED:
-        raise ConfigurationError(f"PROVIDER_CREDENTIALS is {_STATIC} or {_FEDERATED}, not {source!r}.")
+        raise ConfigurationError(f"PROVIDER_CREDENTIALS must be {_STATIC} or {_FEDERATED}, not {source!r}.")
     return FederatedKey(
         sts_url=_find_sts(reader, regions, endpoints),
         oidc_provider_arn=reader.needed("PROVIDER_OIDC_PROVIDER_ARN", reason),
@@ -261,9 +265,9 @@ def _read_provider_key(
 
 
 def _find_sts(reader: _Reader, regions: RegionPolicy, endpoints: Mapping[Region, str]) -> str:
-    """Return where tokens are traded: in a jurisdiction that the stack may use for faces, too.
+    """Return the STS endpoint, in a region that the stack may use.
 
-    A local stack's stand-in for a region answers as STS as well.
+    On a local stack, the emulators also act as STS.
     """
     region = regions.default or next(region for region in Region if region in regions.allowed)
     if reader.text("PROVIDER_ENDPOINTS") != _AUTOMATIC:
@@ -275,7 +279,7 @@ def _find_sts(reader: _Reader, regions: RegionPolicy, endpoints: Mapping[Region,
 def _read_quota(reader: _Reader) -> dict[Region, float]:
     share = reader.number("QUOTA_SHARE", float)
     if share > 1:
-        raise ConfigurationError(f"QUOTA_SHARE is at most 1, not {share}.")
+        raise ConfigurationError(f"QUOTA_SHARE must be at most 1, not {share}.")
     stated = reader.mapping("CALLS_PER_SECOND")
     missing = [region for region in Region if region not in stated]
     if missing:
@@ -290,5 +294,5 @@ def _read_options(reader: _Reader) -> Options:
     try:
         bounds = Bounds(*(float(text) for text in scores.values()))
     except (ValueError, InvalidInputError):
-        raise ConfigurationError(f"{' and '.join(scores)} are scores from 0 to 100.") from None
+        raise ConfigurationError(f"{' and '.join(scores)} must be scores from 0 to 100.") from None
     return Options(bounds=bounds, face_quality_check=reader.flag("FACE_QUALITY_CHECK"))

@@ -15,15 +15,15 @@ from cryptography.x509.oid import NameOID
 
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.domain.errors import ProviderError
-from facematch.domain.provider import Call, Credentials, InlinePicture
+from facematch.domain.provider import Call, Credentials, EncodedPhoto
 from facematch.domain.regions import Region
 from tests.fakes.http_server import FakeHttpServer, Response, run_http_server
 
 CALL = Call(
     region=Region.SINGAPORE,
     merchant_biz_id="a" * 32,
-    source=InlinePicture(b"source"),
-    target=InlinePicture(b"target"),
+    source=EncodedPhoto(b"source"),
+    target=EncodedPhoto(b"target"),
     face_quality_check=False,
 )
 
@@ -32,7 +32,7 @@ class Key:
     def read(self) -> Credentials:
         return Credentials("key-id", "key-secret")
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         pass
 
 

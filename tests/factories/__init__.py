@@ -16,7 +16,7 @@ from facematch.domain.comparison import (
 )
 from facematch.domain.pair import ArrivedPhoto
 from facematch.domain.priority import Priority
-from facematch.domain.provider import Answer, Call, InlinePicture, Picture
+from facematch.domain.provider import Answer, Call, CallPhoto, EncodedPhoto
 from facematch.domain.regions import PROFILES, Region, RegionPolicy
 from facematch.domain.verdict import Decision, Role, Verdict
 from harness.template import read_template
@@ -50,15 +50,15 @@ def make_answer(
 
 
 def make_call(
-    source: Picture | None = None,
-    target: Picture | None = None,
+    source: CallPhoto | None = None,
+    target: CallPhoto | None = None,
     *,
     region: Region = Region.SINGAPORE,
     merchant_biz_id: str = "a1" * 16,
     face_quality_check: bool = False,
 ) -> Call:
     """Make a call; without photos, one that compares a photo with itself."""
-    picture = InlinePicture(PERSON)
+    picture = EncodedPhoto(PERSON)
     return Call(
         region=region,
         merchant_biz_id=merchant_biz_id,

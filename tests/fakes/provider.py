@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from facematch.domain.provider import Answer, Call, Credentials, Deletion, Depart, depart_at_once
+from facematch.domain.provider import Answer, BeforeSend, Call, Credentials, Deletion, send_at_once
 from facematch.domain.regions import Region
 from tests.fakes.clock import FakeClock
 from tests.fakes.hooks import StepHooks
@@ -48,12 +48,12 @@ class ScriptedProvider:
             raise step
         return step
 
-    def make_ready(self, region: Region) -> None:
+    def warm_up(self, region: Region) -> None:
         self.made_ready.append(region)
 
-    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
+    def compare(self, call: Call, before_send: BeforeSend = send_at_once) -> Answer:
         self.hooks.run("compare")
-        depart()
+        before_send()
         self.calls.append(call)
         self.called_at_ms.append(self.clock.now_ms())
         if not self.script:
@@ -78,5 +78,5 @@ class FixedCredentials:
     def read(self) -> Credentials:
         return self.key
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         self.distrusted += 1

@@ -12,7 +12,7 @@ from facematch.domain.comparison import Comparison
 from facematch.domain.deadline import Deadline
 from facematch.domain.errors import AlreadyEndedError, PostponedError, ProviderError
 from facematch.domain.priority import Priority
-from facematch.domain.provider import Answer, Call, Deletion, Depart, depart_at_once
+from facematch.domain.provider import Answer, BeforeSend, Call, Deletion, send_at_once
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.domain.retries import RetryPolicy
 from facematch.domain.verdict import Role
@@ -59,11 +59,11 @@ class FaultyProvider:
     def delete_result(self, _region: Region, _transaction_id: str) -> Deletion:
         raise AssertionError("Nothing is erased in a simulation.")
 
-    def make_ready(self, _region: Region) -> None:
+    def warm_up(self, _region: Region) -> None:
         """Do nothing: connections are not simulated."""
 
-    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
-        depart()
+    def compare(self, call: Call, before_send: BeforeSend = send_at_once) -> Answer:
+        before_send()
         found = self.fault(call)
         with self._lock:
             self.calls[call.merchant_biz_id[:26]] += 1

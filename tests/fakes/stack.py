@@ -19,7 +19,7 @@ from facematch.domain.verdict import Role, Verdict
 from facematch.use_cases.call_provider import ProviderCaller
 from facematch.use_cases.compare_pair import PairComparer
 from facematch.use_cases.erase_comparison import ComparisonEraser, ProviderEraser
-from facematch.use_cases.issue_uploads import UploadDesk
+from facematch.use_cases.issue_uploads import UploadFormIssuer
 from facematch.use_cases.load_photos import PhotoLoader, PreparedPhoto
 from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch.use_cases.publish_result import ResultPublisher
@@ -160,8 +160,8 @@ class InMemoryStack:
         )
 
     @property
-    def upload_desk(self) -> UploadDesk:
-        return UploadDesk(self.photos, self.regions, SIZE_LIMIT_BYTES, reads_heic=self.reads_heic)
+    def upload_form_issuer(self) -> UploadFormIssuer:
+        return UploadFormIssuer(self.photos, self.regions, SIZE_LIMIT_BYTES, reads_heic=self.reads_heic)
 
     @property
     def publisher(self) -> ResultPublisher:

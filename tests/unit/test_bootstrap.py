@@ -72,11 +72,11 @@ def test_upload_forms_lead_to_the_buckets_own_region(
 ) -> None:
     set_environment(monkeypatch, aws_region)
 
-    uploads = bootstrap.upload_desk().issue(
+    uploads = bootstrap.upload_form_issuer().issue(
         CALLER, dict.fromkeys(Role, "image/jpeg"), region=None, pair_id=None
     )
 
-    form = uploads.tickets[Role.SOURCE].form
+    form = uploads.forms[Role.SOURCE].post
     assert form.url == f"https://photos.s3.{aws_region}.amazonaws.com/"
     assert form.fields["x-amz-algorithm"] == "AWS4-HMAC-SHA256"
 

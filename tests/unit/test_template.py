@@ -777,7 +777,7 @@ def test_a_parameter_refuses_what_it_is_not_for(name: str, value: str) -> None:
 
 
 def test_only_a_local_stack_takes_stand_ins_for_the_provider() -> None:
-    rule = TEMPLATE["Rules"]["OnlyLocalStacksHaveStandIns"]
+    rule = TEMPLATE["Rules"]["OnlyLocalStacksHaveEmulators"]
     assert rule["RuleCondition"] == {"Equals": [{"Ref": "LocalStack"}, "false"]}
     (assertion,) = rule["Assertions"]
     assert assertion["Assert"] == {"Equals": [{"Ref": "ProviderEndpoints"}, "auto"]}

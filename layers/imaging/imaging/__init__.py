@@ -1,4 +1,4 @@
-"""Normalises one photo for face comparison, with the standard library, Pillow and optional decoders."""
+"""Normalises photos for face comparison, with Pillow and optional decoders."""
 
 from imaging.errors import PhotoError, PhotoErrorCode
 from imaging.limits import PROVIDER_LIMITS, Limits

@@ -1,5 +1,5 @@
 # ruff: noqa: PLR2004 - the numbers are those of the format
-"""A BMP, refused by name where Pillow does not decode its kind."""
+"""Checks BMP files, because Pillow does not decode all kinds."""
 
 import struct
 
@@ -10,7 +10,7 @@ _INFO_HEADER_BYTES = 40
 _BIT_FIELDS, _ALPHA_BIT_FIELDS = 3, 6
 _COMPRESSION_NAMES = {4: "JPEG", 5: "PNG", _ALPHA_BIT_FIELDS: "alpha bit fields"}
 _UNCOMPRESSED_DEPTHS = {1, 4, 8, 16, 24, 32}
-# Red, green and blue; Pillow looks at alpha's as well where there are 32 bits.
+# The masks that Pillow accepts: red, green and blue, and alpha for 32 bits.
 _MASKS: dict[int, set[tuple[int, ...]]] = {
     16: {(0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F)},
     24: {(0xFF0000, 0xFF00, 0xFF)},
@@ -29,12 +29,12 @@ _MASKS: dict[int, set[tuple[int, ...]]] = {
 
 def read_bmp(data: bytes) -> Contents:
     """
-    Check a BMP's header.
+    Check the header of a BMP.
 
     Raises
     ------
     PhotoError
-        `unsupported_format`, with the kind's name.
+        `unsupported_format`. The message names the kind.
     """
     try:
         header_bytes, depth, compression = struct.unpack_from("<I10xHI", data, 14)

@@ -1,4 +1,4 @@
-"""Colour: any mode of any format becomes eight-bit sRGB or grey, on white where nothing covers it."""
+"""Converts images of any mode to eight-bit sRGB or grey. Transparent pixels become white."""
 
 import struct
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ _SIXTEEN_BIT_MAX = 65_535
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _LIGHT = 200
 _VISIBLE_DIFFERENCE = 4
-"""Of 255, in the channel that differs most; below it a profile is sRGB by another name."""
+"""Of 255, in the channel that differs most. A profile with smaller differences is treated as sRGB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """An upright picture in L or RGB, and what was done to its colours."""
+class ConvertedImage:
+    """An upright image in L or RGB, and which conversions were made."""
 
     image: Image.Image
     alpha_flattened: bool
@@ -30,7 +30,7 @@ class Picture:
 
 
 def expand_mode(image: Image.Image) -> Image.Image:
-    """Bring an image to a mode that can be resized: a palette's or a bitmap's pixels cannot be averaged."""
+    """Convert an image to a mode that can be resized. Pixels of palettes and bitmaps cannot be averaged."""
     if image.mode.startswith("I;16"):
         return _to_native_sixteen_bits(image)
     if image.mode in {"I", "F"}:
@@ -43,12 +43,12 @@ def expand_mode(image: Image.Image) -> Image.Image:
 
 
 def invert_grey(image: Image.Image) -> Image.Image:
-    """Turn a negative of 16 bits into its positive."""
+    """Invert a 16-bit grey image."""
     return image.convert("I").point(lambda value: value * -1 + _SIXTEEN_BIT_MAX).convert("I;16")
 
 
 def flatten(image: Image.Image, *, is_inverted: bool) -> Image.Image:
-    """Turn an expanded image into plain L, RGB or CMYK: alpha goes on white, 16 bits become eight."""
+    """Convert an expanded image to plain L, RGB or CMYK: on white, with eight bits."""
     if is_inverted:
         return ImageChops.invert(image)
     if image.mode == "I;16":
@@ -61,24 +61,26 @@ def flatten(image: Image.Image, *, is_inverted: bool) -> Image.Image:
     return ground
 
 
-def finish_colours(image: Image.Image, colours: bytes | ColourSpace | None, *, is_inverted: bool) -> Picture:
-    """Turn an expanded image into eight-bit sRGB or grey."""
+def finish_colours(
+    image: Image.Image, colours: bytes | ColourSpace | None, *, is_inverted: bool
+) -> ConvertedImage:
+    """Convert an expanded image to eight-bit sRGB or grey."""
     flat = flatten(image, is_inverted=is_inverted)
     converted = _convert_to_srgb(flat, colours)
     plain = converted or (flat if flat.mode in {"L", "RGB"} else flat.convert("RGB"))
-    return Picture(
+    return ConvertedImage(
         plain, alpha_flattened=image.mode in {"LA", "RGBA"}, profile_converted=converted is not None
     )
 
 
 def _convert_to_srgb(image: Image.Image, colours: bytes | ColourSpace | None) -> Image.Image | None:
     """
-    Convert an L, RGB or CMYK image by its ICC profile or colour space.
+    Convert an L, RGB or CMYK image from its ICC profile or colour space to sRGB.
 
     Returns
     -------
     Image.Image or None
-        None where there is no usable profile, or the difference could not be seen.
+        None without a usable profile, or if the difference would be invisible.
     """
     if isinstance(colours, ColourSpace) and is_hdr(colours):
         return image.convert("RGB").filter(make_tone_map(colours)).convert(image.mode)
@@ -93,7 +95,7 @@ def _convert_to_srgb(image: Image.Image, colours: bytes | ColourSpace | None) ->
 
 
 def _choose_profile(space: ColourSpace, mode: str) -> bytes | None:
-    """Make a colour space's profile; None where its primaries make no sense."""
+    """Return the ICC profile of a colour space, or None if its primaries are invalid."""
     try:
         return make_profile(space, is_grey=mode == "L")
     except (ArithmeticError, struct.error):
@@ -103,9 +105,9 @@ def _choose_profile(space: ColourSpace, mode: str) -> bytes | None:
 @lru_cache(maxsize=4)
 def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """
-    Build what converts to sRGB; None where the profile is damaged or the difference could not be seen.
+    Build the transform to sRGB; return None if the profile is damaged or the difference would be invisible.
 
-    Photos of one kind of phone embed the same profile, and building takes a tenth of a photo's time.
+    Photos of the same phone have the same profile, and building takes a tenth of a photo's time.
     """
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
@@ -120,13 +122,13 @@ def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | 
 
 
 def _keeps_white(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Tell whether white stays light; under a damaged profile that LittleCMS accepts it may not."""
+    """Return whether white stays light. With a damaged profile that LittleCMS accepts, it may not."""
     changed = transform.apply(Image.new(mode, (1, 1), "white"))
     return min(changed.tobytes()) >= _LIGHT
 
 
 def _changes_visibly(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Try the transform on colours spread over the whole space: cheaper than on a photo, and decisive."""
+    """Return whether the transform changes any of 216 colours spread over the whole space visibly."""
     steps = range(0, 256, 51)
     colours = bytes(
         value for red in steps for green in steps for blue in steps for value in (red, green, blue)
@@ -139,7 +141,7 @@ def _changes_visibly(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
 def _to_mode(image: Image.Image, mode: str) -> Image.Image:
     if image.mode == mode:
         return image
-    if image.mode in {"La", "RGBa"}:  # premultiplied converts to its plain twin only
+    if image.mode in {"La", "RGBa"}:  # Pillow converts premultiplied alpha only to its plain mode
         return image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
     return image.convert(mode)
 
@@ -149,13 +151,13 @@ def _to_native_sixteen_bits(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(image: Image.Image, white: float) -> Image.Image:
-    """Scale values to 0..255; Pillow's own conversion would clip them."""
+    """Scale values to 0..255. Pillow's own conversion would clip them."""
     scale = 255 / white
     return image.point(lambda value: value * scale + 0.5).convert("L")
 
 
 def _guess_white(image: Image.Image) -> float:
-    """Choose the usual range that holds all values (floats of 0..1, bytes, 16 bits), else the brightest."""
+    """Return the end of the smallest usual range (0..1 for floats, 8 or 16 bits), else the largest value."""
     _, brightest = cast("tuple[float, float]", image.getextrema())
     usual_whites = (*([1.0] if image.mode == "F" else []), 255.0, float(_SIXTEEN_BIT_MAX))
     return next((white for white in usual_whites if brightest <= white), brightest)

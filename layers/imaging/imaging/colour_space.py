@@ -1,5 +1,5 @@
 # ruff: noqa: PLR2004 - the numbers are those of the format
-"""Colour spaces that a file names by numbers instead of an ICC profile, made into one."""
+"""Colour spaces that files describe with numbers instead of an ICC profile, and their profiles."""
 
 import struct
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ _PRIMARIES = {
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
     22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
 }
-# H.273, table 3. Cameras' curve (BT.709 and its kin) is shown as sRGB's, as browsers do.
+# H.273, table 3. The curves of cameras (such as BT.709) are treated as sRGB's, as in browsers.
 _GAMMA_22, _GAMMA_28, _LINEAR, PQ, HLG = 4, 5, 8, 16, 18
 _CURVE_STEPS = 255 * 16 + 1
-"""So that each of 256 values falls on a step."""
+"""Each of 256 values is on a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColourSpace:
     """
-    A colour space by its primaries and its curve.
+    A colour space: its primaries and its curve.
 
     Attributes
     ----------
     primaries
         Red, green, blue and white as CIE x and y.
     transfer
-        The curve's number in ITU-T H.273; numbers without a curve here are taken for sRGB's.
+        The curve's number in ITU-T H.273. Unsupported numbers are treated as sRGB's.
     gamma
-        The exponent from stored values to light, where the file states one instead.
+        The exponent from stored values to light, if the file states one instead of a number.
     """
 
     primaries: tuple[Chromaticity, ...] = _SRGB_PRIMARIES
@@ -50,7 +50,7 @@ class ColourSpace:
     gamma: float | None = None
 
     def to_linear(self, value: float) -> float:
-        """Turn a stored value into light, both 0 to 1; of HDR see `imaging.hdr`."""
+        """Convert a stored value to light, both 0 to 1. For HDR, see `imaging.hdr`."""
         exponent = self.gamma or {_GAMMA_22: 2.2, _GAMMA_28: 2.8, _LINEAR: 1.0}.get(self.transfer)
         if exponent:
             return float(value**exponent)
@@ -58,19 +58,19 @@ class ColourSpace:
 
 
 def name_colour_space(primaries: int, transfer: int) -> ColourSpace | None:
-    """Return the colour space of two numbers of ITU-T H.273; None for sRGB and what is not known."""
+    """Return the colour space of two numbers of ITU-T H.273, or None for sRGB and unknown numbers."""
     space = ColourSpace(_PRIMARIES.get(primaries, _SRGB_PRIMARIES), transfer)
     is_srgb_curve = transfer not in {_GAMMA_22, _GAMMA_28, _LINEAR, PQ, HLG}
     return None if space.primaries == _SRGB_PRIMARIES and is_srgb_curve else space
 
 
 def from_linear(light: float) -> float:
-    """Store light by sRGB's curve, both 0 to 1."""
+    """Convert light to a stored value with sRGB's curve, both 0 to 1."""
     return float(1.055 * light ** (1 / 2.4) - 0.055) if light > 0.0031308 else light * 12.92
 
 
 def find_matrix(space: ColourSpace) -> tuple[Matrix, tuple[float, ...]]:
-    """Return the matrix from a space's linear RGB to sRGB's, and the weights of its luminance."""
+    """Return the matrix from a space's linear RGB to sRGB's, and its luminance weights."""
     to_xyz = _adapt_primaries(space.primaries)
     return _multiply(_invert(_adapt_primaries(_SRGB_PRIMARIES)), to_xyz), to_xyz[1]
 
@@ -78,12 +78,12 @@ def find_matrix(space: ColourSpace) -> tuple[Matrix, tuple[float, ...]]:
 @lru_cache(maxsize=8)
 def make_profile(space: ColourSpace, *, is_grey: bool) -> bytes:
     """
-    Make an ICC profile of version 2: for RGB of three primaries and a curve, for grey of the curve alone.
+    Return an ICC profile of version 2: primaries and curve for RGB, only the curve for grey.
 
     Raises
     ------
     ZeroDivisionError
-        The primaries lie on one line.
+        The primaries are on one line.
     """
     steps = (
         round(65_535 * min(1.0, space.to_linear(step / (_CURVE_STEPS - 1)))) for step in range(_CURVE_STEPS)
@@ -102,7 +102,7 @@ def make_profile(space: ColourSpace, *, is_grey: bool) -> bytes:
 
 
 def _adapt_primaries(primaries: tuple[Chromaticity, ...]) -> Matrix:
-    """Return the matrix from linear RGB to XYZ under D50, by Bradford's adaptation."""
+    """Return the matrix from linear RGB to XYZ under D50, with Bradford's adaptation."""
     *colours, white = (_to_xyz(*point) for point in primaries)
     columns = tuple(zip(*colours, strict=True))
     strengths = _multiply(_invert(columns), tuple((part,) for part in white))
@@ -149,7 +149,7 @@ def _pack_xyz(xyz: tuple[float, ...]) -> bytes:
 
 
 def _pack_profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """Put the header and the table of tags before them: ICC.1:2001-04, clauses 6.1 and 6.2."""
+    """Return the header, the tag table and the tags: ICC.1:2001-04, clauses 6.1 and 6.2."""
     padded = [content + bytes(-len(content) % 4) for content in tags.values()]
     start = 128 + 4 + 12 * len(tags)
     starts = accumulate((len(content) for content in padded[:-1]), initial=start)

@@ -1,4 +1,4 @@
-"""What a file holds besides its pixels, and the bytes that its decoder is given."""
+"""A file, split into its pixels and its metadata."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ from imaging.colour_space import ColourSpace
 @dataclass(frozen=True, slots=True)
 class Contents:
     """
-    A file, parted into what its decoder needs and what it must not see.
+    The pixels and the metadata of a file.
 
-    Decoders refuse a whole photo for a fault in metadata that no pixel depends on, so these are left out.
+    Decoders refuse a whole photo because of damaged metadata, so they get the file without it.
 
     Attributes
     ----------
     pixels
-        The file for the decoder.
+        The file for the decoder, without metadata.
     orientation
-        By EXIF, 1 to 8; None where only the decoder knows.
+        The EXIF orientation, 1 to 8; None if only the decoder reads it.
     colours
-        An ICC profile or a colour space; None for sRGB, or where only the decoder knows.
+        An ICC profile or a colour space; None for sRGB, or if only the decoder reads it.
     is_negative
-        Whether the values of a 16-bit grey picture count from white to black, and the decoder does not know.
+        Whether 0 is white in a 16-bit grey image. The decoder does not know that.
     """
 
     pixels: bytes

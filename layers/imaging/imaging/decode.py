@@ -1,4 +1,4 @@
-"""From a photo's pixels as stored to an upright picture of the planned size."""
+"""Decodes a photo to an upright image of the planned size."""
 
 from dataclasses import dataclass
 from math import ceil, log
@@ -17,24 +17,24 @@ from imaging.shape import Shape
 _MAX_DECODED_PIXELS = 64_000_000
 _NEARLY = 0.999
 _MARGIN = 0.1
-"""Of the kept part's height: rows below it that filters look at."""
-# Whole steps by averages, as a JPEG's decoder takes them, and a filter for what is left.
+"""Of the kept part's height: the rows below it that filters need."""
+# Reduce in whole steps by averages, as JPEG decoders do, and use a filter for the rest.
 _REDUCING_GAP = 1.0
 _SMALL_REDUCTION = 1.25
-"""After a whole step, BICUBIC does as well as LANCZOS up to here (Y-SSIM differs by 0.001), in less time."""
+"""After a whole step, BICUBIC is faster, and up to this factor as good as LANCZOS (0.001 of Y-SSIM)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A photo's pixels as stored, at the size that its decoder made, and the part that is the photo."""
+    """The decoded image, not turned yet, and the part of it that the photo covers."""
 
     image: Image.Image
     extent: tuple[float, float, float, float]
 
 
 def decode_preview(photo: Photo, shape: Shape, least_side: int) -> tuple[Decoded, Image.Image]:
-    """Decode a photo as the whole of it needs it; return also its upright luma, of a longer side or more."""
-    decoded = _decode_stored(photo, (shape.picture_width, shape.picture_height), photo.height)
+    """Decode the whole photo; return it and its upright luma, whose longer side is `least_side` or more."""
+    decoded = _decode_stored(photo, (shape.image_width, shape.image_height), photo.height)
     image = decoded.image
     factor = max(image.size) // least_side
     if factor > 1:
@@ -43,27 +43,27 @@ def decode_preview(photo: Photo, shape: Shape, least_side: int) -> tuple[Decoded
 
 
 def decode(photo: Photo, kept: Box, shape: Shape, preview: Decoded | None) -> Image.Image:
-    """Decode the kept part of a photo, upright and of the planned size; a preview may have its pixels."""
+    """Return the kept part of a photo, upright and in the planned size. Use the preview if it is enough."""
     width, height = photo.upright_size
-    # A part of a huge JPEG gets no more pixels than other photos may have.
+    # Limit the decoded pixels of a huge JPEG.
     halvings = max(0, ceil(log(width * height / _MAX_DECODED_PIXELS, 4)))
-    needed = min(shape.picture_width / kept.width, 1 / 2**halvings)
+    needed = min(shape.image_width / kept.width, 1 / 2**halvings)
     stored = _to_stored(kept, photo)
     if preview and preview.extent[2] >= photo.width * needed * _NEARLY:
         decoded = preview
     else:
         rows = ceil(stored.bottom + _MARGIN * stored.height)
         decoded = _decode_stored(photo, (int(width * needed), int(height * needed)), rows)
-    size = turn_size((shape.picture_width, shape.picture_height), photo.orientation)
+    size = turn_size((shape.image_width, shape.image_height), photo.orientation)
     return _turn(_reduce(photo, decoded, stored, size), photo.orientation)
 
 
 def _decode_stored(photo: Photo, upright_size: tuple[int, int], rows: int) -> Decoded:
     """
-    Decode a photo.
+    Decode a photo, at least in this size.
 
-    A JPEG is decoded at the smallest scale (of 1, 2, 4 and 8) that has an upright size's pixels, and, once
-    its pixels are known to be there, without the rows below those that are asked for.
+    A JPEG is decoded at the smallest scale (1, 1/2, 1/4 or 1/8) that is large enough. If it has been decoded
+    before, so that its pixels are known to be complete, only the first `rows` are decoded.
     """
     if not isinstance(photo.image, JpegPhoto):
         return Decoded(expand_mode(photo.image), (0, 0, *photo.image.size))
@@ -77,7 +77,7 @@ def _decode_stored(photo: Photo, upright_size: tuple[int, int], rows: int) -> De
 
 
 def _reduce(photo: Photo, decoded: Decoded, stored: Box, size: tuple[int, int]) -> Image.Image:
-    """Let a filter do what the decoder has left, in whole steps first."""
+    """Scale the decoded image to its final size, in whole steps first."""
     image, (_, _, width, height) = decoded.image, decoded.extent
     extent = (
         max(0, stored.left * width / photo.width),
@@ -93,11 +93,11 @@ def _reduce(photo: Photo, decoded: Decoded, stored: Box, size: tuple[int, int]) 
 
 
 def _to_stored(box: Box, photo: Photo) -> Box:
-    """Return a box of the upright photo in pixels of the stored one."""
+    """Convert a box from the upright photo to the stored one."""
     width, height = photo.upright_size
     turned_left, turned_top = width - box.right, height - box.bottom
     turned_right, turned_bottom = width - box.left, height - box.top
-    across = {
+    boxes = {
         1: (box.left, box.top, box.right, box.bottom),
         2: (turned_left, box.top, turned_right, box.bottom),
         3: (turned_left, turned_top, turned_right, turned_bottom),
@@ -107,15 +107,15 @@ def _to_stored(box: Box, photo: Photo) -> Box:
         7: (turned_top, turned_left, turned_bottom, turned_right),
         8: (turned_top, box.left, turned_bottom, box.right),
     }
-    return Box(*across[photo.orientation])
+    return Box(*boxes[photo.orientation])
 
 
 def _choose_filter(reduction: float, decoded: float) -> Image.Resampling:
-    """Choose by the whole reduction, and by what of it is left once the file is decoded."""
-    left = decoded / max(1, int(decoded))
-    has_whole_step = left <= reduction / 2
+    """Choose the filter by the whole reduction, and by the part of it that remains after decoding."""
+    rest = decoded / max(1, int(decoded))
+    has_whole_step = rest <= reduction / 2
     return (
-        Image.Resampling.BICUBIC if has_whole_step and left <= _SMALL_REDUCTION else Image.Resampling.LANCZOS
+        Image.Resampling.BICUBIC if has_whole_step and rest <= _SMALL_REDUCTION else Image.Resampling.LANCZOS
     )
 
 

@@ -1,4 +1,4 @@
-"""From a picture to the bytes of a JPEG that fits."""
+"""Encodes an image as a JPEG within the size limit."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -11,36 +11,35 @@ from imaging.limits import Limits
 from imaging.shape import Shape
 
 _LEAST_GROWTH = 1.3
-"""From quality 90 to 95 no photograph was seen to grow by less: what can't fit is not tried."""
-# Phones photograph in 4:2:0, and matchers look at faces of a few hundred pixels: full chroma would only
-# take bytes from luma.
+"""Measured: from quality 90 to 95, every photo grows at least by this factor. Larger ones are not tried."""
+# Phones use 4:2:0, and matchers use faces of a few hundred pixels. Full chroma would take bytes from luma.
 _SUBSAMPLING = "4:2:0"
-# Mid-grey: no edge against the bars is as strong as black or white would make it.
+# Mid-grey makes weaker edges than black or white.
 _BAR_COLOURS: dict[str, int | tuple[int, ...]] = {"L": 128, "RGB": (128, 128, 128)}
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A JPEG, its quality if it was made here, and how many times the encoder ran to find it."""
+    """A JPEG, its quality (None if it was not encoded), and how many times the encoder ran."""
 
     jpeg: bytes
     quality: int | None
     passes: int
 
 
-def encode(picture: Image.Image, shape: Shape, limits: Limits) -> Encoding:
+def encode(image: Image.Image, shape: Shape, limits: Limits) -> Encoding:
     """
-    Encode an L or RGB picture, with bars where its shape has them.
+    Encode an L or RGB image, with bars if its shape has them.
 
-    It gets the quality aimed for where that fits, and a better one where there is room to spare.
+    The quality is `min_quality_aimed`, higher if the file is small, or lower if it would be too large.
 
     Raises
     ------
     PhotoError
-        `incompressible`, when even the least quality exceeds the size limit.
+        `incompressible`: the file is too large even at the lowest quality.
     """
-    image = _letterbox(picture, shape)
-    image.info = {}  # Pillow would write a comment or a resolution it finds there
+    image = _letterbox(image, shape)
+    image.info = {}  # Pillow would copy a comment or a resolution to the file
     aimed = Encoding(_compress(image, limits.min_quality_aimed), limits.min_quality_aimed, passes=1)
     if len(aimed.jpeg) > limits.max_size_bytes:
         return _encode_lower(image, limits)
@@ -52,7 +51,7 @@ def encode(picture: Image.Image, shape: Shape, limits: Limits) -> Encoding:
 def _letterbox(image: Image.Image, shape: Shape) -> Image.Image:
     if not shape.padded_rows:
         return image
-    canvas = Image.new(image.mode, (shape.picture_width, shape.height), _BAR_COLOURS[image.mode])
+    canvas = Image.new(image.mode, (shape.image_width, shape.height), _BAR_COLOURS[image.mode])
     canvas.paste(image, (0, shape.padded_rows // 2))
     return canvas
 
@@ -65,7 +64,7 @@ def _encode_higher(image: Image.Image, aimed: Encoding, limits: Limits) -> Encod
 
 
 def _encode_lower(image: Image.Image, limits: Limits) -> Encoding:
-    """Find the best quality that fits: each pass halves the range."""
+    """Find the best quality that fits, by binary search."""
     qualities = range(limits.floor_quality, limits.min_quality_aimed)
     jpegs: dict[int, bytes] = {}
 

@@ -1,4 +1,4 @@
-"""The one error of this package: a photo that cannot be used, and why."""
+"""The error of this package: a photo cannot be used."""
 
 import struct
 from collections.abc import Iterator
@@ -11,24 +11,23 @@ _DAMAGE = (
     *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, MemoryError),
     *(ArithmeticError, IndexError, struct.error),
 )
-"""What Pillow, libheif and libavif raise for files that are damaged, cut off, or made to break them."""
+"""The errors that Pillow, libheif and libavif raise for damaged, incomplete or malicious files."""
 
 
 class PhotoErrorCode(StrEnum):
-    """Why a photo cannot be used. The values are stable: they travel in results and logs."""
+    """Why a photo cannot be used. The values are stable: they appear in results and logs."""
 
     EMPTY = "empty"
     NOT_AN_IMAGE = "not_an_image"
     UNSUPPORTED_FORMAT = "unsupported_format"
     UNREADABLE = "unreadable"
-    """Damaged or cut off: what is there does not decode to a whole picture."""
+    """The file is damaged or cut off."""
     TOO_SMALL = "too_small"
-    """Too few pixels on a side, or so long and narrow that it ends up so."""
+    """Too few pixels, or so long and narrow that a side becomes too short."""
     TOO_MANY_PIXELS = "too_many_pixels"
     FILE_TOO_LARGE = "file_too_large"
-    """The file has too many bytes to be looked at."""
     INCOMPRESSIBLE = "incompressible"
-    """The normalised photo does not fit the size limit at any acceptable quality."""
+    """The normalised photo is too large at any accepted quality."""
 
 
 class PhotoError(Exception):
@@ -40,7 +39,7 @@ class PhotoError(Exception):
     code
         The stable reason.
     message
-        A sentence for a person. It holds figures and format names, never anything from the photo.
+        A sentence for a person. It contains numbers and format names, never content of the photo.
     """
 
     def __init__(self, code: PhotoErrorCode, message: str) -> None:
@@ -53,7 +52,7 @@ class PhotoError(Exception):
 
 
 def refuse_format(kind: str) -> PhotoError:
-    """Make the error for a sound file of a kind that is not decoded; the sentence names the kind."""
+    """Return the error for a valid file of an unsupported kind. The message names the kind."""
     return PhotoError(
         PhotoErrorCode.UNSUPPORTED_FORMAT,
         f"The file's format, {kind}, is not supported. Save the photo as JPEG or PNG.",
@@ -61,20 +60,19 @@ def refuse_format(kind: str) -> PhotoError:
 
 
 def refuse_damaged(source_format: str) -> PhotoError:
-    """Make the error for a file whose pixels are not there."""
+    """Return the error for a file whose pixels cannot be decoded."""
     return PhotoError(
         PhotoErrorCode.UNREADABLE,
-        f"The file begins as {source_format}, but is damaged or cut off: it does not decode to a "
-        "whole picture.",
+        f"The file begins as {source_format}, but it is damaged or cut off.",
     )
 
 
 @contextmanager
 def decoding(source_format: str) -> Iterator[None]:
     """
-    Turn what decoders raise for bad files into a `PhotoError`; the decoder's own words stay in its cause.
+    Raise the decoders' errors about bad files as `PhotoError`, with the original error as its cause.
 
-    All other errors are bugs, and pass.
+    All other errors are bugs and are raised unchanged.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The one fact taken from EXIF: which way up the photo is."""
+"""Reads the orientation of a photo from EXIF."""
 
 from struct import error as struct_error
 from struct import unpack_from
@@ -16,7 +16,7 @@ TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-"""What makes a photo of each orientation upright."""
+"""The operation that makes a photo of each orientation upright."""
 
 _ORIENTATION_TAG = 0x0112
 _LONG = 4
@@ -25,12 +25,12 @@ _HEADER_BYTES = 6
 
 def read_orientation(exif: bytes) -> int:
     """
-    Read the orientation, 1 to 8, from an EXIF block.
+    Return the orientation, 1 to 8, from an EXIF block.
 
-    Pillow's own reader parses every tag and warns about broken ones; a broken or missing block is
-    simply an upright photo here.
+    A damaged or missing block means an upright photo. Pillow's own reader would parse every tag, and warn
+    about damaged ones.
     """
-    while exif.startswith(b"Exif\0"):  # some writers put it twice, or end it in another byte than 0
+    while exif.startswith(b"Exif\0"):  # some writers repeat this header, or end it with another byte than 0
         exif = exif[_HEADER_BYTES:]
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
@@ -42,7 +42,7 @@ def read_orientation(exif: bytes) -> int:
 
 
 def turn_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Turn a width and a height of the stored photo into those of the upright one, or back."""
+    """Convert width and height between the stored and the upright photo."""
     width, height = size
     return (height, width) if orientation in {5, 6, 7, 8} else size
 

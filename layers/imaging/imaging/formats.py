@@ -1,4 +1,4 @@
-"""Which format a file is in, by its first bytes, and who decodes it."""
+"""Recognises the format of a file by its first bytes, and opens it with the format's decoder."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,20 +16,20 @@ GIF, BMP, TIFF, JPEG_2000 = "GIF", "BMP", "TIFF", "JPEG 2000"
 RAW = "raw photo"
 
 _UNKNOWN_LAYOUT = "unknown pixel mode"
-"""Pillow's words for a sound TIFF that it does not decode."""
-_SUPPORTED = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP, TIFF and JPEG 2000"
+"""Pillow's message for a valid TIFF that it does not decode."""
+_SUPPORTED = "JPEG, PNG, WebP, AVIF, HEIC, GIF, BMP, TIFF or JPEG 2000"
 
 
 @dataclass(frozen=True, slots=True)
 class _Decoder:
-    """Where a format's decoder is, and the Pillow feature without which it is not."""
+    """The class of a format's decoder, and the feature of Pillow that it needs."""
 
     module: str
     name: str
     feature: str | None = None
 
 
-# Named one by one: `Image.open` would import every plugin, try them all, and warn by process-wide settings.
+# `Image.open` would import and try every plugin, and warn according to process-wide settings.
 _DECODERS = {
     JPEG: _Decoder("imaging.jpeg", "JpegPhoto"),
     PNG: _Decoder("PIL.PngImagePlugin", "PngImageFile"),
@@ -42,8 +42,8 @@ _DECODERS = {
     JPEG_2000: _Decoder("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile", "jpg_2000"),
 }
 
-# What parts a file of a format before its decoder sees it; imported when it is needed.
-_PARTERS = {
+# The functions that split a file into pixels and metadata. They are imported when they are needed.
+_READERS = {
     JPEG: ("imaging.jpeg", "read_jpeg"),
     PNG: ("imaging.png", "read_png"),
     AVIF: ("imaging.iso_media", "read_iso_media"),
@@ -63,7 +63,7 @@ _SIGNATURES = {
     b"MM\0*": TIFF,
     b"II+\0": TIFF,
     b"MM\0+": TIFF,
-    # Known so that they can be refused by name.
+    # Unsupported formats, so that the error can name them.
     b"%PDF": "PDF",
     b"8BPS": "Photoshop",
     b"\0\0\1\0": "Windows icon",
@@ -82,7 +82,7 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 
 def recognise_format(data: bytes) -> str:
-    """Name the format of a file, be it supported or not."""
+    """Return the name of a file's format, supported or not."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return WEBP
     if data[4:8] == b"ftyp" and len(data) >= _BRAND_END:
@@ -92,39 +92,39 @@ def recognise_format(data: bytes) -> str:
             return name
     raise PhotoError(
         PhotoErrorCode.NOT_AN_IMAGE,
-        f"The file is not an image: its first bytes are of none of {_SUPPORTED}.",
+        f"The file is not an image: it does not begin as {_SUPPORTED}.",
     )
 
 
 def read_contents(data: bytes, source_format: str) -> Contents:
     """
-    Part a file into what its decoder needs and what is said about it.
+    Split a file into pixels and metadata.
 
     Raises
     ------
     PhotoError
-        `unsupported_format`, for a kind that is not decoded; `unreadable`, for a file without a beginning.
+        `unsupported_format`, or `unreadable` for a file without a header.
     """
-    if source_format not in _PARTERS:
+    if source_format not in _READERS:
         return Contents(data)
-    module, name = _PARTERS[source_format]
+    module, name = _READERS[source_format]
     return cast("Contents", getattr(import_module(module), name)(data))
 
 
 def open_image(data: bytes, source_format: str) -> ImageFile:
-    """Open a file with its format's decoder: the header is read, pixels are not."""
+    """Open a file with its format's decoder. Only the header is read."""
     decoder = _load_decoder(source_format)
     with decoding(source_format):
         try:
             return decoder(BytesIO(data))
         except SyntaxError as error:
             if error.msg == _UNKNOWN_LAYOUT:
-                raise refuse_format(f"{source_format} of an uncommon layout of pixels") from error
+                raise refuse_format(f"{source_format} with an uncommon pixel layout") from error
             raise
 
 
 def _recognise_brand(data: bytes) -> str:
-    """Tell AVIF from HEIC and from video: all three are ISO media files, by the brands in their first box."""
+    """Return the format of an ISO media file (AVIF, HEIC, video) by the brands in its first box."""
     box_bytes = min(int.from_bytes(data[:4]), 256)
     brands = {data[8:12]} | {data[position : position + 4] for position in range(16, box_bytes, 4)}
     if brands & _AVIF_BRANDS:

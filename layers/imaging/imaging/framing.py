@@ -1,4 +1,4 @@
-"""Geometry: which part of a photo shows its face well. No pixels here."""
+"""Chooses the part of a photo that shows its face well. This is only geometry."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ from imaging.limits import Limits
 
 _ASPECT = 3 / 4
 _FACE_SHARE = 0.625
-"""The middle of 60 to 65 %; the page on FaceCompare asks for a face of more than 60 % of the image."""
-# The head with its hair around dlib's box, which reaches from the brows to the chin: parts of its side.
+"""The middle of 60 to 65 %. The page on FaceCompare asks for a face of more than 60 % of the image."""
+# dlib's box extends from the brows to the chin. The head with hair is larger by these parts of its side.
 _HAIR_ABOVE, _CHIN_BELOW, _EARS_BESIDE = 0.45, 0.25, 0.15
 _CLEARLY_LARGER = 2.0
-"""In area, than the second largest face."""
+"""How many times the area of the second largest face."""
 _WORTHWHILE = 0.97
-"""A part as large as this gains nothing over the whole photo."""
+"""A larger part of the photo gains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """What was found of faces in an upright photo, and the part that is kept; None for all of it."""
+    """The faces in an upright photo, the main one with its head, and the crop (None for the whole photo)."""
 
     faces: tuple[Box, ...]
     head: Box | None
@@ -28,15 +28,15 @@ class Framing:
 
 def frame_face(faces: tuple[Box, ...], width: int, height: int, limits: Limits) -> Framing:
     """
-    Choose the part of an upright photo that its face and hair fill to 60 to 65 %.
+    Choose a crop of which face and hair fill 60 to 65 %.
 
-    The part is upright, three to four, and lies in the photo; it has the minimum size or more. The photo
-    stays whole without a face, with several of about one size, and where the part would cut the face.
+    The crop is 3:4, inside the photo, and not smaller than the minimum size. There is no crop without a face,
+    with several faces of similar size, or if the crop would cut the face.
 
     Parameters
     ----------
     faces
-        As `find_faces` returns them, the largest first, in pixels of the photo.
+        The faces from `find_faces`, in pixels of the photo.
     width, height
         Size in pixels of the upright photo.
     """
@@ -45,11 +45,11 @@ def frame_face(faces: tuple[Box, ...], width: int, height: int, limits: Limits) 
     face = faces[0]
     head = _enclose_head(face)
     crop = _place_crop(head, width, height, limits) if limits.frame_faces else None
-    return Framing(faces, head, face, crop if crop and _holds(crop, face) else None)
+    return Framing(faces, head, face, crop if crop and _contains(crop, face) else None)
 
 
 def measure_share(head: Box, whole: Box) -> float:
-    """Return the part of a picture that a head fills, 0 to 1."""
+    """Return the part of an image that a head fills, 0 to 1."""
     inside = Box(
         max(head.left, whole.left),
         max(head.top, whole.top),
@@ -60,7 +60,7 @@ def measure_share(head: Box, whole: Box) -> float:
 
 
 def is_cut_off(head: Box, width: int, height: int) -> bool:
-    """Tell whether a photo's borders cut the head; some hair at the top may be missing."""
+    """Return whether a photo's borders cut the head. Some hair at the top may be missing."""
     slack = 0.1 * head.height
     return head.left < 0 or head.right > width or head.top < -slack or head.bottom > height
 
@@ -75,10 +75,10 @@ def _enclose_head(face: Box) -> Box:
 
 
 def _place_crop(head: Box, width: int, height: int, limits: Limits) -> Box | None:
-    """Place the part around the head, moved into the photo where it reaches over a border."""
+    """Place the crop around the head, and move it into the photo."""
     wanted = (head.area / _FACE_SHARE * _ASPECT) ** 0.5
     least = max(limits.min_width, limits.min_height * _ASPECT)
-    unit = int(min(max(wanted, least), width, height * _ASPECT) / 3)  # three of these by four
+    unit = int(min(max(wanted, least), width, height * _ASPECT) / 3)
     crop_width, crop_height = 3 * unit, 4 * unit
     if crop_width < least or crop_width * crop_height >= width * height * _WORTHWHILE:
         return None
@@ -88,7 +88,7 @@ def _place_crop(head: Box, width: int, height: int, limits: Limits) -> Box | Non
     return Box(left, top, left + crop_width, top + crop_height)
 
 
-def _holds(crop: Box, face: Box) -> bool:
+def _contains(crop: Box, face: Box) -> bool:
     return (
         crop.left <= face.left
         and crop.top <= face.top

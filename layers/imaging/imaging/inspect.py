@@ -1,4 +1,4 @@
-"""The facts of an opened photo."""
+"""Reads the properties of an opened photo."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,16 +17,16 @@ from imaging.open import Opened
 @dataclass(frozen=True, slots=True)
 class Photo:
     """
-    A photo's facts as its file states them, and its pixels.
+    A photo's properties, as stated in its file, and its pixels.
 
     Attributes
     ----------
     data
         The file.
     pixels
-        The file as its decoder is given it.
+        The file for the decoder.
     image
-        Decoded, except that a JPEG is decoded later, at the scale that is needed.
+        The decoded image. A JPEG is decoded later, at the scale that is needed.
     """
 
     data: bytes
@@ -42,12 +42,12 @@ class Photo:
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Width and height once turned upright."""
+        """Width and height of the upright photo."""
         return turn_size((self.width, self.height), self.orientation)
 
 
 def inspect_photo(opened: Opened) -> Photo:
-    """Learn a photo's facts, and decode all but a JPEG."""
+    """Read a photo's properties, and decode it unless it is a JPEG."""
     image, mode, size = opened.image, opened.image.mode, opened.image.size
     decoded = image if opened.format == JPEG else _load(opened)
     return Photo(
@@ -59,13 +59,13 @@ def inspect_photo(opened: Opened) -> Photo:
         mode,
         opened.contents.orientation or read_orientation(image.info.get("exif") or b""),
         colours=image.info.get("icc_profile") or opened.contents.colours,
-        # Pillow takes every CMYK JPEG to be inverted, as Adobe's are.
+        # Pillow treats every CMYK JPEG as inverted, but only Adobe's are.
         is_inverted=opened.format == JPEG and mode == "CMYK" and "adobe" not in image.info,
     )
 
 
 def _load(opened: Opened) -> Image.Image:
-    """Decode all pixels, and correct what the decoder does not know."""
+    """Decode all pixels, and correct the decoder's result."""
     image = opened.image
     if opened.format == JPEG_2000:
         cast("Any", image).reduce = read_codestream(opened.contents.pixels).choose_reduction()
@@ -82,7 +82,7 @@ def _load(opened: Opened) -> Image.Image:
 
 
 def _cover_canvas(image: Image.Image, covered: tuple[int, int, int, int]) -> Image.Image:
-    """Put white where a GIF's first frame does not reach, which its decoder leaves in some colour."""
+    """Fill the part of a GIF that its first frame does not cover with white."""
     expanded = expand_mode(image)
     canvas = Image.new(expanded.mode, expanded.size, "white")
     canvas.paste(expanded.crop(covered), covered)

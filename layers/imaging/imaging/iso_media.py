@@ -1,5 +1,5 @@
 # ruff: noqa: PLR2004 - the numbers are those of the format
-"""What the boxes of AVIF, HEIC and JPEG 2000 files say: ISO/IEC 14496-12, 23008-12 and 15444-1."""
+"""Reads the boxes of AVIF, HEIC and JPEG 2000 files: ISO/IEC 14496-12, 23008-12 and 15444-1."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _LONG_HEADER = 16
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """A box: its kind, and where in the file its body starts and ends."""
+    """A box: its kind, and the start and the end of its body in the file."""
 
     kind: bytes
     start: int
@@ -22,11 +22,10 @@ class _Box:
 
 def read_iso_media(data: bytes) -> Contents:
     """
-    Part an AVIF or HEIC file.
+    Split an AVIF or HEIC file into pixels and metadata.
 
-    Its decoders turn it by its own properties, never by EXIF, but refuse the photo where that is damaged.
-    Its item is hidden from them by another name. A profile they tell; colours that are named by numbers
-    (`nclx`) they do not.
+    The decoders turn the image by its own properties, not by EXIF, but refuse a photo with damaged EXIF. So
+    the EXIF item is renamed. The decoders return an ICC profile, but not colours in numbers (`nclx`).
     """
     meta = _find_box(data, 0, len(data), b"meta")
     if meta is None:
@@ -83,7 +82,7 @@ def _hide_exif(data: bytes, meta: tuple[int, int]) -> bytes:
 
 
 def _read_nclx(data: bytes, meta: tuple[int, int]) -> ColourSpace | None:
-    """Read the colours of the main picture that are named by numbers."""
+    """Return the colour space of the main image if it is stated in numbers."""
     properties = _find_box(data, *meta, b"iprp")
     main = _find_box(data, *meta, b"pitm")
     container = properties and _find_box(data, properties.start, properties.end, b"ipco")
@@ -104,18 +103,18 @@ def _read_nclx(data: bytes, meta: tuple[int, int]) -> ColourSpace | None:
 
 
 def _read_associations(data: bytes, box: _Box, item: int) -> list[int]:
-    """Return the numbers of an item's properties, from 1."""
+    """Return the numbers of an item's properties, counted from 1."""
     version, wide = _read_number(data, box.start, 1), _read_number(data, box.start + 3, 1) & 1
     id_bytes, number_bytes = (2 if version < 1 else 4), (2 if wide else 1)
     position = box.start + 8
     for _ in range(min(_read_number(data, box.start + 4, 4), _MAX_BOXES)):
-        found = _read_number(data, position, id_bytes)
+        item_id = _read_number(data, position, id_bytes)
         count = _read_number(data, position + id_bytes, 1)
         start = position + id_bytes + 1
         position = start + count * number_bytes
         if position > box.end:
             return []
-        if found == item:
+        if item_id == item:
             mask = (1 << (8 * number_bytes - 1)) - 1
             return [
                 _read_number(data, at, number_bytes) & mask for at in range(start, position, number_bytes)
@@ -124,5 +123,5 @@ def _read_associations(data: bytes, box: _Box, item: int) -> list[int]:
 
 
 def _read_number(data: bytes, start: int, size: int) -> int:
-    """Read a number; what lies behind the end counts as 0."""
+    """Read a number. Bytes after the end count as 0."""
     return int.from_bytes(data[start : start + size].ljust(size, b"\0"))

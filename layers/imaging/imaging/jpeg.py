@@ -1,5 +1,5 @@
 # ruff: noqa: PLR2004 - the numbers are those of the format
-"""What a JPEG's segments tell, beyond what Pillow says."""
+"""Reads and edits the segments of a JPEG."""
 
 import re
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from imaging.errors import PhotoError, PhotoErrorCode, decoding, refuse_format
 from imaging.exif import read_orientation
 
 MAX_SCANS = 100
-"""A camera's progressive JPEG has about ten; each one costs a pass over all pixels."""
+"""Progressive JPEGs of cameras have about ten. Each scan costs a pass over all pixels."""
 
 _JFIF, _EXIF, _PROFILE, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
 _METADATA = {*range(0xE0, 0xF0), 0xFE}
 _NEEDED_START = {_JFIF: (b"JFIF\0", 14), _ADOBE: (b"Adobe", 12)}
-"""The start and the least bytes of the segments that say how colours are stored."""
+"""The start and the minimum size of the segments that describe how colours are stored."""
 _PROFILE_START, _EXIF_START, _EXIF_START_BYTES = b"ICC_PROFILE\0", b"Exif\0", 6
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL = {0xC0, 0xC1, 0xC9}
@@ -41,36 +41,36 @@ _BARE_JFIF_BYTES = 18
 _START_BYTES = 2
 _END_MARKER = b"\xff\xd9"
 _LARGE_PIXELS = 16_000_000
-# Nothing, and two kinds of noise: enough for many blocks, and without a marker.
+# Nothing, and two kinds of noise, enough for many blocks and without a marker.
 _ENDINGS = tuple(noise * 2000 + _END_MARKER for noise in (b"", b"\x5a\xc3", b"\xb6\xd2"))
 _EIGHTH, _QUARTER = 8, 4
 _COARSE_SHAPES = (1, 8, 9)
-"""Places of the coefficients that 2 x 2 pixels are made of, beside DC."""
+"""The coefficients, beside DC, that 2 x 2 pixels are made from."""
 _FINE_STEP = 3
-"""About quality 86; measured, Y-SSIM falls by less than 0.001 there."""
+"""About quality 86. Measured: Y-SSIM falls by less than 0.001."""
 _ONE_COMPONENT_BYTES = 6
 _FROM_BIT_1_TO_BIT_0 = 0x10
-# As libjpeg looks for it, over junk and fill bytes: 0xFF 0x00 is data, and a few markers stand alone.
+# Like libjpeg, skip junk and fill bytes. 0xFF 0x00 is data, and a few markers have no segment.
 _SEGMENT_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 
 
 class JpegPhoto(JpegImageFile):
-    """A JPEG that is opened and decoded with less work than Pillow takes; made from a `BytesIO`."""
+    """A JPEG that opens and decodes faster than Pillow's class. It must be made from a `BytesIO`."""
 
     @override
     def _read_dpi_from_exif(self) -> None:
-        """Leave EXIF alone: Pillow would parse all of it for a resolution."""
+        """Do nothing. Pillow would parse all of EXIF to find a resolution."""
 
     @override
     def load_read(self, read_bytes: int) -> bytes:
-        """Hand the decoder the whole file at once: by Pillow's blocks it takes a tenth longer."""
+        """Return the whole file at once. Pillow's blocks take a tenth longer."""
         return cast("BytesIO", self.fp).read()
 
     @override
     def draft(
         self, mode: str | None, size: tuple[int, int] | None
     ) -> tuple[str, tuple[int, int, float, float]] | None:
-        """Choose the scale to decode at, and leave out of a progressive file what does not show at it."""
+        """Choose the scale, and drop the data of a progressive file that is invisible at this scale."""
         drafted = super().draft(mode, size)
         if drafted and "progressive" in self.info:
             self._leave_out_last_bits(scale=self.decoderconfig[0])
@@ -78,10 +78,10 @@ class JpegPhoto(JpegImageFile):
 
     def _leave_out_last_bits(self, scale: int) -> None:
         """
-        Drop the last bits of luma's AC coefficients where they do not show.
+        Drop the last bits of luma's AC coefficients if they are invisible.
 
-        At an eighth, a block of 8 x 8 becomes one pixel, which is made of the DC coefficient alone. At a
-        quarter it becomes 2 x 2, averages of 16 pixels in which half a small quantisation step is lost.
+        At 1/8, a block of 8 x 8 becomes one pixel, which depends only on the DC coefficient. At 1/4 it
+        becomes 2 x 2 pixels, averages of 16 pixels, in which half a small quantisation step is invisible.
         """
         luma, _, _, table = self.layer[0]
         steps = self.quantization.get(table)
@@ -92,12 +92,12 @@ class JpegPhoto(JpegImageFile):
 
 def read_jpeg(data: bytes) -> Contents:
     """
-    Part a JPEG into what libjpeg needs and what is said about it.
+    Split a JPEG into pixels and metadata.
 
     Raises
     ------
     PhotoError
-        `unsupported_format`, for a kind of JPEG that is not decoded.
+        `unsupported_format`, for an unsupported kind of JPEG.
     """
     kept: list[bytes | memoryview] = [data[:_START_BYTES]]
     exif, profile, position = [], [], _START_BYTES
@@ -121,7 +121,7 @@ def read_jpeg(data: bytes) -> Contents:
 
 
 def is_plain(data: bytes) -> bool:
-    """Tell whether a JPEG is baseline, grey or YCbCr, and holds a picture and nothing else."""
+    """Return whether a JPEG is baseline, grey or YCbCr, and contains nothing but an image."""
     segments = list(_walk_segments(data))
     return (
         {segment.marker for segment in segments} <= _PLAIN
@@ -131,7 +131,7 @@ def is_plain(data: bytes) -> bool:
 
 
 def is_decoded_by_rows(data: bytes) -> bool:
-    """Tell whether libjpeg decodes a JPEG row by row: sequential, with all components in one scan."""
+    """Return whether libjpeg decodes a JPEG row by row: sequential, with all components in one scan."""
     components = 0
     for segment in _walk_segments(data):
         body = data[segment.start + 4 : segment.end]
@@ -145,7 +145,7 @@ def is_decoded_by_rows(data: bytes) -> bool:
 
 
 def cut_off_rows(data: bytes, rows: int) -> bytes:
-    """Return a JPEG that states fewer rows where its decoder then stops after them; the others stay whole."""
+    """Return a JPEG that states fewer rows, so that its decoder stops early, or the same if it would not."""
     frame = next((segment for segment in _walk_segments(data) if segment.marker in _FRAMES), None)
     if frame is None or not is_decoded_by_rows(data):
         return data
@@ -154,30 +154,30 @@ def cut_off_rows(data: bytes, rows: int) -> bytes:
     return data[:place] + fewer.to_bytes(2) + data[place + 2 :]
 
 
-def mend_end(data: bytes) -> bytes:
+def repair_end(data: bytes) -> bytes:
     """
-    Return a JPEG with its end marker, put there where it is missing but every pixel is there.
+    Return a JPEG with its end marker. The marker is added if only it is missing.
 
-    A download that broke off, or left zeros, would otherwise decode to a picture that is grey from there on.
+    Without this check, an incomplete download would decode to an image with a grey rest.
 
     Raises
     ------
     PhotoError
-        `unreadable`, where pixels are missing.
+        `unreadable`: pixels are missing.
     """
     scan = next((segment.start for segment in _walk_segments(data) if segment.marker == _SCAN), 0)
     if data.rfind(_END_MARKER, scan) >= 0:
         return data
     rest = data.rstrip(b"\0\xff")
-    mended = rest + _END_MARKER
-    # What is behind the last pixel changes none. Where pixels are missing, it is taken for them.
+    repaired = rest + _END_MARKER
+    # Data after the last pixel changes nothing. If pixels are missing, it is decoded instead of them.
     if not _has_every_scan(data) or len({_decode(rest + ending) for ending in _ENDINGS}) > 1:
         raise PhotoError(PhotoErrorCode.UNREADABLE, "The JPEG is cut off: its end is missing.")
-    return mended
+    return repaired
 
 
 def _decode(data: bytes) -> bytes:
-    """Decode all pixels, of a large photo that allows it at an eighth; return a digest of them."""
+    """Decode all pixels, at 1/8 if the photo is large; return a digest of them."""
     with decoding("JPEG"):
         image = JpegPhoto(BytesIO(data))
     if image.width * image.height > _LARGE_PIXELS and is_decoded_by_rows(data):
@@ -188,7 +188,7 @@ def _decode(data: bytes) -> bytes:
 
 
 def _has_every_scan(data: bytes) -> bool:
-    """Tell whether the scans bring every component's every coefficient to its last bit."""
+    """Return whether the scans contain all bits of all coefficients of all components."""
     components: dict[int, set[int]] = {}
     for segment in _walk_segments(data):
         body = data[segment.start + 4 : segment.end]
@@ -199,7 +199,7 @@ def _has_every_scan(data: bytes) -> bool:
             if bits & 15 == 0:
                 for component in body[1:-3:2]:
                     components.setdefault(component, set()).update(range(first, last + 1))
-    return bool(components) and all(len(found) >= 64 for found in components.values())
+    return bool(components) and all(len(coefficients) >= 64 for coefficients in components.values())
 
 
 def _require_supported_frame(marker: int, body: bytes) -> None:
@@ -217,7 +217,7 @@ def _is_needed(marker: int, body: bytes) -> bool:
 
 
 def _join_profile(parts: list[bytes]) -> bytes | None:
-    """Join an ICC profile of numbered parts: each starts with its number and how many there are."""
+    """Join the parts of an ICC profile. Each starts with its number and the number of parts."""
     numbered = {part[0]: part[2:] for part in parts if len(part) > 2}
     total = parts[0][1] if parts and len(parts[0]) > 2 else 0
     if total == 0 or sorted(numbered) != list(range(1, total + 1)):
@@ -226,26 +226,26 @@ def _join_profile(parts: list[bytes]) -> bytes | None:
 
 
 def has_too_many_scans(data: bytes) -> bool:
-    """Tell whether a progressive JPEG asks for more work than any camera's does."""
+    """Return whether a progressive JPEG has more scans than any camera makes."""
     return sum(segment.marker == _SCAN for segment in _walk_segments(data)) > MAX_SCANS
 
 
 def omit_last_bits(data: bytes, component: int) -> bytes:
     """
-    Leave out of a progressive JPEG the scans that only refine a component's AC coefficients by one bit.
+    Remove the scans of a progressive JPEG that only refine a component's AC coefficients by one bit.
 
-    Of luma that is about half of the file, and a third of the time to decode it.
+    For luma, this is about half of the file, and a third of the time to decode it.
     """
     kept, position = [], 0
-    for scan, next_one in pairwise(_walk_segments(data)):
+    for scan, following in pairwise(_walk_segments(data)):
         if scan.marker == _SCAN and _refines_last_bits(data[scan.start + 4 : scan.end], component):
             kept.append(data[position : scan.start])
-            position = next_one.start
+            position = following.start
     return b"".join([*kept, data[position:]])
 
 
 def _refines_last_bits(header: bytes, component: int) -> bool:
-    """Read a scan's header: how many components, which, their table; first and last coefficient; bits."""
+    """Check a scan's header: components (number, id, table), first and last coefficient, bits."""
     return (
         len(header) == _ONE_COMPONENT_BYTES
         and header.startswith(bytes((1, component)))
@@ -256,7 +256,7 @@ def _refines_last_bits(header: bytes, component: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """One segment: its marker, where that stands, and where the segment ends; of a scan, its header."""
+    """One segment: its marker, its start and its end. For a scan, this is only its header."""
 
     marker: int
     start: int
@@ -264,7 +264,7 @@ class _Segment:
 
 
 def _starts_with_bare_jfif(data: bytes, segments: list[_Segment]) -> bool:
-    """Tell whether JFIF says, first and once, that three components are YCbCr, and holds no thumbnail."""
+    """Return whether the first segment, and no other, is JFIF, without a thumbnail."""
     headers = [segment for segment in segments if segment.marker == _JFIF]
     return (
         headers == segments[:1]
@@ -274,22 +274,25 @@ def _starts_with_bare_jfif(data: bytes, segments: list[_Segment]) -> bool:
 
 
 def _leaves_no_gaps(data: bytes, segments: list[_Segment]) -> bool:
-    """Tell whether nothing stands between segments, but for pixels behind a scan's header, or after them."""
+    """Return whether nothing but pixels is between the segments, and nothing follows the last one."""
     return (
         segments[0].start == _START_BYTES
-        and all(one.end == next_one.start or one.marker == _SCAN for one, next_one in pairwise(segments))
+        and all(
+            segment.end == following.start or segment.marker == _SCAN
+            for segment, following in pairwise(segments)
+        )
         and segments[-1].marker == _END
         and segments[-1].end == len(data)
     )
 
 
 def _walk_segments(data: bytes) -> Iterator[_Segment]:
-    """Yield the segments one after another, up to the picture's end."""
+    """Yield the segments up to the end marker."""
     position = _START_BYTES
-    while found := _SEGMENT_MARKER.search(data, position):
-        marker, start = found[1][0], found.start()
+    while match := _SEGMENT_MARKER.search(data, position):
+        marker, start = match[1][0], match.start()
         is_end = marker == _END
-        position = found.end() + (0 if is_end else int.from_bytes(data[found.end() : found.end() + 2]))
+        position = match.end() + (0 if is_end else int.from_bytes(data[match.end() : match.end() + 2]))
         yield _Segment(marker, start, position)
         if is_end:
             return

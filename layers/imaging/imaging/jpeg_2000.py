@@ -1,5 +1,5 @@
 # ruff: noqa: PLR2004 - the numbers are those of the format
-"""JPEG 2000, as passport chips store portraits: JP2 files and bare codestreams (ISO/IEC 15444-1)."""
+"""Reads JPEG 2000, the format of portraits on passport chips: JP2 files and codestreams (ISO/IEC 15444-1)."""
 
 import struct
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from imaging.exif import UPRIGHT
 from imaging.iso_media import read_jp2_profile
 
 MAX_DECODED_PIXELS = 16_000_000
-"""Decoding takes 20 bytes a pixel."""
+"""Decoding takes 20 bytes per pixel."""
 _ENOUGH_SHORT_SIDE = 1440
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _SIZE, _CODING, _TILE = 0x51, 0x52, 0x90
@@ -19,7 +19,7 @@ _SIZE, _CODING, _TILE = 0x51, 0x52, 0x90
 
 @dataclass(frozen=True, slots=True)
 class Codestream:
-    """The size in pixels that a codestream states, and how many times it may be halved on decoding."""
+    """The size of a codestream in pixels, and how many times its decoder can halve it."""
 
     width: int
     height: int
@@ -27,12 +27,12 @@ class Codestream:
 
     def choose_reduction(self) -> int:
         """
-        Return how many times to halve it: as often as leaves twice the pixels that are needed.
+        Return how many times to halve it. The shorter side keeps at least 1440 pixels.
 
         Raises
         ------
         PhotoError
-            `too_many_pixels`, where it does not allow as much as memory needs.
+            `too_many_pixels`: even after all possible halvings, decoding takes too much memory.
         """
         reduction, short_side = 0, min(self.width, self.height)
         while reduction < self.levels and short_side >> (reduction + 1) >= _ENOUGH_SHORT_SIDE:
@@ -41,14 +41,14 @@ class Codestream:
         if pixels > MAX_DECODED_PIXELS:
             raise PhotoError(
                 PhotoErrorCode.TOO_MANY_PIXELS,
-                f"The JPEG 2000 photo has {self.width * self.height} pixels ({self.width} x {self.height}); "
-                f"it does not decode to fewer than {pixels}, and at most {MAX_DECODED_PIXELS} are accepted.",
+                f"The JPEG 2000 photo has {self.width * self.height} pixels ({self.width} x {self.height}). "
+                f"It decodes to at least {pixels} pixels, and at most {MAX_DECODED_PIXELS} are accepted.",
             )
         return reduction
 
 
 def read_jpeg_2000(data: bytes) -> Contents:
-    """Part a JPEG 2000 file."""
+    """Split a JPEG 2000 file into pixels and metadata."""
     is_bare = data.startswith(_CODESTREAM)
     return Contents(data, orientation=UPRIGHT, colours=None if is_bare else read_jp2_profile(data))
 
@@ -60,7 +60,7 @@ def read_codestream(data: bytes) -> Codestream:
     Raises
     ------
     PhotoError
-        `unreadable`, where there is none.
+        `unreadable`: there is none.
     """
     size, levels = (0, 0), 0
     for marker, body in _walk_markers(data):

@@ -1,4 +1,4 @@
-"""What a normalised photo must be."""
+"""The limits of a normalised photo."""
 
 from dataclasses import dataclass
 
@@ -6,43 +6,43 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
-    The bounds of one normalised photo; the default is FaceCompare's.
+    The limits of one normalised photo. The defaults are FaceCompare's.
 
     Source: the server-side API page of FaceCompare, "Input image format requirements": at most 1 MB in a
     request, hence 0.6 MB before Base64; "between 640 x 480 pixels (height x width) and 1920 x 1080 pixels";
     50 to 100 KB recommended; the shorter side scaled to 720 pixels "with a compression ratio greater than
-    0.9", which is taken as JPEG quality 90.
+    0.9", which we take as JPEG quality 90.
 
     Attributes
     ----------
     min_height, min_width, max_height, max_width
-        Bounds of the normalised photo in pixels, as the page words them: height by width, so upright.
+        The size of the normalised photo in pixels. The page says height by width, so portrait.
     target_short_side
-        What the shorter side is scaled down to, in pixels.
+        The shorter side after scaling down, in pixels.
     enlarge_up_to
-        The largest factor by which a small photo is enlarged, to the minimum size and no further; 1 for none.
+        The largest factor by which a small photo is enlarged to the minimum size; 1 for none.
     frame_faces
-        Whether the photo is cropped around its face, where the detector is installed.
+        Whether the photo is cropped around its face, if the detector is installed.
     read_heic
-        Whether HEIC is read, where its decoder is installed.
+        Whether HEIC is read, if its decoder is installed.
     find_faces
-        Whether faces are looked for and reported, also where the photo is not cropped.
+        Whether faces are searched and reported, even if the photo is not cropped.
     letterbox
-        Whether a landscape that would stay below `min_height` (16:9 is the common one) gets bars above and
-        below. If not, it is too small.
+        Whether a landscape photo that stays below `min_height` (such as 16:9) gets bars above and below.
+        Otherwise it is too small.
     max_size_bytes
-        The normalised photo never exceeds this.
+        The normalised photo is never larger.
     aim_size_bytes
-        The page's recommendation. Where `best_quality` stays under the upper bound it is taken; above it
-        `min_quality_aimed` is kept, for quality is worth more to a face matcher than few bytes. Nothing is
-        inflated to reach the lower bound.
+        The page's recommendation. `best_quality` is used if the file stays below the upper bound, otherwise
+        `min_quality_aimed`, because quality is worth more to a face matcher than a small file. A file may be
+        smaller than the lower bound.
     best_quality, min_quality_aimed, floor_quality
-        JPEG qualities: of a small picture, of any that fits `max_size_bytes` so, and the least there is.
+        JPEG qualities: the best, the usual one, and the lowest if the file would exceed `max_size_bytes`.
     max_source_pixels
-        More than this is refused from the header, before any pixel is decoded. A JPEG that is decoded row by
-        row, at an eighth of its size, may have four times as many (`max_jpeg_pixels`).
+        A photo with more pixels is refused, before any pixel is decoded. A JPEG that is decoded row by row,
+        at 1/8 of its size, may have four times as many (`max_jpeg_pixels`).
     max_source_size_bytes
-        A longer file is not looked at.
+        A larger file is refused.
     """
 
     min_height: int = 640
@@ -65,7 +65,7 @@ class Limits:
 
     @property
     def max_jpeg_pixels(self) -> int:
-        """The most pixels of a baseline JPEG; phones make 200 million."""
+        """The most pixels of a baseline JPEG. Phones make 200 million."""
         return 4 * self.max_source_pixels
 
 

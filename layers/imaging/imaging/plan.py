@@ -1,4 +1,4 @@
-"""What becomes of a photo: the part that is kept, and the size it gets."""
+"""Plans which part of a photo is kept, and its size."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,16 @@ from imaging.shape import Shape, plan_shape
 @dataclass(frozen=True, slots=True)
 class Plan:
     """
-    The part of the upright photo that is kept, in its pixels, and the size it gets.
+    The part of the upright photo that is kept, in its pixels, and its final size.
 
     Attributes
     ----------
     framing
-        What was found of faces; None where they were not looked for.
+        The faces that were found; None if they were not searched.
     preview
-        The photo as it was decoded to look for faces.
+        The photo, as decoded for the search for faces.
     is_untouched
-        Whether the file already is as it should be.
+        Whether the file is returned unchanged, because it already complies.
     """
 
     kept: Box
@@ -35,18 +35,18 @@ class Plan:
 
     @property
     def scale(self) -> float:
-        """Length in the normalised picture of one pixel of the photo."""
-        return self.shape.picture_width / self.kept.width
+        """The length of one pixel of the photo in the normalised image."""
+        return self.shape.image_width / self.kept.width
 
 
 def plan_photo(photo: Photo, limits: Limits) -> Plan:
     """
-    Plan what becomes of a photo.
+    Plan which part of a photo is kept, and its size.
 
     Raises
     ------
     PhotoError
-        `too_small`, or `unreadable` where the search for faces decodes the photo.
+        `too_small`, or `unreadable` if the photo is decoded to search for faces.
     """
     width, height = photo.upright_size
     shape = plan_shape(width, height, limits)

@@ -1,4 +1,4 @@
-"""A PNG without the chunks that no pixel depends on, and what they say about orientation and colours."""
+"""Splits a PNG into pixels and metadata."""
 
 import zlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _SIGNATURE_BYTES = 8
 _HEADER_BYTES, _CHECKSUM_BYTES = 8, 4
 _END = bytes.fromhex("00000000 49454e44 ae426082")
 _MAX_PROFILE_BYTES = 4_000_000
-"""Profiles of printers take up to 3 MB."""
+"""Profiles of printers have up to 3 MB."""
 _GREY, _RGB, _PALETTE = 0, 2, 3
 _TRANSPARENCY_BYTES = {_GREY: 2, _RGB: 6}
 _CODING_BYTES = 4
@@ -24,7 +24,7 @@ _EXPONENTS = range(10_000, 1_000_001)
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """A chunk: its name, its body, and where in the file it starts and ends."""
+    """A chunk: its name and body, and its start and end in the file."""
 
     name: bytes
     body: bytes
@@ -35,10 +35,10 @@ class _Chunk:
 
 def read_png(data: bytes) -> Contents:
     """
-    Part a PNG into its pixels and what is said about them.
+    Split a PNG into pixels and metadata.
 
-    Chunks that no pixel depends on are left out, and ignored where they are damaged, as browsers do. None is
-    inflated beyond a bound.
+    The decoder gets only the chunks that pixels depend on. As in browsers, damaged metadata is ignored. The
+    size of inflated metadata is limited.
     """
     kept, position = [data[:_SIGNATURE_BYTES]], _SIGNATURE_BYTES
     said: dict[bytes, bytes] = {}
@@ -63,7 +63,7 @@ def read_png(data: bytes) -> Contents:
 
 
 def _walk_chunks(data: bytes) -> Iterator[_Chunk]:
-    """Yield whole chunks up to the end, and of pixels one that is cut off too."""
+    """Yield the chunks up to the end. A chunk of pixels may be cut off."""
     position = _SIGNATURE_BYTES
     while position + _HEADER_BYTES <= len(data):
         start, body_start = position, position + _HEADER_BYTES
@@ -81,7 +81,7 @@ def _walk_chunks(data: bytes) -> Iterator[_Chunk]:
 
 
 def _is_transparency(chunk: _Chunk, said: dict[bytes, bytes]) -> bool:
-    """Tell whether a chunk says soundly which colours are transparent."""
+    """Return whether a chunk is a valid definition of transparent colours."""
     kind = said.get(b"IHDR", b"")[9:10]
     if chunk.name != b"tRNS" or not chunk.is_sound or not kind:
         return False
@@ -91,7 +91,7 @@ def _is_transparency(chunk: _Chunk, said: dict[bytes, bytes]) -> bool:
 
 
 def _read_colours(said: dict[bytes, bytes]) -> bytes | ColourSpace | None:
-    """Read the colour space, the best description first: PNG, third edition, clause 4.3."""
+    """Return the colour space from the chunk with the highest priority: PNG, third edition, clause 4.3."""
     coding = said.get(b"cICP", b"")
     if len(coding) == _CODING_BYTES:
         return name_colour_space(coding[0], coding[1])
@@ -110,7 +110,7 @@ def _inflate_profile(body: bytes) -> bytes | None:
 
 
 def _read_gamma(said: dict[bytes, bytes]) -> ColourSpace | None:
-    """Read gAMA, and cHRM beside it: white, red, green and blue as x and y, times 100,000."""
+    """Read gAMA and cHRM, which has white, red, green and blue as x and y, times 100,000."""
     try:
         (gamma,) = unpack(">I", said.get(b"gAMA", b""))
     except struct_error:

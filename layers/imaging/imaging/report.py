@@ -1,8 +1,8 @@
-"""What a photo was, what was done to it, and what was found of faces."""
+"""The report on a photo: its properties, the changes, and the faces that were found."""
 
 from dataclasses import dataclass
 
-from imaging.colour import Picture
+from imaging.colour import ConvertedImage
 from imaging.encode import Encoding
 from imaging.faces import Box, measure_brightness, measure_sharpness
 from imaging.framing import Framing, is_cut_off, measure_share
@@ -23,21 +23,23 @@ class Crop:
 @dataclass(frozen=True, slots=True)
 class FaceReport:
     """
-    What was found of faces in the upright photo, and what was done about it.
+    The faces in the upright photo, and the crop.
+
+    Without a face, or with several faces of similar size, all fields except `faces` are None.
 
     Attributes
     ----------
     faces
         How many faces were found.
     share_before, share_after
-        The part, 0 to 1, of the photo and of the normalised photo that the face fills with its hair; None
-        without a face, or with several of about one size. The head is estimated from the detector's box.
+        The part, 0 to 1, of the photo and of the normalised photo that face and hair fill. The head is
+        estimated from the detector's box.
     crop
-        The part that was kept; None for all of it.
+        The part that was kept; None for the whole photo.
     brightness
-        Mean luma of the face, 0 to 255; None as above, as are the next two.
+        Mean luma of the face, 0 to 255.
     sharpness
-        Deviation of the Laplacian of the face, scaled to 128 pixels.
+        Standard deviation of the Laplacian of the face, scaled to 128 pixels.
     head_cut_off
         Whether the photo's borders cut the head.
     """
@@ -54,7 +56,7 @@ class FaceReport:
 @dataclass(frozen=True, slots=True)
 class Report:
     """
-    What a photo was and what was done to it; `dataclasses.asdict` makes it JSON-ready.
+    The properties of a photo and the changes to it. `dataclasses.asdict` makes it JSON-ready.
 
     Attributes
     ----------
@@ -67,25 +69,25 @@ class Report:
     source_mode
         Pillow's name of the pixel format, such as "RGB", "CMYK" or "I;16".
     orientation
-        By EXIF, 1 to 8; 1 is upright, as is every HEIC photo, which its decoder turns.
+        The EXIF orientation, 1 to 8. 1 is upright, also for every HEIC photo, which its decoder turns.
     scale
-        Length in the normalised picture of one pixel of the source; above 1 where it was enlarged.
+        The length of one pixel of the source in the normalised image; above 1 if it was enlarged.
     padded_rows
         Rows of bars, above and below together.
     alpha_flattened
-        Whether transparency was put on white.
+        Whether transparent pixels became white.
     profile_converted
-        Whether colours were converted from an embedded ICC profile to sRGB.
+        Whether colours were converted to sRGB.
     quality
-        JPEG quality; None when the photo is untouched.
+        JPEG quality; None if the photo is untouched.
     passes
         How many times the encoder ran.
     size_bytes
         Size of the normalised photo.
     untouched
-        Whether the source was already as it should be, and is returned as it is.
+        Whether the source already complied and is returned unchanged.
     face
-        What was found of faces; None where they were not looked for.
+        The faces; None if they were not searched.
     """
 
     source_format: str
@@ -108,13 +110,13 @@ class Report:
 @dataclass(frozen=True, slots=True)
 class NormalisedPhoto:
     """
-    A baseline JPEG within the limits, upright and without metadata, and how it came about.
+    A baseline JPEG within the limits, upright and without metadata, and its report.
 
     Attributes
     ----------
     faces
-        The faces in the normalised photo, in its pixels, from the brows to the chin, the largest first; none
-        where they were not looked for.
+        The faces in pixels of the normalised photo, from the brows to the chin, the largest first. Empty if
+        they were not searched.
     """
 
     jpeg: bytes
@@ -124,8 +126,8 @@ class NormalisedPhoto:
     faces: tuple[Box, ...] = ()
 
 
-def describe(photo: Photo, plan: Plan, picture: Picture, encoding: Encoding) -> NormalisedPhoto:
-    """Put the account of a photo beside its JPEG."""
+def describe(photo: Photo, plan: Plan, converted: ConvertedImage, encoding: Encoding) -> NormalisedPhoto:
+    """Return the normalised photo with its report."""
     shape = plan.shape
     report = Report(
         source_format=photo.format,
@@ -136,29 +138,29 @@ def describe(photo: Photo, plan: Plan, picture: Picture, encoding: Encoding) -> 
         orientation=photo.orientation,
         scale=plan.scale,
         padded_rows=shape.padded_rows,
-        alpha_flattened=picture.alpha_flattened,
-        profile_converted=picture.profile_converted,
+        alpha_flattened=converted.alpha_flattened,
+        profile_converted=converted.profile_converted,
         quality=encoding.quality,
         passes=encoding.passes,
         size_bytes=len(encoding.jpeg),
         untouched=plan.is_untouched,
-        face=_describe_face(photo, plan, plan.framing, picture) if plan.framing else None,
+        face=_describe_face(photo, plan, plan.framing, converted) if plan.framing else None,
     )
-    return NormalisedPhoto(encoding.jpeg, shape.picture_width, shape.height, report, _place_faces(plan))
+    return NormalisedPhoto(encoding.jpeg, shape.image_width, shape.height, report, _place_faces(plan))
 
 
-def _describe_face(photo: Photo, plan: Plan, framing: Framing, picture: Picture) -> FaceReport:
+def _describe_face(photo: Photo, plan: Plan, framing: Framing, converted: ConvertedImage) -> FaceReport:
     face, head, kept = framing.face, framing.head, plan.kept
     if face is None or head is None:
         return FaceReport(len(framing.faces))
     width, height = photo.upright_size
-    luma = picture.image.convert("L")
+    luma = converted.image.convert("L")
     shown = face.move(-kept.left, -kept.top).scale(plan.scale)
     crop = Crop(int(kept.left), int(kept.top), int(kept.width), int(kept.height))
     return FaceReport(
         faces=len(framing.faces),
         share_before=round(measure_share(head, Box(0, 0, width, height)), 4),
-        share_after=round(measure_share(head, kept) * plan.shape.picture_height / plan.shape.height, 4),
+        share_after=round(measure_share(head, kept) * plan.shape.image_height / plan.shape.height, 4),
         crop=crop if framing.crop else None,
         brightness=round(measure_brightness(luma, shown), 1),
         sharpness=round(measure_sharpness(luma, shown), 1),
@@ -167,9 +169,9 @@ def _describe_face(photo: Photo, plan: Plan, framing: Framing, picture: Picture)
 
 
 def _place_faces(plan: Plan) -> tuple[Box, ...]:
-    """Return the faces of the kept part where they are in the normalised photo."""
+    """Return the faces of the kept part, in pixels of the normalised photo."""
     faces, kept, shape = plan.framing.faces if plan.framing else (), plan.kept, plan.shape
     bar = shape.padded_rows // 2
     placed = (face.move(-kept.left, -kept.top).scale(plan.scale).move(0, bar) for face in faces)
-    shown = (face.clip(shape.picture_width, shape.height) for face in placed)
+    shown = (face.clip(shape.image_width, shape.height) for face in placed)
     return tuple(face for face in shown if face.area)

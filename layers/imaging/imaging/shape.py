@@ -1,4 +1,4 @@
-"""Geometry: which size a photo gets, and whether it can have one. No pixels here."""
+"""Calculates the size of a normalised photo. This is only geometry."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -9,30 +9,30 @@ from imaging.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The size of the picture after scaling, in pixels, and the rows added above and below it together."""
+    """The size of the image after scaling, in pixels, and the number of rows added above and below it."""
 
-    picture_width: int
-    picture_height: int
+    image_width: int
+    image_height: int
     padded_rows: int = 0
 
     @property
     def height(self) -> int:
-        """Height of the whole photo, bars included."""
-        return self.picture_height + self.padded_rows
+        """Height of the whole photo, with bars."""
+        return self.image_height + self.padded_rows
 
     def keeps(self, width: int, height: int) -> bool:
-        """Tell whether a photo of this size needs no change at all."""
-        return (self.picture_width, self.picture_height, self.padded_rows) == (width, height, 0)
+        """Return whether a photo of this size needs no change."""
+        return (self.image_width, self.image_height, self.padded_rows) == (width, height, 0)
 
 
 def plan_shape(width: int, height: int, limits: Limits) -> Shape:
     """
-    Fit an upright photo into the limits, its aspect kept: scaled down, or up to the minimum size.
+    Fit an upright photo into the limits: scale it down, or up to the minimum size. The aspect ratio is kept.
 
     Raises
     ------
     PhotoError
-        `too_small`, when the photo is so from the start or once its longer side fits.
+        `too_small`: the photo has too few pixels, or is too small after its longer side fits.
     """
     _require_enough_pixels(width, height, limits)
     return (
@@ -42,29 +42,29 @@ def plan_shape(width: int, height: int, limits: Limits) -> Shape:
 
 def _plan_portrait(width: int, height: int, limits: Limits) -> Shape:
     shape = _scale(width, height, limits)
-    if shape.picture_width < limits.min_width:
+    if shape.image_width < limits.min_width:
         raise PhotoError(
             PhotoErrorCode.TOO_SMALL,
-            f"The photo is {width} x {height} pixels (width x height), too narrow: scaled to the "
-            f"{limits.max_height} pixels of height allowed it is {shape.picture_width} wide, "
-            f"and {limits.min_width} are needed.",
+            f"The photo is {width} x {height} pixels (width x height), too narrow. Scaled to the maximum "
+            f"height of {limits.max_height} pixels, it is {shape.image_width} pixels wide, and "
+            f"{limits.min_width} are needed.",
         )
     return shape
 
 
 def _plan_landscape(width: int, height: int, limits: Limits) -> Shape:
     shape = _scale(width, height, limits)
-    missing_rows = max(0, limits.min_height - shape.picture_height)
-    # Bars make up for height only where the picture itself is as large as the shorter side must be.
+    missing_rows = max(0, limits.min_height - shape.image_height)
+    # Bars are added only if the image itself is as high as the minimum of the shorter side.
     needed_height = limits.min_width if limits.letterbox else limits.min_height
-    if shape.picture_height < needed_height:
+    if shape.image_height < needed_height:
         raise PhotoError(
             PhotoErrorCode.TOO_SMALL,
-            f"The photo is {width} x {height} pixels (width x height), too wide: within the "
-            f"{limits.max_width} pixels of width allowed it is {shape.picture_height} high, "
-            f"and {needed_height} are needed.",
+            f"The photo is {width} x {height} pixels (width x height), too wide. Scaled to the maximum "
+            f"width of {limits.max_width} pixels, it is {shape.image_height} pixels high, and "
+            f"{needed_height} are needed.",
         )
-    return Shape(shape.picture_width, shape.picture_height, missing_rows)
+    return Shape(shape.image_width, shape.image_height, missing_rows)
 
 
 def _scale(width: int, height: int, limits: Limits) -> Shape:
@@ -78,7 +78,7 @@ def _scale(width: int, height: int, limits: Limits) -> Shape:
 
 
 def _find_enlargement(width: int, height: int, limits: Limits) -> float:
-    """Return the factor to the minimum size; below 1 the photo exceeds it."""
+    """Return the factor to the minimum size. It is below 1 if the photo is larger."""
     least_short, least_long = sorted((limits.min_width, limits.min_height))
     if width > height and not limits.letterbox:
         least_short = limits.min_height
@@ -92,6 +92,6 @@ def _require_enough_pixels(width: int, height: int, limits: Limits) -> None:
         )
         raise PhotoError(
             PhotoErrorCode.TOO_SMALL,
-            f"The photo is {width} x {height} pixels (width x height); its shorter side needs at least "
-            f"{least_short} pixels and its longer side {least_long}.",
+            f"The photo is {width} x {height} pixels (width x height). Its shorter side needs at least "
+            f"{least_short} pixels, and its longer side {least_long}.",
         )

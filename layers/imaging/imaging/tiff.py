@@ -1,5 +1,5 @@
 # ruff: noqa: PLR2004 - the numbers are those of the format
-"""A TIFF of one plain directory, which Pillow decodes rightly; what it would get wrong is mended or refused.
+"""Rewrites a TIFF to one plain directory that Pillow decodes correctly, or refuses it.
 
 Tags and their values: TIFF 6.0, with Adobe's supplements; BigTIFF.
 """
@@ -27,7 +27,7 @@ _NEEDED = {
     *(_STRIP_SIZES, _PLANAR, 292, 293, 317, _COLOUR_MAP, 322, 323, _TILE_OFFSETS, 325, _EXTRA_SAMPLES),
     *(_SAMPLE_FORMAT, 347, *range(512, 522), 529, _SUBSAMPLING, 531, 532),
 }
-"""The tags that say how pixels are stored; all others are left out."""
+"""The tags that describe how pixels are stored. All others are dropped."""
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _GREY = {_WHITE_IS_ZERO, _BLACK_IS_ZERO}
 _RAW_PHOTOMETRICS = {32803, 34892}
@@ -86,7 +86,7 @@ class _Layout:
         return 20 if self.is_big else 12
 
     def read(self, letter: str, position: int) -> int:
-        """Read one number, by its letter in `struct`; `struct.error` where the file ends before it."""
+        """Read one number of a `struct` format. Raise `struct.error` after the end of the file."""
         return int(struct.unpack_from(self.order + letter, self.data, position)[0])
 
     @property
@@ -96,14 +96,14 @@ class _Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Directory:
-    """One picture's tags: the kind, the number and the place of each one's values."""
+    """The tags of one image: the type, the number and the position of their values."""
 
     layout: _Layout
     entries: dict[int, tuple[int, int, int]]
     following: int
 
     def read(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """Return a tag's values, where they are whole numbers that are there."""
+        """Return a tag's values, or the default if they are missing or not integers."""
         kind, count, position = self.entries.get(tag, (0, 0, 0))
         letter = _TYPES.get(kind)
         if letter is None or count == 0 or position + count * _SIZES[kind] > len(self.layout.data):
@@ -120,8 +120,8 @@ class _Directory:
 
 @cache
 def silence_libtiff() -> None:
-    """Keep libtiff from writing to stderr what it finds wrong; Pillow silences its warnings alone."""
-    # Looked up through Pillow's own module, in the library that it was linked with, whatever its file's name.
+    """Stop libtiff from writing errors to stderr. Pillow stops only its warnings."""
+    # Look the function up through Pillow's module, which is linked with the right library.
     library = ctypes.CDLL(_imaging.__file__)
     if hasattr(library, "TIFFSetErrorHandler"):
         library.TIFFSetErrorHandler(None)
@@ -129,12 +129,12 @@ def silence_libtiff() -> None:
 
 def read_tiff(data: bytes) -> Contents:
     """
-    Part a TIFF into one directory of what its decoder needs, and what is said about it.
+    Split a TIFF into pixels and metadata.
 
     Raises
     ------
     PhotoError
-        `unsupported_format`, with the kind's name, for what Pillow does not decode, or not rightly;
+        `unsupported_format` for a kind that Pillow does not decode correctly. The message names it.
         `unreadable` without a directory.
     """
     silence_libtiff()
@@ -179,7 +179,7 @@ def _read_directory(layout: _Layout, position: int) -> _Directory:
 
 
 def _walk_directories(layout: _Layout, first: _Directory) -> Iterator[_Directory]:
-    """Yield a file's directories and those below them, a bounded number."""
+    """Yield the directories and subdirectories of a file, up to a limit."""
     waiting = [*first.read(_SUB_DIRECTORIES), first.following]
     yield first
     for _ in range(_MAX_DIRECTORIES):
@@ -196,10 +196,11 @@ def _walk_directories(layout: _Layout, first: _Directory) -> Iterator[_Directory
 
 
 def _require_no_raw_photo(layout: _Layout, first: _Directory) -> None:
-    """Refuse a camera's raw photo, of which Pillow would take the thumbnail."""
+    """Refuse raw photos of cameras. Pillow would decode only their thumbnail."""
     is_thumbnail = bool(first.read_first(_KIND, 0) & 1) and _SUB_DIRECTORIES in first.entries
     is_raw = _DNG_VERSION in first.entries or layout.data[8:10] == b"CR"
-    photometrics = {one.read_first(_PHOTOMETRIC, 0) for one in _walk_directories(layout, first)}
+    directories = _walk_directories(layout, first)
+    photometrics = {directory.read_first(_PHOTOMETRIC, 0) for directory in directories}
     if is_raw or is_thumbnail or photometrics & _RAW_PHOTOMETRICS:
         raise refuse_format("raw photo")
 
@@ -233,14 +234,14 @@ def _require_supported_samples(directory: _Directory, photometric: int, compress
 
 
 def _rewrite(directory: _Directory, *, is_negative: bool) -> bytes:
-    """Put a directory behind the file that holds the needed tags alone, and point the header to it."""
+    """Append a directory with only the needed tags to the file, and point the header to it."""
     layout = directory.layout
     data = bytearray(layout.data)
     changed: dict[int, tuple[int, ...]] = {}
     if is_negative:
         changed[_PHOTOMETRIC] = (_BLACK_IS_ZERO,)
     colour_map = directory.read(_COLOUR_MAP)
-    if colour_map and max(colour_map) < 256:  # some writers store bytes where 16 bits are meant
+    if colour_map and max(colour_map) < 256:  # some writers store 8 bits instead of 16
         changed[_COLOUR_MAP] = tuple(value * 257 for value in colour_map)
     if _has_deep_planes(directory):
         changed |= _interleave_planes(directory, data)
@@ -248,7 +249,7 @@ def _rewrite(directory: _Directory, *, is_negative: bool) -> bytes:
 
 
 def _has_deep_planes(directory: _Directory) -> bool:
-    """Tell whether Pillow would take 16 bits of one plane for two pixels of eight."""
+    """Return whether Pillow would read 16 bits of one plane as two pixels of 8 bits."""
     return (
         directory.read_first(_PLANAR, 1) == _SEPARATE_PLANES
         and directory.read_first(_COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED
@@ -258,7 +259,7 @@ def _has_deep_planes(directory: _Directory) -> bool:
 
 
 def _interleave_planes(directory: _Directory, data: bytearray) -> dict[int, tuple[int, ...]]:
-    """Store 16-bit planes pixel by pixel behind the file; return the tags that say so."""
+    """Append 16-bit planes to the file, pixel by pixel; return the changed tags."""
     if _TILE_OFFSETS in directory.entries:
         raise refuse_format("TIFF of tiled planes of 16 bits")
     samples = directory.read_first(_SAMPLES, 1)

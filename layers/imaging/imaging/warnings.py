@@ -1,17 +1,17 @@
-"""What a person should know of a photo before it is compared."""
+"""Warnings about a photo before it is compared."""
 
 from enum import StrEnum
 
 from imaging.report import FaceReport
 
 SMALL_SHARE = 0.3
-"""Half of what the page on FaceCompare asks for."""
+"""Half of what the page on FaceCompare asks for (60 %)."""
 DARK = 60
 BLURRED = 5
 
 
 class PhotoWarning(StrEnum):
-    """Why a photo may be compared badly. The values are stable."""
+    """Why the comparison of a photo may be unreliable. The values are stable."""
 
     NO_FACE = "no_face"
     SEVERAL_FACES = "several_faces"
@@ -23,10 +23,10 @@ class PhotoWarning(StrEnum):
 
 def find_warnings(face: FaceReport | None) -> list[PhotoWarning]:
     """
-    Return what speaks against a photo, by its report's `face`; it is compared nevertheless.
+    Return the warnings for a report's `face`. They do not prevent a comparison.
 
-    None, where no faces were looked for, gives no warning. `several_faces` is given beside others where
-    one face is clearly the largest and was kept, and alone where none is.
+    There are none if faces were not searched. If one of several faces is clearly the largest, `several_faces`
+    may come with other warnings, otherwise alone.
     """
     if face is None:
         return []

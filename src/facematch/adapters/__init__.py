@@ -1,1 +1,1 @@
-"""The outside world behind the domain's ports, one vendor library each."""
+"""The adapters that implement the ports of the domain, each with one library."""

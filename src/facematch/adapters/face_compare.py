@@ -1,10 +1,10 @@
-"""FaceCompare by the official SDK, which encodes and signs; the transport below it is this module's own.
+"""Calls FaceCompare with the official SDK, but over this module's own transport.
 
-The SDK gives its transport no hook, loses why a call failed, and reuses connections of any age. So each HTTP
-adapter that the SDK makes is a `_Transport`, and what happens to a call is noted in its `_Exchange`.
+The SDK has no hook before sending, hides why a call failed, and reuses connections of any age. So this module
+replaces the SDK's HTTP adapter by `_Transport`, which records the progress of each request in an `_Exchange`.
 
-The SDK's exceptions carry the whole request, photos included. None of them leaves this module, not even as
-the cause or the context of another, and none of their texts do.
+The SDK's exceptions contain the whole request with its photos. Neither they nor their texts leave this
+module, not even as cause or context of another exception.
 """
 
 import base64
@@ -48,25 +48,25 @@ from facematch.domain.errors import (
 )
 from facematch.domain.provider import (
     Answer,
+    BeforeSend,
     Call,
+    CallPhoto,
     Credentials,
     CredentialSource,
     Deletion,
-    Depart,
+    EncodedPhoto,
     Examination,
-    InlinePicture,
     Operation,
-    Picture,
-    depart_at_once,
     is_success,
-    raise_fault,
+    raise_for_answer,
+    send_at_once,
 )
 from facematch.domain.regions import Region
 from facematch.domain.verdict import HIGHEST_SCORE
 
-# The SDK logs headers and query under DEBUG=sdk, by a handler of its own.
+# With DEBUG=sdk, the SDK logs headers and query to its own handler.
 logging.getLogger("darabonba-core").disabled = True
-# urllib3 logs each request's query at DEBUG, and with it the signatures of photo URLs.
+# At DEBUG, urllib3 logs each request's query, which contains photo URLs with their signatures.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 CONNECT_TIMEOUT_S: Final = 3.0
@@ -74,23 +74,23 @@ READ_TIMEOUT_S: Final = 10.0
 _READY_TIMEOUT_S: Final = 1.0
 _PROBE_TIMEOUT_S: Final = 3.0
 IDLE_LIMIT_S: Final = 4.0
-"""How long a connection may be idle and still carry a call. The vendor's page on connection keep-alive
-suggests to use one every 5 s; a call is on its way for a part of that."""
+"""How long a connection may be idle before a call. The provider's page on connection keep-alive suggests to
+use a connection every 5 s. Sending a call takes a part of that."""
 _LONGEST_PAUSE_MS: Final = 900_000
-"""The longest pause that is believed of a throttled call: a longer one would stop a region unnoticed."""
+"""The longest pause that is accepted from the provider. A longer one would stop a region unnoticed."""
 _WORD: Final = re.compile(r"[\w.:-]{1,128}", re.ASCII)
-"""The form of the provider's codes and ids, which go into the ledger, the event and the logs."""
-_SAY_NOTHING_WAS_DONE: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-"""The HTTP statuses that need no code beside them."""
+"""The form of the provider's codes and ids. They are copied to the ledger, the event and the logs."""
+_UNPROCESSED_STATUSES: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+"""With these HTTP statuses, the call was not processed, even if the answer has no code."""
 _NOT_IN_THIS_REGION: Final = ("InvalidAction.NotFound", "InvalidApi.NotFound")
-_SAYS_NOTHING_OF_COMPARISONS: Final = (
+_REFUSES_KEEPALIVE_ONLY: Final = (
     *_NOT_IN_THIS_REGION,
     "Forbidden.RAMUserAccessDenied",
     "NoPermission",
     "ActionUnauthorized",
     "Forbedden.NotSupportRAM",
 )
-"""Codes that refuse `KeepaliveIntl` itself."""
+"""Codes that refuse `KeepaliveIntl`, although comparisons may be allowed."""
 _QUALITY_SCORES: Final = {
     f"{photo}{aspect}Score"
     for photo in ("", "Target")
@@ -100,33 +100,33 @@ _QUALITY_SCORES: Final = {
 
 @dataclass(slots=True)
 class _Exchange:
-    """One request and what became of it. Nothing of it is sent before `depart` returns.
+    """One request and its progress. Nothing is sent before `before_send` returns.
 
-    A rehearsal ends in the transport, before it connects.
+    A dry run ends in the transport, before it connects.
     """
 
-    depart: Depart
+    before_send: BeforeSend
     clock_s: Callable[[], float]
     is_billable: bool = False
-    is_rehearsal: bool = False
+    is_dry_run: bool = False
     is_hooked: bool = False
-    has_departed: bool = False
+    has_run_hook: bool = False
     is_sent: bool = False
-    kept_back_by: BaseException | None = None
+    blocked_by: BaseException | None = None
     failure: RequestException | None = None
     response: Response | None = None
 
-    def await_departure(self) -> None:
-        """Call `depart`, once, however many connections are tried."""
-        if self.has_departed:
+    def run_before_send(self) -> None:
+        """Call `before_send` once, however many connections are tried."""
+        if self.has_run_hook:
             return
         try:
-            self.depart()
+            self.before_send()
         except BaseException as error:  # noqa: BLE001 - raised again by `conclude`
-            self.kept_back_by = error
-            # Not the error itself: urllib3 and the SDK handle some kinds of errors in their own way.
-            raise _KeptBackError from None
-        self.has_departed = True
+            self.blocked_by = error
+            # Not the error itself, because urllib3 and the SDK catch some errors.
+            raise _BlockedError from None
+        self.has_run_hook = True
 
     def conclude(self) -> Response:
         """Return the response.
@@ -138,19 +138,19 @@ class _Exchange:
         ProviderFaultError
             `timeout` or `connection_lost`: the request was sent, and no whole response came.
         RuntimeError
-            The SDK or what it is made of does not work as this module needs it.
+            The SDK did not use this module's transport.
         """
-        if self.kept_back_by is not None:
-            raise self.kept_back_by.with_traceback(None)
-        if not self.is_hooked or (self.response is not None and not self.has_departed):
-            raise RuntimeError("The provider's SDK sent a request past this module's transport.")
+        if self.blocked_by is not None:
+            raise self.blocked_by.with_traceback(None)
+        if not self.is_hooked or (self.response is not None and not self.has_run_hook):
+            raise RuntimeError("The provider's SDK did not send a request through this module's transport.")
         if self.response is not None:
             return self.response
         if not self.is_sent:
             raise UnreachableError
         if isinstance(self.failure, Timeout):
             raise self.fail("timeout", "The provider did not answer in time.")
-        raise self.fail("connection_lost", "The connection to the provider broke.")
+        raise self.fail("connection_lost", "The connection to the provider was lost.")
 
     def fail(self, code: str, message: str) -> ProviderFaultError:
         """Return the error for a request that was sent and got no readable answer."""
@@ -165,16 +165,16 @@ def _read_clock_s() -> float:
     return time.time() if exchange is None else exchange.clock_s()
 
 
-class _KeptBackError(Exception):
-    """The request must not leave."""
+class _BlockedError(Exception):
+    """The request must not be sent."""
 
 
 class _StaleConnectionError(Exception):
-    """The connection was idle for too long: take another."""
+    """The connection was idle for too long. Another one must be used."""
 
 
 class _Connection(HTTPConnection):
-    """Connects, waits for the departure, and sends if the connection is still fresh."""
+    """Connects, runs the hook, and sends if the connection is still fresh."""
 
     used_at_s = -math.inf
 
@@ -188,7 +188,7 @@ class _Connection(HTTPConnection):
             if self.is_closed:
                 self.connect()
             self._check_fresh()
-            exchange.await_departure()
+            exchange.run_before_send()
             self._check_fresh()
             exchange.is_sent = True
         super().request(*arguments, **options)
@@ -216,7 +216,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class _Transport(HTTPAdapter):
-    """Sends what the SDK signed, and notes in the exchange what became of it."""
+    """Sends the SDK's requests, and records their progress in the exchange."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - requests' own
         self.tls = ssl.create_default_context()
@@ -231,7 +231,7 @@ class _Transport(HTTPAdapter):
 
     def cert_verify(self, conn: Any, *arguments: Any) -> None:  # noqa: ANN401 - requests' own
         super().cert_verify(conn, *arguments)
-        # `tls` has them: to load them for each connection takes longer than a call may be late.
+        # `tls` has loaded them. To load them for each connection takes longer than a call may be late.
         conn.ca_certs = conn.ca_cert_dir = None
 
     def _use_own_connections(self, manager: Any) -> None:  # noqa: ANN401 - urllib3's own
@@ -244,8 +244,8 @@ class _Transport(HTTPAdapter):
         if exchange is None:
             return super().send(request, **options)
         exchange.is_hooked = True
-        if exchange.is_rehearsal:
-            raise _KeptBackError
+        if exchange.is_dry_run:
+            raise _BlockedError
         try:
             exchange.response = self._send_on_fresh_connection(request, options)
         except RequestException as error:
@@ -254,13 +254,13 @@ class _Transport(HTTPAdapter):
         return exchange.response
 
     def _send_on_fresh_connection(self, request: PreparedRequest, options: dict[str, Any]) -> Response:
-        # A stale connection is closed when it is met, so each round has one less.
+        # Each stale connection is closed, so the loop ends.
         while True:
             with contextlib.suppress(_StaleConnectionError):
                 response = super().send(request, **options)
-                # Reads the body here, where a failure is noted.
+                # Read the body here, where a failure is recorded.
                 _ = response.content
-                # A redirect would carry both photos to wherever it leads, another jurisdiction included.
+                # A redirect could send both photos anywhere, even to another jurisdiction.
                 response.headers.pop("location", None)
                 return response
 
@@ -274,7 +274,7 @@ DaraCore.get_adapter = staticmethod(_make_transport)
 
 @dataclass(frozen=True, slots=True)
 class FaceCompareEndpoint:
-    """Where a region's calls go: `address` is the host, with a port where it is not the protocol's own."""
+    """The endpoint of a region. `address` is the host, with a port if it is not the protocol's default."""
 
     address: str
     protocol: str = "HTTPS"
@@ -285,10 +285,10 @@ type _Operation = Callable[[Client, RuntimeOptions], object]
 
 @dataclass(frozen=True, slots=True)
 class FaceCompareProvider:
-    """Calls FaceCompare, from any thread; the calls of all threads share the connections to a region.
+    """Calls FaceCompare. It is thread-safe; all threads share the connections to a region.
 
-    `clock_s` tells for how long connections were idle, in seconds. It is the wall clock: a monotonic one may
-    not count the time while the function's sandbox is frozen or restored from a snapshot.
+    `clock_s` measures how long connections were idle, in seconds. It is the wall clock: a monotonic clock may
+    stop while the function is frozen or stored in a snapshot.
     """
 
     endpoints: Mapping[Region, FaceCompareEndpoint]
@@ -301,43 +301,43 @@ class FaceCompareProvider:
     _connected_at_s: dict[Region, float] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
-    def make_ready(self, region: Region) -> None:
+    def warm_up(self, region: Region) -> None:
         """Make a free call, `KeepaliveIntl`, unless a connection was used just now.
 
-        Its answer does not matter, nor whether the region knows the operation: the connection is there.
+        Its answer does not matter: any answer leaves an open connection.
         """
         if not 0 <= self.clock_s() - self._connected_at_s.get(region, -math.inf) < IDLE_LIMIT_S:
             with contextlib.suppress(ProviderError):
                 self._keep_alive(region, self.credentials.read(), _READY_TIMEOUT_S)
 
     def probe(self, region: Region) -> None:
-        """Make one free call, `KeepaliveIntl`; return if the answer lets comparisons be tried.
+        """Make one free call, `KeepaliveIntl`; return if a comparison may be tried.
 
-        It does so too where the region does not know that operation (no endpoint in Malaysia is documented
-        for it), and where the key may not call it: a policy may allow comparisons alone.
+        It also returns if the region does not support the operation (no endpoint in Malaysia is documented),
+        or if the key may not call it: a policy may allow only comparisons.
 
         Raises
         ------
-        OperatorFaultError, ProviderThrottledError, ProviderFaultError, UnreachableError
+        OperatorError, ProviderThrottledError, ProviderFaultError, UnreachableError
             See the port.
         """
         answer = self._use_good_key(lambda key: self._keep_alive(region, key, _PROBE_TIMEOUT_S))
-        if not answer.code.startswith(_SAYS_NOTHING_OF_COMPARISONS):
-            raise_fault(answer)
+        if not answer.code.startswith(_REFUSES_KEEPALIVE_ONLY):
+            raise_for_answer(answer)
 
     def examine(self, region: Region) -> Examination:
-        """Make one free call, `KeepaliveIntl`, and return what it shows of the key, the way and the clocks.
+        """Make one free call, `KeepaliveIntl`; return its answer, latency and clock difference.
 
         Raises
         ------
-        OperatorFaultError
-            There is no key to sign the call with.
+        OperatorError
+            There is no usable key.
         UnreachableError
-            The call was never sent.
+            The call was not sent.
         ProviderFaultError
-            No answer came, or none that can be read.
+            No readable answer came.
         """
-        begun_s = self.clock_s()
+        started_s = self.clock_s()
         exchange = self._exchange(
             region, self.credentials.read(), Client.keepalive_intl_with_options, timeout_s=_PROBE_TIMEOUT_S
         )
@@ -348,20 +348,20 @@ class FaceCompareProvider:
         sent_at_s = _read_date_s(response.headers.get("date"))
         return Examination(
             answer=answer,
-            latency_s=ended_s - begun_s,
-            # The header leaves out the fraction of the second.
+            latency_s=ended_s - started_s,
+            # The header has no fraction of a second.
             clock_ahead_s=None if sent_at_s is None else sent_at_s + 0.5 - ended_s,
-            refuses_call_alone=answer.code.startswith(_SAYS_NOTHING_OF_COMPARISONS),
+            refuses_operation_only=answer.code.startswith(_REFUSES_KEEPALIVE_ONLY),
         )
 
-    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
-        """Make one call; repeat it once if its key was refused and there is another key by now.
+    def compare(self, call: Call, before_send: BeforeSend = send_at_once) -> Answer:
+        """Make one call; retry once if its key was refused and a new key is available.
 
-        A key is refused before the operation: nothing is billed, and the `MerchantBizId` is still unused.
+        A key is refused before the operation. So nothing is billed, and the `MerchantBizId` is still unused.
 
         Raises
         ------
-        OperatorFaultError, ProviderFaultError, UnreachableError
+        OperatorError, ProviderFaultError, UnreachableError
             See the port.
         """
 
@@ -372,22 +372,22 @@ class FaceCompareProvider:
                 client.face_compare_with_options(FaceCompareRequest(**_list_fields(call)), options)
 
         def call_with(key: Credentials) -> Answer:
-            return self._call(call.region, key, call_operation, depart=depart, is_billable=True)
+            return self._call(call.region, key, call_operation, before_send=before_send, is_billable=True)
 
         return self._use_good_key(call_with)
 
     def delete_result(self, region: Region, transaction_id: str) -> Deletion:
-        """Ask the provider to delete what it keeps of a comparison, by `DeleteVerifyResult`.
+        """Ask the provider to delete its data about a comparison, with `DeleteVerifyResult`.
 
-        This is not a comparison, so it takes no slot of theirs. Whether the operation serves FaceCompare is
-        unknown: the vendor's page lists the solutions that it serves, and gives no endpoint in Malaysia.
+        Whether the operation supports FaceCompare is unknown. The provider's page lists the supported
+        solutions, and has no endpoint in Malaysia.
 
         Raises
         ------
-        OperatorFaultError, ProviderThrottledError, ProviderFaultError, UnreachableError
-            The provider made no decision: ask again later.
+        OperatorError, ProviderThrottledError, ProviderFaultError, UnreachableError
+            The provider did not decide. Retry later.
         """
-        # The page: N for results that nobody queries, as after a call from a server; All for photos and text.
+        # According to the page: N for results that are not queried, All for photos and text.
         request = DeleteVerifyResultRequest(
             transaction_id=transaction_id, delete_after_query="N", delete_type="All"
         )
@@ -399,7 +399,7 @@ class FaceCompareProvider:
             lambda key: self._call(region, key, call_operation, yes_or_no="DeleteResult")
         )
         if answer.code not in _NOT_IN_THIS_REGION:
-            raise_fault(answer)
+            raise_for_answer(answer)
         return Deletion(is_deleted=is_success(answer.code) and answer.passed is True, code=answer.code)
 
     def _use_good_key(self, call: Callable[[Credentials], Answer]) -> Answer:
@@ -407,13 +407,13 @@ class FaceCompareProvider:
         answer = call(refused)
         if not answer.refuses_key:
             return answer
-        self.credentials.distrust()
+        self.credentials.invalidate()
         replacement = self.credentials.read()
         if replacement == refused:
             return answer
         answer = call(replacement)
         if answer.refuses_key:
-            self.credentials.distrust()
+            self.credentials.invalidate()
         return answer
 
     def _keep_alive(self, region: Region, credentials: Credentials, timeout_s: float) -> Answer:
@@ -425,13 +425,18 @@ class FaceCompareProvider:
         credentials: Credentials,
         operation: _Operation,
         *,
-        depart: Depart = depart_at_once,
+        before_send: BeforeSend = send_at_once,
         timeout_s: float | None = None,
         is_billable: bool = False,
         yes_or_no: str = "Passed",
     ) -> Answer:
         exchange = self._exchange(
-            region, credentials, operation, depart=depart, timeout_s=timeout_s, is_billable=is_billable
+            region,
+            credentials,
+            operation,
+            before_send=before_send,
+            timeout_s=timeout_s,
+            is_billable=is_billable,
         )
         answer = _read_answer(exchange.conclude(), yes_or_no, is_billable=is_billable)
         if answer is None:
@@ -444,13 +449,13 @@ class FaceCompareProvider:
         credentials: Credentials,
         operation: _Operation,
         *,
-        depart: Depart = depart_at_once,
+        before_send: BeforeSend = send_at_once,
         timeout_s: float | None = None,
         is_billable: bool = False,
     ) -> _Exchange:
-        """Have the SDK make a call; the exchange has its response, or says why there is none."""
+        """Make a call with the SDK; return the exchange with its response or its failure."""
         client = self._find_client(region, credentials)
-        exchange = _Exchange(depart, self.clock_s, is_billable=is_billable)
+        exchange = _Exchange(before_send, self.clock_s, is_billable=is_billable)
         timeout_ms = round(timeout_s * 1000) if timeout_s else None
         _run(operation, client, RuntimeOptions(connect_timeout=timeout_ms, read_timeout=timeout_ms), exchange)
         if exchange.response is not None:
@@ -468,12 +473,12 @@ class FaceCompareProvider:
             return client
 
     def _make_client(self, endpoint: FaceCompareEndpoint, credentials: Credentials) -> Client:
-        """Return a client, after a rehearsal: a paid call must not pass by the transport.
+        """Return a client, after a dry run that checks that it uses this module's transport.
 
         Raises
         ------
         RuntimeError
-            It would.
+            It does not.
         """
         client = Client(
             Config(
@@ -487,15 +492,15 @@ class FaceCompareProvider:
                 user_agent=f"facematch/{__version__}",
             )
         )
-        rehearsal = _Exchange(depart_at_once, self.clock_s, is_rehearsal=True)
-        _run(Client.keepalive_intl_with_options, client, RuntimeOptions(), rehearsal)
-        if not rehearsal.is_hooked:
+        dry_run = _Exchange(send_at_once, self.clock_s, is_dry_run=True)
+        _run(Client.keepalive_intl_with_options, client, RuntimeOptions(), dry_run)
+        if not dry_run.is_hooked:
             raise RuntimeError("The provider's SDK does not use this module's transport.")
         return client
 
 
 def _run(operation: _Operation, client: Client, options: RuntimeOptions, exchange: _Exchange) -> None:
-    """Have the SDK make a request; the exchange, not the SDK's errors, tells what became of it."""
+    """Make a request with the SDK. The exchange, not the SDK's errors, has the outcome."""
     token = _EXCHANGE.set(exchange)
     try:
         with contextlib.suppress(Exception):
@@ -505,8 +510,8 @@ def _run(operation: _Operation, client: Client, options: RuntimeOptions, exchang
 
 
 def _list_fields(call: Call) -> dict[str, str | None]:
-    source, source_url = _split_picture(call.source)
-    target, target_url = _split_picture(call.target)
+    source, source_url = _split_photo(call.source)
+    target, target_url = _split_photo(call.target)
     return {
         "merchant_biz_id": call.merchant_biz_id,
         "source_face_picture": source,
@@ -517,18 +522,18 @@ def _list_fields(call: Call) -> dict[str, str | None]:
     }
 
 
-def _split_picture(picture: Picture) -> tuple[str | None, str | None]:
-    """Return a photo's Base64 text or its URL: always exactly one of the two."""
-    if isinstance(picture, InlinePicture):
-        return base64.b64encode(picture.jpeg).decode(), None
-    return None, picture.url
+def _split_photo(photo: CallPhoto) -> tuple[str | None, str | None]:
+    """Return a photo's Base64 text and URL. Exactly one of them is not None."""
+    if isinstance(photo, EncodedPhoto):
+        return base64.b64encode(photo.jpeg).decode(), None
+    return None, photo.url
 
 
 def _read_answer(response: Response, yes_or_no: str, *, is_billable: bool) -> Answer | None:
-    """Return what a response says, None for what is no answer of the provider.
+    """Return the answer in a response, or None if it is not a readable answer of the provider.
 
-    `yes_or_no` names the field of the result that becomes `passed`. A result may come without a code; so may
-    the answer to a call that has no result.
+    `yes_or_no` names the field of the result that becomes `passed`. A code is optional in an answer with a
+    result, and in an answer to a free call.
     """
     http_status = response.status_code
     document = _read_object(response.content)
@@ -536,7 +541,7 @@ def _read_answer(response: Response, yes_or_no: str, *, is_billable: bool) -> An
     is_ok = http_status == HTTPStatus.OK
     has_result = is_ok and bool(result)
     code = _read_code(document.get("Code") or document.get("code"))
-    if code is None and http_status in _SAY_NOTHING_WAS_DONE:
+    if code is None and http_status in _UNPROCESSED_STATUSES:
         code = f"HTTP.{http_status}"
     elif code is None and (has_result or (is_ok and document and not is_billable)):
         code = ""
@@ -557,7 +562,7 @@ def _read_answer(response: Response, yes_or_no: str, *, is_billable: bool) -> An
 
 
 def _read_object(content: bytes) -> dict[str, Any]:
-    """Return a JSON object; an empty one for anything else."""
+    """Return a JSON object, or an empty one for anything else."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -566,24 +571,24 @@ def _read_object(content: bytes) -> dict[str, Any]:
 
 
 def _read_code(value: Any) -> str | None:  # noqa: ANN401 - whatever the provider sends
-    """Return a code, which may come as a number."""
+    """Return a code, which may be a number."""
     return _read_word(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
 def _read_word(value: Any) -> str | None:  # noqa: ANN401 - whatever the provider sends
-    """Return a code or an id; None for what has another form: it may hold anything, at any length."""
+    """Return a code or an id, or None if it has another form: it could contain anything."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
 def _read_yes_or_no(value: Any) -> bool | None:  # noqa: ANN401 - whatever the provider sends
-    """Return what `Y` or `N` says, or what the vendor's other operations write: `T`, `F`, `true`, `false`."""
+    """Return the value of `Y` or `N`. The provider's other operations use `T`, `F`, `true` and `false`."""
     if isinstance(value, str):
         return {"y": True, "t": True, "true": True, "n": False, "f": False, "false": False}.get(value.lower())
     return value if isinstance(value, bool) else None
 
 
 def _read_quality(scores: Any) -> dict[str, float] | None:  # noqa: ANN401 - whatever the provider sends
-    """Return the scores that are numbers, by the provider's names for them."""
+    """Return the scores that are numbers, by the provider's names."""
     read = (
         {name: _read_score(scores[name]) for name in _QUALITY_SCORES & scores.keys()}
         if isinstance(scores, dict)
@@ -593,7 +598,7 @@ def _read_quality(scores: Any) -> dict[str, float] | None:  # noqa: ANN401 - wha
 
 
 def _read_score(value: Any) -> float | None:  # noqa: ANN401 - whatever the provider sends
-    """Return a score (0 to 100) that came as a number or its text; None for anything else, NaN included."""
+    """Return a score (0 to 100), given as a number or as text, or None for anything else, such as NaN."""
     try:
         score = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -602,7 +607,7 @@ def _read_score(value: Any) -> float | None:  # noqa: ANN401 - whatever the prov
 
 
 def _read_pause_s(milliseconds: str | None) -> float | None:
-    """Return how long the provider asks to pause."""
+    """Return the pause that the provider asks for, or None."""
     try:
         pause_ms = int(milliseconds or "")
     except ValueError:
@@ -611,7 +616,7 @@ def _read_pause_s(milliseconds: str | None) -> float | None:
 
 
 def _read_date_s(text: str | None) -> float | None:
-    """Return the Unix time that a `Date` header names, None without a readable one."""
+    """Return the Unix time of a `Date` header, or None if it is missing or unreadable."""
     try:
         date = parsedate_to_datetime(text or "")
     except ValueError:

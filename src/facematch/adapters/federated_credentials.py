@@ -1,6 +1,6 @@
-"""Temporary keys of a RAM role, for a token of this function's own identity: no key is stored anywhere.
+"""Temporary keys of a RAM role, exchanged for a token of this function's identity. No key is stored.
 
-Source: the API page of Alibaba Cloud STS, `AssumeRoleWithOIDC`, version 2015-04-01, which takes no signature.
+Source: the API page of Alibaba Cloud STS, `AssumeRoleWithOIDC`, version 2015-04-01. It needs no signature.
 """
 
 import logging
@@ -14,18 +14,17 @@ from typing import Any, Final
 import requests
 
 from facematch.domain.clock import Clock
-from facematch.domain.errors import OperatorFaultError
+from facematch.domain.errors import OperatorError
 from facematch.domain.provider import Credentials
 
-# The answers pass through urllib3, whatever it may come to log of them at DEBUG.
+# The answers contain keys, and urllib3 may log parts of them at DEBUG.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 SESSION_S: Final = 3600
-"""What a RAM role allows unless it says otherwise."""
-
+"""The default maximum of a RAM role."""
 RENEWAL_LEAD_S: Final = 300
 RENEWAL_PAUSE_S: Final = 30
-"""How long a renewal that failed is left alone while the key at hand is still good."""
+"""The pause after a failed renewal, while the current key is still valid."""
 
 CONNECT_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 3.0
@@ -42,10 +41,10 @@ class _Session:
 
 @dataclass(slots=True, kw_only=True)
 class FederatedCredentials:
-    """Keys of the role `role_arn`, each used until five minutes before it ends.
+    """Keys of the role `role_arn`. Each is used until five minutes before its expiry.
 
-    `issue_token` gets a token as the OpenID Connect provider `oidc_provider_arn` accepts it; `sts_url` is
-    where it is traded.
+    `issue_token` returns a token that the OpenID Connect provider `oidc_provider_arn` accepts. `sts_url` is
+    the endpoint that exchanges it for a key.
     """
 
     issue_token: Callable[[], str]
@@ -60,13 +59,13 @@ class FederatedCredentials:
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def read(self) -> Credentials:
-        """Return a key that is good for a while.
+        """Return a valid key.
 
         Raises
         ------
-        OperatorFaultError
-            `web_identity.…`: AWS STS issued no token. `assume_role.…`: Alibaba Cloud STS gave no key for it;
-            the code goes on with its own, or says why no answer came.
+        OperatorError
+            `web_identity.…`: AWS STS issued no token. `assume_role.…`: Alibaba Cloud STS issued no key. The
+            code ends with the code of STS, or the reason why no answer came.
         """
         with self._lock:
             now_ms = self.clock.now_ms()
@@ -74,19 +73,19 @@ class FederatedCredentials:
                 self._session = self._renew(self._session, now_ms)
             return self._session.credentials
 
-    def distrust(self) -> None:
-        """Get another key next time: the provider refused this one."""
+    def invalidate(self) -> None:
+        """Drop the current key, because the provider refused it."""
         with self._lock:
             self._session = None
 
-    def _renew(self, held: _Session | None, now_ms: int) -> _Session:
+    def _renew(self, current: _Session | None, now_ms: int) -> _Session:
         try:
             session = self._assume_role(now_ms)
-        except OperatorFaultError:
-            if held is None or now_ms >= held.ends_at_ms:
+        except OperatorError:
+            if current is None or now_ms >= current.ends_at_ms:
                 raise
             self._renew_at_ms = now_ms + RENEWAL_PAUSE_S * 1000
-            return held
+            return current
         self._renew_at_ms = session.ends_at_ms - RENEWAL_LEAD_S * 1000
         return session
 
@@ -102,18 +101,18 @@ class FederatedCredentials:
             "RoleArn": self.role_arn,
             "RoleSessionName": "facematch",
             "DurationSeconds": str(SESSION_S),
-            # In the body: a query gets logged on its way.
+            # In the body, because queries are often logged.
             "OIDCToken": self.issue_token(),
         }
         outcome = self._post(query, form)
-        if isinstance(outcome, OperatorFaultError):
-            # Here and not where it arose: the errors there carry the request, and with it the token.
+        if isinstance(outcome, OperatorError):
+            # Raised here, without the original error as its context: that contains the token.
             raise outcome
         return outcome
 
-    def _post(self, query: dict[str, str], form: dict[str, str]) -> _Session | OperatorFaultError:
+    def _post(self, query: dict[str, str], form: dict[str, str]) -> _Session | OperatorError:
         try:
-            # A redirect would carry the token to wherever it leads.
+            # A redirect could send the token anywhere.
             response = requests.post(
                 self.sts_url,
                 params=query,
@@ -123,16 +122,16 @@ class FederatedCredentials:
             )
             document = response.json()
         except requests.Timeout:
-            return _fault("timeout")
+            return _make_error("timeout")
         except requests.ConnectionError:
-            return _fault("no_connection")
+            return _make_error("no_connection")
         except (requests.RequestException, ValueError, RecursionError):
-            return _fault("unreadable_answer")
+            return _make_error("unreadable_answer")
         if not isinstance(document, dict):
-            return _fault("unreadable_answer")
+            return _make_error("unreadable_answer")
         if response.status_code != _OK:
-            return _fault(document.get("Code"), document.get("RequestId"))
-        return _read_session(document) or _fault("unreadable_answer", document.get("RequestId"))
+            return _make_error(document.get("Code"), document.get("RequestId"))
+        return _read_session(document) or _make_error("unreadable_answer", document.get("RequestId"))
 
 
 def _read_session(document: dict[str, Any]) -> _Session | None:
@@ -147,11 +146,14 @@ def _read_session(document: dict[str, Any]) -> _Session | None:
     return _Session(Credentials(*key), ends_at.timestamp() * 1000)
 
 
-def _fault(reason: object, request_id: object = None) -> OperatorFaultError:
-    """Return the fault of that reason; one that is not in the form of a code may hold anything."""
-    told = reason if isinstance(reason, str) and _CODE_FORM.fullmatch(reason) else "unreadable_answer"
-    return OperatorFaultError(
-        f"assume_role.{told}",
-        "Alibaba Cloud STS gave no key for the role.",
-        request_id=request_id if isinstance(request_id, str) and _CODE_FORM.fullmatch(request_id) else None,
+def _make_error(reason: object, request_id: object = None) -> OperatorError:
+    """Return the error. Values without the form of a code are dropped: they could contain anything."""
+    return OperatorError(
+        f"assume_role.{_read_word(reason) or 'unreadable_answer'}",
+        "Alibaba Cloud STS issued no key for the role.",
+        request_id=_read_word(request_id),
     )
+
+
+def _read_word(value: object) -> str | None:
+    return value if isinstance(value, str) and _CODE_FORM.fullmatch(value) else None

@@ -1,8 +1,8 @@
 """The ledger in DynamoDB: one table, with one item per comparison, pair and idempotent request.
 
-What still needs work has the attribute `work`, by which the index `work` finds it, ordered by `since_ms`:
-comparisons in the outbox, open comparisons of a region, and pairs that wait. The table's stream carries the
-items whose `work` is `outbox` to the publish function.
+Items that need work have the attribute `work`: comparisons in the outbox, open comparisons of a region, and
+waiting pairs. The index `work` lists them, ordered by `since_ms`. The table's stream sends the items whose
+`work` is `outbox` to the publish function.
 """
 
 import builtins
@@ -18,9 +18,8 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_origin, get_type_hints, override
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from facematch.adapters.aws_errors import is_temporary
+from facematch.adapters.aws_errors import ConditionFailedError, translate_dynamodb_errors
 from facematch.domain.comparison import (
     Attempt,
     Comparison,
@@ -61,20 +60,14 @@ _SECONDS_A_DAY: Final = 86_400
 _PAGE: Final = 100
 _TRANSACTION_TRIES: Final = 3
 _REQUESTS_LIMIT: Final = 50
-"""How many idempotency keys one comparison remembers; its item stays small."""
+"""The largest number of idempotency keys per comparison, to keep its item small."""
 
 type Item = dict[str, Any]
 
 
-class _Refused(Exception):  # noqa: N818 - not an error: the answer to a conditional write
-    def __init__(self, item: Item | None) -> None:
-        super().__init__()
-        self.item = item
-
-
 @dataclass(frozen=True, slots=True)
 class DynamoDbLedger(Ledger):
-    """The ledger in `table`; records are kept for `retention_days` from their last change."""
+    """The ledger in `table`. Records are kept for `retention_days`."""
 
     client: "DynamoDBClient"
     table: str
@@ -103,8 +96,8 @@ class DynamoDbLedger(Ledger):
                     ":expires": self._expiry(arrived.arrived_at_ms),
                 },
             )
-        except _Refused as refusal:
-            item = refusal.item or {}
+        except ConditionFailedError as refusal:
+            item = _deserialise(refusal.item)
         return _read_pair(item)
 
     @override
@@ -116,7 +109,7 @@ class DynamoDbLedger(Ledger):
     def take_pair(self, pair: Pair, comparison_id: str) -> bool:
         try:
             self._transact(self._take(pair, comparison_id))
-        except _Refused:
+        except ConditionFailedError:
             return False
         return True
 
@@ -124,7 +117,7 @@ class DynamoDbLedger(Ledger):
     def forget_pair(self, pair: Pair) -> bool:
         try:
             self._transact({"Delete": {**self._pair_target(pair), **_condition(pair)}})
-        except _Refused:
+        except ConditionFailedError:
             return self.find_pair(pair.region, pair.folder) is None
         return True
 
@@ -154,7 +147,7 @@ class DynamoDbLedger(Ledger):
             writes.append(self._create(self._write_request(request, comparison.created_at_ms)))
         try:
             self._transact(*writes)
-        except _Refused:
+        except ConditionFailedError:
             return False
         return True
 
@@ -180,7 +173,7 @@ class DynamoDbLedger(Ledger):
             self._transact(
                 self._create(self._write_request(request, comparison.created_at_ms)), {"Update": link}
             )
-        except _Refused:
+        except ConditionFailedError:
             return False
         return True
 
@@ -200,17 +193,18 @@ class DynamoDbLedger(Ledger):
                 {"#state": "state"},
                 {":owner": owner, ":until": until_ms, ":now": now_ms, ":registered": State.REGISTERED.value},
             )
-        except _Refused as refusal:
-            if refusal.item is None:
+        except ConditionFailedError as refusal:
+            item = _deserialise(refusal.item)
+            if not item:
                 raise NotFoundError(comparison_id) from None
-            if refusal.item["state"] != State.REGISTERED:
+            if item["state"] != State.REGISTERED:
                 raise AlreadyEndedError from None
-            raise LeaseHeldError((int(refusal.item["lease_until_ms"]) - now_ms) / 1000) from None
+            raise LeaseHeldError((int(item["lease_until_ms"]) - now_ms) / 1000) from None
         return _read_comparison(item)
 
     @override
     def release(self, comparison_id: str, owner: str) -> None:
-        with contextlib.suppress(_Refused):
+        with contextlib.suppress(ConditionFailedError):
             self._update(
                 _COMPARISON + comparison_id,
                 "REMOVE lease_owner, lease_until_ms",
@@ -236,7 +230,7 @@ class DynamoDbLedger(Ledger):
                     ":id": attempt.merchant_biz_id,
                 },
             )
-        except _Refused:
+        except ConditionFailedError:
             raise LeaseLostError from None
 
     @override
@@ -259,7 +253,7 @@ class DynamoDbLedger(Ledger):
             values |= {":none": 0, ":one": 1}
         else:
             values[":attempt"] = asdict(attempt)
-        with contextlib.suppress(_Refused):
+        with contextlib.suppress(ConditionFailedError):
             self._update(
                 _COMPARISON + comparison_id,
                 update,
@@ -294,12 +288,12 @@ class DynamoDbLedger(Ledger):
                 names,
                 values,
             )
-        except _Refused:
+        except ConditionFailedError:
             raise AlreadyEndedError from None
 
     @override
     def mark_published(self, comparison_id: str, *, now_ms: int) -> None:
-        with contextlib.suppress(_Refused):
+        with contextlib.suppress(ConditionFailedError):
             self._update(
                 _COMPARISON + comparison_id,
                 "SET published_at_ms = :now REMOVE #work, since_ms",
@@ -320,14 +314,14 @@ class DynamoDbLedger(Ledger):
 
     @override
     def list_forgotten(self, region: Region, *, before_ms: int) -> Iterator[str]:
-        # A long backlog holds many that were touched: DynamoDB leaves them out, a megabyte at a time.
+        # A long backlog has many touched items. DynamoDB filters them, page by page.
         untouched = "attribute_not_exists(touched_at_ms) OR touched_at_ms < :before"
         for item in self._list_work(_OPEN_WORK + region, before_ms, FilterExpression=untouched):
             yield item["pk"].removeprefix(_COMPARISON)
 
     @override
     def touch(self, comparison_id: str, *, now_ms: int) -> None:
-        with contextlib.suppress(_Refused):
+        with contextlib.suppress(ConditionFailedError):
             self._update(
                 _COMPARISON + comparison_id,
                 "SET touched_at_ms = :now",
@@ -370,22 +364,22 @@ class DynamoDbLedger(Ledger):
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": _serialise(values),
         }
-        # The digest of a request is personal data, too.
+        # The digest of a request is personal data too.
         requests = [
             {"Delete": {"TableName": self.table, "Key": _serialise({"pk": _REQUEST + request_id})}}
             for request_id in comparison.request_ids
         ]
         try:
             self._transact({"Update": tombstone}, *requests)
-        except _Refused:
+        except ConditionFailedError:
             current = self.find(comparison.id)
             if current is not None and current.state is not State.ERASED:
-                # It was published, or a request was added, since it was read.
+                # It was published, or a request was added, after it was read.
                 self.erase(current, verdict, erasure, now_ms=now_ms)
 
     @override
     def settle_erasure(self, comparison_id: str, erasure: ProviderErasure) -> None:
-        with contextlib.suppress(_Refused):
+        with contextlib.suppress(ConditionFailedError):
             self._update(
                 _COMPARISON + comparison_id,
                 "SET provider_erasure = :erasure",
@@ -405,29 +399,29 @@ class DynamoDbLedger(Ledger):
             **options,
         }
         while True:
-            with _translated():
-                found = self.client.query(**query)
-            yield from map(_deserialise, found["Items"])
-            if "LastEvaluatedKey" not in found:
+            with translate_dynamodb_errors():
+                page = self.client.query(**query)
+            yield from map(_deserialise, page["Items"])
+            if "LastEvaluatedKey" not in page:
                 return
-            query["ExclusiveStartKey"] = found["LastEvaluatedKey"]
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _transact(self, *writes: Any) -> None:  # noqa: ANN401 - the stubs' own types of each kind of write
         """Write all or nothing.
 
         Raises
         ------
-        _Refused
-            A condition does not hold.
+        ConditionFailedError
+            A condition is false.
         """
         for _ in range(_TRANSACTION_TRIES):
             try:
-                with _translated():
+                with translate_dynamodb_errors():
                     self.client.transact_write_items(TransactItems=list(writes))
             except self.client.exceptions.TransactionCanceledException as error:
                 reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
                 if "ConditionalCheckFailed" in reasons:
-                    raise _Refused(None) from None
+                    raise ConditionFailedError from None
                 if not reasons & _TEMPORARY_REASONS:
                     raise
             else:
@@ -475,7 +469,7 @@ class DynamoDbLedger(Ledger):
         }
 
     def _get(self, key: str) -> Item | None:
-        with _translated():
+        with translate_dynamodb_errors():
             response = self.client.get_item(
                 TableName=self.table, Key=_serialise({"pk": key}), ConsistentRead=True
             )
@@ -494,7 +488,7 @@ class DynamoDbLedger(Ledger):
         }
         if names:
             request["ExpressionAttributeNames"] = names
-        with _translated():
+        with translate_dynamodb_errors():
             return _deserialise(self.client.update_item(**request)["Attributes"])
 
     def _expiry(self, from_ms: int) -> int:
@@ -512,7 +506,7 @@ class DynamoDbLedger(Ledger):
 
 
 def _pair_key(region: str, folder: str) -> str:
-    # A region holds no slash, so this is unique; a folder may hold any other separator.
+    # Regions contain no slash, so this is unique. Folders may contain any other separator.
     return f"{_PAIR}{region}/{folder}"
 
 
@@ -521,7 +515,7 @@ def _number(attempt: Attempt) -> str:
 
 
 def _condition(pair: Pair) -> Item:
-    """Return the condition that a pair's item still holds exactly the photos that `pair` knows."""
+    """Return the condition that the pair's item still has exactly the photos of `pair`."""
     expression = " AND ".join(
         f"#{role}.sequencer = :{role}" if role in pair.arrived else f"attribute_not_exists(#{role})"
         for role in Role
@@ -535,33 +529,8 @@ def _condition(pair: Pair) -> Item:
     }
 
 
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Raise DynamoDB's errors as ours, but those that only a change of code or template can mend.
-
-    Raises
-    ------
-    _Refused
-        Something stood in the way of a conditional write.
-    LedgerUnavailableError
-        The table did not answer, or can't take more at the moment.
-    """
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "ConditionalCheckFailedException":
-            item: Mapping[str, Any] | None = error.response.get("Item")  # type: ignore[assignment]
-            raise _Refused(_deserialise(item) if item else None) from None
-        if is_temporary(error):
-            raise LedgerUnavailableError from None
-        raise
-    except BotoCoreError:
-        raise LedgerUnavailableError from None
-
-
 def _serialise(values: Mapping[str, Any]) -> Item:
-    # By way of JSON every enumeration becomes its text and every float the decimal that it prints as.
+    # JSON turns enumerations into text. Floats become decimals through their text.
     plain = json.loads(json.dumps(values), parse_float=Decimal)
     serializer = TypeSerializer()
     return {name: serializer.serialize(value) for name, value in plain.items()}
@@ -577,9 +546,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
+            return {name: _plain(item) for name, item in value.items()}
         case list():
-            return [_plain(inner) for inner in value]
+            return [_plain(item) for item in value]
     return value
 
 
@@ -596,9 +565,9 @@ def _read_comparison(item: Item) -> Comparison:
 
 
 def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any field of a record
-    """Return `value`, as JSON has it, as the type `kind`: a dataclass, an enumeration, or a collection.
+    """Return a JSON value as the type `kind`: a dataclass, an enumeration, or a collection.
 
-    A field that the record lacks keeps its default.
+    A missing field gets its default.
     """
     arguments = get_args(kind)
     if isinstance(kind, UnionType):
@@ -607,12 +576,12 @@ def _read(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any field of a record
         types = _find_types(cast("type", kind))
         known = {field.name: value[field.name] for field in fields(kind) if field.name in value}
         make: Any = kind
-        return make(**{name: _read(types[name], inner) for name, inner in known.items()})
+        return make(**{name: _read(types[name], item) for name, item in known.items()})
     match get_origin(kind):
         case collections.abc.Mapping:
-            return {_read(arguments[0], name): _read(arguments[1], inner) for name, inner in value.items()}
+            return {_read(arguments[0], name): _read(arguments[1], item) for name, item in value.items()}
         case builtins.tuple:
-            return tuple(_read(arguments[0], inner) for inner in value)
+            return tuple(_read(arguments[0], item) for item in value)
     return kind(value) if isinstance(kind, EnumType) else value
 
 

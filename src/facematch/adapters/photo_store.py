@@ -33,20 +33,20 @@ class S3PhotoStore(PhotoStore):
 
     @override
     def read(self, photo: StoredPhoto, *, size_limit_bytes: int) -> bytes:
-        with _translated():
+        with _translate_errors():
             if photo.etag is None:
                 response = self.client.get_object(Bucket=self.bucket, Key=photo.key)
             else:
                 response = self.client.get_object(Bucket=self.bucket, Key=photo.key, IfMatch=photo.etag)
             with contextlib.closing(response["Body"]) as body:
-                # The SDK notices an answer that broke off only when it reads to the end.
+                # The SDK detects an incomplete body only if it reads to the end.
                 is_large = response["ContentLength"] > size_limit_bytes
                 return body.read(size_limit_bytes + 1 if is_large else None)
 
     @override
     def find(self, key: str) -> StoredPhoto | None:
         try:
-            with _translated():
+            with _translate_errors():
                 response = self.client.head_object(Bucket=self.bucket, Key=key)
         except PhotoMissingError:
             return None
@@ -54,12 +54,12 @@ class S3PhotoStore(PhotoStore):
 
     @override
     def write(self, key: str, content: bytes) -> None:
-        with _translated():
+        with _translate_errors():
             self.client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     @override
     def copy(self, photo: StoredPhoto, key: str) -> None:
-        with _translated():
+        with _translate_errors():
             self.client.copy_object(
                 Bucket=self.bucket,
                 Key=key,
@@ -71,7 +71,7 @@ class S3PhotoStore(PhotoStore):
 
     @override
     def delete(self, photo: StoredPhoto) -> None:
-        with contextlib.suppress(PhotoMissingError, PhotoReplacedError), _translated():
+        with contextlib.suppress(PhotoMissingError, PhotoReplacedError), _translate_errors():
             if photo.etag is None:
                 self.client.delete_object(Bucket=self.bucket, Key=photo.key)
             else:
@@ -79,14 +79,14 @@ class S3PhotoStore(PhotoStore):
 
     @override
     def delete_all(self, prefix: str) -> None:
-        # One page of at most 1,000 keys: a comparison owns two photos, and one more per crash or race.
-        with _translated():
+        # One page has up to 1,000 keys. A comparison owns two photos, and one more per crash or race.
+        with _translate_errors():
             listed = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])
             if not listed:
                 return
             deleted = self.client.delete_objects(
                 Bucket=self.bucket,
-                Delete={"Objects": [{"Key": found["Key"]} for found in listed], "Quiet": True},
+                Delete={"Objects": [{"Key": photo["Key"]} for photo in listed], "Quiet": True},
             )
         if deleted.get("Errors"):
             raise PhotoStoreError(deleted["Errors"][0].get("Code", "unknown"))
@@ -106,15 +106,15 @@ class S3PhotoStore(PhotoStore):
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Raise S3's errors as ours, except those that need a change of code, template or account.
+def _translate_errors() -> Iterator[None]:
+    """Raise S3's errors as errors of the domain. Errors in code, template or account are not translated.
 
     Raises
     ------
     PhotoMissingError, PhotoReplacedError
-        The object is not there, or another one is.
+        The object does not exist, or another one has its key.
     PhotoStoreUnavailableError
-        S3 did not answer, or it failed or throttled.
+        S3 did not answer, failed or throttled.
     """
     try:
         yield

@@ -20,7 +20,8 @@ LONGEST_DELAY_S: Final = 900
 class SqsComparisonQueues(ComparisonQueues):
     """One queue per region and priority.
 
-    A region that is no longer allowed has none: its comparisons go to another one, where a worker ends them.
+    A region that is not allowed any more has no queue. Its comparisons are sent to another queue, where a
+    worker ends them as failed.
     """
 
     client: "SQSClient"

@@ -1,18 +1,15 @@
 """The rate limiter in DynamoDB: one item per region (`lane#…`), with the next free slot and the hold.
 
-Times of slots are microseconds: rounded up to milliseconds, ten calls per second would lose 1 % of the slots.
+Slots are in microseconds. Rounded up to milliseconds, ten calls per second would lose 1 % of the slots.
 """
 
-import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, override
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from facematch.adapters.aws_errors import is_temporary
-from facematch.domain.errors import LedgerUnavailableError, NoSlotError
+from facematch.adapters.aws_errors import ConditionFailedError, translate_dynamodb_errors
+from facematch.domain.errors import NoSlotError
 from facematch.domain.lane import Hold, HoldReason, Lane
 from facematch.domain.ports import RateLimiter
 from facematch.domain.regions import Region
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 8
 _US_PER_SECOND: Final = 1_000_000
-_REFUSED: Final = "ConditionalCheckFailedException"
 _HOLD_NAMES: Final = ("reason", "code", "since_ms", "until_ms", "duration_ms", "is_trial")
 
 type Values = dict[str, dict[str, Any]]
@@ -52,7 +48,7 @@ class DynamoDbRateLimiter(RateLimiter):
 
     @override
     def find_lane(self, region: Region) -> Lane:
-        with _translated():
+        with translate_dynamodb_errors():
             item = self.client.get_item(TableName=self.table, Key=_key(region), ConsistentRead=True).get(
                 "Item"
             )
@@ -103,7 +99,7 @@ class DynamoDbRateLimiter(RateLimiter):
 
     @override
     def record_failure(self, region: Region, comparison_id: str) -> int:
-        with _translated():
+        with translate_dynamodb_errors():
             response = self.client.update_item(
                 TableName=self.table,
                 Key=_key(region),
@@ -116,9 +112,9 @@ class DynamoDbRateLimiter(RateLimiter):
     def _reserve_next(
         self, region: Region, now_us: int, latest_us: int, interval_us: int
     ) -> tuple[int | None, int | None]:
-        """Reserve behind the others; return the slot, or None and the time of the next free slot."""
+        """Reserve the next free slot; return it, or None and the time of the next free slot."""
         try:
-            with _translated():
+            with translate_dynamodb_errors():
                 response = self.client.update_item(
                     TableName=self.table,
                     Key=_key(region),
@@ -132,8 +128,8 @@ class DynamoDbRateLimiter(RateLimiter):
                     ReturnValues="UPDATED_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
-        except _RefusedError as refusal:
-            return None, refusal.next_us
+        except ConditionFailedError as refusal:
+            return None, int(refusal.item["next_us"]["N"]) if "next_us" in refusal.item else None
         return int(response["Attributes"]["next_us"]["N"]) - interval_us, None
 
     def _advance(self, region: Region, *, to_us: int, if_not_after_us: int) -> bool:
@@ -146,7 +142,7 @@ class DynamoDbRateLimiter(RateLimiter):
         )
 
     def _update(self, region: Region, update: str, condition: str, values: Values) -> bool:
-        """Return whether the condition held and the item was changed."""
+        """Return whether the condition was true and the item was changed."""
         request: dict[str, Any] = {
             "TableName": self.table,
             "Key": _key(region),
@@ -156,41 +152,11 @@ class DynamoDbRateLimiter(RateLimiter):
         if values:
             request["ExpressionAttributeValues"] = values
         try:
-            with _translated():
+            with translate_dynamodb_errors():
                 self.client.update_item(**request)
-        except _RefusedError:
+        except ConditionFailedError:
             return False
         return True
-
-
-class _RefusedError(Exception):
-    def __init__(self, next_us: int | None) -> None:
-        super().__init__()
-        self.next_us = next_us
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Raise DynamoDB's errors as ours.
-
-    Raises
-    ------
-    _RefusedError
-        The condition of a write did not hold.
-    LedgerUnavailableError
-        The table did not answer, or the answer was an error that may pass.
-    """
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] == _REFUSED:
-            item: Any = error.response.get("Item") or {}
-            raise _RefusedError(int(item["next_us"]["N"]) if "next_us" in item else None) from None
-        if is_temporary(error):
-            raise LedgerUnavailableError from None
-        raise
-    except BotoCoreError:
-        raise LedgerUnavailableError from None
 
 
 def _key(region: Region) -> dict[str, dict[str, str]]:

@@ -13,33 +13,33 @@ from typing import Final
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from facematch.domain.errors import OperatorFaultError
+from facematch.domain.errors import OperatorError
 from facematch.domain.provider import Credentials
 
 # botocore logs each answer's body at DEBUG.
 logging.getLogger("botocore.parsers").setLevel(logging.INFO)
 
 KEPT_S: Final = 300
-"""How long a key that was read is used before it is read again."""
+"""How long a key is cached."""
 
-_READS_ANEW: Final = 2
-"""How often the secret is read anew for a refused key: at once, to repeat the call, and for the next call,
-which may come once someone has put the right key there."""
+_FORCED_READS: Final = 2
+"""How often the secret is read again after a refused key: once for the retry, and once for the next call,
+because somebody may have stored the right key meanwhile."""
 
 
 def _is_key_part(value: object) -> bool:
-    """Return whether a value can be a part of a key: text that fits into a header, without spaces."""
+    """Return whether a value is text without spaces that is valid in a header."""
     return isinstance(value, str) and re.fullmatch(r"[!-~]+", value) is not None
 
 
 @dataclass(slots=True)
 class SecretCredentials:
-    """The key in the secret `arn`, kept for five minutes."""
+    """The key in the secret `arn`, cached for five minutes."""
 
     secrets: SecretsProvider
     arn: str
-    _kept: Credentials | None = field(default=None, init=False)
-    _reads_anew: int = field(default=0, init=False)
+    _cached: Credentials | None = field(default=None, init=False)
+    _forced_reads: int = field(default=0, init=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def read(self) -> Credentials:
@@ -47,34 +47,34 @@ class SecretCredentials:
 
         Raises
         ------
-        OperatorFaultError
-            `secret_unreadable`: the secret can't be read or is not in the form above.
+        OperatorError
+            `secret_unreadable`: the secret can't be read or has another form.
         """
         with self._lock:
             credentials = self._fetch()
             if credentials is None:
-                # What can't be read is not kept either: whoever repairs it need not wait for five minutes.
-                self._reads_anew = _READS_ANEW
-            elif credentials == self._kept:
-                self._reads_anew = max(self._reads_anew - 1, 0)
+                # Do not cache an unreadable secret: a repaired one must be used at once.
+                self._forced_reads = _FORCED_READS
+            elif credentials == self._cached:
+                self._forced_reads = max(self._forced_reads - 1, 0)
             else:
-                self._reads_anew = 0
-            self._kept = credentials
+                self._forced_reads = 0
+            self._cached = credentials
         if credentials is None:
-            raise OperatorFaultError("secret_unreadable", "The secret with the provider's key can't be read.")
+            raise OperatorError("secret_unreadable", "The secret with the provider's key can't be read.")
         return credentials
 
     def _fetch(self) -> Credentials | None:
-        """Return the key, or None: an error of the JSON reader would carry the secret as its context."""
+        """Return the key or None. It raises no error, because the JSON reader's errors contain the secret."""
         try:
-            text = self.secrets.get(self.arn, max_age=KEPT_S, force_fetch=self._reads_anew > 0)
+            text = self.secrets.get(self.arn, max_age=KEPT_S, force_fetch=self._forced_reads > 0)
             secret = json.loads(str(text))
             key = (secret["access_key_id"], secret["access_key_secret"])
         except (GetParameterError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return Credentials(*key) if all(map(_is_key_part, key)) else None
 
-    def distrust(self) -> None:
-        """Read the secret anew the next two times, or until it holds another key: this one was refused."""
+    def invalidate(self) -> None:
+        """Read the secret again the next two times, or until it has another key: this one was refused."""
         with self._lock:
-            self._reads_anew = _READS_ANEW
+            self._forced_reads = _FORCED_READS

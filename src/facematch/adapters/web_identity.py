@@ -1,4 +1,4 @@
-"""Who this function is, as a signed token of AWS STS that another cloud can verify."""
+"""The identity of this function, as a signed token of AWS STS that another cloud can verify."""
 
 import logging
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from facematch.domain.errors import OperatorFaultError
+from facematch.domain.errors import OperatorError
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
-# botocore logs each answer's body, and with it the token, at DEBUG.
+# At DEBUG, botocore logs each answer's body, which contains the token.
 logging.getLogger("botocore.parsers").setLevel(logging.INFO)
 
 TOKEN_LIFETIME_S: Final = 60
-"""The shortest that AWS STS issues: the token is used once, at once."""
+"""The minimum of AWS STS. The token is used once, at once."""
 
 SIGNING_ALGORITHM: Final = "RS256"
-"""The one that every OpenID Connect party has to understand."""
+"""The algorithm that every OpenID Connect implementation supports."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebIdentity:
-    """Has tokens issued that are meant for `audience` alone."""
+    """Issues tokens for `audience`."""
 
     client: "STSClient"
     audience: str
@@ -34,8 +34,8 @@ class WebIdentity:
 
         Raises
         ------
-        OperatorFaultError
-            `web_identity.…`: there is none. The code goes on with that of AWS STS, or says why none came.
+        OperatorError
+            `web_identity.…`: AWS STS issued none. The code ends with its code, or the kind of failure.
         """
         try:
             response = self.client.get_web_identity_token(
@@ -51,4 +51,4 @@ class WebIdentity:
             if token := response.get("WebIdentityToken"):
                 return token
             reason = "unreadable_answer"
-        raise OperatorFaultError(f"web_identity.{reason}", "AWS STS issued no web identity token.")
+        raise OperatorError(f"web_identity.{reason}", "AWS STS issued no web identity token.")

@@ -1,11 +1,11 @@
-"""Time, as a thing to be given: what waits can be tested without waiting."""
+"""The time, behind a protocol, so that tests need not wait."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time and lets it pass."""
+    """Returns the time, and sleeps."""
 
     def now_ms(self) -> int:
         """Return the Unix time in milliseconds."""
@@ -17,7 +17,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def now_ms(self) -> int:
         """Return the Unix time in milliseconds."""

@@ -1,4 +1,4 @@
-"""A comparison: its identity, its options, the calls that were made for it, and how it ended."""
+"""A comparison: its id, options, calls and ending."""
 
 import base64
 import hashlib
@@ -13,18 +13,18 @@ from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 
 MERCHANT_BIZ_ID_LENGTH: Final = 32
 PHOTOS_PREFIX: Final = "comparisons/"
-"""Where photos are that belong to a comparison: `comparisons/{id}/`."""
+"""A comparison owns the photos under `comparisons/{id}/`."""
 
 
 class Origin(StrEnum):
-    """The way in that a comparison came."""
+    """Where a comparison came from."""
 
     UPLOAD = "upload"
     API = "api"
 
 
 class State(StrEnum):
-    """The state of a comparison; every state but `registered` is final."""
+    """The state of a comparison. Every state except `registered` is final."""
 
     REGISTERED = "registered"
     COMPLETED = "completed"
@@ -34,7 +34,7 @@ class State(StrEnum):
 
 
 class PhotoKind(StrEnum):
-    """What a stored object holds: a photo, or the URL that the provider fetches it from."""
+    """What a stored object contains: a photo, or a URL from which the provider fetches the photo."""
 
     PHOTO = "photo"
     URL = "url"
@@ -42,7 +42,7 @@ class PhotoKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPhoto:
-    """A photo in the bucket; without an `etag` its key already identifies its bytes."""
+    """A photo in the bucket. Without an `etag`, the key alone identifies the bytes."""
 
     key: str
     etag: str | None = None
@@ -51,17 +51,17 @@ class StoredPhoto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a comparison was asked to do beyond comparing."""
+    """The options of a comparison."""
 
     bounds: Bounds = field(default_factory=Bounds)
     face_quality_check: bool = False
 
 
 class Outcome(StrEnum):
-    """What became of a call to the provider.
+    """The outcome of a call to the provider.
 
-    The first three are calls that were, or may have been, billed; each is an `Attempt` in the record. The
-    others certainly cost nothing and are only counted.
+    Calls with the first three outcomes were or may have been billed. The record contains each as an
+    `Attempt`. The other calls cost nothing and are only counted.
     """
 
     NOT_SETTLED = "not_settled"
@@ -82,9 +82,9 @@ class Outcome(StrEnum):
 class Attempt:
     """One call to the provider.
 
-    It is recorded before the call, as `not_settled`. If no readable answer comes, or if the worker dies,
-    the provider may have processed it, so it counts as billed. `code` is the provider's, or says why no
-    answer came.
+    It is recorded before the call, as `not_settled`. Without a readable answer, or if the worker dies, the
+    provider may have processed the call, so the attempt counts as billed. `code` is the provider's, or the
+    reason why no answer came.
     """
 
     number: int
@@ -98,7 +98,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a comparison ended: the verdict, what was done to each photo, and where the time went."""
+    """How a comparison ended: the verdict, the report on each photo, and the duration of each step."""
 
     verdict: Verdict
     ended_at_ms: int
@@ -108,7 +108,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderErasure:
-    """The deletion of what the provider keeps of an erased comparison; without an `outcome` it is due."""
+    """The deletion of the provider's data about an erased comparison. Without an `outcome`, it is due."""
 
     transaction_id: str
     outcome: str | None = None
@@ -116,9 +116,9 @@ class ProviderErasure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One comparison as the ledger knows it; times are Unix milliseconds.
+    """One comparison, as recorded in the ledger. Times are Unix milliseconds.
 
-    `region` is as the caller wrote it: that of a comparison which failed for its region may be none of ours.
+    `region` is what the caller wrote. If the comparison failed because of its region, it may be unknown.
     """
 
     id: str
@@ -140,12 +140,12 @@ class Comparison:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the comparison has ended, erased ones included."""
+        """Whether the comparison has ended or was erased."""
         return self.state is not State.REGISTERED
 
     @property
     def may_be_repeated(self) -> bool:
-        """Whether sending the same photos again compares them again: they have no billed verdict."""
+        """Whether the same photos, sent again, are compared again: there is no billed verdict."""
         return self.has_ended and self.state is not State.COMPLETED
 
     @property
@@ -159,7 +159,7 @@ class Comparison:
         return len(self.attempts) + self.unbilled_count
 
     def next_attempt(self, started_at_ms: int) -> Attempt:
-        """Return the attempt to make next, under a `MerchantBizId` that was never used."""
+        """Return the next attempt, with a new `MerchantBizId`."""
         number = self.call_count + 1
         return Attempt(
             number=number,
@@ -168,7 +168,7 @@ class Comparison:
         )
 
     def settle(self, attempt: Attempt) -> "Comparison":
-        """Return the comparison after a call: an unbilled one is counted, any other one is kept."""
+        """Return the comparison after a call: an unbilled call is only counted, any other is recorded."""
         others = tuple(known for known in self.attempts if known.number != attempt.number)
         if not attempt.outcome.is_unbilled:
             attempts = tuple(sorted((*others, attempt), key=lambda known: known.number))
@@ -184,9 +184,9 @@ def make_photo_prefix(comparison_id: str) -> str:
 
 
 def make_photo_key(comparison_id: str, role: Role) -> str:
-    """Return a new key for a photo that a comparison owns.
+    """Return a new, random key for a photo that a comparison owns.
 
-    Whoever stores a photo twice at the same moment has two keys, and can delete one of them.
+    Two registrations at the same time use different keys, so the losing one can delete its copy.
     """
     return f"{make_photo_prefix(comparison_id)}{role}-{secrets.token_hex(16)}"
 
@@ -201,22 +201,22 @@ _ENDS: Final = {
 
 
 def end_state(decision: Decision) -> State:
-    """Return the state that a decision ends a comparison in."""
+    """Return the final state for a decision."""
     return _ENDS[decision]
 
 
 def identify_upload(region: str, folder: str, etags: Mapping[Role, str]) -> str:
-    """Return the id of the first comparison of exactly these bytes; a missing photo counts as empty."""
+    """Return the id of the first comparison of exactly these bytes. A missing photo counts as empty."""
     return _digest("upload", region, folder, etags.get(Role.SOURCE, ""), etags.get(Role.TARGET, ""))
 
 
 def identify_successor(comparison_id: str) -> str:
-    """Return the id for the same photos sent again after a comparison without a billed verdict."""
+    """Return the id for the same photos, sent again after a comparison without a billed verdict."""
     return _digest("after", comparison_id)
 
 
 def identify_request(caller: str, idempotency_key: str | None) -> str:
-    """Return the id of an API request: derived from the caller and its key, or random without a key."""
+    """Return the id of an API request, derived from caller and key. Without a key, it is random."""
     return _digest("api", caller, idempotency_key or secrets.token_hex(16))
 
 

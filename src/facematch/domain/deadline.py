@@ -10,31 +10,31 @@ from typing import Final
 from facematch.domain.clock import Clock
 
 CALL_TIMEOUT_S: Final = 16.0
-"""The longest that one call takes: a warm-up (1 s), connecting (3 s) and reading (10 s), with a reserve."""
+"""The longest duration of one call: a warm-up (1 s), connecting (3 s), reading (10 s) and a reserve."""
 LEASE_MARGIN_S: Final = 4.0
-"""A lease outlasts its worker by this much: clocks differ, and the verdict is still to be recorded."""
+"""How long a lease lasts after its last call: clocks differ, and the verdict must still be recorded."""
 CLOSING_TIME_S: Final = 20.0
-"""What a worker keeps of its function's time for a call that times out, and to record the result."""
+"""The part of a function's time that a worker reserves for a last call and for recording its result."""
 ANSWER_TIME_S: Final = 10.0
-"""How long the API waits for a verdict before it answers 202. The last call may time out after that."""
+"""How long the API waits for a verdict before it answers 202. The last call may still run after that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The time (Unix milliseconds) from which no wait and no call may begin."""
+    """The time (Unix milliseconds) after which no wait and no call may begin."""
 
     at_ms: int
 
     @classmethod
     def after(cls, duration_s: float, clock: Clock) -> "Deadline":
-        """Return the deadline `duration_s` from now; one that has passed for a negative duration."""
+        """Return the deadline `duration_s` from now. A negative duration counts as 0."""
         return cls(clock.now_ms() + round(max(duration_s, 0) * 1000))
 
     @property
     def lease_until_ms(self) -> int:
-        """When the lease of a comparison with this deadline ends: after its last call has timed out."""
+        """When the lease of a comparison with this deadline ends: after the timeout of its last call."""
         return self.at_ms + round((CALL_TIMEOUT_S + LEASE_MARGIN_S) * 1000)
 
     def allows(self, duration_s: float, clock: Clock) -> bool:
-        """Return whether something may still begin in `duration_s` from now."""
+        """Return whether `duration_s` from now is before the deadline."""
         return clock.now_ms() + duration_s * 1000 < self.at_ms

@@ -1,28 +1,28 @@
-"""Everything that facematch raises, as one small tree.
+"""All errors of facematch, as one tree.
 
 ```
 FacematchError              code, message
-├── ConfigurationError      the stack is set up wrongly; names the setting
-├── InvalidInputError       the caller's fault; names the field or the photo
-│   └── RejectedPhotoError  a photo that can't be made acceptable
-├── NotFoundError           no such comparison, or it was erased
-├── ConflictError           an Idempotency-Key that came with another body
-├── ProviderError           no usable answer to a call
-│   ├── ProviderFaultError      worth another attempt
+├── ConfigurationError      a setting of the stack is wrong
+├── InvalidInputError       a field or a photo of the request is wrong
+│   └── RejectedPhotoError  a photo can't be made acceptable
+├── NotFoundError           the comparison does not exist, or was erased
+├── ConflictError           an Idempotency-Key was used with another body
+├── ProviderError           a call has no usable answer
+│   ├── ProviderFaultError      retry
 │   │   └── UnreachableError        no call was made, so none was billed
-│   ├── ProviderThrottledError  worth another attempt, later
-│   └── OperatorFaultError      the account's fault: waits until someone repairs it
-├── PhotoMissingError       a stored photo is no longer there
-├── PhotoReplacedError      another photo is stored under its key
+│   ├── ProviderThrottledError  retry later
+│   └── OperatorError           the operator must repair the account or the key
+├── PhotoMissingError       a stored photo does not exist any more
+├── PhotoReplacedError      another photo is stored under the key
 ├── PhotoStoreError         a photo could not be deleted
-├── PostponedError          not now; says when to go on
+├── PostponedError          retry after a pause
 │   ├── NoSlotError             the rate limiter has no slot in time
-│   ├── LaneHeldError           calls to the region are on hold
-│   ├── LedgerUnavailableError  the ledger did not take or give a record
-│   ├── PhotoStoreUnavailableError  the bucket did not take or give a photo
+│   ├── LaneHeldError           the region's lane is on hold
+│   ├── LedgerUnavailableError  the ledger can't be read or written
+│   ├── PhotoStoreUnavailableError  the bucket can't be read or written
 │   ├── LeaseHeldError          another worker has the comparison
-│   └── LeaseLostError          this worker had it too long
-└── AlreadyEndedError       the comparison has its verdict
+│   └── LeaseLostError          the lease of this worker has expired
+└── AlreadyEndedError       the comparison has ended
 ```
 """
 
@@ -36,7 +36,7 @@ _PHOTO_STORE_PAUSE_S: Final = 30.0
 
 
 class FacematchError(Exception):
-    """The root: `code` is stable, `message` is one sentence for a person."""
+    """The base class. `code` is stable, `message` is one sentence for a person."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -45,14 +45,14 @@ class FacematchError(Exception):
 
 
 class ConfigurationError(FacematchError):
-    """A setting is missing or contradicts another; the message names it."""
+    """A setting is missing or wrong. The message names it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(Reason.CONFIGURATION, message)
 
 
 class InvalidInputError(FacematchError):
-    """What a caller handed in can't be worked with; `field` says which part of it, in dots."""
+    """A part of a request is invalid. `field` is its path, with dots."""
 
     def __init__(self, code: str, message: str, *, field: str) -> None:
         super().__init__(code, message)
@@ -60,24 +60,24 @@ class InvalidInputError(FacematchError):
 
 
 class RejectedPhotoError(InvalidInputError):
-    """A photo can't be made acceptable; `field` is `source` or `target`."""
+    """A photo can't be made acceptable. `field` is `source` or `target`."""
 
 
 class NotFoundError(FacematchError):
-    """There is no such comparison here."""
+    """The comparison does not exist, or it was erased."""
 
     def __init__(self, comparison_id: str, *, code: str = Reason.COMPARISON_NOT_FOUND) -> None:
         super().__init__(code, f"There is no comparison {comparison_id[:40]!r} here.")
 
 
 class ConflictError(FacematchError):
-    """An `Idempotency-Key` came a second time, with another body."""
+    """An `Idempotency-Key` was used before with another body, or an uploaded pair has other options."""
 
 
 class ProviderError(FacematchError):
-    """A call to the provider brought no verdict.
+    """A call to the provider has no usable answer.
 
-    `possibly_billed` is True only if the provider may have processed the call without a readable answer.
+    `possibly_billed` is True if the provider may have processed the call although no readable answer came.
     """
 
     def __init__(
@@ -89,18 +89,18 @@ class ProviderError(FacematchError):
 
 
 class ProviderFaultError(ProviderError):
-    """The provider or the way to it failed; another attempt may succeed."""
+    """The provider or the connection failed. A retry may succeed."""
 
 
 class UnreachableError(ProviderFaultError):
-    """The provider could not be reached: it never had the call."""
+    """The provider could not be reached. The call was not sent."""
 
     def __init__(self) -> None:
         super().__init__("no_connection", "The provider could not be reached.")
 
 
 class ProviderThrottledError(ProviderError):
-    """The provider counts more calls than the quota; `retry_after_s` is its own word, where it gave one."""
+    """The provider throttled a call. `retry_after_s` is the pause that it asked for, or None."""
 
     def __init__(
         self, code: str, message: str, *, request_id: str | None = None, retry_after_s: float | None = None
@@ -109,12 +109,12 @@ class ProviderThrottledError(ProviderError):
         self.retry_after_s = retry_after_s
 
 
-class OperatorFaultError(ProviderError):
-    """The provider's account or key is not in order; only an operator can repair that."""
+class OperatorError(ProviderError):
+    """The provider's account or key is not usable. Only the operator can repair that."""
 
 
 class PhotoMissingError(FacematchError):
-    """A stored photo is no longer there; `field` is `source` or `target`, once that is known."""
+    """A stored photo does not exist any more. `field` is `source`, `target`, or None if unknown."""
 
     def __init__(self, *, field: str | None = None) -> None:
         photo = f"The {field} photo" if field else "A photo"
@@ -123,21 +123,21 @@ class PhotoMissingError(FacematchError):
 
 
 class PhotoReplacedError(FacematchError):
-    """Another photo is now stored under the key of a photo."""
+    """Another photo is now stored under the photo's key."""
 
     def __init__(self) -> None:
         super().__init__(Reason.PHOTO_REPLACED, "A photo was replaced before it was compared.")
 
 
 class PhotoStoreError(FacematchError):
-    """The bucket refused to delete a photo; `code` is the store's."""
+    """The bucket refused to delete a photo. `code` is S3's."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code, "A photo could not be deleted.")
 
 
 class PostponedError(FacematchError):
-    """The comparison cannot continue now and stays open; try again after `retry_after_s`."""
+    """The comparison cannot continue now and stays open. Retry after `retry_after_s`."""
 
     def __init__(self, code: str, message: str, *, retry_after_s: float) -> None:
         super().__init__(code, message)
@@ -152,7 +152,7 @@ class NoSlotError(PostponedError):
 
 
 class LaneHeldError(PostponedError):
-    """The region's lane is on hold; `code` is what the hold was set for."""
+    """The region's lane is on hold. `code` is the code that caused the hold."""
 
     def __init__(self, code: str, retry_after_s: float) -> None:
         message = f"Calls to this region are on hold: {code}."
@@ -160,7 +160,7 @@ class LaneHeldError(PostponedError):
 
 
 class LedgerUnavailableError(PostponedError):
-    """The ledger could not be read or written; a write may have succeeded all the same."""
+    """The ledger could not be read or written. A write may have succeeded nevertheless."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -169,7 +169,7 @@ class LedgerUnavailableError(PostponedError):
 
 
 class PhotoStoreUnavailableError(PostponedError):
-    """The bucket could not be read or written; a write may have succeeded all the same."""
+    """The bucket could not be read or written. A write may have succeeded nevertheless."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -180,21 +180,21 @@ class PhotoStoreUnavailableError(PostponedError):
 
 
 class LeaseHeldError(PostponedError):
-    """Another worker owns the comparison, for `retry_after_s` at the most."""
+    """Another worker has the lease, for at most `retry_after_s`."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__("lease_held", "Another worker has this comparison.", retry_after_s=retry_after_s)
 
 
 class LeaseLostError(PostponedError):
-    """The worker no longer owns the comparison; another worker may own it by now."""
+    """The worker has lost its lease. Another worker may have the comparison now."""
 
     def __init__(self) -> None:
-        super().__init__("lease_lost", "The lease has run out.", retry_after_s=_LEASE_LOST_PAUSE_S)
+        super().__init__("lease_lost", "The lease has expired.", retry_after_s=_LEASE_LOST_PAUSE_S)
 
 
 class AlreadyEndedError(FacematchError):
-    """The comparison has ended; its verdict stands."""
+    """The comparison has ended. Its verdict does not change any more."""
 
     def __init__(self) -> None:
         super().__init__("already_ended", "This comparison has ended.")

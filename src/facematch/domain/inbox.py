@@ -1,8 +1,8 @@
-"""The inbox of the bucket: what an object's key says about its photo.
+"""The keys of the photos in the inbox.
 
-A key is `inbox/{region}/{pair_id}/{source|target}.{ext}`, decoded. Those that the API gives out hold the
-caller as well, `inbox/{region}/caller=…/{pair_id}/…`: each caller's pairs are its own, and apart from those
-of the bucket, whatever their names. Keys of any other shape are foreign.
+A decoded key is `inbox/{region}/{pair_id}/{source|target}.{ext}`. Keys of upload forms also contain the
+caller, `inbox/{region}/caller=…/{pair_id}/…`. So pairs of different callers, and pairs put straight into the
+bucket, never mix, even if their pair ids are equal. All other keys are ignored.
 """
 
 import base64
@@ -29,7 +29,7 @@ _FORBIDDEN: Final = r"/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
 PAIR_ID_PATTERN: Final = rf"^(?![\s\S]*[{_FORBIDDEN}])"
 """A pair id, as a JSON Schema pattern: no slash, control character, lone surrogate or noncharacter.
 
-A slash would end the folder of the pair. The others can't be in the `subject` of an event. Source:
+A slash would end the folder of the pair. The others are not allowed in the `subject` of an event. Source:
 CloudEvents 1.0, type system, String. It is a lookahead because Python's `$` also matches before a last line
 break.
 """
@@ -48,9 +48,9 @@ _KEY: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class InboxKey:
-    """Where a photo belongs, by its key; `region` and `pair_id` are not checked yet.
+    """The parts of a photo's key. `region` and `pair_id` are not checked yet.
 
-    `caller` is who may upload by that key, None where it is whoever may write to the bucket.
+    `caller` is the owner of the upload form, or None for a photo put straight into the bucket.
     """
 
     region: str
@@ -60,12 +60,12 @@ class InboxKey:
 
     @property
     def folder(self) -> str:
-        """The pair's name among all pairs of its region; `split_folder` is the way back."""
+        """The folder of the pair, unique in its region. `split_folder` is the inverse."""
         return make_folder(self.pair_id, self.caller)
 
 
 def parse_inbox_key(key: str) -> InboxKey | None:
-    """Return what a decoded `key` says, or None for a foreign one."""
+    """Return the parts of a decoded `key`, or None if it is not a photo's."""
     match = _KEY.fullmatch(key)
     if match is None:
         return None
@@ -82,7 +82,7 @@ def check_upload_key(key: str) -> None:
     Raises
     ------
     InvalidInputError
-        `invalid_upload_key`: it has another form, or more bytes than a key of S3.
+        `invalid_upload_key`: the key has another form, or is longer than S3 allows.
     """
     try:
         size_bytes = len(key.encode())
@@ -99,7 +99,7 @@ def _invalid_key(message: str) -> InvalidInputError:
 
 
 def make_inbox_key(region: str, pair_id: str, role: Role, extension: str, caller: str | None = None) -> str:
-    """Return the key for a photo of a pair, one of the `caller`'s own where there is one.
+    """Return the key of a photo, in the `caller`'s own folder if there is a caller.
 
     Raises
     ------
@@ -116,20 +116,20 @@ def make_inbox_key(region: str, pair_id: str, role: Role, extension: str, caller
 
 
 def make_folder(pair_id: str, caller: str | None) -> str:
-    """Return the name of a pair among all pairs of its region."""
+    """Return the folder of a pair, unique in its region."""
     if caller is None:
         return pair_id
-    # An ARN holds slashes; of what Base64 makes of it S3 and URLs take every character as it is.
+    # An ARN contains slashes. URL-safe Base64 needs no escaping in S3 keys and URLs.
     return f"{_CALLER}{base64.urlsafe_b64encode(caller.encode()).decode().rstrip('=')}/{pair_id}"
 
 
 def split_folder(folder: str) -> tuple[str, str | None]:
-    """Return the pair id and the caller that a pair's name holds.
+    """Return the pair id and the caller of a pair's folder.
 
     Raises
     ------
     ValueError
-        What should be the caller can't be read.
+        The caller can't be decoded.
     """
     owner, separator, pair_id = folder.rpartition("/")
     if not separator:

@@ -1,8 +1,8 @@
 """A lane: the calls of one region, and the hold that stops them while they cannot succeed.
 
-A hold replaces failing calls by waiting. It begins when three different comparisons in a row failed, when
-the provider throttles, or when it refuses the account or the key. After a hold, one worker makes a trial:
-a free `KeepaliveIntl`, then one comparison. Success lifts the hold, failure doubles it.
+A hold begins when three different comparisons in a row fail, when the provider throttles, or when it refuses
+the account or the key. After a hold, one worker makes a trial: a free `KeepaliveIntl`, then one comparison.
+Success lifts the hold, failure doubles it.
 """
 
 from dataclasses import dataclass, replace
@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Final
 
 FAILURES_TO_HOLD: Final = 3
-"""Failures of distinct comparisons without a success in between. One faulty pair holds nobody else."""
+"""How many distinct comparisons must fail without a success in between. One bad pair alone holds no lane."""
 TRIAL_LEASE_S: Final = 60.0
-"""How long one worker may take for a trial before another worker may try: probe, slot, call and a reserve."""
+"""How long one trial may take before another worker may try: probe, slot, call and a reserve."""
 
 
 class HoldReason(StrEnum):
@@ -29,10 +29,11 @@ _LONGEST_S: Final = {HoldReason.OUTAGE: 120.0, HoldReason.OPERATOR: 900.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """A hold: nothing is called before `until_ms`; `code` is the provider's, or says why no answer came.
+    """A hold: no calls are made before `until_ms`.
 
-    `duration_s` is how long the hold was set for; the next one of the same reason is twice as long.
-    `is_trial` means that one worker is trying a call, and the others wait for its result.
+    `code` is the provider's, or the reason why no answer came. `duration_s` is the length of this hold. The
+    next hold for the same reason is twice as long. `is_trial` means that one worker makes the trial while
+    the others wait for its result.
     """
 
     reason: HoldReason
@@ -43,28 +44,28 @@ class Hold:
     is_trial: bool = False
 
     def remaining_s(self, now_ms: int) -> float:
-        """Return how long the hold still lasts, 0 or less if it has expired."""
+        """Return the remaining seconds, 0 or less if the hold has expired."""
         return (self.until_ms - now_ms) / 1000
 
     def has_expired(self, now_ms: int) -> bool:
-        """Return whether calls may be tried again."""
+        """Return whether a trial may begin."""
         return self.until_ms <= now_ms
 
     def begin_trial(self, now_ms: int) -> "Hold":
-        """Return the hold as it is during a trial: it keeps the other workers out."""
+        """Return the hold during a trial. It stops the other workers."""
         return replace(self, until_ms=now_ms + round(TRIAL_LEASE_S * 1000), is_trial=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What the rate limiter knows of a region: its hold, and how many comparisons failed in a row."""
+    """The state of a region's lane: its hold, and how many comparisons failed in a row."""
 
     hold: Hold | None = None
     failures: int = 0
 
 
 def make_hold(reason: HoldReason, code: str, now_ms: int, previous: Hold | None = None) -> Hold:
-    """Return the hold for an outage or an operator error, longer if a trial after `previous` failed."""
+    """Return the hold for an outage or an operator error, longer if the trial after `previous` failed."""
     duration_s, since_ms = _FIRST_S[reason], now_ms
     if previous is not None and previous.reason is reason:
         duration_s = min(previous.duration_s * 2, _LONGEST_S[reason])
@@ -79,7 +80,7 @@ def make_hold(reason: HoldReason, code: str, now_ms: int, previous: Hold | None 
 
 
 def make_throttling_hold(code: str, now_ms: int, duration_s: float) -> Hold:
-    """Return the hold for as long as the provider asked for."""
+    """Return the hold for the time that the provider asked for."""
     return Hold(
         reason=HoldReason.THROTTLING,
         code=code,

@@ -11,9 +11,9 @@ from facematch.domain.verdict import Role
 class ArrivedPhoto:
     """A photo that a notification of the bucket reported.
 
-    Of two photos under one key, the one with the greater `sequencer` is the newer one. Sequencers of
-    different keys (`source.jpg`, `source.png`) cannot be compared, so there the later arrival counts.
-    Source: S3 user guide, event message structure. `taken` means that a comparison owns the photo now.
+    If two photos have the same key, the greater `sequencer` is newer. Sequencers of different keys
+    (`source.jpg`, `source.png`) cannot be compared, so the later arrival is newer. Source: S3 user guide,
+    event message structure. `taken` means that a comparison owns the photo.
     """
 
     photo: StoredPhoto
@@ -24,7 +24,7 @@ class ArrivedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The photos that arrived in one folder of the inbox; `comparison_id` is the last one of the pair."""
+    """The photos that arrived in one folder of the inbox. `comparison_id` is the pair's last comparison."""
 
     region: str
     folder: str
@@ -38,12 +38,12 @@ class Pair:
 
     @property
     def is_complete(self) -> bool:
-        """Whether both photos wait to be compared."""
+        """Whether both photos are there and not taken."""
         return len(self.photos) == len(Role)
 
     @property
     def is_taken(self) -> bool:
-        """Whether nothing waits: a comparison took every photo that arrived."""
+        """Whether a comparison has taken every photo that arrived."""
         return not self.photos
 
     @property
@@ -53,5 +53,5 @@ class Pair:
 
 
 def identify_pair(region: str, folder: str, photos: Mapping[Role, StoredPhoto]) -> str:
-    """Return the id of the first comparison of exactly these photos; a missing photo counts as empty."""
+    """Return the id of the first comparison of exactly these photos. A missing photo counts as empty."""
     return identify_upload(region, folder, {role: photo.etag or "" for role, photo in photos.items()})

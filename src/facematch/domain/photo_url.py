@@ -1,7 +1,7 @@
-"""Photo URLs that callers hand in: handed on to the provider, never fetched here.
+"""Checks the photo URLs of callers. The provider fetches them, facematch never does.
 
-Only public hosts are let through, in whatever spelling a resolver would take: the provider must not be made
-to ask its own network, and a mistake should show before it costs a call.
+Only public hosts are allowed, in every spelling that resolvers accept. So nobody can make the provider fetch
+from its own network, and a mistake is found before it costs a call.
 """
 
 import ipaddress
@@ -18,11 +18,11 @@ _HOST_NAME: Final = re.compile(
     r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 )
 _ENCODED: Final = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
-"""What a URL may hold. Source: RFC 3986, section 2; every other character is percent-encoded."""
+"""The characters of a URL. All others are percent-encoded. Source: RFC 3986, section 2."""
 _CREDENTIALS: Final = re.compile(r"[^/]*//[^/]*@")
-"""An at sign before any path: some readers take all before it for credentials, be it `host?` or `host#`."""
+"""An at sign before the path. Some parsers read everything before it as credentials, even `host?`."""
 _AZURE_HOST: Final = ipaddress.IPv4Address("168.63.129.16")
-"""The one metadata service behind an address that is public by its number."""
+"""The only metadata service with an address in a public range."""
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _PRIVATE_SUFFIXES: Final = (
     ".localhost",
@@ -51,12 +51,12 @@ def check_photo_url(url: str, *, field: str) -> None:
     Raises
     ------
     InvalidInputError
-        `invalid_url` for one that is not a URL of that kind, `forbidden_url` for a host that is not public.
+        `invalid_url`, or `forbidden_url` for a host that is not public.
     """
     if len(url) > URL_LENGTH_LIMIT:
         raise _invalid(field, f"is longer than {URL_LENGTH_LIMIT} characters")
     if not _ENCODED.fullmatch(url):
-        raise _invalid(field, "holds characters that a URL must percent-encode")
+        raise _invalid(field, "contains characters that must be percent-encoded")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -65,9 +65,9 @@ def check_photo_url(url: str, *, field: str) -> None:
     if parts.scheme not in {"http", "https"}:
         raise _invalid(field, "is neither http nor https")
     if _CREDENTIALS.match(url):
-        raise _invalid(field, "holds credentials")
+        raise _invalid(field, "contains credentials")
     if not parts.hostname:
-        raise _invalid(field, "names no host")
+        raise _invalid(field, "has no host")
     if port == 0:
         raise _invalid(field, "has port 0")
     if "[" in parts.netloc and ":" not in parts.hostname:
@@ -90,7 +90,7 @@ def _is_public(hostname: str) -> bool:
 
 def _read_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        # inet_aton knows the decimal, octal, hexadecimal and shortened spellings that resolvers take.
+        # inet_aton reads the decimal, octal, hexadecimal and short spellings that resolvers accept.
         return ipaddress.IPv4Address(socket.inet_aton(host))
     except OSError:
         pass

@@ -1,4 +1,4 @@
-"""What the use cases need from outside. `adapters` implement these ports, tests fake them."""
+"""The ports of the use cases. `adapters` implement them, tests fake them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from facematch.domain.verdict import Role, Verdict
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A request with an `Idempotency-Key`: a digest of what it asked for, and the comparison it led to."""
+    """A request with an `Idempotency-Key`: a digest of the request, and the id of its comparison."""
 
     id: str
     fingerprint: str
@@ -24,11 +24,11 @@ class IdempotentRequest:
 class Ledger(Protocol):
     """The record of pairs and comparisons. Every method is atomic.
 
-    All methods raise `LedgerUnavailableError` if the ledger does not answer.
+    All methods raise `LedgerUnavailableError` if the ledger can't be read or written.
     """
 
     def put_photo(self, region: str, folder: str, role: Role, arrived: ArrivedPhoto) -> Pair:
-        """Record a photo of a pair unless a newer one is known; return the pair as it is now."""
+        """Record a photo of a pair unless a newer one is recorded; return the pair."""
         ...
 
     def find_pair(self, region: str, folder: str) -> Pair | None:
@@ -36,15 +36,15 @@ class Ledger(Protocol):
         ...
 
     def take_pair(self, pair: Pair, comparison_id: str) -> bool:
-        """Mark all photos of the pair as taken; False if one of them has changed since."""
+        """Mark all photos of the pair as taken. Return False if one of them has changed."""
         ...
 
     def forget_pair(self, pair: Pair) -> bool:
-        """Remove the pair; False if one of its photos has changed since."""
+        """Delete the pair. Return False if one of its photos has changed."""
         ...
 
     def list_incomplete_pairs(self, *, before_ms: int) -> Iterable[tuple[str, str]]:
-        """Return region and folder of pairs that have waited since before `before_ms`, the oldest first."""
+        """Return region and folder of pairs that have waited since before `before_ms`, oldest first."""
         ...
 
     def register(
@@ -55,10 +55,10 @@ class Ledger(Protocol):
         takes_photos: bool = True,
         request: IdempotentRequest | None = None,
     ) -> bool:
-        """Record a new comparison, its request, and that its pair waits no longer.
+        """Record a new comparison and its request, and mark its pair as compared.
 
-        All or nothing: False if the comparison or the request exists, or the pair has changed since.
-        Without `takes_photos` the pair's photo stays, and its other one may still arrive.
+        Return False, and write nothing, if the comparison or the request exists or the pair has changed.
+        Without `takes_photos`, the photo of an incomplete pair stays, and the other one may still arrive.
         """
         ...
 
@@ -67,7 +67,7 @@ class Ledger(Protocol):
         ...
 
     def add_request(self, request: IdempotentRequest) -> bool:
-        """Record another request for an existing comparison; False if the request exists."""
+        """Record another request for an existing comparison. Return False if the request exists."""
         ...
 
     def find(self, comparison_id: str) -> Comparison | None:
@@ -80,16 +80,16 @@ class Ledger(Protocol):
         Raises
         ------
         NotFoundError
-            There is none.
+            The comparison does not exist.
         AlreadyEndedError
             It has ended.
         LeaseHeldError
-            Another owner's lease lasts beyond `now_ms`.
+            Another owner's lease has not expired at `now_ms`.
         """
         ...
 
     def release(self, comparison_id: str, owner: str) -> None:
-        """End the lease, if `owner` still has it."""
+        """End the lease if `owner` has it."""
         ...
 
     def begin_attempt(self, comparison_id: str, owner: str, attempt: Attempt) -> None:
@@ -98,26 +98,26 @@ class Ledger(Protocol):
         Raises
         ------
         LeaseLostError
-            `owner` has no lease any more, or the attempt's number is taken.
+            The lease of `owner` has expired, or the attempt's number is used.
         """
         ...
 
     def settle_attempt(self, comparison_id: str, attempt: Attempt) -> None:
-        """Record what became of an attempt: an unbilled one is counted and removed.
+        """Record the outcome of an attempt. An unbilled attempt is counted and removed.
 
-        After the comparison has ended, nothing changes: its event already counted the attempt.
+        If the comparison has ended, nothing changes: its event already contains the attempt.
         """
         ...
 
     def end(self, comparison_id: str, ending: Ending, attempt: Attempt | None) -> None:
-        """Record how a comparison ended, with its last attempt, and put it into the outbox.
+        """Record the ending of a comparison with its last attempt, and put it into the outbox.
 
-        The first ending counts, whoever brings it: a worker that lost its lease may still bring its verdict.
+        The first ending counts. A worker may record its verdict even after its lease has expired.
 
         Raises
         ------
         AlreadyEndedError
-            It has ended before, or was erased.
+            The comparison has ended or was erased.
         """
         ...
 
@@ -126,7 +126,7 @@ class Ledger(Protocol):
         ...
 
     def list_unpublished(self, *, before_ms: int) -> Iterable[str]:
-        """Return ids of comparisons that were in the outbox before `before_ms`, the oldest first."""
+        """Return ids of comparisons in the outbox since before `before_ms`, oldest first."""
         ...
 
     def find_oldest_open(self, region: Region) -> int | None:
@@ -134,7 +134,7 @@ class Ledger(Protocol):
         ...
 
     def list_forgotten(self, region: Region, *, before_ms: int) -> Iterable[str]:
-        """Return ids of open comparisons that no worker has seen since `before_ms`, the oldest first."""
+        """Return ids of open comparisons that no worker has claimed since `before_ms`, oldest first."""
         ...
 
     def touch(self, comparison_id: str, *, now_ms: int) -> None:
@@ -144,17 +144,17 @@ class Ledger(Protocol):
     def erase(
         self, comparison: Comparison, verdict: Verdict, erasure: ProviderErasure | None = None, *, now_ms: int
     ) -> None:
-        """Remove everything but the comparison's id, region, times, attempts and that it was erased."""
+        """Replace the comparison by its tombstone, and delete its requests."""
         ...
 
     def settle_erasure(self, comparison_id: str, erasure: ProviderErasure) -> None:
-        """Record what the provider answered when it was asked to delete what it keeps."""
+        """Record the provider's answer to the deletion of its data."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PresignedPost:
-    """Where to post a photo, and the form fields that go before the file."""
+    """The URL to post a photo to, and the form fields that go before the file."""
 
     url: str
     fields: Mapping[str, str]
@@ -164,17 +164,17 @@ class PhotoStore(Protocol):
     """The bucket."""
 
     def read(self, photo: StoredPhoto, *, size_limit_bytes: int) -> bytes:
-        """Return the bytes of exactly this photo, at most `size_limit_bytes` and one more.
+        """Return the bytes of exactly this photo, at most `size_limit_bytes` + 1.
 
         Raises
         ------
         PhotoMissingError, PhotoReplacedError
-            It is not there any more, or another one is.
+            The photo does not exist any more, or another one has its key.
         """
         ...
 
     def find(self, key: str) -> StoredPhoto | None:
-        """Return what is stored under `key` now, or None."""
+        """Return the photo that is stored under `key`, or None."""
         ...
 
     def write(self, key: str, content: bytes) -> None:
@@ -187,12 +187,12 @@ class PhotoStore(Protocol):
         Raises
         ------
         PhotoMissingError, PhotoReplacedError
-            It is not there any more, or another one is.
+            The photo does not exist any more, or another one has its key.
         """
         ...
 
     def delete(self, photo: StoredPhoto) -> None:
-        """Delete exactly this photo; do nothing if it was replaced or is gone."""
+        """Delete exactly this photo. Do nothing if it was replaced or deleted."""
         ...
 
     def delete_all(self, prefix: str) -> None:
@@ -202,14 +202,14 @@ class PhotoStore(Protocol):
     def presign_upload(
         self, key: str, *, content_type: str, size_limit_bytes: int, valid_s: int
     ) -> PresignedPost:
-        """Return a form with which a browser may put one photo of that type and size under `key`."""
+        """Return an upload form for one photo of this type and at most this size."""
         ...
 
 
 class RateLimiter(Protocol):
     """The lanes of all regions, shared by every worker and the API.
 
-    All methods raise `LedgerUnavailableError` if the table does not answer.
+    All methods raise `LedgerUnavailableError` if the table can't be read or written.
     """
 
     def reserve(self, region: Region, *, now_ms: int, horizon_ms: int) -> int:
@@ -223,27 +223,27 @@ class RateLimiter(Protocol):
         ...
 
     def find_lane(self, region: Region) -> Lane:
-        """Return the state of a lane, its last hold included even if that has expired."""
+        """Return the state of a lane, with its last hold even if that has expired."""
         ...
 
     def hold(self, region: Region, hold: Hold, *, replacing: Hold | None) -> bool:
-        """Put the lane on hold and reserve no slot before it ends.
+        """Put the lane on hold, and reserve no slot before the hold ends.
 
-        False if the lane has another hold than `replacing` by now. A throttling hold is always replaced.
+        Return False if the lane has another hold than `replacing`. A throttling hold is always replaced.
         """
         ...
 
     def lift(self, region: Region, hold: Hold | None) -> None:
-        """Remove this hold, unless another one replaced it, and forget failures."""
+        """Remove this hold unless another one has replaced it, and reset the failures."""
         ...
 
     def record_failure(self, region: Region, comparison_id: str) -> int:
-        """Record that a comparison failed; return how many failed since the last success."""
+        """Record a failed comparison; return how many have failed since the last success."""
         ...
 
 
 class ComparisonQueues(Protocol):
-    """One queue per region and priority, of comparisons that wait for a worker."""
+    """The queues of the comparisons that wait for a worker, one per region and priority."""
 
     def send(self, region: str, priority: Priority, comparison_id: str, *, delay_s: float = 0) -> None:
         """Enqueue a comparison, visible after `delay_s` (rounded up, at most 900)."""
@@ -251,7 +251,7 @@ class ComparisonQueues(Protocol):
 
 
 class ResultQueue(Protocol):
-    """The queue that verdicts are published on."""
+    """The results queue."""
 
     def send(self, event: Mapping[str, Any]) -> None:
         """Send one CloudEvents message."""

@@ -1,7 +1,8 @@
-"""Who signed a request, by the one name that a principal has here.
+"""The callers of the API, each under one name.
 
-Source: the IAM user guide, IAM identifiers. API Gateway names whoever assumed a role by that session, an
-operator by the role itself, which in IAM has a path as well. The names of roles are unique in an account.
+API Gateway reports the session of a role. In settings, an operator names the role itself, possibly with a
+path. Role names are unique in an account, so both map to the same name. Source: the IAM user guide, IAM
+identifiers.
 """
 
 import re
@@ -12,7 +13,7 @@ _ROLE: Final = re.compile(r"(arn:[^:]+):iam::([0-9]{12}):role/(?:.*/)?([^/]+)")
 
 
 def name_principal(arn: str) -> str:
-    """Return the ARN that stands for a principal: of a role and all of its sessions the same."""
+    """Return the name of a principal: the same ARN for a role and all of its sessions."""
     match = _SESSION.fullmatch(arn) or _ROLE.fullmatch(arn)
     if match is None:
         return arn
@@ -21,14 +22,14 @@ def name_principal(arn: str) -> str:
 
 
 def name_caller(arn: str, cognito_identity_id: str | None) -> str:
-    """Return the name of who signed a request: the principal, or the user of a Cognito identity pool.
+    """Return the caller's name: its Cognito identity, or its principal without one.
 
-    All users of a pool sign as sessions of one role; the id of a user's identity is unique. Source: API
-    Gateway developer guide, `$context.identity.cognitoIdentityId`.
+    All users of an identity pool sign with sessions of one role, but each has its own identity id. Source:
+    API Gateway developer guide, `$context.identity.cognitoIdentityId`.
     """
     return cognito_identity_id or name_principal(arn)
 
 
 def parse_principals(text: str) -> frozenset[str]:
-    """Return the principals whose ARNs `text` lists, with commas between them."""
+    """Return the names of the principals in a comma-separated list of ARNs."""
     return frozenset(name_principal(arn.strip()) for arn in text.split(","))

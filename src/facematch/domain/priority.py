@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Priority(StrEnum):
-    """How soon a comparison is needed: `urgent` for callers of the API, `bulk` for uploads."""
+    """The priority of a call: `urgent` for API requests, `bulk` for uploads."""
 
     URGENT = "urgent"
     BULK = "bulk"
@@ -13,7 +13,7 @@ class Priority(StrEnum):
     def horizon_s(self) -> float:
         """How far ahead a slot may be reserved, in seconds.
 
-        Bulk work reserves 1.5 s ahead at most. An urgent call therefore finds a slot within 2.5 s,
-        however long the bulk backlog is.
+        Bulk work reserves at most 1.5 s ahead. So an urgent call finds a slot within 2.5 s, however long the
+        backlog is.
         """
         return 2.5 if self is Priority.URGENT else 1.5

@@ -1,6 +1,6 @@
 """One call of FaceCompare: the request, the answer, and what each answer means.
 
-Sources: the FaceCompare API page (parameters, response codes), the vendor's API definition and SDK (success
+Sources: the FaceCompare API page (parameters, response codes), the provider's API definition and SDK (success
 codes), its lists of common errors (refusals by the gateway).
 """
 
@@ -10,51 +10,51 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from facematch.domain.errors import OperatorFaultError, ProviderFaultError, ProviderThrottledError
+from facematch.domain.errors import OperatorError, ProviderFaultError, ProviderThrottledError
 from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.verdict import HIGHEST_SCORE, Bounds, Decision, Verdict
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class InlinePicture:
-    """A photo that travels in the call, as an acceptable JPEG."""
+class EncodedPhoto:
+    """A prepared photo, sent in the call itself."""
 
     jpeg: bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PictureUrl:
-    """A photo that the provider fetches itself."""
+class PhotoUrl:
+    """A photo that the provider fetches."""
 
     url: str
 
 
-type Picture = InlinePicture | PictureUrl
+type CallPhoto = EncodedPhoto | PhotoUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call, with exactly one picture or URL per photo; `merchant_biz_id` is new for every call."""
+    """One call of FaceCompare. `merchant_biz_id` is unique for each call."""
 
     region: Region
     merchant_biz_id: str
-    source: Picture
-    target: Picture
+    source: CallPhoto
+    target: CallPhoto
     face_quality_check: bool
 
 
 class Operation(StrEnum):
-    """The provider's operation that compares; both have the same fields."""
+    """The provider's operations that compare. Both have the same fields."""
 
     FACE_COMPARE = "FaceCompare"
     FACE_COMPARE_V2 = "FaceCompareV2"
 
 
 def is_success(code: str | None) -> bool:
-    """Return whether `code` is the provider's code of a comparison that was made, and so was billed.
+    """Return whether `code` means that the provider compared the photos, and billed the call.
 
-    The API page says `Success`. The vendor's API definition and SDK say `200`, and its other operations also
+    The API page says `Success`. The provider's API definition and SDK say `200`. Its other operations also
     use `success` and `OK`.
     """
     return code is not None and code.lower() in {"success", "ok", "200"}
@@ -62,9 +62,9 @@ def is_success(code: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the provider answered: its code, empty if it has none, and the result; scores are 0 to 100.
+    """The provider's answer: its code (empty if it has none) and its result. Scores are 0 to 100.
 
-    `has_result` says whether there is a result; `passed` and `score` are None where they cannot be read.
+    `passed` and `score` are None if they cannot be read.
     """
 
     code: str
@@ -78,18 +78,17 @@ class Answer:
     face_quality: dict[str, float] | None = None
 
     @property
-    def tells_outage(self) -> bool:
-        """Whether the provider, rather than anything about this call, is at fault."""
+    def shows_outage(self) -> bool:
+        """Whether the provider failed, whatever the call was."""
         return self.code == "InternalError" or self.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
     @property
     def refuses_key(self) -> bool:
-        """Whether the key was refused before anything was done: with another one the call may succeed."""
+        """Whether the key was refused before any processing. With another key, the call may succeed."""
         return self.code.startswith(_KEY_REFUSALS)
 
 
-# An unknown, disabled or expired key, or one whose other parts do not belong to it. Source: the provider's
-# public error codes.
+# The key is unknown, disabled or expired, or its parts do not match. Source: the provider's public errors.
 _KEY_REFUSALS: Final = (
     "InvalidAccessKeyId",
     "InvalidSecurityToken",
@@ -100,7 +99,7 @@ _KEY_REFUSALS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A key of the provider's account, temporary where it has a token; `repr` does not show it."""
+    """A key of the provider's account. A temporary key has a token. `repr` hides all parts."""
 
     access_key_id: str = field(repr=False)
     access_key_secret: str = field(repr=False)
@@ -108,100 +107,100 @@ class Credentials:
 
 
 class CredentialSource(Protocol):
-    """Where the key comes from; any thread may ask."""
+    """The source of the key. It is thread-safe."""
 
     def read(self) -> Credentials:
         """Return the key.
 
         Raises
         ------
-        OperatorFaultError
-            There is none.
+        OperatorError
+            There is no usable key.
         """
         ...
 
-    def distrust(self) -> None:
-        """Do not trust what was read before: the provider refused it. The next `read` gets it anew."""
+    def invalidate(self) -> None:
+        """Drop the cached key, because the provider refused it. The next `read` fetches it again."""
         ...
 
 
-type Depart = Callable[[], None]
-"""Returns when a call may leave, or raises what keeps it from leaving."""
+type BeforeSend = Callable[[], None]
+"""A hook that runs right before a call is sent: it waits until the call may be sent, or raises to stop it."""
 
 
-def depart_at_once() -> None:
-    """Let a call leave as soon as it is ready."""
+def send_at_once() -> None:
+    """Do not wait before sending."""
 
 
 class Provider(Protocol):
-    """The way to FaceCompare; any thread may use it."""
+    """FaceCompare. It is thread-safe."""
 
-    def make_ready(self, region: Region) -> None:
-        """Have a fresh connection at hand, if that can be, so that the next call leaves on time."""
+    def warm_up(self, region: Region) -> None:
+        """Try to open a fresh connection, so that the next call is sent on time."""
         ...
 
     def probe(self, region: Region) -> None:
-        """Make one free call; return if the answer lets comparisons be tried.
+        """Make one free call; return if a comparison may be tried.
 
-        It says nothing about what only a comparison can show: whether the key may call that operation.
+        Whether the key may call the comparing operation is not known before a comparison.
 
         Raises
         ------
-        OperatorFaultError
+        OperatorError
             The key or the account was refused, or there is no key.
         ProviderThrottledError
             The provider throttles.
         ProviderFaultError
-            There was no answer, or one of an outage; `UnreachableError` if nothing was sent.
+            No answer came, or a server error. `UnreachableError` if nothing was sent.
         """
         ...
 
     def delete_result(self, region: Region, transaction_id: str) -> "Deletion":
-        """Ask the provider to delete what it keeps of a comparison.
+        """Ask the provider to delete its data about a comparison.
 
         Raises
         ------
-        ProviderFaultError, ProviderThrottledError, OperatorFaultError
-            The provider made no decision: ask again later.
+        ProviderFaultError, ProviderThrottledError, OperatorError
+            The provider did not decide. Retry later.
         """
         ...
 
-    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
-        """Make one call. It is repeated only if its key was refused and there is another key by now.
+    def compare(self, call: Call, before_send: BeforeSend = send_at_once) -> Answer:
+        """Make one call. It is retried only if its key was refused and a new key is available.
 
-        The call is encoded and signed, and its connection is made. Then `depart` is called, right before the
-        first byte leaves; what it raises comes out unchanged.
+        The call is encoded and signed, and the connection is opened. Then `before_send` runs, right before
+        the first byte is sent. Its errors are raised unchanged.
 
         Raises
         ------
         UnreachableError
-            The call was never sent.
+            The call was not sent.
         ProviderFaultError
-            No answer came, or none that can be read.
-        OperatorFaultError
-            There is no key to sign the call with.
+            No readable answer came.
+        OperatorError
+            There is no usable key.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What one free call showed.
+    """The result of one free call.
 
-    `latency_s` includes the connection. `clock_ahead_s` is the provider's clock minus ours, from an answer's
-    `Date`, to about a second; None without one. `refuses_call_alone` means that the answer refuses the free
-    operation itself, which says nothing about comparisons.
+    `latency_s` includes the connection. `clock_ahead_s` is the provider's clock minus ours, from the header
+    `Date`, to about a second, or None without that header. `refuses_operation_only` means that the answer
+    refuses only the free operation; comparisons may be allowed.
     """
 
     answer: Answer
     latency_s: float
     clock_ahead_s: float | None
-    refuses_call_alone: bool
+    refuses_operation_only: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What the provider answered when it was asked to delete what it keeps of a comparison."""
+    """The provider's answer to the deletion of its data about a comparison."""
 
     is_deleted: bool
     code: str
@@ -211,26 +210,26 @@ _PHOTO_REASONS: Final = {
     "NoFaceDetected": (Reason.NO_FACE_DETECTED, "The provider found no face in one of the photos."),
     "UnqualifiedPhoto": (
         Reason.UNQUALIFIED_PHOTO,
-        "The provider could not work with one of the photos: use a clear, complete, upright face.",
+        "The provider could not process one of the photos. Use a clear, complete, upright face.",
     ),
     "ToolargeImage": (Reason.PHOTO_TOO_LARGE_FOR_PROVIDER, "The provider found one of the photos too large."),
 }
 _PARAMETER_REASONS: Final = {
-    "MissingParameter": (Reason.MISSING_PARAMETER, "The provider missed a parameter."),
+    "MissingParameter": (Reason.MISSING_PARAMETER, "A parameter of the call was missing."),
     "InvalidParameter": (Reason.INVALID_PARAMETER, "The provider did not accept a parameter."),
     "DataDuplication": (
         Reason.DATA_DUPLICATION,
-        "The provider was given both a picture and a URL for one photo.",
+        "The call contained both the bytes and a URL of one photo.",
     ),
 }
 _PAIR_CODES: Final = _PHOTO_REASONS.keys() | _PARAMETER_REASONS.keys()
 
 _THROTTLED_PREFIXES: Final = ("throttling", "suspiciousactivity")
 _TEMPORARY_CODES: Final = frozenset({"InternalError", "DownloadTimeout", "SignatureNonceUsed"})
-# Lower case: the vendor's pages differ in the case of some.
+# Lower case: the provider's pages do not agree on the case of some.
 _OPERATOR_PREFIXES: Final = (
     "forbidden",
-    "forbedden",  # the vendor's spelling of Forbedden.NotSupportRAM
+    "forbedden",  # the provider's spelling of Forbedden.NotSupportRAM
     "nopermission",
     "unauthorized",
     "actionunauthorized",
@@ -256,8 +255,8 @@ _OPERATOR_PREFIXES: Final = (
     "unsupportedhttpmethod",
 )
 
-# What an unlisted code means follows from its HTTP status. These statuses concern the pair: its parameters,
-# its photos, their size or type. Another 4xx concerns the account, the key or the stack: no pair can fix it.
+# The HTTP status decides about an unlisted code. These statuses concern the pair: its parameters, its photos,
+# their size or type. Any other 4xx concerns the account, the key or the stack.
 _PAIR_STATUSES: Final = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
@@ -273,17 +272,17 @@ _TEMPORARY_STATUSES: Final = frozenset(
 )
 
 
-def raise_fault(answer: Answer) -> None:
-    """Raise what `answer` says of the provider, its account or the key; return if it concerns the call alone.
+def raise_for_answer(answer: Answer) -> None:
+    """Raise if `answer` concerns the provider, the account or the key; return if it concerns only the call.
 
     Raises
     ------
     ProviderThrottledError
-        The provider refused the call for its rate.
-    OperatorFaultError
-        The account, the key or the stack is not in order.
+        The provider throttled the call.
+    OperatorError
+        The account, the key or the stack must be repaired.
     ProviderFaultError
-        The provider failed for the moment.
+        The provider failed temporarily.
     """
     code, http_status = answer.code.lower(), answer.http_status
     if answer.code in _PAIR_CODES and http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -303,27 +302,27 @@ def raise_fault(answer: Answer) -> None:
         or http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
     ):
         raise ProviderFaultError(
-            answer.code, "The provider failed for the moment.", request_id=answer.request_id
+            answer.code, "The provider failed temporarily.", request_id=answer.request_id
         )
     if http_status >= HTTPStatus.BAD_REQUEST and http_status not in _PAIR_STATUSES:
         raise _refuse_operator(answer)
 
 
-def _refuse_operator(answer: Answer) -> OperatorFaultError:
-    return OperatorFaultError(
+def _refuse_operator(answer: Answer) -> OperatorError:
+    return OperatorError(
         answer.code, "The provider refused the account, its key or the request.", request_id=answer.request_id
     )
 
 
 def judge(answer: Answer, bounds: Bounds) -> Verdict:
-    """Return the verdict that `answer` is.
+    """Return the verdict for an answer.
 
     Raises
     ------
     ProviderFaultError
-        The answer is temporary, or a success without a result.
-    ProviderThrottledError, OperatorFaultError
-        See `raise_fault`.
+        The provider failed temporarily, or answered with a success without a result.
+    ProviderThrottledError, OperatorError
+        See `raise_for_answer`.
     """
     is_processed = answer.http_status == HTTPStatus.OK and answer.has_result
     if is_success(answer.code):
@@ -335,7 +334,7 @@ def judge(answer: Answer, bounds: Bounds) -> Verdict:
                 possibly_billed=True,
             )
         return _judge_result(answer, bounds)
-    raise_fault(answer)
+    raise_for_answer(answer)
     if is_processed and answer.code not in _PAIR_CODES:
         return _review_unexpected(answer)
     return _judge_refusal(answer)
@@ -361,19 +360,19 @@ def _judge_result(answer: Answer, bounds: Bounds) -> Verdict:
 
 
 _SENTENCES: Final = {
-    Decision.MATCH: "Both photos show one person, by the provider's word and this stack's bounds.",
-    Decision.NO_MATCH: "The photos show two persons, by the provider's word and this stack's bounds.",
-    Decision.REVIEW: "The score lies between the bounds: a person should look at this pair.",
+    Decision.MATCH: "Both photos show one person, according to the provider and the bounds of this stack.",
+    Decision.NO_MATCH: "The photos show two persons, according to the provider and the bounds of this stack.",
+    Decision.REVIEW: "The score is between the bounds. A person should look at this pair.",
 }
 
 
 def _review_unexpected(answer: Answer) -> Verdict:
-    """Return the verdict for a comparison that was made, and billed, with a result of another form."""
+    """Return the verdict for a comparison that was made and billed, but has an unexpected result."""
     return Verdict(
         decision=Decision.REVIEW,
         reason=Reason.UNEXPECTED_ANSWER,
-        message="The provider compared the photos, but its answer has an unexpected form: "
-        "a person should look at this pair.",
+        message="The provider compared the photos, but its answer has an unexpected form. "
+        "A person should look at this pair.",
         passed=answer.passed,
         score=answer.score,
         provider_code=answer.code or None,

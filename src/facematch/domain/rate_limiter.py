@@ -1,4 +1,4 @@
-"""Slots: one per call, from a rate limiter per region that all callers of one account share.
+"""Slots: one per call, from one rate limiter per region.
 
 The limiter is a generic cell rate algorithm. It stores the time of the next free slot. A reservation
 moves that time forward by one interval, in one conditional write. The caller waits for its slot.
@@ -15,11 +15,11 @@ from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 
 LEAD_S: Final = 0.05
-"""A slot is at least this far ahead: its attempt is recorded first, and the call still leaves on time."""
+"""A slot is at least this far ahead, so that the attempt can be recorded before the call is due."""
 LATENESS_LIMIT_MS: Final = 25
 """How late a slot may still be used. With 97 % of the quota, any second has room for 30 ms."""
 SCATTER: Final = 0.25
-"""Workers without a slot retry within this part of their horizon, not all at the same moment."""
+"""Workers without a slot spread their retries over this part of their horizon."""
 
 
 def reserve_slot(
@@ -31,7 +31,7 @@ def reserve_slot(
     clock: Clock,
     draw: Callable[[float, float], float],
 ) -> int:
-    """Reserve a slot and return its time (Unix milliseconds), for which the caller then waits.
+    """Reserve a slot and return its time (Unix milliseconds).
 
     `draw` returns a random number between two others.
 
@@ -56,5 +56,5 @@ def reserve_slot(
 
 
 def wait_until(at_ms: int, clock: Clock) -> None:
-    """Return at `at_ms` (Unix milliseconds), or at once if that has passed."""
+    """Sleep until `at_ms` (Unix milliseconds)."""
     clock.sleep(max(at_ms - clock.now_ms(), 0) / 1000)

@@ -1,15 +1,15 @@
-"""Every stable code that a caller or a consumer can get, in one catalogue.
+"""The catalogue of all stable codes that callers and consumers get.
 
-A code is in a problem document of the API, in the `reason` of a result event, or in both. The OpenAPI
-document, the schema of the event and `docs/reasons.md` are generated from here: run `make interfaces` after a
-change.
+A code appears in problem documents of the API, in the `reason` of result events, or in both. The OpenAPI
+document, the schema of the event and `docs/reasons.md` are generated from this catalogue: run
+`make interfaces` after a change.
 """
 
 from enum import StrEnum
 from typing import Final, Literal, Self
 
 type ReasonOutcome = Literal["review", "photo_rejected", "failed"]
-"""The verdicts that have a reason; a plain match or no match has none."""
+"""The verdicts that have a reason. `match` and `no_match` have none."""
 
 
 class Reason(StrEnum):
@@ -18,11 +18,11 @@ class Reason(StrEnum):
     Attributes
     ----------
     meaning
-        One sentence for the reader of the documentation.
+        One sentence for the documentation.
     http_status
-        The status of the API's answer with this code, or None if no answer has it.
+        The HTTP status of the API's errors with this code, or None if there are none.
     outcome
-        The verdict that a comparison with this reason ends as, or None if no comparison does.
+        The verdict of comparisons with this reason, or None if there are none.
     """
 
     meaning: str
@@ -36,7 +36,7 @@ class Reason(StrEnum):
         http_status: int | None = None,
         outcome: ReasonOutcome | None = None,
     ) -> Self:
-        """Make one member of the catalogue."""
+        """Make one member."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
@@ -54,7 +54,7 @@ class Reason(StrEnum):
     INVALID_BASE64 = "invalid_base64", "The photo is not Base64 by RFC 4648.", 400
     INVALID_BOUNDS = "invalid_bounds", "A bound is not a score from 0 to 100.", 400
     PHOTO_MISSING = "photo_missing", "The pair has no such photo.", 400
-    PHOTO_AMBIGUOUS = "photo_ambiguous", "The photo comes in more than one way.", 400
+    PHOTO_AMBIGUOUS = "photo_ambiguous", "The photo is given in more than one way.", 400
     INVALID_URL = "invalid_url", "The text is not an http or https URL that the provider can fetch.", 400
     FORBIDDEN_URL = "forbidden_url", "The URL does not lead to a public host.", 400
     INVALID_UPLOAD_KEY = "invalid_upload_key", "The text is not the key of a photo in the inbox.", 400
@@ -80,17 +80,17 @@ class Reason(StrEnum):
     COMPARISON_ERASED = "comparison_erased", "The comparison was erased.", 410, "failed"
     REQUEST_TOO_LARGE = "request_too_large", "The request is too large. Upload its photos instead.", 413
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", "The body is not declared as JSON in UTF-8.", 415
-    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", "The key came before with another body.", 422
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", "The key was used before with another body.", 422
     OPTIONS_DIFFER = "options_differ", "The uploaded pair was registered with other bounds or checks.", 422
     PHOTO_NOT_FOUND = "photo_not_found", "There is no photo under the upload key.", 422
-    TOO_MANY_REQUESTS = "too_many_requests", "The API receives too many requests. Repeat it later.", 429
-    GATEWAY = "gateway", "API Gateway refused the request, for example as not signed.", 403
-    INTERNAL_ERROR = "internal_error", "The stack failed. Repeat the request.", 500
+    TOO_MANY_REQUESTS = "too_many_requests", "The API receives too many requests. Retry later.", 429
+    GATEWAY = "gateway", "API Gateway refused the request, for example because it is not signed.", 403
+    INTERNAL_ERROR = "internal_error", "The stack failed. Retry the request.", 500
     CONFIGURATION = "configuration", "A setting of the stack is wrong. Its logs name the setting.", 500
-    API_UNAVAILABLE = "api_unavailable", "The API can't answer now. Repeat the request later.", 503
+    API_UNAVAILABLE = "api_unavailable", "The API can't answer now. Retry the request later.", 503
     PHOTO_STORE_UNAVAILABLE = (
         "photo_store_unavailable",
-        "The photos' bucket can't be read or written now.",
+        "The bucket can't be read or written now.",
         503,
     )
     LEDGER_UNAVAILABLE = "ledger_unavailable", "The ledger can't be read or written now.", 503
@@ -121,7 +121,7 @@ class Reason(StrEnum):
         "photo_rejected",
     )
     NO_FACE_DETECTED = "no_face_detected", "The provider found no face in a photo.", None, "photo_rejected"
-    UNQUALIFIED_PHOTO = "unqualified_photo", "The provider can't work with a photo.", None, "photo_rejected"
+    UNQUALIFIED_PHOTO = "unqualified_photo", "The provider can't process a photo.", None, "photo_rejected"
     PHOTO_TOO_LARGE_FOR_PROVIDER = (
         "photo_too_large_for_provider",
         "The provider found a photo too large.",
@@ -137,13 +137,13 @@ class Reason(StrEnum):
         None,
         "review",
     )
-    PAIR_INCOMPLETE = "pair_incomplete", "The other photo did not come in time.", None, "failed"
+    PAIR_INCOMPLETE = "pair_incomplete", "The other photo did not arrive in time.", None, "failed"
     PHOTO_REMOVED = "photo_removed", "A photo was removed before it was compared.", None, "failed"
     PHOTO_REPLACED = "photo_replaced", "A photo was replaced before it was compared.", None, "failed"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted", "No call within AttemptBudget had a result.", None, "failed"
-    MISSING_PARAMETER = "missing_parameter", "The provider missed a parameter of the call.", None, "failed"
+    MISSING_PARAMETER = "missing_parameter", "A parameter of the call was missing.", None, "failed"
     INVALID_PARAMETER = "invalid_parameter", "The provider refused a parameter of the call.", None, "failed"
-    DATA_DUPLICATION = "data_duplication", "The provider got two forms of one photo.", None, "failed"
+    DATA_DUPLICATION = "data_duplication", "The call contained one photo in two forms.", None, "failed"
     PROVIDER_REFUSED = "provider_refused", "The provider refused the call.", None, "failed"
 
 
@@ -151,10 +151,10 @@ _REASONS: Final = {reason.value: reason for reason in Reason}
 
 
 def find_reason(code: str) -> Reason | None:
-    """Return the reason with this code, or None for a code that no caller gets."""
+    """Return the reason with this code, or None if it is not in the catalogue."""
     return _REASONS.get(code)
 
 
 def list_outcome(outcome: ReasonOutcome) -> list[Reason]:
-    """Return the reasons of comparisons that end so."""
+    """Return the reasons of comparisons with this outcome."""
     return [reason for reason in Reason if reason.outcome == outcome]

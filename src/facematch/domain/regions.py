@@ -1,13 +1,13 @@
-"""The jurisdictions that FaceCompare serves, and how a comparison gets its own.
+"""The regions where FaceCompare runs, and the choice of a comparison's region.
 
-This is the one definition of the jurisdictions. The template, the schemas and the tables of the documentation
-repeat it: run `make interfaces` after a change. CONTRIBUTING.md has the steps that add a jurisdiction.
+This is the only definition of the regions. The template, the schemas and the tables of the documentation are
+generated from it: run `make interfaces` after a change. CONTRIBUTING.md lists the steps that add a region.
 
-Everything is keyed on the jurisdiction, never on a cloud's region id: the ids of the two clouds are swapped.
-AWS `ap-southeast-3` is Jakarta, Alibaba Cloud's `ap-southeast-3` is Kuala Lumpur.
+A region is a jurisdiction, not a cloud's region id. The ids of the two clouds differ: AWS `ap-southeast-3` is
+Jakarta, Alibaba Cloud's `ap-southeast-3` is Kuala Lumpur.
 
-Sources: the FaceCompare API page (endpoints), the vendor's API overview (calls per second), its billing page
-(prices).
+Sources: the FaceCompare API page (endpoints), the provider's API overview (calls per second), its billing
+page (prices).
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ from facematch.domain.reasons import Reason
 
 
 class Region(StrEnum):
-    """A jurisdiction in which FaceCompare runs; data never leaves it."""
+    """A jurisdiction in which FaceCompare runs. Photos are never sent to another one."""
 
     SINGAPORE = "singapore"
     INDONESIA = "indonesia"
@@ -29,12 +29,12 @@ class Region(StrEnum):
 
     @property
     def display_name(self) -> str:
-        """The name in a sentence, such as `Hong Kong`."""
+        """The name for people, such as `Hong Kong`."""
         return self.replace("-", " ").title()
 
 
 class Network(StrEnum):
-    """The network that a call takes; `internal` is reachable only inside the vendor's own."""
+    """The network of a call. `internal` is reachable only inside the provider's network."""
 
     PUBLIC = "public"
     INTERNAL = "internal"
@@ -42,10 +42,10 @@ class Network(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegionProfile:
-    """What the provider states of one jurisdiction.
+    """The provider's data about one region.
 
-    `default_qps` is in calls per second and account. `stated_price_usd` is the price of a successful call, or
-    None where the provider states none.
+    `default_qps` is calls per second and account. `stated_price_usd` is the price of a successful call, or
+    None if the provider states none.
     """
 
     provider_region_id: str
@@ -84,13 +84,13 @@ PROFILES: Final = {
 
 
 def home_region(aws_region: str) -> Region | None:
-    """Return the jurisdiction that an AWS region id lies in, or None where FaceCompare is not at home."""
+    """Return the region in the same jurisdiction as an AWS region, or None."""
     return next((region for region, profile in PROFILES.items() if profile.aws_region == aws_region), None)
 
 
 @dataclass(frozen=True, slots=True)
 class RegionPolicy:
-    """Which jurisdictions a stack may use, and which one where nobody says.
+    """The regions that a stack may use, and the default.
 
     Raises
     ------
@@ -103,12 +103,12 @@ class RegionPolicy:
 
     def __post_init__(self) -> None:
         if not self.allowed:
-            raise ConfigurationError("AllowedRegions names no region, so nothing could be compared.")
+            raise ConfigurationError("AllowedRegions names no region, so nothing can be compared.")
         if self.default is not None and self.default not in self.allowed:
             raise ConfigurationError(f"DefaultRegion {self.default} is not among AllowedRegions.")
 
     def choose(self, requested: str | None) -> Region:
-        """Return the jurisdiction for one comparison.
+        """Return the region for one comparison.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class RegionPolicy:
         if region not in self.allowed:
             raise InvalidInputError(
                 Reason.REGION_NOT_ALLOWED,
-                f"This stack does not compare in {region}; it does in {_listed(self.allowed)}.",
+                f"This stack does not compare in {region}. It compares in {_listed(self.allowed)}.",
                 field="region",
             )
         return region

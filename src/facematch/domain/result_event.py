@@ -1,4 +1,4 @@
-"""The event that leaves on the results queue, by `schemas/result-event.schema.json`.
+"""The result event, as described by `schemas/result-event.schema.json`.
 
 Source: the CloudEvents 1.0 specification (context attributes; structured mode).
 """
@@ -18,7 +18,7 @@ _TYPES: Final = {
 
 
 def make_result_event(comparison: Comparison, source: str) -> dict[str, Any]:
-    """Return the CloudEvents message of an ended comparison; its `id` is the same however often it is made.
+    """Return the CloudEvents message of an ended comparison. Its `id` is always the comparison's id.
 
     Raises
     ------
@@ -41,13 +41,13 @@ def make_result_event(comparison: Comparison, source: str) -> dict[str, Any]:
 
 
 def _choose_subject(comparison: Comparison) -> str:
-    """Return the pair id, or the comparison's id where the pair id is missing or no CloudEvents String."""
+    """Return the pair id, or the comparison's id if the pair id is missing or no CloudEvents String."""
     pair_id = comparison.pair_id
     return pair_id if pair_id is not None and is_pair_id(pair_id) else comparison.id
 
 
 def describe_ending(comparison: Comparison, ending: Ending) -> dict[str, Any]:
-    """Return what is told of an ended comparison, as JSON values: on the queue and by the API alike."""
+    """Return the data of an ended comparison as JSON values, for the results queue and the API."""
     verdict = ending.verdict
     return {
         "comparison_id": comparison.id,

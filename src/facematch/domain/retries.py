@@ -1,4 +1,4 @@
-"""How often and how soon a comparison is tried again."""
+"""How often and how soon a comparison is retried."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from facematch.domain.comparison import Comparison, Outcome
 class RetryPolicy:
     """Limits and pauses, in seconds.
 
-    `attempt_budget` limits calls that were possibly billed. All other failures are limited by time:
-    `time_limit_s` from the registration, which is shorter than the bucket keeps photos.
+    `attempt_budget` limits the calls that were possibly billed. `time_limit_s` from the registration limits
+    all other failures. It is shorter than the bucket keeps photos.
     """
 
     attempt_budget: int = 4
@@ -23,7 +23,7 @@ class RetryPolicy:
     ledger_pause_s: float = 0.5
 
     def is_exhausted(self, comparison: Comparison) -> bool:
-        """Return whether every call that may be billed has been made."""
+        """Return whether the attempt budget is used up."""
         return len(comparison.attempts) >= self.attempt_budget
 
     def is_late(self, comparison: Comparison, now_ms: int) -> bool:
@@ -31,19 +31,19 @@ class RetryPolicy:
         return now_ms >= comparison.created_at_ms + self.time_limit_s * 1000
 
     def pause_unbilled(self, comparison: Comparison) -> float:
-        """Return the longest pause after a failure that cost nothing; it doubles each time."""
+        """Return the longest pause after a failure that cost nothing. It doubles each time."""
         failures = min(comparison.unbilled_count, _DOUBLINGS_LIMIT)
         return min(self.unbilled_pause_s * 2.0**failures, self.unbilled_pause_limit_s)
 
     def pause_possibly_billed(self, comparison: Comparison) -> float:
-        """Return the longest pause after a call without an answer: the budget has to last for an outage."""
+        """Return the longest pause after a call without an answer. The budget must outlast an outage."""
         index = min(max(len(comparison.attempts), 1), len(self.possibly_billed_pauses_s)) - 1
         return self.possibly_billed_pauses_s[index]
 
     def remaining_pause_s(self, comparison: Comparison, now_ms: int) -> float:
-        """Return how long a comparison still has to wait after its last call that was possibly billed.
+        """Return how long a comparison must still wait after its last possibly billed call.
 
-        A repeated request or message comes early. It must not spend the budget while an outage lasts.
+        A repeated request or message may come early. It must not use up the budget during an outage.
         """
         if not comparison.attempts:
             return 0.0
@@ -51,10 +51,10 @@ class RetryPolicy:
         return max(comparison.attempts[-1].started_at_ms + pause_ms - now_ms, 0) / 1000
 
     def pause_throttled(self, comparison: Comparison) -> float:
-        """Return how long a throttled call holds its lane if the provider named no time."""
+        """Return how long a throttled call holds its lane if the provider asks for no pause."""
         throttled = min(comparison.unbilled_calls.get(Outcome.THROTTLED, 1) - 1, _DOUBLINGS_LIMIT)
         return min(self.throttled_pause_s * 2.0**throttled, self.throttled_pause_limit_s)
 
 
 _DOUBLINGS_LIMIT = 16
-"""More doublings change nothing: every pause has reached its limit."""
+"""After this many doublings, every pause has reached its limit."""

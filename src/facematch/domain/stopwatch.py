@@ -1,4 +1,4 @@
-"""Where the time of one comparison went."""
+"""The durations of the steps of one comparison."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ class Stopwatch:
 
     @contextmanager
     def measure(self, step: str) -> Iterator[None]:
-        """Add the time that the block takes to `step`."""
+        """Add the duration of the block to `step`."""
         started_at_ms = self.clock.now_ms()
         try:
             yield
@@ -24,5 +24,5 @@ class Stopwatch:
             self.add(step, self.clock.now_ms() - started_at_ms)
 
     def add(self, step: str, duration_ms: int) -> None:
-        """Add to `step`; a clock that was set back adds nothing."""
+        """Add to `step`. A negative duration, after the clock was set back, adds nothing."""
         self.steps_ms[step] = self.steps_ms.get(step, 0) + max(duration_ms, 0)

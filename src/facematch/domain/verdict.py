@@ -1,4 +1,4 @@
-"""The verdict of one comparison, and the bounds that make it."""
+"""The verdict of one comparison, and the bounds that decide it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a comparison ended as."""
+    """The kinds of verdicts."""
 
     MATCH = "match"
     NO_MATCH = "no_match"
@@ -29,11 +29,10 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Two scores (0 to 100) around the provider's own `Passed`; what lies between them is for a person.
+    """Two scores (0 to 100) that refine the provider's `Passed`. Pairs between them are for review.
 
-    The provider does not publish its threshold, so the defaults leave its word as it is.
-    A `match` is passed and scores `match_from` or more; a `no_match` is not passed and scores
-    `no_match_up_to` or less.
+    A `match` has passed and scores `match_from` or more. A `no_match` has not passed and scores
+    `no_match_up_to` or less. The provider does not publish its threshold, so the defaults follow `Passed`.
 
     Raises
     ------
@@ -64,9 +63,9 @@ class Bounds:
 class Verdict:
     """How a comparison ended.
 
-    `reason` is a stable code (None for a plain match or no match), `message` one sentence for a person.
-    `photo` is the photo at fault, where that is known. What starts with `provider_`, and `request_id`,
-    `transaction_id`, `passed`, `score` (0 to 100) and `face_quality` are the provider's own words.
+    `reason` is a stable code (None for `match` and `no_match`), `message` one sentence for a person. `photo`
+    is the photo that caused the verdict, if known. `provider_code`, `request_id`, `transaction_id`, `passed`,
+    `score` (0 to 100) and `face_quality` come from the provider.
     """
 
     decision: Decision

@@ -1,9 +1,9 @@
-"""One Lambda function each: parse the event, make one call, map the result."""
+"""The Lambda functions: each parses its event, calls one use case, and maps the result."""
 
 import gc
 
 from facematch.handlers.build import check_build
 
-# What is imported stays: looking for garbage among it would cost a sixth of a start. `start` ends the pause.
+# Garbage collection would take a sixth of a cold start, for nothing: modules stay. `start` enables it again.
 gc.disable()
 check_build()

@@ -30,20 +30,20 @@ from facematch.handlers.api_schema import (
 )
 from facematch.handlers.http_request import normalize_request, prefers_async
 from facematch.handlers.problems import answer_error, answer_problem, answer_validation
-from facematch.handlers.start import end_start
+from facematch.handlers.start import finish_start
 from facematch.handlers.telemetry import count, describe_error, logger, metrics
 from facematch.use_cases.request_comparison import Caller, ComparisonRequest
 
 
 def _read_json(text: str) -> Any:  # noqa: ANN401 - Powertools declares no `null`
-    """Return the object that a body holds, or None for `null`.
+    """Return the object in a body, or None for `null`.
 
-    Powertools takes the first element of an array for the body, so an array is refused here.
+    Powertools uses the first element of an array as the body, so arrays are refused here.
 
     Raises
     ------
     json.JSONDecodeError
-        The text is not JSON, or nested too deep for Python.
+        The text is not JSON, or nested too deeply for Python.
     RequestValidationError
         `invalid_body`: the text is JSON, but not an object.
     """
@@ -58,7 +58,7 @@ def _read_json(text: str) -> Any:  # noqa: ANN401 - Powertools declares no `null
 
 
 def _read_integer(digits: str) -> float:
-    """Return an integer; one with more digits than Python reads becomes infinite, which no field allows."""
+    """Return an integer. If it has too many digits for Python, return infinity, which no field allows."""
     try:
         return int(digits)
     except ValueError:
@@ -80,23 +80,23 @@ _JSON: Final = "application/json"
 _COMPARISON_ID: Final = re.compile(r"[a-z2-7]{26}")
 _ComparisonId = Annotated[str, Path(json_schema_extra={"pattern": f"^{_COMPARISON_ID.pattern}$"})]
 ADMINISTRATORS: Final = "AdminPrincipals"
-"""The stage's variable of that name: a stage has its change at once, a published version never."""
+"""The name of a stage variable. A stage changes at once, a published version never."""
 ALLOWED_ORIGIN: Final = "AllowedOrigin"
-"""The stage's variable with the origin whose pages may call the API."""
+"""The name of the stage variable with the origin whose pages may call the API."""
 _NO_ORIGIN: Final = "none"
 
 _PROBLEMS: Final[dict[int, Any]] = {
     status: {"description": phrase, "content": {"application/problem+json": {"model": Problem}}}
     for status, phrase in (
-        (400, "The request is not of the schema, or names something unknown."),
-        (403, "The region is not allowed here, the upload key is another's, or the request is not signed."),
-        (404, "There is no such comparison, or it is another caller's."),
+        (400, "The request is invalid."),
+        (403, "The region is not allowed, the upload key is not yours, or the request is not signed."),
+        (404, "The comparison does not exist, or belongs to another caller."),
         (410, "The comparison was erased."),
-        (413, "A photo is too large."),
-        (415, "The body is declared as something other than JSON."),
-        (422, "A photo can't be used, or an Idempotency-Key came with another body."),
-        (429, "More requests came than the stack lets in; `Retry-After` says when to come again."),
-        (503, "The provider or the API is unavailable. Repeat the request after `Retry-After` seconds."),
+        (413, "A photo or the request is too large."),
+        (415, "The body is not declared as JSON."),
+        (422, "A photo can't be used, or the Idempotency-Key was used before with another body."),
+        (429, "The API receives too many requests. Retry after `Retry-After` seconds."),
+        (503, "The provider or the API is unavailable. Retry after `Retry-After` seconds."),
     )
 }
 
@@ -121,7 +121,7 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     responses={
         200: {"description": "The verdict.", "content": {"application/json": {"model": ComparisonView}}},
         202: {
-            "description": "Accepted: the verdict comes later, at `Location` and on the results queue.",
+            "description": "Accepted. The verdict will be at `Location` and on the results queue.",
             "content": {"application/json": {"model": ComparisonView}},
         },
         **_PROBLEMS,
@@ -134,7 +134,7 @@ def create_comparison(
     ] = None,
     prefer: Annotated[str | None, Header(alias="Prefer", examples=["respond-async"])] = None,
 ) -> Response[str]:
-    """Compare now, or with `Prefer: respond-async` later."""
+    """Compare two photos and answer with the verdict. With `Prefer: respond-async`, answer 202 at once."""
     request = ComparisonRequest(
         caller=_caller(),
         photos={Role.SOURCE: body.source.to_input(), Role.TARGET: body.target.to_input()},
@@ -153,14 +153,14 @@ def create_comparison(
     summary="Read a comparison",
     responses={
         200: {
-            "description": "Its state or verdict.",
+            "description": "The state or the verdict.",
             "content": {"application/json": {"model": ComparisonView}},
         },
         **_PROBLEMS,
     },
 )
 def read_comparison(comparison_id: _ComparisonId) -> Response[str]:
-    """Answer with the state or the verdict of a comparison."""
+    """Return the state or the verdict of a comparison."""
     _check_id(comparison_id)
     comparison = bootstrap.comparison_requester().find(comparison_id, _caller())
     if comparison.state is State.ERASED:
@@ -171,10 +171,10 @@ def read_comparison(comparison_id: _ComparisonId) -> Response[str]:
 @app.delete(
     "/v1/comparisons/<comparison_id>",
     summary="Erase a comparison",
-    responses={204: {"description": "The photos and the record are gone."}, **_PROBLEMS},
+    responses={204: {"description": "The photos and the record are erased."}, **_PROBLEMS},
 )
 def erase_comparison(comparison_id: _ComparisonId) -> Response[str]:
-    """Erase the photos and the record."""
+    """Erase the photos and the record of a comparison."""
     _check_id(comparison_id)
     comparison = bootstrap.comparison_requester().find(comparison_id, _caller())
     bootstrap.comparison_eraser().erase(comparison)
@@ -183,16 +183,16 @@ def erase_comparison(comparison_id: _ComparisonId) -> Response[str]:
 
 @app.post(
     "/v1/uploads",
-    summary="Get leave to upload a pair",
+    summary="Create upload forms for a pair",
     responses={
-        201: {"description": "Two forms.", "content": {"application/json": {"model": UploadsView}}},
+        201: {"description": "Two upload forms.", "content": {"application/json": {"model": UploadsView}}},
         **_PROBLEMS,
     },
 )
 def create_uploads(body: Annotated[UploadsBody, Body()]) -> Response[str]:
-    """Answer with two presigned forms."""
+    """Return two upload forms: presigned S3 POST forms for the inbox."""
     content_types = {Role.SOURCE: body.source.content_type, Role.TARGET: body.target.content_type}
-    uploads = bootstrap.upload_desk().issue(
+    uploads = bootstrap.upload_form_issuer().issue(
         _caller().arn, content_types, region=body.region, pair_id=body.pair_id
     )
     return _answer_json(HTTPStatus.CREATED, view_uploads(uploads))
@@ -215,12 +215,12 @@ def _on_unknown_route(_: RouteNotFoundError) -> Response[str]:
 
 @app.exception_handler(Exception)
 def _on_fault(error: Exception) -> Response[str]:
-    # The text of an unforeseen error may hold what the request held, so only its kind is told.
+    # The text of an unexpected error may contain parts of the request, so only its class is logged.
     logger.error("Request failed", extra={"error": describe_error(error)})
     return answer_problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         Reason.INTERNAL_ERROR,
-        "Something failed here; the request may be repeated.",
+        "The stack failed. Retry the request.",
     )
 
 
@@ -234,7 +234,7 @@ def _build_response(answer: Response[str]) -> dict[str, Any]:
 
 
 def _allow_origin(event: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the headers that let a page of the allowed origin read an answer, if an origin is allowed."""
+    """Return the CORS headers for the allowed origin, if there is one."""
     origin = (event.get("stageVariables") or {}).get(ALLOWED_ORIGIN, _NO_ORIGIN)
     if origin == _NO_ORIGIN:
         return {}
@@ -245,19 +245,19 @@ def _allow_origin(event: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _check_id(comparison_id: str) -> None:
-    """Refuse what can't be the id of a comparison; DynamoDB fails on keys above 2,048 bytes.
+    """Check the form of an id, because DynamoDB fails on keys above 2,048 bytes.
 
     Raises
     ------
     NotFoundError
-        No comparison has such an id.
+        No comparison can have this id.
     """
     if not _COMPARISON_ID.fullmatch(comparison_id):
         raise NotFoundError(comparison_id)
 
 
 def _caller() -> Caller:
-    """Return who signed the request; the stage names the administrators."""
+    """Return the caller of the current request."""
     identity = app.current_event.request_context.identity
     arn: str = identity.user_arn or ""
     if not arn:
@@ -284,7 +284,7 @@ def _choose_options(body: ComparisonBody) -> Options:
 def _answer_comparison(comparison: Comparison) -> Response[str]:
     if comparison.state is State.ERASED:
         raise NotFoundError(comparison.id, code=Reason.COMPARISON_ERASED)
-    # The path as the client knows it, stage and all.
+    # The path as the client sees it, with the stage.
     location = {"Location": f"{app.current_event.request_context.path.rstrip('/')}/{comparison.id}"}
     if comparison.has_ended:
         return _answer_json(HTTPStatus.OK, view_comparison(comparison), location)
@@ -307,4 +307,4 @@ def _answer_json(
     )
 
 
-end_start(bootstrap.comparison_requester, bootstrap.upload_desk)
+finish_start(bootstrap.comparison_requester, bootstrap.upload_form_issuer)

@@ -1,4 +1,4 @@
-"""What the HTTP API takes and gives; validation and the OpenAPI document come from these models."""
+"""The bodies of the HTTP API. These models validate requests and generate the OpenAPI document."""
 
 import base64
 import binascii
@@ -34,11 +34,11 @@ from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.result_event import describe_ending, format_time
 from facematch.domain.verdict import HIGHEST_SCORE, Role
-from facematch.use_cases.issue_uploads import EXTENSIONS, HEIC_EXTENSIONS, UploadTickets
+from facematch.use_cases.issue_uploads import EXTENSIONS, HEIC_EXTENSIONS, UploadForms
 from facematch.use_cases.photo_inputs import InlinePhoto, LinkedPhoto, PhotoInput, UploadedPhoto
 
 _SMALLEST_SCORE: Final = 1e-130
-"""The smallest number above 0 that DynamoDB holds. Source: its developer guide, Supported data types."""
+"""The smallest number above 0 in DynamoDB. Source: its developer guide, Supported data types."""
 
 
 def _decode_base64(text: object) -> bytes | None:
@@ -55,7 +55,7 @@ def _decode_base64(text: object) -> bytes | None:
 
 
 def _advise_base64(text: str) -> str:
-    """Return how to repair a text that is not Base64 by RFC 4648, section 4."""
+    """Return how to repair text that is not Base64 (RFC 4648, section 4)."""
     advice = {
         "Remove the `data:` prefix up to and including the comma.": text[:5].lower() == "data:",
         "Remove the line breaks.": "\n" in text or "\r" in text,
@@ -79,7 +79,7 @@ def _check_content_type(content_type: str) -> None:
 
 
 def _check_by(check: Callable[[str], object]) -> AfterValidator:
-    """Return a validator that reports what `check` refuses together with all other faults of a request."""
+    """Return a validator that runs `check`, so that its error is reported with all others of a request."""
 
     def validate(text: str) -> str:
         try:
@@ -124,7 +124,7 @@ _Score = Annotated[
 
 
 def _describe_one_of(names: Collection[str]) -> dict[str, Any]:
-    """Return the JSON Schema by which exactly one of these fields has a value."""
+    """Return a JSON Schema that requires a value in exactly one of these fields."""
     return {
         "oneOf": [
             {
@@ -140,41 +140,41 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, strict=True)
 
 
-_WAYS: Final = ("photo", "upload_key", "url")
+_PHOTO_FIELDS: Final = ("photo", "upload_key", "url")
 
 
 class PhotoBody(_Model):
-    """One photo, in exactly one of three ways."""
+    """One photo. Exactly one of the fields is set."""
 
-    model_config = ConfigDict(json_schema_extra=_describe_one_of(_WAYS))
+    model_config = ConfigDict(json_schema_extra=_describe_one_of(_PHOTO_FIELDS))
 
     photo: Annotated[
         bytes | None,
         BeforeValidator(_decode_base64),
         WithJsonSchema({"anyOf": [{"type": "string", "contentEncoding": "base64"}, {"type": "null"}]}),
-        Field(description="The photo itself, in Base64: JPEG, PNG, WebP, AVIF, BMP, TIFF or GIF."),
+        Field(description="The photo in Base64: JPEG, PNG, WebP, AVIF, BMP, TIFF, GIF or JPEG 2000."),
     ] = None
     upload_key: Annotated[_UploadKey | None, Field(description="The key of a photo in the inbox.")] = None
     url: Annotated[
         _PhotoUrl | None,
-        Field(description="A public http or https URL that the provider fetches the photo from."),
+        Field(description="A public http or https URL, from which the provider fetches the photo."),
     ] = None
 
     @model_validator(mode="after")
     def _check_exactly_one(self) -> Self:
-        given = [name for name in _WAYS if getattr(self, name) is not None]
+        given = [name for name in _PHOTO_FIELDS if getattr(self, name) is not None]
         if not given:
-            raise PydanticCustomError(Reason.PHOTO_MISSING, "Give the photo, its upload_key or its url.")
+            raise PydanticCustomError(Reason.PHOTO_MISSING, "Give one of photo, upload_key and url.")
         if len(given) > 1:
             raise PydanticCustomError(
                 Reason.PHOTO_AMBIGUOUS,
-                "Give only one of photo, upload_key and url; {given} came together.",
+                "Give only one of photo, upload_key and url, not {given}.",
                 {"given": " and ".join(given)},
             )
         return self
 
     def to_input(self) -> PhotoInput:
-        """Return the photo as the domain takes it."""
+        """Return the photo for the use case."""
         if self.photo is not None:
             return InlinePhoto(self.photo)
         if self.upload_key is not None:
@@ -183,54 +183,55 @@ class PhotoBody(_Model):
 
 
 class ComparisonBody(_Model):
-    """A request to compare two photos; what is left out is as the stack was deployed."""
+    """A request to compare two photos. The stack's settings are the defaults of omitted fields."""
 
     source: PhotoBody
     target: PhotoBody
     region: Annotated[
-        _RegionName | None, Field(description="Where the faces may go; by default as the stack was deployed.")
+        _RegionName | None,
+        Field(description="The region that compares the photos. The default is the stack's DefaultRegion."),
     ] = None
     pair_id: Annotated[
         _PairId | None,
         Field(
-            description="Your own name for the pair: no slashes, control characters, lone surrogates or "
+            description="Your name for the pair, without slashes, control characters, lone surrogates and "
             "noncharacters of Unicode."
         ),
     ] = None
     match_from: Annotated[_Score | None, Field(description="The lowest score of a match.")] = None
     no_match_up_to: Annotated[_Score | None, Field(description="The highest score of a no_match.")] = None
     face_quality_check: Annotated[
-        bool | None, Field(description="Whether the provider shall also score the photos' quality.")
+        bool | None, Field(description="Whether the provider also scores the quality of the photos.")
     ] = None
 
 
 class UploadBody(_Model):
-    """One photo to come."""
+    """One photo to upload."""
 
     content_type: Annotated[
         str,
         _check_by(_check_content_type),
         Field(
             json_schema_extra={"enum": [*EXTENSIONS, *HEIC_EXTENSIONS]},
-            description="What the form will take; HEIC and HEIF only where the stack reads them.",
+            description="The media type of the photo. HEIC and HEIF need a stack with HeicPhotos.",
         ),
     ] = "image/jpeg"
 
 
 class UploadsBody(_Model):
-    """A request for leave to upload a pair."""
+    """A request for upload forms for a pair."""
 
     region: _RegionName | None = None
     pair_id: Annotated[
         _UploadPairId | None,
-        Field(description="Your own name for the pair, as for a comparison, and without `${filename}`."),
+        Field(description="Your name for the pair, as for a comparison, and without `${filename}`."),
     ] = None
     source: UploadBody = UploadBody()
     target: UploadBody = UploadBody()
 
 
 class HoldView(BaseModel):
-    """Why calls to the comparison's region are on hold, since when, and when they are tried again."""
+    """The hold of the comparison's region: its reason, its start, and the time of the next trial."""
 
     reason: Literal["outage", "throttling", "operator"]
     code: str
@@ -239,7 +240,7 @@ class HoldView(BaseModel):
 
 
 class ComparisonView(BaseModel):
-    """A comparison as its caller sees it: `result` once it has ended, `hold` while it waits for one."""
+    """A comparison. It has a `result` after it has ended, and a `hold` while its region is on hold."""
 
     id: str
     state: Literal["registered", "completed", "rejected", "failed"]
@@ -251,8 +252,8 @@ class ComparisonView(BaseModel):
     hold: HoldView | None
 
 
-class UploadTicketView(BaseModel):
-    """Where and with which form fields to POST one photo."""
+class UploadFormView(BaseModel):
+    """The upload form of one photo: send `fields`, then the file, with POST to `url`."""
 
     key: str
     url: str
@@ -260,21 +261,21 @@ class UploadTicketView(BaseModel):
 
 
 class UploadsView(BaseModel):
-    """Leave to upload a pair."""
+    """The upload forms of a pair."""
 
     region: str
     pair_id: str
     expires_in_s: int
     size_limit_bytes: int
-    source: UploadTicketView
-    target: UploadTicketView
+    source: UploadFormView
+    target: UploadFormView
 
 
 _Code = Annotated[str, Field(json_schema_extra={"enum": [reason for reason in Reason if reason.http_status]})]
 
 
 class ProblemField(BaseModel):
-    """One fault: the field, a stable code and one sentence."""
+    """One error: the field, a stable code and one sentence."""
 
     field: str
     code: _Code
@@ -282,14 +283,14 @@ class ProblemField(BaseModel):
 
 
 class Problem(BaseModel):
-    """Problem details by RFC 9457; `code` is stable."""
+    """Problem details (RFC 9457). `code` is stable."""
 
     type: str
     title: str
     status: Annotated[
         int | None,
         WithJsonSchema({"type": "integer"}),
-        Field(description="Of the answer; left out where the gateway refuses by itself."),
+        Field(description="The HTTP status. API Gateway omits it in its own errors."),
     ] = None
     detail: str
     code: _Code
@@ -297,7 +298,7 @@ class Problem(BaseModel):
 
 
 def view_comparison(comparison: Comparison, hold: Hold | None = None) -> dict[str, Any]:
-    """Return a comparison as JSON values, in the form of `ComparisonView`."""
+    """Return a comparison as JSON values (`ComparisonView`)."""
     ending = comparison.ending
     return {
         "id": comparison.id,
@@ -320,8 +321,8 @@ def _view_hold(hold: Hold) -> dict[str, str]:
     }
 
 
-def view_uploads(uploads: UploadTickets) -> dict[str, Any]:
-    """Return upload tickets as JSON values, in the form of `UploadsView`."""
+def view_uploads(uploads: UploadForms) -> dict[str, Any]:
+    """Return upload forms as JSON values (`UploadsView`)."""
     return {
         "region": uploads.region,
         "pair_id": uploads.pair_id,
@@ -329,9 +330,9 @@ def view_uploads(uploads: UploadTickets) -> dict[str, Any]:
         "size_limit_bytes": uploads.size_limit_bytes,
         **{
             role.value: {
-                "key": uploads.tickets[role].key,
-                "url": uploads.tickets[role].form.url,
-                "fields": dict(uploads.tickets[role].form.fields),
+                "key": uploads.forms[role].key,
+                "url": uploads.forms[role].post.url,
+                "fields": dict(uploads.forms[role].post.fields),
             }
             for role in Role
         },

@@ -1,6 +1,6 @@
-"""Works through a batch of SQS messages or stream records, and reports those that failed.
+"""Processes a batch of SQS messages or stream records, and reports the failed ones.
 
-An unexpected error may quote what the message held, so logs name an error's code or class, never its text.
+The text of an unexpected error may contain parts of the message. So logs contain only its code or class.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from facematch.handlers.telemetry import count, describe_error, logger
 
 
 def process_messages(event: dict[str, Any], work: Callable[[SQSRecord], None]) -> PartialItemFailureResponse:
-    """Do `work` on every SQS message at the same time, each in its own thread."""
+    """Call `work` with all SQS messages at the same time, each in its own thread."""
     messages = [SQSRecord(record) for record in event["Records"]]
     with ThreadPoolExecutor(max_workers=max(len(messages), 1)) as pool:
         errors = list(pool.map(lambda message: _try(work, message), messages))
@@ -25,7 +25,7 @@ def process_messages(event: dict[str, Any], work: Callable[[SQSRecord], None]) -
 def process_stream(
     event: dict[str, Any], work: Callable[[DynamoDBRecord], None]
 ) -> PartialItemFailureResponse:
-    """Do `work` on one stream record after another; the stream continues after the first failure."""
+    """Call `work` with one stream record after another. Lambda retries from the first failed record."""
     records = [DynamoDBRecord(record) for record in event["Records"]]
     errors = [_try(work, record) for record in records]
     return _report(

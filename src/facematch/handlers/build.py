@@ -1,4 +1,4 @@
-"""The build that a function runs from."""
+"""Checks the build of a function."""
 
 import platform
 from pathlib import Path
@@ -11,14 +11,14 @@ _ARCHITECTURES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
 
 
 def check_build(layers: Path = LAYERS, machine: str | None = None) -> None:
-    """Refuse to start from layers that were built for another processor.
+    """Check that the layers were built for this processor.
 
-    Without this, the function ends with the name of the first library that cannot be loaded.
+    Without this check, the function fails with the name of a library that cannot be loaded.
 
     Raises
     ------
     RuntimeError
-        The layers have compiled modules for another processor than this one.
+        The layers contain compiled modules for another processor.
     """
     machine = machine or platform.machine()
     # A compiled module names its platform (PEP 3149), such as `_imaging.cpython-313-x86_64-linux-gnu.so`.
@@ -26,7 +26,7 @@ def check_build(layers: Path = LAYERS, machine: str | None = None) -> None:
     if any(f"-{machine}-linux-gnu.so" not in name for name in compiled):
         architecture = _ARCHITECTURES.get(machine, machine)
         message = (
-            f"The layers were built for another processor than {architecture}, which this function runs on. "
+            f"The layers were built for another processor. This function runs on {architecture}. "
             f"Run `sam build --parameter-overrides Architecture={architecture}`, then deploy again."
         )
         raise RuntimeError(message)

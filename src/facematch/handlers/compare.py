@@ -1,4 +1,4 @@
-"""The worker: takes comparisons from the queues of the lanes and brings each to its end."""
+"""The worker: receives comparisons from the queues of the lanes, and completes them."""
 
 from functools import partial
 from typing import Any
@@ -12,14 +12,14 @@ from facematch.domain.deadline import CLOSING_TIME_S, Deadline
 from facematch.domain.errors import AlreadyEndedError, LaneHeldError, NotFoundError, PostponedError
 from facematch.domain.priority import Priority
 from facematch.handlers.batch import process_messages
-from facematch.handlers.start import end_start
+from facematch.handlers.start import finish_start
 from facematch.handlers.telemetry import count, logger, metrics
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Work on the messages of a batch at the same time; a message that fails does so alone."""
+    """Process the messages of a batch at the same time. Only failed messages are retried."""
     time_s = context.get_remaining_time_in_millis() / 1000 - CLOSING_TIME_S
     return process_messages(event, partial(_compare, Deadline.after(time_s, bootstrap.clock())))
 
@@ -30,7 +30,7 @@ def _compare(deadline: Deadline, message: SQSRecord) -> None:
     try:
         _work_on(comparison_id, priority, deadline)
     except PostponedError as error:
-        # A new message, so that waiting uses up no receives: only failures run out of them.
+        # A new message, so that waiting does not count as a receive. Only failures count.
         bootstrap.comparison_queues().send(
             str(body["region"]), priority, comparison_id, delay_s=error.retry_after_s
         )
@@ -48,5 +48,5 @@ def _work_on(comparison_id: str, priority: Priority, deadline: Deadline) -> None
         count("ComparisonsEnded")
 
 
-# Wired before there are threads: a session of boto3 makes clients in one thread only.
-end_start(bootstrap.pair_comparer, bootstrap.comparison_queues, bootstrap.provider_eraser)
+# Before there are threads: a session of boto3 is not thread-safe.
+finish_start(bootstrap.pair_comparer, bootstrap.comparison_queues, bootstrap.provider_eraser)

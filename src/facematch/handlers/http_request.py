@@ -1,7 +1,6 @@
-"""An event of API Gateway in the one form that the routes read.
+"""Normalizes events of API Gateway for the routes.
 
-API Gateway passes on what a client sent: header names in any case, headers on several lines,
-a body of bytes.
+API Gateway forwards what clients send: header names in any case, headers on several lines, bodies in bytes.
 """
 
 import base64
@@ -23,14 +22,14 @@ def normalize_request(event: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     FacematchError
-        `unsupported_media_type` for a body that is declared as something other than JSON in UTF-8,
-        `invalid_encoding` for one that is not UTF-8.
+        `unsupported_media_type` for a body that is not declared as JSON in UTF-8, `invalid_encoding` for a
+        body that is not UTF-8.
     """
     headers = _merge_headers(event)
     body = event.get("body")
     if body:
         body = _read_text(body, headers, is_base64=bool(event.get("isBase64Encoded")))
-        # Powertools compares the media type letter by letter.
+        # Powertools compares the media type literally.
         headers["content-type"] = [_JSON]
     if "prefer" in headers:
         headers["prefer"] = [", ".join(headers["prefer"])]
@@ -49,7 +48,7 @@ def prefers_async(prefer: str) -> bool:
     Source: RFC 7240, section 2. Parameters are ignored, an empty value is no value, and the first of two
     equal preferences counts.
     """
-    # A quoted value may hold commas and semicolons.
+    # A quoted value may contain commas and semicolons.
     plain = _QUOTED.sub(lambda quoted: "quoted" if quoted[1] else "", prefer)
     for preference in plain.split(","):
         name, _, value = preference.partition(";")[0].partition("=")
@@ -59,7 +58,7 @@ def prefers_async(prefer: str) -> bool:
 
 
 def _merge_headers(event: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the lines of each header, from the single ones if an event has no `multiValueHeaders`."""
+    """Return the lines of each header. Events without `multiValueHeaders` have one line per header."""
     single = {name: [value] for name, value in (event.get("headers") or {}).items()}
     merged: dict[str, list[str]] = {}
     for name, lines in (event.get("multiValueHeaders") or single).items():
@@ -75,16 +74,16 @@ def _read_text(body: str, headers: dict[str, list[str]], *, is_base64: bool) -> 
         raise FacematchError(
             Reason.INVALID_ENCODING, "The body is not UTF-8 text without compression."
         ) from None
-    # API Gateway has replaced every byte that is not UTF-8 by then.
+    # API Gateway has already replaced all bytes that are not UTF-8.
     if charset not in _CHARSETS and not text.isascii():
         raise FacematchError(Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body in UTF-8.")
     return text
 
 
 def _read_charset(content_types: list[str]) -> str:
-    """Return the charset of a body of JSON, by default UTF-8.
+    """Return the charset of a JSON body, by default UTF-8.
 
-    Source: RFC 9110, section 8.3.1: types and names of parameters have no case, values may be quoted.
+    Source: RFC 9110, section 8.3.1. Types and parameter names are case-insensitive, values may be quoted.
     """
     charset = "utf-8"
     for line in content_types:

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: problem details by RFC 9457, each with a stable `code`."""
+"""Errors as HTTP answers: problem details (RFC 9457), each with a stable `code`."""
 
 import json
 import math
@@ -16,17 +16,17 @@ from facematch.domain.reasons import Reason, find_reason
 PROBLEM_TYPE: Final = "application/problem+json"
 
 _CODES: Final = {
-    "extra_forbidden": (Reason.UNKNOWN_FIELD, "This field is not known."),
+    "extra_forbidden": (Reason.UNKNOWN_FIELD, "The API does not know this field."),
     "missing": (Reason.MISSING_FIELD, "This field is required."),
     "json_invalid": (Reason.INVALID_JSON, "The body is not JSON."),
 }
 
 _PYDANTIC_ERRORS: Final = frozenset(get_args(ErrorType))
-"""The types of errors of pydantic's own checks; those of our checks are codes."""
+"""The error types of pydantic's own checks. The types of our checks are codes."""
 
 
 def answer_error(error: FacematchError) -> Response[str]:
-    """Return the problem document for an error of ours; a code of the provider's is not in it."""
+    """Return the problem document for an error of facematch. Codes of the provider do not appear in it."""
     unlisted = Reason.PROVIDER_UNAVAILABLE if isinstance(error, PostponedError) else Reason.INTERNAL_ERROR
     reason = find_reason(error.code)
     code = reason if reason and reason.http_status else unlisted
@@ -40,8 +40,8 @@ def answer_error(error: FacematchError) -> Response[str]:
 
 
 def answer_validation(error: RequestValidationError) -> Response[str]:
-    """Return the problem document for a request that is not of the schema; input is not repeated in it."""
-    errors = [_describe(found) for found in error.errors()]
+    """Return the problem document for an invalid request. It does not contain the input."""
+    errors = [_describe(fault) for fault in error.errors()]
     first = errors[0]
     statuses = {reason.http_status for error in errors if (reason := find_reason(error["code"]))}
     status = HTTPStatus(statuses.pop() or 400) if len(statuses) == 1 else HTTPStatus.BAD_REQUEST
@@ -64,17 +64,16 @@ def answer_problem(
     return Response(status.value, content_type=PROBLEM_TYPE, body=json.dumps(problem))
 
 
-def _describe(found: dict[str, Any]) -> dict[str, str]:
-    kind = found["type"]
-    location = (
-        found["loc"][1:] if found["loc"] and found["loc"][0] in {"body", "header", "path"} else found["loc"]
-    )
+def _describe(fault: dict[str, Any]) -> dict[str, str]:
+    kind, location = fault["type"], fault["loc"]
+    if location and location[0] in {"body", "header", "path"}:
+        location = location[1:]
     if kind in _CODES:
         code, message = _CODES[kind]
     elif kind in _PYDANTIC_ERRORS:
-        code, message = Reason.INVALID_FIELD, f"{found['msg']}."
+        code, message = Reason.INVALID_FIELD, f"{fault['msg']}."
     else:
-        code, message = kind, found["msg"]
+        code, message = kind, fault["msg"]
     field = "" if code == Reason.INVALID_JSON else ".".join(str(part) for part in location) or "body"
     if kind == "missing" and not location:
         message = "The request needs a JSON body."

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
 from facematch.handlers.batch import process_stream
-from facematch.handlers.start import end_start
+from facematch.handlers.start import finish_start
 from facematch.handlers.telemetry import count, count_result, logger, metrics
 
 _COMPARISON: Final = "comparison#"
@@ -17,7 +17,7 @@ _COMPARISON: Final = "comparison#"
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
-    """Publish the comparisons that a batch of the stream names; their content is read from the ledger."""
+    """Publish the comparisons in a batch of the stream. Their current content is read from the ledger."""
     return process_stream(event, _publish)
 
 
@@ -30,4 +30,4 @@ def _publish(record: DynamoDBRecord) -> None:
         count_result(comparison)
 
 
-end_start(bootstrap.result_publisher)
+finish_start(bootstrap.result_publisher)

@@ -1,4 +1,4 @@
-"""The end of a function's start, which the package `handlers` began by pausing the collector of garbage."""
+"""The last step of a cold start. The first one, in the package `handlers`, disables garbage collection."""
 
 import gc
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from facematch.domain.errors import FacematchError
 from facematch.settings import runs_as_function
 
 
-def end_start(*wirings: Callable[[], object]) -> None:
-    """Make the function ready for its first event, and look for garbage from now on.
+def finish_start(*factories: Callable[[], object]) -> None:
+    """Make the objects that events need, and enable garbage collection.
 
-    Lambda lends a start more processor than its events get, and takes a snapshot after it where SnapStart is
-    on, so what an event needs is wired here; elsewhere (in a test, say) it is when first asked for.
+    A cold start gets more processor time than an event, and a snapshot of SnapStart contains its objects.
+    Outside Lambda, such as in tests, the objects are made at their first use.
     """
     if runs_as_function():
-        # A fault of the settings is told by each event, which has a way to tell it.
+        # A wrong setting is reported by each event.
         with suppress(FacematchError):
-            for wire in wirings:
-                wire()
+            for make in factories:
+                make()
     gc.freeze()
     gc.enable()

@@ -1,4 +1,4 @@
-"""The sweep: every minute it finishes what other functions left behind."""
+"""The sweep: every minute, it finishes work that other functions left unfinished."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -8,18 +8,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch import bootstrap
 from facematch.domain.lane import HoldReason
-from facematch.handlers.start import end_start
+from facematch.handlers.start import finish_start
 from facematch.handlers.telemetry import count, count_result, describe_error, logger, metrics
 
 _CLOSING_TIME_MS: Final = 10_000
 _FORGOTTEN_LIMIT: Final = 100
-"""How many comparisons one sweep enqueues; the next one continues."""
+"""How many comparisons of a region one sweep enqueues. The next one continues."""
 
 
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handle(_event: dict[str, Any], context: LambdaContext) -> None:
-    """End or register pairs that are due, enqueue what was forgotten, publish old results."""
+    """End or register due pairs, enqueue forgotten comparisons, publish old results."""
     sweeper = bootstrap.sweeper()
     ages_s = sweeper.measure_backlog()
     count("OldestComparisonAge", max(ages_s.values(), default=0.0), MetricUnit.Seconds)
@@ -30,7 +30,7 @@ def handle(_event: dict[str, Any], context: LambdaContext) -> None:
     count("PairsStuck", len(pair_failures))
     forgotten = sweeper.enqueue_forgotten(_FORGOTTEN_LIMIT)
     count("ComparisonsForgotten", forgotten)
-    # Last: a results queue that does not answer takes the rest of the function's time.
+    # Last: if the results queue does not answer, this takes the rest of the function's time.
     published, failures = _work_through(sweeper.find_unpublished(), _publish, context)
     count("ResultsSwept", published)
     count("ResultsStuck", len(failures))
@@ -69,7 +69,7 @@ def _expire(pair: tuple[str, str]) -> bool:
 def _work_through[Due](
     due: Iterable[Due], work: Callable[[Due], bool], context: LambdaContext
 ) -> tuple[int, list[str]]:
-    """Work on one after another while there is time; return how many changed, and the failures."""
+    """Call `work` with one item after another while there is time; return the changes and the failures."""
     changed, failures = 0, list[str]()
     for item in due:
         if context.get_remaining_time_in_millis() < _CLOSING_TIME_MS:
@@ -81,4 +81,4 @@ def _work_through[Due](
     return changed, failures
 
 
-end_start(bootstrap.sweeper)
+finish_start(bootstrap.sweeper)

@@ -15,17 +15,17 @@ from facematch.domain.verdict import Decision
 logger = Logger()
 metrics = Metrics()
 _lock = Lock()
-"""Several comparisons of one worker count at the same time, and Powertools' metrics are for one thread."""
+"""Powertools' metrics are not thread-safe, and a worker makes several comparisons at the same time."""
 
 
 def count(metric: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
-    """Add to a metric of this invocation, from any thread."""
+    """Add to a metric of this invocation. This is thread-safe."""
     with _lock:
         metrics.add_metric(metric, unit, value)
 
 
 def count_attempt(attempt: Attempt) -> None:
-    """Count what became of a call to the provider."""
+    """Count the outcome and the duration of a call to the provider."""
     count(_ATTEMPTS[attempt.outcome])
     if attempt.duration_ms is not None:
         count("CallDuration", attempt.duration_ms, MetricUnit.Milliseconds)
@@ -42,15 +42,15 @@ _ATTEMPTS: Final = {
 
 
 def count_result(comparison: Comparison) -> None:
-    """Count a verdict that has left, by its region: with its score, its calls, and where its time went.
+    """Count a published verdict with its score, calls and durations, by region.
 
-    Each comparison's metrics are a line of their own, for those of a batch may be of several regions.
+    Each comparison has its own line of metrics, because a batch may contain several regions.
     """
     ending = comparison.ending
     if ending is None:
         return
     figures = EphemeralMetrics()
-    # A key of the bucket may name any region: each would be a metric that is billed.
+    # Keys in the bucket can name any region, and each metric is billed.
     figures.add_dimension("region", comparison.region if comparison.region in set(Region) else "unknown")
     figures.add_metric(_VERDICTS[ending.verdict.decision], MetricUnit.Count, 1)
     if ending.verdict.score is not None:
@@ -86,5 +86,5 @@ _STEPS: Final = {
 
 
 def describe_error(error: Exception) -> str:
-    """Return an error's code if it is ours, else its kind."""
+    """Return the code of an error of facematch, or the class of any other error."""
     return error.code if isinstance(error, FacematchError) else type(error).__name__

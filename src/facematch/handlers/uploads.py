@@ -15,7 +15,7 @@ from facematch.domain.comparison import StoredPhoto
 from facematch.domain.inbox import parse_inbox_key
 from facematch.domain.pair import ArrivedPhoto
 from facematch.handlers.batch import process_messages
-from facematch.handlers.start import end_start
+from facematch.handlers.start import finish_start
 from facematch.handlers.telemetry import count, logger, metrics
 
 _SEQUENCER_DIGITS: Final = 32
@@ -24,7 +24,7 @@ _SEQUENCER_DIGITS: Final = 32
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def handle(event: dict[str, Any], _context: LambdaContext) -> PartialItemFailureResponse:
-    """Process a batch of the uploads queue; a message that fails does so alone."""
+    """Process a batch of the uploads queue. Only failed messages are retried."""
     return process_messages(event, _receive)
 
 
@@ -39,44 +39,49 @@ def _receive(message: SQSRecord) -> None:
 
 
 def _list_arrivals(body: Any) -> Iterator[ArrivedPhoto]:  # noqa: ANN401 - whatever JSON holds
-    """Yield the photos that a notification reports, from S3 itself, through SNS or through EventBridge.
+    """Yield the photos in a notification of S3. It may come directly, through SNS or through EventBridge.
 
-    Other notifications, such as of removed or tagged objects, are counted and ignored. Source: Amazon S3 user
+    Other notifications, such as of deleted or tagged objects, are counted and ignored. Source: Amazon S3 user
     guide, Event message structure, and EventBridge event message structure.
 
     Raises
     ------
     ValueError
-        The body is none of these.
+        The body is not a notification of S3.
     """
     match body:
         case {"Type": "Notification", "Message": str(message)}:
             yield from _list_arrivals(json.loads(message))
-        case {"source": "aws.s3", "detail-type": "Object Created", "detail": {"object": found}, "time": time}:
-            # Only EventBridge gets the key without URL encoding.
-            yield _make_arrived(found["key"], found["etag"], found["sequencer"], time)
+        case {
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "detail": {"object": stored},
+            "time": time,
+        }:
+            # Only in events of EventBridge, the key is not URL-encoded.
+            yield _make_arrived(stored["key"], stored["etag"], stored["sequencer"], time)
         case {"Records": [*records]}:
             for record in records:
-                # Of S3's stand-ins, some keep the prefix that names have in the bucket's configuration.
+                # Some emulators of S3 keep the prefix of the event names in the bucket's configuration.
                 if record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
-                    found = record["s3"]["object"]
-                    key = unquote_plus(found["key"])
-                    yield _make_arrived(key, found["eTag"], found["sequencer"], record["eventTime"])
+                    stored = record["s3"]["object"]
+                    key = unquote_plus(stored["key"])
+                    yield _make_arrived(key, stored["eTag"], stored["sequencer"], record["eventTime"])
                 else:
                     count("NotificationsIgnored")
         case {"source": "aws.s3"} | {"Event": "s3:TestEvent"} | {"Type": "SubscriptionConfirmation"}:
             count("NotificationsIgnored")
         case _:
-            raise ValueError("The message is no notification of S3.")
+            raise ValueError("The message is not a notification of S3.")
 
 
 def _make_arrived(key: str, etag: str, sequencer: str, time: str) -> ArrivedPhoto:
     return ArrivedPhoto(
         photo=StoredPhoto(key=key, etag=etag),
-        # S3's documentation: pad the shorter of two sequencers with zeros on the right before comparing.
+        # S3's documentation: pad the shorter sequencer with zeros on the right before comparing.
         sequencer=sequencer.lower().ljust(_SEQUENCER_DIGITS, "0"),
         arrived_at_ms=round(datetime.fromisoformat(time).timestamp() * 1000),
     )
 
 
-end_start(bootstrap.upload_receiver)
+finish_start(bootstrap.upload_receiver)

@@ -1,1 +1,1 @@
-"""What facematch does, one step of a comparison per module."""
+"""The use cases, one per module."""

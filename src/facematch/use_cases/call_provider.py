@@ -1,4 +1,4 @@
-"""The calls of one comparison: within the lane of its region, recorded before they leave, paid for once."""
+"""The calls of one comparison: in its region's lane, each recorded before it is sent."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from facematch.domain.errors import (
     LaneHeldError,
     LeaseLostError,
     LedgerUnavailableError,
-    OperatorFaultError,
+    OperatorError,
     PostponedError,
     ProviderError,
     ProviderThrottledError,
@@ -39,18 +39,18 @@ from facematch.domain.verdict import Role, Verdict, fail
 from facematch.use_cases.load_photos import PreparedPhoto
 
 _SHORT_HOLD_S: Final = 2.0
-"""Throttling that ends within this time is waited for in place: no slot comes before its end anyway."""
+"""A worker waits for the end of a throttling hold this short: no slot is reserved before its end anyway."""
 _LONG_PAUSE_S: Final = 3.0
-"""A longer pause is spent in the queue, where it costs nothing."""
+"""A comparison with a longer pause waits in the queue, where waiting costs nothing."""
 _SCATTER: Final = 0.25
-"""Workers come back over this part of a hold after its end, not all at the same moment."""
+"""Workers spread their retries after a hold over this part of its duration."""
 _TRIAL_PAUSE_S: Final = (2.0, 5.0)
-"""When to ask again while another comparison is the trial: it takes a few seconds."""
+"""When to retry while another comparison is the trial, which takes a few seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One worker's work on one comparison, by `deadline`; `owner` names its lease."""
+    """The work on one comparison until `deadline`. `owner` identifies the lease."""
 
     comparison_id: str
     owner: str
@@ -65,9 +65,9 @@ def _ignore(_attempt: Attempt) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ProviderCaller:
-    """Calls the provider for one comparison after another, from any thread.
+    """Calls the provider for comparisons. It is thread-safe.
 
-    `report` gets each attempt and its outcome; `draw` returns a random number between two others.
+    `report` receives each attempt with its outcome. `draw` returns a random number between two others.
     """
 
     ledger: Ledger
@@ -76,11 +76,11 @@ class ProviderCaller:
     clock: Clock
     retries: RetryPolicy
     report: Callable[[Attempt], None] = _ignore
-    # A system source: copies of one snapshot would otherwise draw the same numbers.
+    # From the system: functions restored from one snapshot would otherwise draw the same numbers.
     draw: Callable[[float, float], float] = random.SystemRandom().uniform
 
     def check_lane(self, comparison: Comparison, region: Region) -> Lane:
-        """Return the lane of a region that may be called now, or tried.
+        """Return the lane of a region if calls or a trial may be made now.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class ProviderCaller:
         if hold.reason is HoldReason.THROTTLING and remaining_s <= _SHORT_HOLD_S:
             return replace(lane, hold=None)
         if remaining_s > 0:
-            raise self._held(hold, comparison)
+            raise self._make_held_error(hold, comparison)
         return lane
 
     def call_until_answered(
@@ -105,7 +105,7 @@ class ProviderCaller:
         region: Region,
         prepared: Mapping[Role, PreparedPhoto],
     ) -> tuple[Verdict, Attempt | None]:
-        """Call until there is a verdict, or no call is left; return it with the attempt that brought it.
+        """Call until there is a verdict or no call is left; return the verdict and its attempt.
 
         Raises
         ------
@@ -119,8 +119,8 @@ class ProviderCaller:
             call = Call(
                 region=region,
                 merchant_biz_id=attempt.merchant_biz_id,
-                source=prepared[Role.SOURCE].picture,
-                target=prepared[Role.TARGET].picture,
+                source=prepared[Role.SOURCE].photo,
+                target=prepared[Role.TARGET].photo,
                 face_quality_check=comparison.options.face_quality_check,
             )
             try:
@@ -143,17 +143,17 @@ class ProviderCaller:
         return _fail_exhausted(comparison), None
 
     def settle_lost(self, comparison: Comparison, attempt: Attempt) -> Comparison:
-        """Record that the worker of an attempt died: the provider may have processed its call."""
+        """Record that the worker of an attempt died. The provider may have processed the call."""
         lost = replace(attempt, outcome=Outcome.POSSIBLY_BILLED, code="worker_lost")
         return self._settle(comparison, lost)
 
     def _check_pause(self, comparison: Comparison) -> None:
-        """Accept a comparison whose last call is long enough ago.
+        """Check that the last call of a comparison is long enough ago.
 
         Raises
         ------
         PostponedError
-            It came early: a message or a request was repeated.
+            It is not, because a message or a request was repeated.
         """
         pause_s = self.retries.remaining_pause_s(comparison, self.clock.now_ms())
         if pause_s > 0:
@@ -161,7 +161,7 @@ class ProviderCaller:
             raise PostponedError(code, "The last call may still be billed.", retry_after_s=pause_s)
 
     def _enter_lane(self, comparison: Comparison, region: Region) -> Lane:
-        """Return the lane; after a hold, only for the one worker whose trial is to decide.
+        """Return the lane. After a hold, only one worker gets it, for the trial.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class ProviderCaller:
             return lane
         trial = expired.begin_trial(now_ms)
         if not self.limiter.hold(region, trial, replacing=expired):
-            raise self._held(trial, comparison)
+            raise self._make_held_error(trial, comparison)
         try:
             self.provider.probe(region)
         except ProviderError as error:
@@ -183,11 +183,11 @@ class ProviderCaller:
 
     def _begin_attempt(self, job: Job, comparison: Comparison, region: Region) -> Attempt:
         with job.stopwatch.measure("connect"):
-            self.provider.make_ready(region)
+            self.provider.warm_up(region)
         with job.stopwatch.measure("wait_for_slot"):
             slot_at_ms = self._reserve(job, region)
             attempt = comparison.next_attempt(slot_at_ms)
-            # Recorded while the slot is still ahead, so that the call leaves on time.
+            # Recorded before the slot, so that the call is sent on time.
             self.ledger.begin_attempt(comparison.id, job.owner, attempt)
             if self.clock.now_ms() > slot_at_ms + LATENESS_LIMIT_MS:
                 attempt = self._reserve_again(job, comparison, region, attempt)
@@ -199,7 +199,7 @@ class ProviderCaller:
         )
 
     def _reserve_again(self, job: Job, comparison: Comparison, region: Region, attempt: Attempt) -> Attempt:
-        """Return the attempt with another slot: a late call would take the slot of its neighbour."""
+        """Return the attempt with another slot. A late call would collide with the next slot."""
         try:
             return replace(attempt, started_at_ms=self._reserve(job, region))
         except PostponedError as error:
@@ -209,47 +209,48 @@ class ProviderCaller:
     def _send(
         self, job: Job, call: Call, attempt: Attempt, comparison: Comparison
     ) -> tuple[Verdict, Attempt]:
-        """Make one call in its slot; return the verdict and the attempt as it ended.
+        """Make one call in its slot; return the verdict and the attempt with its outcome.
 
         Raises
         ------
         LeaseLostError
-            The process was frozen until after its lease: another worker may be calling. Nothing was sent.
+            The process was frozen until its lease expired. Another worker may be calling. Nothing was sent.
         _NoVerdictError
-            The call brought no verdict.
+            The call has no verdict.
         """
-        left_at_ms = attempt.started_at_ms
+        sent_at_ms = attempt.started_at_ms
 
-        def depart() -> None:
-            nonlocal left_at_ms
+        def before_send() -> None:
+            nonlocal sent_at_ms
             with job.stopwatch.measure("wait_for_slot"):
                 wait_until(attempt.started_at_ms, self.clock)
-            left_at_ms = self.clock.now_ms()
-            if left_at_ms >= job.deadline.lease_until_ms:
+            sent_at_ms = self.clock.now_ms()
+            if sent_at_ms >= job.deadline.lease_until_ms:
                 raise LeaseLostError
 
         try:
-            verdict = judge(self.provider.compare(call, depart), comparison.options.bounds)
+            verdict = judge(self.provider.compare(call, before_send), comparison.options.bounds)
         except ProviderError as error:
-            raise _NoVerdictError(error, _describe(attempt, error, self._note(job, left_at_ms))) from None
+            duration_ms = self._record_duration(job, sent_at_ms)
+            raise _NoVerdictError(error, _fail_attempt(attempt, error, duration_ms)) from None
         return verdict, replace(
             attempt,
             outcome=Outcome.ANSWERED,
             code=verdict.provider_code,
             request_id=verdict.request_id,
-            duration_ms=self._note(job, left_at_ms),
+            duration_ms=self._record_duration(job, sent_at_ms),
         )
 
-    def _note(self, job: Job, left_at_ms: int) -> int:
-        """Return how long a call took, in milliseconds, and add that to the steps of its comparison."""
-        duration_ms = max(self.clock.now_ms() - left_at_ms, 0)
+    def _record_duration(self, job: Job, sent_at_ms: int) -> int:
+        """Return the duration of a call in milliseconds, and add it to the comparison's steps."""
+        duration_ms = max(self.clock.now_ms() - sent_at_ms, 0)
         job.stopwatch.add("call", duration_ms)
         return duration_ms
 
     def _lift_hold(self, region: Region, lane: Lane) -> None:
-        """Lift the hold after an answer; if that fails, the next trial lifts it.
+        """Lift the hold after an answer. If the ledger does not answer, the next trial lifts it.
 
-        The answer has been paid for, so recording it must not depend on the lane.
+        The answer is billed, so it must be recorded even if this fails.
         """
         if lane != Lane():
             with suppress(LedgerUnavailableError):
@@ -263,12 +264,12 @@ class ProviderCaller:
     def _handle_failure(
         self, comparison: Comparison, region: Region, lane: Lane, error: ProviderError
     ) -> float:
-        """Hold the lane if the failure calls for it; return how long this comparison pauses, in seconds.
+        """Hold the lane if necessary; return how long this comparison must pause, in seconds.
 
         Raises
         ------
         LaneHeldError
-            Nothing more can be done until the hold ends.
+            The comparison must wait for the end of the hold.
         """
         now_ms = self.clock.now_ms()
         if isinstance(error, ProviderThrottledError):
@@ -276,7 +277,7 @@ class ProviderCaller:
             self.limiter.lift(region, lane.hold)
             self.limiter.hold(region, make_throttling_hold(error.code, now_ms, pause_s), replacing=None)
             return max(pause_s, self.draw(0, self.retries.pause_unbilled(comparison)))
-        if isinstance(error, OperatorFaultError) or lane.hold is not None:
+        if isinstance(error, OperatorError) or lane.hold is not None:
             raise self._hold_again(comparison, region, error, lane.hold)
         if self.limiter.record_failure(region, comparison.id) >= FAILURES_TO_HOLD:
             self.limiter.hold(region, make_hold(HoldReason.OUTAGE, error.code, now_ms), replacing=None)
@@ -289,18 +290,18 @@ class ProviderCaller:
     def _hold_again(
         self, comparison: Comparison, region: Region, error: ProviderError, trial: Hold | None
     ) -> LaneHeldError:
-        """Put the lane on hold for a refusal or a failed trial; return the error to raise."""
+        """Hold the lane after an operator error or a failed trial; return the error to raise."""
         now_ms = self.clock.now_ms()
         if isinstance(error, ProviderThrottledError):
             hold = make_throttling_hold(error.code, now_ms, error.retry_after_s or _SHORT_HOLD_S)
         else:
-            reason = HoldReason.OPERATOR if isinstance(error, OperatorFaultError) else HoldReason.OUTAGE
+            reason = HoldReason.OPERATOR if isinstance(error, OperatorError) else HoldReason.OUTAGE
             hold = make_hold(reason, error.code, now_ms, previous=trial)
         self.limiter.hold(region, hold, replacing=trial)
-        return self._held(hold, comparison)
+        return self._make_held_error(hold, comparison)
 
-    def _held(self, hold: Hold, comparison: Comparison) -> LaneHeldError:
-        """Return when to come back; first the comparisons that never failed, which decide a trial better."""
+    def _make_held_error(self, hold: Hold, comparison: Comparison) -> LaneHeldError:
+        """Return the error with the time to retry. Comparisons without calls retry first: better trials."""
         if hold.is_trial:
             return LaneHeldError(hold.code, self.draw(*_TRIAL_PAUSE_S))
         remaining_s = max(hold.remaining_s(self.clock.now_ms()), 0)
@@ -322,14 +323,14 @@ class _NoVerdictError(Exception):
         self.attempt = attempt
 
 
-def _describe(attempt: Attempt, error: ProviderError, duration_ms: int) -> Attempt:
+def _fail_attempt(attempt: Attempt, error: ProviderError, duration_ms: int) -> Attempt:
     if error.possibly_billed:
         outcome = Outcome.POSSIBLY_BILLED
     elif isinstance(error, UnreachableError):
         outcome = Outcome.UNSENT
     elif isinstance(error, ProviderThrottledError):
         outcome = Outcome.THROTTLED
-    elif isinstance(error, OperatorFaultError):
+    elif isinstance(error, OperatorError):
         outcome = Outcome.REFUSED
     else:
         outcome = Outcome.FAULTED
@@ -339,11 +340,11 @@ def _describe(attempt: Attempt, error: ProviderError, duration_ms: int) -> Attem
 
 
 def fail_late(comparison: Comparison) -> Verdict:
-    """Return the verdict for a comparison whose failures lasted longer than its time limit."""
+    """Return the verdict for a comparison that failed until its time limit."""
     last = comparison.last_code or "no answer"
     verdict = fail(
         Reason.PROVIDER_UNAVAILABLE,
-        f"The provider gave no verdict within the time limit; the last answer: {last}.",
+        f"The provider gave no verdict within the time limit. Last answer: {last}.",
     )
     return replace(verdict, provider_code=comparison.last_code)
 
@@ -352,7 +353,6 @@ def _fail_exhausted(comparison: Comparison) -> Verdict:
     last = comparison.last_code or "no answer"
     verdict = fail(
         Reason.ATTEMPTS_EXHAUSTED,
-        f"{len(comparison.attempts)} calls brought no verdict and may have been billed; "
-        f"the last answer: {last}.",
+        f"{len(comparison.attempts)} calls had no verdict and may have been billed. Last answer: {last}.",
     )
     return replace(verdict, provider_code=comparison.last_code)

@@ -26,7 +26,7 @@ from facematch.use_cases.load_photos import PhotoLoader, PreparedPhoto
 
 @dataclass(frozen=True, slots=True)
 class PairComparer:
-    """Brings one comparison to its end, or raises when to continue."""
+    """Completes one comparison, or postpones it."""
 
     ledger: Ledger
     loader: PhotoLoader
@@ -43,16 +43,16 @@ class PairComparer:
         prepared: Mapping[Role, PreparedPhoto] | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        """Compare a registered pair, as its only worker, and record how it ended.
+        """Lease a registered comparison, compare its photos, and record the ending.
 
-        `prepared` are its photos, if the caller already has them, and `stopwatch` holds what that took.
+        `prepared` are the photos if the caller has already prepared them. `stopwatch` has measured that.
 
         Raises
         ------
         NotFoundError, AlreadyEndedError
             There is nothing to do.
         PostponedError
-            The comparison cannot continue now (another worker has it, no slot, a hold): it stays open.
+            The comparison stays open: another worker has it, no slot is near, or the lane is on hold.
         """
         job = Job(
             comparison_id=comparison_id,
@@ -95,7 +95,7 @@ class PairComparer:
         self._record(job, verdict, attempt, prepared or {})
 
     def _settle_lost_attempts(self, comparison: Comparison) -> Comparison:
-        """Return the comparison with the calls of crashed workers as possibly billed."""
+        """Mark the calls of crashed workers as possibly billed; return the comparison."""
         for attempt in comparison.attempts:
             if attempt.outcome is Outcome.NOT_SETTLED:
                 comparison = self.caller.settle_lost(comparison, attempt)
@@ -114,7 +114,7 @@ class PairComparer:
             photos={role: photo.report for role, photo in prepared.items()},
             timings_ms=job.stopwatch.steps_ms,
         )
-        # For as long as the lease lasts: an answer that is lost is paid for twice.
+        # Retry until the lease expires: if the answer is lost, the pair is billed twice.
         while True:
             try:
                 return self.ledger.end(job.comparison_id, ending, attempt)

@@ -1,22 +1,17 @@
-"""Whether the provider can be called from here: the key, the way to each region, the clocks. All is free."""
+"""Checks whether this function can call the provider: key, connections and clocks. All calls are free."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Protocol
 
-from facematch.domain.errors import (
-    OperatorFaultError,
-    ProviderError,
-    ProviderThrottledError,
-    UnreachableError,
-)
-from facematch.domain.provider import CredentialSource, Examination, raise_fault
+from facematch.domain.errors import OperatorError, ProviderError, UnreachableError
+from facematch.domain.provider import CredentialSource, Examination, raise_for_answer
 from facematch.domain.regions import Region, RegionPolicy
 
 
 class Access(StrEnum):
-    """What a region's answer says: `unclear` if it refuses the free operation itself."""
+    """Whether a region accepts the key. `unclear` means that it refuses only the free operation."""
 
     ACCEPTED = "accepted"
     UNCLEAR = "unclear"
@@ -27,7 +22,7 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegionDiagnosis:
-    """One region: `code` is the provider's, or says why no answer came.
+    """The result for one region. `code` is the provider's, or the reason why no answer came.
 
     `clock_ahead_s` is the provider's clock minus ours, to about a second.
     """
@@ -40,7 +35,7 @@ class RegionDiagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What keeps a key from being had (`key_fault`, a code, or None), and what each region answered to it."""
+    """The result for the key (`key_fault` is a code, or None) and for each region."""
 
     key_fault: str | None
     regions: Mapping[Region, RegionDiagnosis]
@@ -50,61 +45,56 @@ class Examiner(Protocol):
     """Makes free calls to the provider."""
 
     def examine(self, region: Region) -> Examination:
-        """Make one free call; raise what kept it from an answer."""
+        """Make one free call; raise a `ProviderError` if no answer comes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderDiagnoser:
-    """Tries the key in each allowed region."""
+    """Tests the key in each allowed region."""
 
     credentials: CredentialSource
     provider: Examiner
     regions: RegionPolicy
 
     def diagnose(self) -> Diagnosis:
-        """Get the key anew, and make one free call to each region."""
-        # What was read before may have been replaced since.
-        self.credentials.distrust()
+        """Fetch the key again, and make one free call to each allowed region."""
+        self.credentials.invalidate()
         try:
             self.credentials.read()
-        except OperatorFaultError as error:
+        except OperatorError as error:
             return Diagnosis(error.code, {})
         allowed = [region for region in Region if region in self.regions.allowed]
         return Diagnosis(None, {region: self._examine(region) for region in allowed})
 
     def _examine(self, region: Region) -> RegionDiagnosis:
         try:
-            found = self.provider.examine(region)
+            examination = self.provider.examine(region)
         except ProviderError as error:
-            return RegionDiagnosis(_judge_fault(error), error.code)
+            return RegionDiagnosis(_judge_error(error), error.code)
+        ahead_s = examination.clock_ahead_s
         return RegionDiagnosis(
-            access=_judge(found),
-            code=found.answer.code or str(found.answer.http_status),
-            latency_ms=round(found.latency_s * 1000),
-            clock_ahead_s=None if found.clock_ahead_s is None else round(found.clock_ahead_s, 1),
+            access=_judge(examination),
+            code=examination.answer.code or str(examination.answer.http_status),
+            latency_ms=round(examination.latency_s * 1000),
+            clock_ahead_s=None if ahead_s is None else round(ahead_s, 1),
         )
 
 
-def _judge(found: Examination) -> Access:
-    if found.refuses_call_alone:
+def _judge(examination: Examination) -> Access:
+    if examination.refuses_operation_only:
         return Access.UNCLEAR
     try:
-        raise_fault(found.answer)
+        raise_for_answer(examination.answer)
     except ProviderError as error:
-        return _judge_fault(error)
+        return _judge_error(error)
     return Access.ACCEPTED
 
 
-def _judge_fault(error: ProviderError) -> Access:
-    for kind, access in _FAULTS.items():
-        if isinstance(error, kind):
-            return access
+def _judge_error(error: ProviderError) -> Access:
+    match error:
+        case UnreachableError():
+            return Access.UNREACHABLE
+        case OperatorError():
+            return Access.REFUSED
     return Access.FAILED
-
-
-_FAULTS: Final[Mapping[type[ProviderError], Access]] = {
-    UnreachableError: Access.UNREACHABLE,
-    OperatorFaultError: Access.REFUSED,
-    ProviderThrottledError: Access.FAILED,
-}

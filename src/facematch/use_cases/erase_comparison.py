@@ -1,4 +1,4 @@
-"""Erases a comparison: its photos, all of its record but a tombstone, and what the provider keeps of it."""
+"""Erases a comparison: its photos, its record except a tombstone, and the provider's data about it."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,12 +15,12 @@ from facematch.domain.regions import Region
 from facematch.domain.verdict import fail
 
 _RETRY_S: Final = 600.0
-"""When the provider is asked again: results are kept for 30 days, so there is no hurry."""
+"""The pause before a retry. The provider keeps results for 30 days, so there is no hurry."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonEraser:
-    """Erases one comparison, and can be repeated after a crash at any point."""
+    """Erases one comparison. After a crash, it can be repeated."""
 
     ledger: Ledger
     photos: PhotoStore
@@ -29,14 +29,14 @@ class ComparisonEraser:
     erases_at_provider: bool
 
     def erase(self, comparison: Comparison) -> None:
-        """Delete the comparison's photos, its pair, its requests and its record; a tombstone stays."""
+        """Delete the comparison's photos, pair, requests and record. A tombstone stays."""
         self._forget_pair(comparison)
         published = comparison.published_at_ms is not None
         when = "after" if published else "before"
         verdict = fail(
             Reason.COMPARISON_ERASED, f"The comparison was erased {when} its verdict was published."
         )
-        # First, so that a request at the same moment sees it and deletes what it has stored.
+        # Before the photos: a request at the same time then sees the tombstone, and deletes its own copies.
         erasure = comparison.provider_erasure or self._plan(comparison)
         self.ledger.erase(comparison, verdict, erasure, now_ms=self.clock.now_ms())
         self.photos.delete_all(make_photo_prefix(comparison.id))
@@ -44,14 +44,14 @@ class ComparisonEraser:
             self.queues.send(comparison.region, Priority.URGENT, comparison.id)
 
     def _plan(self, comparison: Comparison) -> ProviderErasure | None:
-        """Return what the provider shall delete, if the stack asks for that and the id is known."""
+        """Return the deletion at the provider, if the stack is set to ask for it and the id is known."""
         transaction_id = comparison.ending.verdict.transaction_id if comparison.ending else None
         if not self.erases_at_provider or transaction_id is None:
             return None
         return ProviderErasure(transaction_id=transaction_id)
 
     def _forget_pair(self, comparison: Comparison) -> None:
-        """Remove the pair, and the photo of half a pair, unless newer photos wait."""
+        """Delete the pair, and the photo of an incomplete pair, unless newer photos have arrived."""
         if comparison.origin is not Origin.UPLOAD or comparison.pair_id is None:
             return
         pair = self.ledger.find_pair(comparison.region, make_folder(comparison.pair_id, comparison.caller))
@@ -62,7 +62,7 @@ class ComparisonEraser:
         else:
             belongs = all(photo in comparison.photos.values() for photo in pair.photos.values())
         if belongs:
-            # The record goes last: without it, a repetition would not find the photo.
+            # The record last: without it, a repeated erasure would not find the photo.
             for photo in pair.photos.values():
                 self.photos.delete(photo)
             self.ledger.forget_pair(pair)
@@ -70,18 +70,18 @@ class ComparisonEraser:
 
 @dataclass(frozen=True, slots=True)
 class ProviderEraser:
-    """Asks the provider to delete what it keeps of erased comparisons, until it answers."""
+    """Asks the provider to delete its data about erased comparisons."""
 
     ledger: Ledger
     provider: Provider
 
     def erase(self, comparison_id: str) -> None:
-        """Delete what is due at the provider, outside the rate limit of comparisons.
+        """Delete a comparison's data at the provider if that is due. This takes no slot.
 
         Raises
         ------
         PostponedError
-            The provider did not decide: ask again later.
+            The provider did not decide. Retry later.
         """
         comparison = self.ledger.find(comparison_id)
         erasure = comparison.provider_erasure if comparison else None

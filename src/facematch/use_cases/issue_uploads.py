@@ -1,4 +1,4 @@
-"""Tickets for uploads: two presigned forms, with which a browser puts a pair straight into the inbox."""
+"""Upload forms, with which a browser puts a pair straight into the inbox."""
 
 import secrets
 from collections.abc import Mapping
@@ -24,31 +24,31 @@ EXTENSIONS: Final = {
     "image/j2c": "j2c",
 }
 HEIC_EXTENSIONS: Final = {"image/heic": "heic", "image/heif": "heif"}
-TICKET_VALID_S: Final = 600
+FORM_VALID_S: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
-class UploadTicket:
-    """Leave to upload one photo: the object's key, and the form for it."""
+class UploadForm:
+    """The upload form of one photo, and the key under which S3 stores the photo."""
 
     key: str
-    form: PresignedPost
+    post: PresignedPost
 
 
 @dataclass(frozen=True, slots=True)
-class UploadTickets:
-    """Leave to upload one pair, for `valid_s` seconds and `size_limit_bytes` a photo."""
+class UploadForms:
+    """The upload forms of one pair: how long they are valid, and the largest accepted file."""
 
     region: str
     pair_id: str
     valid_s: int
     size_limit_bytes: int
-    tickets: Mapping[Role, UploadTicket]
+    forms: Mapping[Role, UploadForm]
 
 
 @dataclass(frozen=True, slots=True)
-class UploadDesk:
-    """Issues upload tickets, for HEIC as well where the stack reads it."""
+class UploadFormIssuer:
+    """Issues upload forms. HEIC is accepted only if the stack reads it."""
 
     photos: PhotoStore
     regions: RegionPolicy
@@ -57,26 +57,26 @@ class UploadDesk:
 
     def issue(
         self, caller: str, content_types: Mapping[Role, str], *, region: str | None, pair_id: str | None
-    ) -> UploadTickets:
-        """Return tickets for a pair of the `caller`'s own, under a fresh id where it has no name for it.
+    ) -> UploadForms:
+        """Return the upload forms for a pair of the `caller`. Without a pair id, a random one is chosen.
 
         Raises
         ------
         InvalidInputError
-            The region, the pair id or a content type can't be used.
+            The region, the pair id or a content type is not accepted.
         """
         chosen = self.regions.choose(region)
         if pair_id is None:
             pair_id = secrets.token_hex(16)
         check_pair_id(pair_id)
-        tickets = {
+        forms = {
             role: self._issue_one(
                 make_inbox_key(chosen, pair_id, role, self._choose_extension(role, content_type), caller),
                 content_type,
             )
             for role, content_type in content_types.items()
         }
-        return UploadTickets(chosen, pair_id, TICKET_VALID_S, self.size_limit_bytes, tickets)
+        return UploadForms(chosen, pair_id, FORM_VALID_S, self.size_limit_bytes, forms)
 
     def _choose_extension(self, role: Role, content_type: str) -> str:
         extensions = EXTENSIONS | HEIC_EXTENSIONS if self.reads_heic else EXTENSIONS
@@ -88,8 +88,8 @@ class UploadDesk:
             )
         return extensions[content_type]
 
-    def _issue_one(self, key: str, content_type: str) -> UploadTicket:
-        form = self.photos.presign_upload(
-            key, content_type=content_type, size_limit_bytes=self.size_limit_bytes, valid_s=TICKET_VALID_S
+    def _issue_one(self, key: str, content_type: str) -> UploadForm:
+        post = self.photos.presign_upload(
+            key, content_type=content_type, size_limit_bytes=self.size_limit_bytes, valid_s=FORM_VALID_S
         )
-        return UploadTicket(key, form)
+        return UploadForm(key, post)

@@ -11,7 +11,7 @@ from facematch.domain.deadline import Deadline
 from facematch.domain.errors import NoSlotError, PhotoMissingError
 from facematch.domain.photo_url import URL_LENGTH_LIMIT
 from facematch.domain.ports import PhotoStore
-from facematch.domain.provider import InlinePicture, Picture, PictureUrl
+from facematch.domain.provider import CallPhoto, EncodedPhoto, PhotoUrl
 from facematch.domain.stopwatch import Stopwatch
 from facematch.domain.verdict import Role
 from facematch.use_cases.prepare_photos import PhotoPreparer
@@ -20,18 +20,18 @@ from imaging import NormalisedPhoto
 
 @dataclass(frozen=True, slots=True)
 class PreparedPhoto:
-    """A photo as the provider gets it, and the report of what was done to it."""
+    """A photo, ready for a call, and the report on its preparation."""
 
-    picture: Picture
+    photo: CallPhoto
     report: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoLoader:
-    """Decodes the photos of one comparison at a time, and reads those of the next, whatever the threads.
+    """Decodes the photos of one comparison at a time, while it reads those of the next one.
 
-    Decoding is what fills a function's memory and its processor: two pairs at once would need twice the
-    memory and would not be faster.
+    Decoding uses most of a function's memory and processor time. Two pairs at once would need twice the
+    memory, and would not be faster.
     """
 
     photos: PhotoStore
@@ -47,11 +47,11 @@ class PhotoLoader:
         Raises
         ------
         PhotoMissingError
-            A photo is no longer there; the error names it.
+            A photo does not exist any more. The error names it.
         RejectedPhotoError
             A photo cannot be made acceptable.
         NoSlotError
-            The photos of other comparisons took until the deadline.
+            The deadline passed while the photos of other comparisons were prepared.
         """
         with stopwatch.measure("wait_for_worker"):
             self._in_memory.acquire()
@@ -71,7 +71,7 @@ class PhotoLoader:
             self._in_memory.release()
 
     def prepare(self, contents: Mapping[Role, bytes]) -> dict[Role, PreparedPhoto]:
-        """Return photos made acceptable.
+        """Return the photos, made acceptable.
 
         Raises
         ------
@@ -81,12 +81,12 @@ class PhotoLoader:
         return {role: pack_photo(photo) for role, photo in self.preparer.prepare(contents).items()}
 
     def read(self, photo: StoredPhoto) -> bytes:
-        """Return a stored photo or URL, cut just beyond the largest size that is accepted.
+        """Return a stored photo or URL, at most one byte more than the accepted size.
 
         Raises
         ------
         PhotoMissingError, PhotoReplacedError
-            It is no longer there.
+            The photo does not exist any more, or another one has its key.
         """
         limit = URL_LENGTH_LIMIT if photo.kind is PhotoKind.URL else self.preparer.size_limit_bytes
         return self.photos.read(photo, size_limit_bytes=limit)
@@ -100,11 +100,11 @@ class PhotoLoader:
 
 
 def prepare_url(url: str) -> PreparedPhoto:
-    """Return a photo that the provider fetches itself."""
-    return PreparedPhoto(PictureUrl(url), {"url": True})
+    """Return a photo that the provider fetches."""
+    return PreparedPhoto(PhotoUrl(url), {"url": True})
 
 
 def pack_photo(photo: NormalisedPhoto) -> PreparedPhoto:
-    """Return a normalised photo with its report, ready for a call."""
+    """Return a normalised photo, ready for a call."""
     report = {**asdict(photo.report), "width": photo.width, "height": photo.height}
-    return PreparedPhoto(InlinePicture(photo.jpeg), report)
+    return PreparedPhoto(EncodedPhoto(photo.jpeg), report)

@@ -1,4 +1,4 @@
-"""The photos of an API request, in the three ways in which a caller may give one."""
+"""The three ways to give a photo in an API request."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from facematch.domain.verdict import Role
 
 @dataclass(frozen=True, slots=True, repr=False)
 class InlinePhoto:
-    """A photo in the request itself."""
+    """A photo in the request body."""
 
     content: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedPhoto:
-    """A photo that was uploaded to the inbox before."""
+    """A photo in the inbox."""
 
     key: str
 
@@ -34,12 +34,12 @@ type PhotoInput = InlinePhoto | UploadedPhoto | LinkedPhoto
 
 
 def digest_photo(photo: PhotoInput) -> str:
-    """Return a digest of what the caller gave; uploaded photos count by their key."""
+    """Return a digest of a photo's bytes, URL or key."""
     match photo:
         case InlinePhoto(content):
             kind, data = "photo", content
         case LinkedPhoto(url):
-            # The URL is not checked yet and may hold half a surrogate pair.
+            # The URL is not checked yet, and may contain a lone surrogate.
             kind, data = "url", url.encode(errors="surrogatepass")
         case UploadedPhoto(key):
             kind, data = "upload", key.encode(errors="surrogatepass")
@@ -47,12 +47,12 @@ def digest_photo(photo: PhotoInput) -> str:
 
 
 def parse_upload_key(role: Role, photo: UploadedPhoto) -> InboxKey:
-    """Return what the key of an uploaded photo says.
+    """Return the parts of an uploaded photo's key.
 
     Raises
     ------
     InvalidInputError
-        `invalid_upload_key`: it is no key of the inbox.
+        `invalid_upload_key`: it is not the key of a photo in the inbox.
     """
     key = parse_inbox_key(photo.key)
     if key is None:

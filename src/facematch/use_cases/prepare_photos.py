@@ -1,4 +1,4 @@
-"""Makes the photos of one comparison acceptable to the provider, the pair as a whole included."""
+"""Makes the photos of one comparison acceptable to the provider, each one and both together."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +10,13 @@ from facematch.domain.verdict import Role
 from imaging import PROVIDER_LIMITS, Limits, NormalisedPhoto, PhotoError, normalise
 
 PAIR_SIZE_LIMIT_BYTES: Final = 680_000
-"""Both JPEGs together: 1 MB is taken to be the limit of a request, and Base64 in a form grows by 1.42."""
+"""Of both JPEGs: we take 1 MB as the limit of a request, and Base64 in a form is 1.42 times as large."""
 
 type Normalise = Callable[[bytes, Limits], NormalisedPhoto]
 
 
 class PhotoSettings(Protocol):
-    """A stack's settings of photos: a dataclass whose fields are named as those of `Limits`."""
+    """A stack's photo settings: a dataclass whose fields have the names of fields of `Limits`."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
@@ -26,11 +26,11 @@ class StackSettings(Protocol):
 
     @property
     def photos(self) -> PhotoSettings:
-        """What photos must be."""
+        """The photo settings."""
 
 
 def photo_limits(settings: StackSettings) -> Limits:
-    """Return what photos must be, and become, in a stack with these settings."""
+    """Return the limits of photos in a stack with these settings."""
     return Limits(**{field.name: getattr(settings.photos, field.name) for field in fields(settings.photos)})
 
 
@@ -43,16 +43,16 @@ class PhotoPreparer:
 
     @property
     def size_limit_bytes(self) -> int:
-        """The largest file that is worth reading."""
+        """The largest accepted file."""
         return self.limits.max_source_size_bytes
 
     def prepare(self, contents: Mapping[Role, bytes]) -> dict[Role, NormalisedPhoto]:
-        """Return each photo normalised, small enough together for one call.
+        """Return the normalised photos, together small enough for one call.
 
         Raises
         ------
         RejectedPhotoError
-            A photo can't be made acceptable; the error names it.
+            A photo can't be made acceptable. The error names it.
         """
         photos = self._normalise_all(contents, self.limits)
         total_bytes = sum(len(photo.jpeg) for photo in photos.values())

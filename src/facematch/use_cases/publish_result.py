@@ -1,4 +1,4 @@
-"""Publishes the verdict of an ended comparison as one event, then deletes its photos."""
+"""Publishes the result event of an ended comparison, then deletes its photos."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,10 @@ from facematch.domain.result_event import make_result_event
 
 @dataclass(frozen=True, slots=True)
 class ResultPublisher:
-    """Empties the outbox; `source` is the URI of this stack in its events.
+    """Publishes the comparisons in the outbox. `source` is the URI of this stack in its events.
 
-    A crash in between repeats the event under the same event id, and never loses it. If the comparison was
-    erased in between, the repetition reports only that. Without `deletes_photos`, photos stay until the
-    bucket's lifecycle deletes them.
+    After a crash, the event is sent again with the same event id. If the comparison was erased meanwhile, the
+    second event says only that. Without `deletes_photos`, the bucket's lifecycle deletes the photos.
     """
 
     ledger: Ledger
@@ -25,7 +24,7 @@ class ResultPublisher:
     deletes_photos: bool
 
     def publish(self, comparison_id: str) -> Comparison | None:
-        """Publish one comparison; return it, or None if there is nothing to publish any more."""
+        """Publish one comparison; return it, or None if it was published before or is not in the ledger."""
         comparison = self.ledger.find(comparison_id)
         if comparison is None or comparison.ending is None:
             return None
@@ -34,6 +33,6 @@ class ResultPublisher:
             self.results.send(make_result_event(comparison, self.source))
             self.ledger.mark_published(comparison.id, now_ms=self.clock.now_ms())
         if self.deletes_photos:
-            # Last, and again on a repetition: a photo that cannot be deleted must not repeat the event.
+            # After the event, and also if it was published before: a failed deletion must not repeat it.
             self.photos.delete_all(make_photo_prefix(comparison.id))
         return comparison if is_new else None

@@ -1,4 +1,4 @@
-"""Intake from the bucket: a photo has arrived; a complete pair is registered and enqueued."""
+"""Receives photos from the inbox, and registers and enqueues complete pairs."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ from facematch.use_cases.register_comparison import ComparisonRegistrar, fail_co
 
 @dataclass(frozen=True, slots=True)
 class UploadReceiver:
-    """Registers pairs from the inbox, whatever the order and number of their notifications.
+    """Registers pairs from the inbox. Notifications may come in any order and more than once.
 
     `pair_deadline_s` is how long one photo waits for the other.
     """
@@ -32,7 +32,7 @@ class UploadReceiver:
     pair_deadline_s: int
 
     def receive(self, key: InboxKey, arrived: ArrivedPhoto) -> str | None:
-        """Record one photo; return the id of its comparison once the pair is complete, else None."""
+        """Record one photo; return the id of its comparison if the pair is complete, else None."""
         pair = self.ledger.put_photo(key.region, key.folder, key.role, arrived)
         if pair.is_complete:
             return self._register(pair)
@@ -41,9 +41,9 @@ class UploadReceiver:
         return None
 
     def expire(self, region: str, folder: str) -> str | None:
-        """End half a pair as `pair_incomplete` if its time is up; return the comparison's id then.
+        """End an incomplete pair as `pair_incomplete` after its deadline; return the comparison's id.
 
-        A complete pair that was left behind is registered.
+        A complete pair that was not registered before is registered. Return None if nothing was recorded.
         """
         pair = self.ledger.find_pair(region, folder)
         if pair is None or pair.is_taken or self._is_early(pair):
@@ -53,20 +53,20 @@ class UploadReceiver:
             if comparison_id is None and any(
                 self.photos.find(photo.key) is None for photo in pair.photos.values()
             ):
-                # Late notifications of photos that were compared before.
+                # The notifications were late: their photos have been compared.
                 self.ledger.forget_pair(pair)
             return comparison_id
         ((present, photo),) = pair.photos.items()
         if self.photos.find(photo.key) != photo:
-            # An API request took it before its notification came, or its owner deleted it.
+            # An API request took the photo before its notification came, or somebody deleted it.
             self.ledger.forget_pair(pair)
             return None
         now_ms = self.clock.now_ms()
         ended = fail_comparison(self._make(pair, now_ms), _fail_incomplete(present), now_ms)
-        # By the upload, not by the bytes: a second sweep finds this ending, a second upload gets its own.
+        # The id identifies the upload, not the bytes: another upload of the same photo is another comparison.
         upload = f"{photo.key} {pair.arrived[present].sequencer}"
         ended = replace(ended, id=identify_upload(region, folder, {present: upload}))
-        # The photo stays in the inbox: the other one may still come.
+        # The photo stays in the inbox because the other one may still arrive.
         is_new = self.ledger.register(ended, pair=pair, takes_photos=False)
         return ended.id if is_new else None
 
@@ -92,12 +92,12 @@ class UploadReceiver:
         return registered.id
 
     def _resume(self, pair: Pair, comparison_id: str) -> str | None:
-        """Finish what the first notification may have left undone when its function died."""
+        """Repeat the last steps of a registration, in case the function died before them."""
         comparison = self.ledger.find(comparison_id)
         if comparison is None:
             return None
         if not comparison.may_be_repeated:
-            # After a failure these may be the same bytes sent again, for a successor.
+            # If it may be repeated, these may be the same bytes, sent again.
             for arrived in pair.arrived.values():
                 self.photos.delete(arrived.photo)
         self._enqueue(comparison)

@@ -1,8 +1,8 @@
-"""Registers comparisons: each owns its photos, and the same photos are not paid for twice.
+"""Registers comparisons. Each owns its photos, and the same photos are not billed twice.
 
-The photos are copied from the inbox before the comparison is registered, and deleted from the inbox after
-that. A crash in between leaves copies that the bucket's lifecycle deletes; the next notification, or the
-sweep, registers the pair again.
+Photos are copied from the inbox, then the comparison is registered, then the photos are deleted from the
+inbox. After a crash before the registration, the next notification or the sweep registers the pair again, and
+the bucket's lifecycle deletes the old copies.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from facematch.domain.verdict import Role, Verdict
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRegistrar:
-    """Registers a comparison once, whichever way its photos came and however often they are reported."""
+    """Registers a comparison once, even if its photos are reported several times."""
 
     ledger: Ledger
     photos: PhotoStore
@@ -35,17 +35,17 @@ class ComparisonRegistrar:
     def register_pair(
         self, comparison: Comparison, pair: Pair | None = None, request: IdempotentRequest | None = None
     ) -> Comparison | None:
-        """Register the comparison of two uploaded photos; return it, or the one that these photos have.
+        """Register the comparison of two uploaded photos; return it, or the existing one of these photos.
 
-        A comparison without a billed verdict gets a successor. None means that a photo was replaced, which
-        has a notification of its own, or that a late notification reported photos that are gone.
+        If the existing comparison has no billed verdict, a new one follows it. None means that a photo was
+        replaced (its own notification follows), or that a late notification reported deleted photos.
 
         Raises
         ------
         PhotoMissingError
-            A photo is gone that no comparison has had.
+            A photo was deleted before any comparison had it.
         """
-        known, comparison = self._find_place(comparison)
+        known, comparison = self._find_latest(comparison)
         if known is not None and not known.may_be_repeated:
             return self._join(known, comparison.photos, pair, request)
         try:
@@ -61,9 +61,9 @@ class ComparisonRegistrar:
     def register_request(
         self, comparison: Comparison, contents: Mapping[Role, bytes], request: IdempotentRequest | None
     ) -> Comparison | None:
-        """Register what the API was asked for, with the photos (or URLs) that it brought.
+        """Register an API request with its photos or URLs.
 
-        None means that an uploaded photo is gone.
+        None means that an uploaded photo does not exist any more.
         """
         try:
             owned = self._take_photos(comparison)
@@ -73,8 +73,8 @@ class ComparisonRegistrar:
             list(pool.map(lambda role: self.photos.write(owned.photos[role].key, contents[role]), contents))
         return self._register(owned, comparison.photos, None, request)
 
-    def _find_place(self, comparison: Comparison) -> tuple[Comparison | None, Comparison]:
-        """Return the last comparison of these photos, and the new one under the id that follows."""
+    def _find_latest(self, comparison: Comparison) -> tuple[Comparison | None, Comparison]:
+        """Return the last comparison of these photos, or None, and the new one with the next id."""
         last: Comparison | None = None
         while (known := self.ledger.find(comparison.id)) is not None:
             last = known
@@ -84,7 +84,7 @@ class ComparisonRegistrar:
         return last, comparison
 
     def _take_photos(self, comparison: Comparison) -> Comparison:
-        """Return the comparison with copies of its uploaded photos under its own prefix."""
+        """Copy the uploaded photos to the comparison's prefix; return the comparison with the copies."""
         if comparison.has_ended:
             return replace(comparison, photos={})
         owned = {
@@ -114,26 +114,26 @@ class ComparisonRegistrar:
         if self.ledger.register(owned, pair=pair, request=link):
             self._delete_uploads(photos)
             return owned
-        return self._yield_to_winner(owned, photos, pair, request)
+        return self._use_existing(owned, photos, pair, request)
 
-    def _yield_to_winner(
+    def _use_existing(
         self,
         owned: Comparison,
         photos: Mapping[Role, StoredPhoto],
         pair: Pair | None,
         request: IdempotentRequest | None,
     ) -> Comparison | None:
-        """Return the comparison that was registered at the same moment; None if the pair has changed."""
+        """Return the comparison that was registered at the same time; None if the pair has changed."""
         known = self.ledger.find_request(request.id) if request else None
-        winner = self.ledger.find(known.comparison_id if known else owned.id)
-        # The winner may be this very registration, repeated because its answer was lost.
-        kept = winner.photos.values() if winner else ()
+        existing = self.ledger.find(known.comparison_id if known else owned.id)
+        # It may be this registration, retried because its answer was lost. Then it has these copies.
+        kept = existing.photos.values() if existing else ()
         for photo in owned.photos.values():
             if photo not in kept:
                 self.photos.delete(photo)
         if known is not None and request is not None:
             check_same_request(known, request)
-        return self._join(winner, photos, pair, request) if winner else None
+        return self._join(existing, photos, pair, request) if existing else None
 
     def _join(
         self,
@@ -142,7 +142,7 @@ class ComparisonRegistrar:
         pair: Pair | None,
         request: IdempotentRequest | None,
     ) -> Comparison:
-        """Return the comparison that these photos already have; the photos that were sent again go."""
+        """Link the pair and the request to an existing comparison, and delete the uploads."""
         if pair is not None:
             self.ledger.take_pair(pair, known.id)
         if request is not None:
@@ -156,22 +156,22 @@ class ComparisonRegistrar:
 
 
 def check_same_request(known: IdempotentRequest, request: IdempotentRequest) -> None:
-    """Accept a repeated request.
+    """Check that a repeated request equals the first one.
 
     Raises
     ------
     ConflictError
-        `idempotency_key_reused`: it asks for something else than the first one did.
+        `idempotency_key_reused`: it does not.
     """
     if known.fingerprint != request.fingerprint:
         raise ConflictError(
             Reason.IDEMPOTENCY_KEY_REUSED,
-            "This Idempotency-Key came before with another body; use a new one.",
+            "This Idempotency-Key was used before with another body. Use a new one.",
         )
 
 
 def fail_comparison(comparison: Comparison, verdict: Verdict, now_ms: int) -> Comparison:
-    """Return a comparison that ended as failed before any worker had it."""
+    """Return a comparison that ends as failed at its registration."""
     return replace(comparison, state=State.FAILED, ending=Ending(verdict=verdict, ended_at_ms=now_ms))
 
 

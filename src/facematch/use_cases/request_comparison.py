@@ -1,4 +1,4 @@
-"""Intake from the API: check a request, register it, and compare it now or leave it to a worker."""
+"""Receives API requests: checks and registers them, then compares at once or leaves that to a worker."""
 
 import hashlib
 import json
@@ -52,25 +52,25 @@ from facematch.use_cases.photo_inputs import (
 from facematch.use_cases.register_comparison import ComparisonRegistrar, check_same_request
 
 RESCUE_DELAY_S: Final = 60
-"""When a worker looks at a comparison that the API function makes itself, in case that function dies."""
+"""The delay of the message for a comparison that the API function makes, in case that function dies."""
 _POLL_INTERVAL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed a request; an administrator may see and erase the comparisons of all callers."""
+    """The caller of a request. An administrator may read and erase the comparisons of all callers."""
 
     arn: str
     is_administrator: bool = False
 
     def may_see(self, owner: str | None) -> bool:
-        """Whether this caller may see what belongs to `owner`; uploads to the bucket have no owner."""
+        """Return whether this caller may read what belongs to `owner` (None for uploads to the bucket)."""
         return self.is_administrator or owner == self.arn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRequest:
-    """What a caller asks for."""
+    """A request to compare a pair."""
 
     caller: Caller
     photos: Mapping[Role, PhotoInput]
@@ -82,7 +82,7 @@ class ComparisonRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Collected:
-    """The photos of a request: ready for a call, where they are (or go), and the bytes still to store."""
+    """The photos of a request: prepared for a call, their places in the bucket, and the bytes to store."""
 
     prepared: Mapping[Role, PreparedPhoto]
     stored: Mapping[Role, StoredPhoto]
@@ -91,7 +91,7 @@ class _Collected:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRequester:
-    """Takes requests for comparisons; `options` are the stack's own."""
+    """Processes requests for comparisons. `options` are the stack's defaults."""
 
     ledger: Ledger
     limiter: RateLimiter
@@ -105,24 +105,24 @@ class ComparisonRequester:
     options: Options
 
     def submit(self, request: ComparisonRequest, deadline: Deadline | None) -> Comparison:
-        """Register a comparison and, with a `deadline`, make it now; return it as it is after that.
+        """Register a comparison and, with a `deadline`, make it at once; return its state after that.
 
-        It is on the queue in any case: what has not ended on return ends later.
+        The comparison is always enqueued, so it completes later if it has not ended on return.
 
         Raises
         ------
         InvalidInputError
-            The request or a photo cannot be used, or belongs to another caller; nothing was registered.
+            The request or a photo is invalid, or belongs to another caller. Nothing was registered.
         ConflictError
-            The `Idempotency-Key` came before with another body, or an uploaded pair has other options.
+            The `Idempotency-Key` was used before with another body, or an uploaded pair has other options.
         """
         stopwatch = Stopwatch(self.clock)
         region, pair_key = self._locate(request)
-        link = _link(request, region)
+        link = _make_link(request, region)
         comparison, prepared = self._find_or_register(request, region, pair_key, link, stopwatch=stopwatch)
         if comparison.has_ended:
             return comparison
-        # A known comparison, too: the request before may have died before this line.
+        # Also for an existing comparison: the first request may have died before this line.
         delay_s = RESCUE_DELAY_S if deadline else 0
         self.queues.send(region, Priority.URGENT, comparison.id, delay_s=delay_s)
         if deadline is None:
@@ -131,12 +131,12 @@ class ComparisonRequester:
         return self._find(comparison.id)
 
     def find(self, comparison_id: str, caller: Caller) -> Comparison:
-        """Return a comparison that `caller` may see, or the tombstone of an erased one.
+        """Return a comparison that `caller` may read, or the tombstone of an erased one.
 
         Raises
         ------
         NotFoundError
-            There is none.
+            The comparison does not exist, or belongs to another caller.
         """
         comparison = self._find(comparison_id)
         if comparison.state is not State.ERASED and not caller.may_see(comparison.caller):
@@ -144,13 +144,13 @@ class ComparisonRequester:
         return comparison
 
     def find_hold(self, comparison: Comparison) -> Hold | None:
-        """Return the hold that keeps an open comparison waiting, or None, also if that is not known now."""
+        """Return the hold of an open comparison's lane, or None. None also if the ledger does not answer."""
         if comparison.has_ended:
             return None
         try:
             hold = self.limiter.find_lane(Region(comparison.region)).hold
         except LedgerUnavailableError:
-            # The comparison is accepted: a caller that repeats it without a key would pay twice.
+            # The comparison is accepted. After an error, a caller without a key would repeat and pay twice.
             return None
         if hold is None or (hold.reason is HoldReason.THROTTLING and hold.has_expired(self.clock.now_ms())):
             return None
@@ -163,7 +163,7 @@ class ComparisonRequester:
         return comparison
 
     def _locate(self, request: ComparisonRequest) -> tuple[Region, InboxKey | None]:
-        """Return a request's region and, if its photos are one uploaded pair, the key of its source."""
+        """Return the region of a request and, if its photos are one uploaded pair, the source's key."""
         if request.pair_id is not None:
             check_pair_id(request.pair_id)
         uploads = {
@@ -177,7 +177,7 @@ class ComparisonRequester:
             if not request.caller.may_see(upload.caller):
                 raise InvalidInputError(
                     Reason.FOREIGN_UPLOAD_KEY,
-                    f"{role}.upload_key is not one that POST /v1/uploads gave to you.",
+                    f"{role}.upload_key was not issued to you by POST /v1/uploads.",
                     field=f"{role}.upload_key",
                 )
         is_pair = uploads.keys() == set(Role) and len({upload.folder for upload in uploads.values()}) == 1
@@ -186,8 +186,8 @@ class ComparisonRequester:
         if request.options != self.options:
             raise ConflictError(
                 Reason.OPTIONS_DIFFER,
-                "An uploaded pair is compared with the options of the stack: leave them out, or send "
-                "the photos in the request.",
+                "An uploaded pair is compared with the options of the stack. Omit the options, or send the "
+                "photos in the request.",
             )
         return region, uploads[Role.SOURCE]
 
@@ -219,13 +219,13 @@ class ComparisonRequester:
         except _PhotoNotFoundError:
             if tries == 1:
                 raise
-        # A notification of the bucket, or the same request, came in between: look at the pair again.
+        # A notification or the same request took the photos meanwhile: look up the pair again.
         return self._find_or_register(request, region, pair_key, link, stopwatch=stopwatch, tries=tries - 1)
 
     def _find_known(
         self, request: ComparisonRequest, link: IdempotentRequest | None, pair_key: InboxKey | None
     ) -> Comparison | None:
-        """Return what a request already led to, without its photos: those may be gone by now."""
+        """Return the existing comparison of a request. Do not read photos: they may be deleted already."""
         if link is not None:
             known = self.ledger.find_request(link.id)
             if known is not None:
@@ -235,7 +235,7 @@ class ComparisonRequester:
                     # DynamoDB deletes expired items in any order, within days.
                     raise ConflictError(
                         Reason.IDEMPOTENCY_KEY_REUSED,
-                        "The comparison of this Idempotency-Key has expired; use a new one.",
+                        "The comparison of this Idempotency-Key has expired. Use a new one.",
                     )
                 return comparison
         if pair_key is None:
@@ -251,12 +251,12 @@ class ComparisonRequester:
         return comparison
 
     def _is_sent_again(self, request: ComparisonRequest, pair: Pair, comparison: Comparison) -> bool:
-        """Return whether the inbox holds photos that the comparison did not take, reported or not."""
+        """Return whether the inbox contains photos that the comparison did not take."""
         keys = [photo.key for photo in request.photos.values() if isinstance(photo, UploadedPhoto)]
         waiting = {photo for key in keys if (photo := self.photos.find(key))}
         if comparison.may_be_repeated:
             return bool(waiting)
-        # The same bytes wait for a moment, until the registration has deleted them.
+        # Taken photos stay in the inbox for a moment, until the registration has deleted them.
         return not waiting <= {arrived.photo for arrived in pair.arrived.values() if arrived.taken}
 
     def _register(
@@ -268,8 +268,8 @@ class ComparisonRequester:
         *,
         stopwatch: Stopwatch,
     ) -> tuple[Comparison, Mapping[Role, PreparedPhoto] | None]:
-        """Return the registered comparison, and its photos if they are at hand."""
-        asked_at_ms = self.clock.now_ms()
+        """Register a request; return the comparison, and its prepared photos if they are this request's."""
+        received_at_ms = self.clock.now_ms()
         request_id = link.id if link else identify_request(request.caller.arn, None)
         with stopwatch.measure("prepare"):
             collected = self._collect(request.photos, request_id)
@@ -279,7 +279,7 @@ class ComparisonRequester:
             pair_id=pair_key.pair_id if pair_key else request.pair_id,
             origin=Origin.UPLOAD if pair_key else Origin.API,
             caller=pair_key.caller if pair_key else request.caller.arn,
-            created_at_ms=asked_at_ms,
+            created_at_ms=received_at_ms,
             photos=collected.stored,
             options=request.options,
         )
@@ -295,14 +295,14 @@ class ComparisonRequester:
             raise _PhotoNotFoundError(
                 next(role for role in Role if isinstance(request.photos[role], UploadedPhoto))
             )
-        # Under one key at the same moment, the other request's photos count; they may be newer.
-        is_others = link is not None and link.id in registered.request_ids
-        return registered, None if is_others else collected.prepared
+        # If a request with the same key was registered at the same time, its photos count.
+        is_other = link is not None and link.id in registered.request_ids
+        return registered, None if is_other else collected.prepared
 
     def _find_or_put_pair(
         self, region: Region, folder: str, photos: Mapping[Role, StoredPhoto]
     ) -> Pair | None:
-        """Return a pair, with photos that no notification has reported yet; those count as newer."""
+        """Return a pair, and record its photos that no notification has reported yet."""
         pair = self.ledger.find_pair(region, folder)
         for role, photo in photos.items():
             if pair is None or role not in pair.arrived:
@@ -311,12 +311,12 @@ class ComparisonRequester:
         return pair
 
     def _collect(self, inputs: Mapping[Role, PhotoInput], request_id: str) -> _Collected:
-        """Return the photos of a request, checked and ready.
+        """Check, read and prepare the photos of a request.
 
         Raises
         ------
         InvalidInputError
-            A URL cannot be used, or an uploaded photo is not there.
+            A URL is invalid, or an uploaded photo does not exist.
         RejectedPhotoError
             A photo cannot be made acceptable.
         """
@@ -358,7 +358,7 @@ class ComparisonRequester:
             try:
                 self.comparer.compare(comparison.id, Priority.URGENT, deadline, prepared, stopwatch)
             except LeaseHeldError:
-                # A worker, or another request with the same key, is at work: its verdict is ours.
+                # A worker or another request with the same key makes this comparison: wait for its verdict.
                 self.clock.sleep(_POLL_INTERVAL_S)
                 continue
             except PostponedError as error:
@@ -370,8 +370,8 @@ class ComparisonRequester:
             return
 
 
-def _link(request: ComparisonRequest, region: Region) -> IdempotentRequest | None:
-    """Return what an `Idempotency-Key` stands for: the caller's request, by a digest of its parts."""
+def _make_link(request: ComparisonRequest, region: Region) -> IdempotentRequest | None:
+    """Return the record of a request with an `Idempotency-Key`, or None without a key."""
     if request.idempotency_key is None:
         return None
     parts = {

@@ -1,4 +1,4 @@
-"""Finds what was left behind: unpublished results, incomplete pairs and forgotten comparisons."""
+"""Finds unfinished work: unpublished results, incomplete pairs and forgotten comparisons."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from facematch.domain.priority import Priority
 from facematch.domain.regions import Region, RegionPolicy
 
 UNPUBLISHED_AFTER_S: Final = 300
-"""Longer than the stream needs, its retries included, unless something is wrong."""
+"""Longer than the stream normally needs, with its retries."""
 FORGOTTEN_AFTER_S: Final = 3600
-"""Longer than any message waits unseen, except in a backlog: there a second message does no harm."""
+"""Longer than a message normally waits. In a backlog, messages wait longer; a second message is harmless."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sweeper:
-    """Lists what is due, and enqueues comparisons that no worker has seen for an hour."""
+    """Lists unfinished work, and enqueues comparisons that no worker has claimed for an hour."""
 
     ledger: Ledger
     limiter: RateLimiter
@@ -29,7 +29,7 @@ class Sweeper:
     pair_deadline_s: int
 
     def find_unpublished(self) -> Iterable[str]:
-        """Return the ids of comparisons that have waited in the outbox for too long, the oldest first."""
+        """Return the ids of comparisons that have been in the outbox for too long, oldest first."""
         return self.ledger.list_unpublished(before_ms=self.clock.now_ms() - UNPUBLISHED_AFTER_S * 1000)
 
     def find_due_pairs(self) -> Iterable[tuple[str, str]]:
@@ -43,7 +43,7 @@ class Sweeper:
         return {region: (now_ms - (at_ms or now_ms)) / 1000 for region, at_ms in oldest_ms.items()}
 
     def count_holds(self) -> dict[HoldReason, int]:
-        """Return how many lanes are on hold, or wait for a trial, for each reason."""
+        """Return how many lanes are on hold or wait for a trial, by reason."""
         holds = (self.limiter.find_lane(region).hold for region in self.regions.allowed)
         now_ms = self.clock.now_ms()
         reasons = [
@@ -54,10 +54,10 @@ class Sweeper:
         return {reason: reasons.count(reason) for reason in HoldReason}
 
     def enqueue_forgotten(self, limit: int) -> int:
-        """Enqueue open comparisons that no worker has seen for an hour; return how many.
+        """Enqueue open comparisons that no worker has claimed for an hour; return how many.
 
-        At most `limit` per region, so that the backlog of one region does not hide what another one forgot.
-        Regions that are no longer allowed are included: a worker ends their comparisons as failed.
+        The `limit` is per region, so that a backlog in one region does not delay the others. Regions that are
+        not allowed any more are included: a worker ends their comparisons as failed.
         """
         now_ms = self.clock.now_ms()
         before_ms = now_ms - FORGOTTEN_AFTER_S * 1000

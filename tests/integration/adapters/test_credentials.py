@@ -19,7 +19,7 @@ from facecompare_emulator.endpoints import REGIONS
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.adapters.secret_credentials import SecretCredentials
 from facematch.domain.comparison import Outcome
-from facematch.domain.errors import LaneHeldError, OperatorFaultError
+from facematch.domain.errors import LaneHeldError, OperatorError
 from facematch.domain.provider import Credentials
 from facematch.domain.regions import Region
 from tests.factories import make_call, make_environment
@@ -76,7 +76,7 @@ def test_key_is_kept(credentials: SecretCredentials) -> None:
 def test_distrusted_key_is_read_anew_once_and_kept_again(credentials: SecretCredentials) -> None:
     credentials.read()
     change(credentials, json.dumps(OTHER_KEY))
-    credentials.distrust()
+    credentials.invalidate()
     assert credentials.read() == make(OTHER_KEY)
     change(credentials, json.dumps(KEY))
     assert credentials.read() == make(OTHER_KEY)
@@ -84,7 +84,7 @@ def test_distrusted_key_is_read_anew_once_and_kept_again(credentials: SecretCred
 
 def test_distrusted_key_that_is_still_there_is_read_anew_once_more(credentials: SecretCredentials) -> None:
     credentials.read()
-    credentials.distrust()
+    credentials.invalidate()
     assert [credentials.read() for _ in range(2)] == [make(KEY)] * 2
     change(credentials, json.dumps(OTHER_KEY))
     assert credentials.read() == make(KEY)
@@ -92,7 +92,7 @@ def test_distrusted_key_that_is_still_there_is_read_anew_once_more(credentials: 
 
 def test_distrusted_key_that_is_replaced_after_all_is_not_used_again(credentials: SecretCredentials) -> None:
     credentials.read()
-    credentials.distrust()
+    credentials.invalidate()
     credentials.read()
     change(credentials, json.dumps(OTHER_KEY))
     assert credentials.read() == make(OTHER_KEY)
@@ -100,9 +100,9 @@ def test_distrusted_key_that_is_replaced_after_all_is_not_used_again(credentials
 
 def test_distrusted_key_stays_so_until_it_could_be_read(credentials: SecretCredentials) -> None:
     credentials.read()
-    credentials.distrust()
+    credentials.invalidate()
     change(credentials, "not a key")
-    with pytest.raises(OperatorFaultError):
+    with pytest.raises(OperatorError):
         credentials.read()
     change(credentials, json.dumps(OTHER_KEY))
     assert credentials.read() == make(OTHER_KEY)
@@ -110,7 +110,7 @@ def test_distrusted_key_stays_so_until_it_could_be_read(credentials: SecretCrede
 
 def test_repaired_secret_is_read_at_once(credentials: SecretCredentials) -> None:
     change(credentials, "not a key")
-    with pytest.raises(OperatorFaultError):
+    with pytest.raises(OperatorError):
         credentials.read()
     change(credentials, json.dumps(KEY))
     assert credentials.read() == make(KEY)
@@ -149,7 +149,7 @@ def test_malformed_secret_is_an_operators_fault_that_tells_nothing_of_it(
     credentials: SecretCredentials, secret: str
 ) -> None:
     change(credentials, secret)
-    with pytest.raises(OperatorFaultError) as failure:
+    with pytest.raises(OperatorError) as failure:
         credentials.read()
     assert failure.value.code == "secret_unreadable"
     assert find_leaks(failure.value, MARK) == []
@@ -159,7 +159,7 @@ def test_secret_in_bytes_is_an_operators_fault(
     credentials: SecretCredentials, secrets_manager: "SecretsManagerClient"
 ) -> None:
     secrets_manager.put_secret_value(SecretId=credentials.arn, SecretBinary=b"\xff s3cr3t")
-    with pytest.raises(OperatorFaultError) as failure:
+    with pytest.raises(OperatorError) as failure:
         credentials.read()
     assert find_leaks(failure.value, MARK) == []
 
@@ -168,7 +168,7 @@ def test_secret_that_does_not_exist_is_an_operators_fault(
     secrets_manager: "SecretsManagerClient",
 ) -> None:
     credentials = SecretCredentials(SecretsProvider(boto3_client=secrets_manager), "never-made")
-    with pytest.raises(OperatorFaultError) as failure:
+    with pytest.raises(OperatorError) as failure:
         credentials.read()
     assert failure.value.code == "secret_unreadable"
 
@@ -298,7 +298,7 @@ class TestRotation:
         credentials.read()
         change(credentials, "not a key")
         disable(control, KEY)
-        with pytest.raises(OperatorFaultError) as failure:
+        with pytest.raises(OperatorError) as failure:
             provider.compare(make_call())
         assert failure.value.code == "secret_unreadable"
         assert find_leaks(failure.value, MARK, KEY["access_key_id"]) == []

@@ -22,7 +22,7 @@ from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProv
 from facematch.domain.errors import (
     FacematchError,
     LeaseLostError,
-    OperatorFaultError,
+    OperatorError,
     ProviderError,
     ProviderFaultError,
     ProviderThrottledError,
@@ -31,12 +31,12 @@ from facematch.domain.errors import (
 from facematch.domain.provider import (
     Answer,
     Call,
+    CallPhoto,
     Credentials,
     Deletion,
-    InlinePicture,
+    EncodedPhoto,
     Operation,
-    Picture,
-    PictureUrl,
+    PhotoUrl,
     judge,
 )
 from facematch.domain.regions import PROFILES, Network, Region
@@ -52,9 +52,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:Depreca
 
 KEY = Credentials("emulator-key-id", "emulator-key-secret")
 TEMPORARY_KEY = Credentials("STS.id", "sts-secret", "sts-token/+=")
-PORTRAIT = InlinePicture(encode(draw_portrait()))
-STRANGER = InlinePicture(encode(draw_portrait(seed=2)))
-PHOTO_URL = PictureUrl("https://photos.example.com/ann smith/a%20b.jpg?X-Signature=s1gn4ture&x=ü")
+PORTRAIT = EncodedPhoto(encode(draw_portrait()))
+STRANGER = EncodedPhoto(encode(draw_portrait(seed=2)))
+PHOTO_URL = PhotoUrl("https://photos.example.com/ann smith/a%20b.jpg?X-Signature=s1gn4ture&x=ü")
 QUALITY = {
     f"{prefix}{name}"
     for prefix in ("", "Target")
@@ -170,7 +170,7 @@ class TestDeparture:
     ) -> None:
         steps: list[object] = []
 
-        class WatchedUrl(PictureUrl):
+        class WatchedUrl(PhotoUrl):
             @property
             def url(self) -> str:
                 steps.append("encoded")
@@ -205,7 +205,7 @@ class TestDeparture:
 
     def test_connecting_asks_nobody(self, provider: FaceCompareProvider) -> None:
         asked: list[str] = []
-        provider.make_ready(Region.SINGAPORE)
+        provider.warm_up(Region.SINGAPORE)
         provider.compare(make_call(), lambda: asked.append("call"))
         assert asked == ["call"]
 
@@ -238,7 +238,7 @@ class TestCalls:
     @pytest.mark.parametrize("target", [PORTRAIT, PHOTO_URL], ids=["inline", "url"])
     @pytest.mark.parametrize("source", [PORTRAIT, PHOTO_URL], ids=["inline", "url"])
     def test_each_photo_is_inline_or_a_url(
-        self, provider: FaceCompareProvider, control: ControlClient, source: Picture, target: Picture
+        self, provider: FaceCompareProvider, control: ControlClient, source: CallPhoto, target: CallPhoto
     ) -> None:
         assert provider.compare(make_call(source, target)).code == "Success"
         pictures = control.last_call()["pictures"]
@@ -378,7 +378,7 @@ class TestKeys:
     ) -> None:
         credentials = FixedCredentials(key)
         outcome = compare_and_judge(make_provider(emulator.address("singapore"), credentials))
-        assert isinstance(outcome, OperatorFaultError)
+        assert isinstance(outcome, OperatorError)
         assert outcome.code == code
         assert credentials.distrusted == 1
         assert find_leaks(outcome, key.access_key_secret, key.access_key_id) == []
@@ -394,7 +394,7 @@ class TestKeys:
     def test_fault_of_the_key_source_passes(self, emulator: Addresses, control: ControlClient) -> None:
         class NoCredentials(FixedCredentials):
             def read(self) -> Credentials:
-                raise OperatorFaultError("secret_unreadable", "The secret can't be read.")
+                raise OperatorError("secret_unreadable", "The secret can't be read.")
 
         failure = fail_to_compare(make_provider(emulator.address("singapore"), NoCredentials()))
         assert failure.code == "secret_unreadable"
@@ -751,16 +751,16 @@ class TestProbe:
     @pytest.mark.parametrize(
         ("http_status", "document", "expected", "code"),
         [
-            (404, {"Code": "InvalidAccessKeyId.NotFound"}, OperatorFaultError, "InvalidAccessKeyId.NotFound"),
-            (400, {"Code": "SignatureDoesNotMatch"}, OperatorFaultError, "SignatureDoesNotMatch"),
+            (404, {"Code": "InvalidAccessKeyId.NotFound"}, OperatorError, "InvalidAccessKeyId.NotFound"),
+            (400, {"Code": "SignatureDoesNotMatch"}, OperatorError, "SignatureDoesNotMatch"),
             (
                 403,
                 {"Code": "Forbidden.AccountAccessDenied"},
-                OperatorFaultError,
+                OperatorError,
                 "Forbidden.AccountAccessDenied",
             ),
-            (400, {"Code": "InsufficientBalance"}, OperatorFaultError, "InsufficientBalance"),
-            (403, {"Code": "Odd.Code"}, OperatorFaultError, "Odd.Code"),
+            (400, {"Code": "InsufficientBalance"}, OperatorError, "InsufficientBalance"),
+            (403, {"Code": "Odd.Code"}, OperatorError, "Odd.Code"),
             (403, {"Code": "Throttling.Api"}, ProviderThrottledError, "Throttling.Api"),
             (429, b"<html>", ProviderThrottledError, "HTTP.429"),
             (500, {"Code": "InternalError"}, ProviderFaultError, "InternalError"),
@@ -818,7 +818,7 @@ class TestExamination:
 
         server.reply = reply
         found = provider.examine(Region.SINGAPORE)
-        assert (found.answer.code, found.latency_s, found.refuses_call_alone) == ("Success", 0.25, False)
+        assert (found.answer.code, found.latency_s, found.refuses_operation_only) == ("Success", 0.25, False)
         # 36 min 40 s are 2200 s; the header leaves out the fraction, half a second on average.
         assert found.clock_ahead_s == 2200.5 - 1000.25
 
@@ -842,7 +842,7 @@ class TestExamination:
     ) -> None:
         server.reply = lambda _: Reply({"Code": code}, 404)
         found = make_provider_at(server).examine(Region.MALAYSIA)
-        assert (found.answer.code, found.refuses_call_alone) == (code, alone)
+        assert (found.answer.code, found.refuses_operation_only) == (code, alone)
         assert [request.action for request in server.requests] == ["KeepaliveIntl"]
 
     def test_provider_that_gives_no_answer_is_a_fault(self, server: FaceCompareServer) -> None:
@@ -891,8 +891,8 @@ class TestDeletion:
         ("http_status", "document", "expected"),
         [
             (403, {"Code": "Throttling.Api"}, ProviderThrottledError),
-            (403, {"Code": "Forbidden.RAMUserAccessDenied"}, OperatorFaultError),
-            (404, {"Code": "InvalidAccessKeyId.NotFound"}, OperatorFaultError),
+            (403, {"Code": "Forbidden.RAMUserAccessDenied"}, OperatorError),
+            (404, {"Code": "InvalidAccessKeyId.NotFound"}, OperatorError),
             (500, {"Code": "InternalError"}, ProviderFaultError),
             (502, b"<html>", ProviderFaultError),
             (None, None, ProviderFaultError),

@@ -21,7 +21,7 @@ from urllib3 import HTTPConnectionPool
 from facematch import __version__
 from facematch.adapters.face_compare import IDLE_LIMIT_S, FaceCompareEndpoint, FaceCompareProvider
 from facematch.domain.errors import ProviderError, ProviderFaultError, UnreachableError
-from facematch.domain.provider import depart_at_once
+from facematch.domain.provider import send_at_once
 from facematch.domain.regions import Region
 from tests.factories import make_call
 from tests.fakes.clock import FakeClock
@@ -302,13 +302,13 @@ class TestConnections:
     ) -> None:
         departures: list[float] = []
 
-        def depart() -> None:
+        def before_send() -> None:
             departures.append(clock.now_s())
             clock.advance(30)
 
         provider = make_provider(server.address, clock)
-        provider.make_ready(SINGAPORE)
-        assert provider.compare(make_call(), depart).code == "Success"
+        provider.warm_up(SINGAPORE)
+        assert provider.compare(make_call(), before_send).code == "Success"
         assert len(departures) == 1
         assert [request.idle_s for request in server.comparisons()] == [0]
 
@@ -349,7 +349,7 @@ class TestConnections:
         provider = make_provider(server.address, clock)
         for pause_s in (0, 1, IDLE_LIMIT_S):
             clock.advance(pause_s)
-            provider.make_ready(SINGAPORE)
+            provider.warm_up(SINGAPORE)
         assert [request.action for request in server.requests] == ["KeepaliveIntl"] * 2
 
     @pytest.mark.parametrize("http_status", [None, 200, 302, 403, 500])
@@ -357,11 +357,11 @@ class TestConnections:
         self, server: FaceCompareServer, http_status: int | None
     ) -> None:
         server.reply = lambda _: Reply(b"<html>", http_status, {"location": "http://127.0.0.1:9/"})
-        make_provider(server.address).make_ready(SINGAPORE)
+        make_provider(server.address).warm_up(SINGAPORE)
         assert len(server.requests) == 1
 
     def test_making_ready_passes_over_a_provider_that_is_not_there(self) -> None:
-        make_provider(find_dead_address()).make_ready(SINGAPORE)
+        make_provider(find_dead_address()).warm_up(SINGAPORE)
 
     def test_a_redirect_is_not_followed(self, server: FaceCompareServer, clock: FakeClock) -> None:
         with run_server(clock.now_s) as elsewhere:
@@ -420,7 +420,7 @@ class TestChangedSdk:
     ) -> None:
         monkeypatch.setattr(DaraCore, "get_adapter", lambda *_, **__: HTTPAdapter())
         with pytest.raises(RuntimeError, match="transport"):
-            make_provider(server.address).compare(make_call(), depart_at_once)
+            make_provider(server.address).compare(make_call(), send_at_once)
         assert server.comparisons() == []
 
     def test_an_sdk_that_sends_in_another_way_makes_no_comparison(
@@ -428,7 +428,7 @@ class TestChangedSdk:
     ) -> None:
         monkeypatch.setattr(DaraCore, "do_action", staticmethod(send_past_the_transport))
         with pytest.raises(RuntimeError, match="transport"):
-            make_provider(server.address).compare(make_call(), depart_at_once)
+            make_provider(server.address).compare(make_call(), send_at_once)
         assert [request.action for request in server.requests] == ["KeepaliveIntl"]
 
     def test_connections_of_another_making_show_at_the_first_free_call(
@@ -437,7 +437,7 @@ class TestChangedSdk:
         with HTTPConnectionPool("127.0.0.1", server.port) as pool:
             monkeypatch.setattr(HTTPAdapter, "get_connection_with_tls_context", lambda *_, **__: pool)
             with pytest.raises(RuntimeError, match="transport"):
-                make_provider(server.address).make_ready(SINGAPORE)
+                make_provider(server.address).warm_up(SINGAPORE)
         assert server.comparisons() == []
 
 

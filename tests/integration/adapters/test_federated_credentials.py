@@ -25,7 +25,7 @@ from facematch.adapters.federated_credentials import (
 )
 from facematch.adapters.web_identity import WebIdentity
 from facematch.domain.clock import Clock, SystemClock
-from facematch.domain.errors import OperatorFaultError
+from facematch.domain.errors import OperatorError
 from facematch.domain.provider import Credentials
 from facematch.domain.regions import Region
 from tests.factories import make_call
@@ -99,8 +99,8 @@ def refuse(_: Request | None = None, code: object = "AuthenticationFail.NoPermis
     return Response(json.dumps(body).encode(), 401)
 
 
-def fail_to_read(credentials: FederatedCredentials) -> OperatorFaultError:
-    with pytest.raises(OperatorFaultError) as failure:
+def fail_to_read(credentials: FederatedCredentials) -> OperatorError:
+    with pytest.raises(OperatorError) as failure:
         credentials.read()
     return failure.value
 
@@ -144,7 +144,7 @@ class TestWebIdentity:
     ) -> None:
         aws = run(lambda _: aws_sts.refuse(code, http_status, f"A sentence with {TOKEN}."))
 
-        with pytest.raises(OperatorFaultError) as failure:
+        with pytest.raises(OperatorError) as failure:
             make_identity(aws.url).issue_token()
 
         assert failure.value.code == f"web_identity.{code}"
@@ -165,13 +165,13 @@ class TestWebIdentity:
     ) -> None:
         aws = run(lambda _: response)
 
-        with pytest.raises(OperatorFaultError) as failure:
+        with pytest.raises(OperatorError) as failure:
             make_identity(aws.url, read_timeout_s=0.2).issue_token()
 
         assert failure.value.code == f"web_identity.{code}"
 
     def test_a_server_that_does_not_listen_is_an_operators_fault(self) -> None:
-        with pytest.raises(OperatorFaultError) as failure:
+        with pytest.raises(OperatorError) as failure:
             make_identity(free_url()).issue_token()
 
         assert failure.value.code == "web_identity.EndpointConnectionError"
@@ -220,7 +220,7 @@ class TestExchange:
         credentials = make_credentials(alibaba.url, clock)
         credentials.read()
         alibaba.answer = partial(grant, AccessKeyId="STS.another")
-        credentials.distrust()
+        credentials.invalidate()
         assert credentials.read().access_key_id == "STS.another"
 
     def test_many_threads_renew_once(self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock) -> None:
@@ -290,7 +290,7 @@ class TestRenewalThatFails:
         alibaba = run(grant)
         credentials = make_credentials(alibaba.url, clock)
         credentials.read()
-        credentials.distrust()
+        credentials.invalidate()
         alibaba.answer = refuse
         fail_to_read(credentials)
 

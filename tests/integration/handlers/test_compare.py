@@ -11,7 +11,7 @@ from PIL import Image
 from facematch.adapters.face_compare import FaceCompareProvider
 from facematch.domain.comparison import Comparison, Outcome, PhotoKind, State, StoredPhoto
 from facematch.domain.lane import HoldReason, make_hold
-from facematch.domain.provider import Answer, Call, Depart
+from facematch.domain.provider import Answer, BeforeSend, Call
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from tests.events import Event, load_event
@@ -136,12 +136,12 @@ def test_messages_of_a_batch_are_worked_on_at_the_same_time(
     all_are_ready = Barrier(len(ids), timeout=60)
     compare_alone = FaceCompareProvider.compare
 
-    def compare_together(provider: FaceCompareProvider, call: Call, depart: Depart) -> Answer:
-        def depart_together() -> None:
-            depart()
+    def compare_together(provider: FaceCompareProvider, call: Call, before_send: BeforeSend) -> Answer:
+        def send_together() -> None:
+            before_send()
             all_are_ready.wait()
 
-        return compare_alone(provider, call, depart_together)
+        return compare_alone(provider, call, send_together)
 
     monkeypatch.setattr(FaceCompareProvider, "compare", compare_together)
 

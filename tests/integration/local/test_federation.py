@@ -10,7 +10,7 @@ from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProv
 from facematch.adapters.federated_credentials import FederatedCredentials
 from facematch.adapters.web_identity import WebIdentity
 from facematch.domain.clock import SystemClock
-from facematch.domain.errors import OperatorFaultError
+from facematch.domain.errors import OperatorError
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.use_cases.diagnose_provider import Access, Diagnosis, ProviderDiagnoser
 from local.processes import LOCAL_KEY, Ports, Running, start
@@ -75,7 +75,7 @@ def test_a_pair_is_compared_without_a_stored_key(running: Running, control: Cont
 def test_who_may_not_ask_for_a_token_gets_no_key(running: Running, control: ControlClient) -> None:
     provider = make_provider(running, control, make_principal(running, "nobody"))
 
-    with pytest.raises(OperatorFaultError) as failure:
+    with pytest.raises(OperatorError) as failure:
         provider.compare(make_call(region=Region.MALAYSIA))
 
     assert failure.value.code == "web_identity.AccessDenied"
@@ -85,7 +85,7 @@ def test_who_may_not_ask_for_a_token_gets_no_key(running: Running, control: Cont
 def test_a_token_for_someone_else_brings_no_key(running: Running, control: ControlClient) -> None:
     principal = make_principal(running, "elsewhere", PERMISSION)
 
-    with pytest.raises(OperatorFaultError) as failure:
+    with pytest.raises(OperatorError) as failure:
         make_provider(running, control, principal, "another.audience").compare(
             make_call(region=Region.MALAYSIA)
         )

@@ -11,7 +11,7 @@ from typing import Any, Final
 from facematch.domain.comparison import StoredPhoto
 from facematch.domain.errors import ProviderFaultError, UnreachableError
 from facematch.domain.priority import Priority
-from facematch.domain.provider import Answer, Call, Depart, depart_at_once
+from facematch.domain.provider import Answer, BeforeSend, Call, send_at_once
 from facematch.domain.regions import Region
 from tests.factories import make_answer
 from tests.fakes.photo_store import InMemoryPhotoStore
@@ -173,11 +173,11 @@ class ProviderPort:
     def probe(self, _: Region) -> None:
         self.process.take(Step("provider.probe", UnreachableError), lambda: None)
 
-    def make_ready(self, _: Region) -> None:
+    def warm_up(self, _: Region) -> None:
         """Connect, which leaves no trace."""
 
-    def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
-        depart()
+    def compare(self, call: Call, before_send: BeforeSend = send_at_once) -> Answer:
+        before_send()
         called_at_ms = ProcessClock(self.time, self.process).now_ms()
         answer = self.process.take(
             Step("provider.call"), partial(self.provider.answer_call, self.process, call, called_at_ms)

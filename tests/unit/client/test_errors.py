@@ -12,7 +12,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from facematch.domain.errors import FacematchError, InvalidInputError, NotFoundError, OperatorFaultError
+from facematch.domain.errors import FacematchError, InvalidInputError, NotFoundError, OperatorError
 from facematch_client.errors import ExitCode, explain_error
 
 
@@ -52,7 +52,7 @@ def test_a_cloud_that_cannot_be_asked_is_told_in_one_sentence(
     [
         (InvalidInputError("unknown_region", "There is no such region.", field="region"), ExitCode.REFUSED),
         (NotFoundError("abc"), ExitCode.REFUSED),
-        (OperatorFaultError("Forbidden", "The account is not in order."), ExitCode.NO_VERDICT),
+        (OperatorError("Forbidden", "The account is not in order."), ExitCode.NO_VERDICT),
     ],
     ids=["invalid", "not found", "another"],
 )

@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 
 from facematch.domain.errors import (
-    OperatorFaultError,
+    OperatorError,
     ProviderError,
     ProviderFaultError,
     ProviderThrottledError,
 )
-from facematch.domain.provider import Credentials, InlinePicture, PictureUrl, is_success, judge
+from facematch.domain.provider import Credentials, EncodedPhoto, PhotoUrl, is_success, judge
 from facematch.domain.verdict import Bounds, Decision
 from tests.factories import make_answer
 
@@ -41,8 +41,8 @@ RAISED: dict[str, type[ProviderError]] = {
     "DownloadTimeout": ProviderFaultError,
     "InternalError": ProviderFaultError,
     "Throttling.Api": ProviderThrottledError,
-    "Forbidden.RAMUserAccessDenied": OperatorFaultError,
-    "Forbidden.AccountAccessDenied": OperatorFaultError,
+    "Forbidden.RAMUserAccessDenied": OperatorError,
+    "Forbidden.AccountAccessDenied": OperatorError,
 }
 
 
@@ -160,7 +160,7 @@ def test_throttling_of_any_kind_is_throttling(code: str) -> None:
 )
 @pytest.mark.parametrize("http_status", [400, 403, 404, 500])
 def test_an_account_or_key_out_of_order_is_an_operators_fault(code: str, http_status: int) -> None:
-    with pytest.raises(OperatorFaultError) as fault:
+    with pytest.raises(OperatorError) as fault:
         judge(make_answer(code, http_status=http_status), Bounds())
 
     assert fault.value.code == code
@@ -189,7 +189,7 @@ def test_an_unknown_code_with_a_status_about_parameters_or_photos_is_final(http_
 
 @pytest.mark.parametrize("http_status", [402, 403, 404, 405, 406, 407, 410, 418, 451, 499])
 def test_an_unknown_code_with_another_status_below_500_is_an_operators_fault(http_status: int) -> None:
-    with pytest.raises(OperatorFaultError) as fault:
+    with pytest.raises(OperatorError) as fault:
         judge(make_answer("SomethingNew", http_status=http_status), Bounds())
 
     assert (fault.value.code, fault.value.possibly_billed) == ("SomethingNew", False)
@@ -273,7 +273,7 @@ def test_a_score_off_the_scale_goes_to_review(passed: bool, score: float) -> Non
 
 def test_nothing_secret_shows_when_it_is_printed() -> None:
     credentials = Credentials("KEY-ID", "KEY-SECRET", "TOKEN")
-    pictures = [InlinePicture(b"FACE"), PictureUrl("https://photos.com/a.jpg?signature=SIGNED")]
+    pictures = [EncodedPhoto(b"FACE"), PhotoUrl("https://photos.com/a.jpg?signature=SIGNED")]
 
     printed = repr([credentials, *pictures])
 
@@ -306,5 +306,5 @@ def test_another_key_helps_only_where_the_key_was_refused(code: str, refuses: bo
 
     assert answer.refuses_key is refuses
     if refuses:
-        with pytest.raises(OperatorFaultError):
+        with pytest.raises(OperatorError):
             judge(answer, Bounds())

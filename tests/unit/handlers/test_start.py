@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from facematch.domain.errors import ConfigurationError
-from facematch.handlers.start import end_start
+from facematch.handlers.start import finish_start
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def make_function(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_garbage_is_looked_for_again_once_a_function_has_started() -> None:
-    end_start()
+    finish_start()
 
     assert gc.isenabled()
     assert gc.get_freeze_count() > 0
@@ -29,7 +29,7 @@ def test_garbage_is_looked_for_again_once_a_function_has_started() -> None:
 def test_a_function_wires_what_its_first_event_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     make_function(monkeypatch)
     wired: list[str] = []
-    end_start(lambda: wired.append("desk"), lambda: wired.append("worker"))
+    finish_start(lambda: wired.append("desk"), lambda: wired.append("worker"))
 
     assert wired == ["desk", "worker"]
 
@@ -37,7 +37,7 @@ def test_a_function_wires_what_its_first_event_needs(monkeypatch: pytest.MonkeyP
 def test_elsewhere_nothing_is_wired_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
     wired: list[str] = []
-    end_start(lambda: wired.append("worker"))
+    finish_start(lambda: wired.append("worker"))
 
     assert wired == []
 
@@ -50,5 +50,5 @@ def test_a_fault_of_the_settings_is_left_for_the_first_event_to_tell(
     def wire() -> None:
         raise ConfigurationError("The environment variable TABLE_NAME is missing or empty.")
 
-    end_start(wire)
+    finish_start(wire)
     assert gc.isenabled()

@@ -101,15 +101,15 @@ def test_a_photo_without_enough_pixels_is_too_small(source: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("source", [(479, 640), (480, 639), (500, 500), (240, 320), (640, 479)])
 def test_where_nothing_is_enlarged_a_small_photo_is_too_small(source: tuple[int, int]) -> None:
-    with pytest.raises(PhotoError, match=r"480 pixels and its longer side 640") as caught:
+    with pytest.raises(PhotoError, match=r"480 pixels, and its longer side 640") as caught:
         plan_shape(*source, Limits(enlarge_up_to=1))
     assert caught.value.code is PhotoErrorCode.TOO_SMALL
 
 
 def test_the_sentence_names_the_figures_that_matter() -> None:
-    with pytest.raises(PhotoError, match=r"at least 240 pixels and its longer side 320"):
+    with pytest.raises(PhotoError, match=r"at least 240 pixels, and its longer side 320"):
         plan_shape(200, 300, LIMITS)
-    with pytest.raises(PhotoError, match=r"at least 320 pixels and its longer side 427"):
+    with pytest.raises(PhotoError, match=r"at least 320 pixels, and its longer side 427"):
         plan_shape(300, 400, Limits(enlarge_up_to=1.5))
     with pytest.raises(
         PhotoError, match=r"too narrow: scaled to the 1920 .* it is 384 wide, and 480 are needed"
@@ -139,12 +139,12 @@ def test_every_planned_shape_is_within_the_limits_and_keeps_the_aspect(width: in
     except PhotoError as error:
         assert error.code is PhotoErrorCode.TOO_SMALL  # noqa: PT017 - either outcome is right
         return
-    assert LIMITS.min_width <= shape.picture_width <= LIMITS.max_width
+    assert LIMITS.min_width <= shape.image_width <= LIMITS.max_width
     assert LIMITS.min_height <= shape.height <= LIMITS.max_height
-    if shape.picture_width > width:
-        assert 480 in {shape.picture_width, shape.picture_height} or 640 in {
-            shape.picture_width,
+    if shape.image_width > width:
+        assert 480 in {shape.image_width, shape.image_height} or 640 in {
+            shape.image_width,
             shape.height,
         }
-    assert abs(shape.picture_width / width * height - shape.picture_height) <= height / width + 1
-    assert plan_shape(shape.picture_width, shape.height, LIMITS).keeps(shape.picture_width, shape.height)
+    assert abs(shape.image_width / width * height - shape.image_height) <= height / width + 1
+    assert plan_shape(shape.image_width, shape.height, LIMITS).keeps(shape.image_width, shape.height)

@@ -11,7 +11,7 @@ from facematch.domain.errors import (
     LeaseLostError,
     LedgerUnavailableError,
     NoSlotError,
-    OperatorFaultError,
+    OperatorError,
     PostponedError,
     ProviderError,
     ProviderFaultError,
@@ -39,7 +39,7 @@ FORBIDDEN = make_answer("Forbidden.RAMUserAccessDenied", http_status=403)
 TIMEOUT = ProviderFaultError("timeout", "A sentence.", possibly_billed=True)
 
 
-def make_ready(*script: Step, stack: InMemoryStack | None = None) -> tuple[InMemoryStack, str]:
+def warm_up(*script: Step, stack: InMemoryStack | None = None) -> tuple[InMemoryStack, str]:
     """Make a stack with one registered pair."""
     stack = stack or make_stack(*script)
     return stack, stack.upload_pair()
@@ -80,7 +80,7 @@ def outcomes(comparison: Comparison) -> list[Outcome]:
 
 
 def test_an_attempt_is_recorded_before_its_call_and_settled_after_it() -> None:
-    stack, comparison_id = make_ready(stack=make_stack(latency_s=0.3))
+    stack, comparison_id = warm_up(stack=make_stack(latency_s=0.3))
     seen: list[Attempt] = []
 
     def look(_: Call) -> Answer:
@@ -99,7 +99,7 @@ def test_an_attempt_is_recorded_before_its_call_and_settled_after_it() -> None:
 
 
 def test_each_call_has_a_slot_and_a_merchant_biz_id_of_its_own() -> None:
-    stack, comparison_id = make_ready(THROTTLED, INTERNAL_ERROR, TIMEOUT, SUCCESS)
+    stack, comparison_id = warm_up(THROTTLED, INTERNAL_ERROR, TIMEOUT, SUCCESS)
 
     stack.compare(comparison_id)
 
@@ -115,7 +115,7 @@ def test_each_call_has_a_slot_and_a_merchant_biz_id_of_its_own() -> None:
 
 
 def test_a_call_leaves_in_its_slot_and_its_attempt_is_recorded_while_it_waits() -> None:
-    stack, comparison_id = make_ready(SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS)
     stack.limiter.next_ms[SINGAPORE] = START_MS + 700
     recorded_at_ms: list[int] = []
     stack.hooks.before("begin_attempt", lambda: recorded_at_ms.append(stack.clock.now_ms()))
@@ -128,7 +128,7 @@ def test_a_call_leaves_in_its_slot_and_its_attempt_is_recorded_while_it_waits() 
 
 @pytest.mark.parametrize(("late_ms", "slots"), [(LATENESS_LIMIT_MS, 1), (LATENESS_LIMIT_MS + 1, 2)])
 def test_a_slot_that_has_passed_is_replaced_unless_it_has_only_just_passed(late_ms: int, slots: int) -> None:
-    stack, comparison_id = make_ready(SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS)
     stack.hooks.before("begin_attempt", lambda: stack.clock.advance((LEAD_MS + late_ms) / 1000))
 
     stack.compare(comparison_id)
@@ -139,7 +139,7 @@ def test_a_slot_that_has_passed_is_replaced_unless_it_has_only_just_passed(late_
 
 @pytest.mark.parametrize("time_s", [10.0, 0.0])
 def test_without_a_slot_in_time_the_comparison_is_postponed(time_s: float) -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
     stack.limiter.next_ms[SINGAPORE] = START_MS + 60_000
 
     assert isinstance(postpone(stack, comparison_id, time_s=time_s), NoSlotError)
@@ -148,7 +148,7 @@ def test_without_a_slot_in_time_the_comparison_is_postponed(time_s: float) -> No
 
 
 def test_a_late_worker_without_another_slot_has_sent_nothing() -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
 
     def stall() -> None:
         stack.clock.advance(0.4)
@@ -164,7 +164,7 @@ def test_a_late_worker_without_another_slot_has_sent_nothing() -> None:
 
 @pytest.mark.parametrize("step", ["find_lane", "reserve", "begin_attempt"])
 def test_a_ledger_that_does_not_answer_before_a_call_postpones_the_comparison(step: str) -> None:
-    stack, comparison_id = make_ready(SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS)
     stack.hooks.before(step, fail_to_answer)
 
     assert isinstance(postpone(stack, comparison_id), LedgerUnavailableError)
@@ -175,7 +175,7 @@ def test_a_ledger_that_does_not_answer_before_a_call_postpones_the_comparison(st
 
 
 def test_a_process_that_was_frozen_beyond_its_lease_sends_nothing_and_is_not_charged() -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
     stack.limiter.next_ms[SINGAPORE] = START_MS + 700
 
     def freeze() -> None:
@@ -208,7 +208,7 @@ def test_a_process_that_was_frozen_beyond_its_lease_sends_nothing_and_is_not_cha
 def test_a_failed_call_is_made_again_and_kept_only_if_it_may_be_billed(
     fault: Step, outcome: Outcome, code: str
 ) -> None:
-    stack, comparison_id = make_ready(fault, SUCCESS)
+    stack, comparison_id = warm_up(fault, SUCCESS)
 
     stack.compare(comparison_id)
 
@@ -226,7 +226,7 @@ def test_a_failed_call_is_made_again_and_kept_only_if_it_may_be_billed(
     ids=str,
 )
 def test_pauses_grow_and_a_long_one_is_spent_in_the_queue(fault: Step, pauses_ms: list[int]) -> None:
-    stack, comparison_id = make_ready(*[fault] * (len(pauses_ms) + 1))
+    stack, comparison_id = warm_up(*[fault] * (len(pauses_ms) + 1))
 
     postponed = postpone(stack, comparison_id)
 
@@ -241,7 +241,7 @@ def test_pauses_are_drawn_so_that_workers_do_not_return_together() -> None:
         drawn.append((low, high))
         return low
 
-    stack, comparison_id = make_ready(stack=make_stack(INTERNAL_ERROR, TIMEOUT, SUCCESS, draw=draw))
+    stack, comparison_id = warm_up(stack=make_stack(INTERNAL_ERROR, TIMEOUT, SUCCESS, draw=draw))
     stack.compare(comparison_id)
 
     assert drawn == [(0.5, 1.0), (1.0, 2.0)]
@@ -249,7 +249,7 @@ def test_pauses_are_drawn_so_that_workers_do_not_return_together() -> None:
 
 
 def test_a_worker_without_time_for_a_pause_leaves_it_to_the_queue() -> None:
-    stack, comparison_id = make_ready(INTERNAL_ERROR, SUCCESS)
+    stack, comparison_id = warm_up(INTERNAL_ERROR, SUCCESS)
 
     postponed = postpone(stack, comparison_id, time_s=0.5)
     stack.clock.advance(postponed.retry_after_s)
@@ -262,7 +262,7 @@ def test_a_worker_without_time_for_a_pause_leaves_it_to_the_queue() -> None:
 @pytest.mark.parametrize("budget", [1, 4])
 def test_calls_that_may_be_billed_end_at_their_budget(budget: int) -> None:
     retries = RetryPolicy(attempt_budget=budget)
-    stack, comparison_id = make_ready(stack=make_stack(*[TIMEOUT] * budget, retries=retries))
+    stack, comparison_id = warm_up(stack=make_stack(*[TIMEOUT] * budget, retries=retries))
 
     while not stack.comparison(comparison_id).has_ended:
         try:
@@ -283,7 +283,7 @@ def test_calls_that_may_be_billed_end_at_their_budget(budget: int) -> None:
 @pytest.mark.parametrize("fault", [INTERNAL_ERROR, UnreachableError(), THROTTLED], ids=str)
 def test_12_hours_of_unbilled_failures_leave_a_record_of_the_same_size(fault: Step) -> None:
     retries = RetryPolicy(time_limit_s=12 * 3600.0)
-    stack, comparison_id = make_ready(stack=make_stack(*[fault] * 50_000, retries=retries))
+    stack, comparison_id = warm_up(stack=make_stack(*[fault] * 50_000, retries=retries))
 
     prepared = stack.prepare(comparison_id)
     while not stack.comparison(comparison_id).has_ended:
@@ -302,7 +302,7 @@ def test_12_hours_of_unbilled_failures_leave_a_record_of_the_same_size(fault: St
 
 @pytest.mark.parametrize("failures", [[INTERNAL_ERROR], [THROTTLED, INTERNAL_ERROR]], ids=len)
 def test_an_answer_forgets_the_failures_before_it(failures: list[Answer]) -> None:
-    stack, comparison_id = make_ready(*failures, SUCCESS)
+    stack, comparison_id = warm_up(*failures, SUCCESS)
 
     stack.compare(comparison_id)
 
@@ -317,7 +317,7 @@ def test_short_throttling_holds_the_lane_and_is_waited_for(
     retry_after_s: float | None, pause_ms: int
 ) -> None:
     throttled = ProviderThrottledError("Throttling.Api", "A sentence.", retry_after_s=retry_after_s)
-    stack, comparison_id = make_ready(throttled, SUCCESS)
+    stack, comparison_id = warm_up(throttled, SUCCESS)
 
     stack.compare(comparison_id)
 
@@ -328,7 +328,7 @@ def test_short_throttling_holds_the_lane_and_is_waited_for(
 
 def test_long_throttling_holds_the_lane_as_long_as_the_provider_asks() -> None:
     throttled = ProviderThrottledError("Throttling.Api", "A sentence.", retry_after_s=30)
-    stack, comparison_id = make_ready(throttled, SUCCESS)
+    stack, comparison_id = warm_up(throttled, SUCCESS)
 
     assert postpone(stack, comparison_id).retry_after_s == 30
     held = postpone(stack, stack.upload_pair(pair_id="another"))
@@ -342,7 +342,7 @@ def test_long_throttling_holds_the_lane_as_long_as_the_provider_asks() -> None:
 
 def test_a_throttled_lane_does_not_hold_other_regions() -> None:
     throttled = ProviderThrottledError("Throttling.Api", "A sentence.", retry_after_s=300)
-    stack, comparison_id = make_ready(throttled, SUCCESS)
+    stack, comparison_id = warm_up(throttled, SUCCESS)
     elsewhere = stack.upload_pair(region="indonesia")
 
     postpone(stack, comparison_id)
@@ -365,7 +365,7 @@ def test_failures_of_three_comparisons_in_a_row_hold_the_lane() -> None:
 
 
 def test_failures_of_one_comparison_hold_nobody() -> None:
-    stack, poison = make_ready(*[INTERNAL_ERROR] * 6, SUCCESS)
+    stack, poison = warm_up(*[INTERNAL_ERROR] * 6, SUCCESS)
     other = stack.upload_pair(pair_id="another")
 
     for _ in range(2):
@@ -381,12 +381,12 @@ def test_failures_of_one_comparison_hold_nobody() -> None:
     [
         FORBIDDEN,
         make_answer("SignatureDoesNotMatch", http_status=400),
-        OperatorFaultError("secret_unreadable", "A sentence."),
+        OperatorError("secret_unreadable", "A sentence."),
     ],
     ids=str,
 )
 def test_one_refusal_of_the_key_holds_the_lane_and_costs_the_comparison_nothing(fault: Step) -> None:
-    stack, comparison_id = make_ready(fault)
+    stack, comparison_id = warm_up(fault)
 
     assert isinstance(postpone(stack, comparison_id), LaneHeldError)
 
@@ -464,7 +464,7 @@ def test_of_two_workers_that_see_the_hold_end_only_one_makes_the_trial() -> None
         (HoldReason.OUTAGE, TIMEOUT, [15, 30, 60, 120, 120]),
         (
             HoldReason.OPERATOR,
-            OperatorFaultError("Forbidden", "A sentence."),
+            OperatorError("Forbidden", "A sentence."),
             [60, 120, 240, 480, 900, 900],
         ),
     ],
@@ -489,7 +489,7 @@ def test_each_failed_trial_doubles_the_hold_up_to_a_limit(
 
 def test_a_trial_that_meets_another_fault_starts_its_hold_anew() -> None:
     stack, comparison_id = make_held(HoldReason.OUTAGE)
-    stack.provider.probe_script.extend([TIMEOUT, OperatorFaultError("Forbidden", "A sentence.")])
+    stack.provider.probe_script.extend([TIMEOUT, OperatorError("Forbidden", "A sentence.")])
     for pause_s in (15, 30):
         stack.clock.advance(pause_s)
         postpone(stack, comparison_id)
@@ -572,7 +572,7 @@ def test_the_trial_does_not_wait_for_the_slots_of_the_hold() -> None:
 
 
 def test_a_comparison_that_failed_comes_back_after_those_that_never_did() -> None:
-    stack, fresh = make_ready(stack=make_stack(FORBIDDEN, draw=draw_lowest))
+    stack, fresh = warm_up(stack=make_stack(FORBIDDEN, draw=draw_lowest))
     failed = stack.upload_pair(pair_id="failed")
 
     assert postpone(stack, failed).retry_after_s == 60 + 15

@@ -16,7 +16,7 @@ from facematch.domain.errors import (
     PostponedError,
 )
 from facematch.domain.priority import Priority
-from facematch.domain.provider import Answer, Call, InlinePicture, PictureUrl
+from facematch.domain.provider import Answer, Call, EncodedPhoto, PhotoUrl
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role
 from facematch.use_cases.load_photos import PhotoLoader, PreparedPhoto
@@ -35,7 +35,7 @@ SUCCESS = make_answer()
 REFUSAL = make_answer("NoFaceDetected", http_status=401)
 
 
-def make_ready(*script: Step, stack: InMemoryStack | None = None) -> tuple[InMemoryStack, str]:
+def warm_up(*script: Step, stack: InMemoryStack | None = None) -> tuple[InMemoryStack, str]:
     """Make a stack with one registered pair."""
     stack = stack or make_stack(*script)
     return stack, stack.upload_pair()
@@ -69,7 +69,7 @@ def take_over(stack: InMemoryStack, comparison_id: str) -> None:
     ids=str,
 )
 def test_a_pair_is_compared_and_its_verdict_recorded(answer: Answer, decision: Decision) -> None:
-    stack, comparison_id = make_ready(stack=make_stack(answer, options=Options(bounds=Bounds(80, 40))))
+    stack, comparison_id = warm_up(stack=make_stack(answer, options=Options(bounds=Bounds(80, 40))))
 
     stack.compare(comparison_id)
 
@@ -91,15 +91,15 @@ def test_the_call_goes_to_the_region_of_the_pair_with_both_photos(region: Region
     assert call == Call(
         region=region,
         merchant_biz_id=call.merchant_biz_id,
-        source=InlinePicture(make_portrait(SOURCE)),
-        target=InlinePicture(make_portrait(TARGET)),
+        source=EncodedPhoto(make_portrait(SOURCE)),
+        target=EncodedPhoto(make_portrait(TARGET)),
         face_quality_check=True,
     )
     assert [reserved for reserved, _ in stack.limiter.reserved] == [region]
 
 
 def test_an_ending_says_what_was_done_to_each_photo_and_where_the_time_went() -> None:
-    stack, comparison_id = make_ready(stack=make_stack(SUCCESS, latency_s=0.3))
+    stack, comparison_id = warm_up(stack=make_stack(SUCCESS, latency_s=0.3))
     stack.clock.advance(12)
     stack.limiter.next_ms[Region.SINGAPORE] = stack.clock.now_ms() + 700
 
@@ -121,13 +121,13 @@ def test_an_ending_says_what_was_done_to_each_photo_and_where_the_time_went() ->
 
 
 def test_photos_that_the_caller_has_are_not_read_again() -> None:
-    stack, comparison_id = make_ready(SUCCESS)
-    prepared = {role: PreparedPhoto(InlinePicture(b"at hand"), {"of": role.value}) for role in Role}
+    stack, comparison_id = warm_up(SUCCESS)
+    prepared = {role: PreparedPhoto(EncodedPhoto(b"at hand"), {"of": role.value}) for role in Role}
 
     stack.compare(comparison_id, prepared=prepared)
 
     assert stack.photos.reads == []
-    assert stack.provider.calls[0].source == InlinePicture(b"at hand")
+    assert stack.provider.calls[0].source == EncodedPhoto(b"at hand")
 
 
 @pytest.mark.parametrize("linked", [{SOURCE}, {SOURCE, TARGET}])
@@ -141,8 +141,8 @@ def test_a_url_goes_to_the_provider_and_into_no_record(linked: set[Role]) -> Non
     stack.compare(COMPARISON_ID)
 
     (call,) = stack.provider.calls
-    assert call.source == PictureUrl(URL)
-    assert call.target == (PictureUrl(URL) if TARGET in linked else InlinePicture(make_portrait()))
+    assert call.source == PhotoUrl(URL)
+    assert call.target == (PhotoUrl(URL) if TARGET in linked else EncodedPhoto(make_portrait()))
     ending = stack.comparison(COMPARISON_ID).ending
     assert ending is not None
     assert ending.photos[SOURCE] == {"url": True}
@@ -168,7 +168,7 @@ def test_a_photo_that_cannot_be_made_acceptable_is_rejected_and_costs_nothing(ba
 
 @pytest.mark.parametrize("gone_role", Role)
 def test_a_photo_that_was_removed_fails_the_pair_and_is_named(gone_role: Role) -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
     del stack.photos.objects[stack.comparison(comparison_id).photos[gone_role].key]
 
     stack.compare(comparison_id)
@@ -178,7 +178,7 @@ def test_a_photo_that_was_removed_fails_the_pair_and_is_named(gone_role: Role) -
 
 
 def test_a_region_that_is_no_longer_allowed_fails_the_pair_before_any_call() -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
     stack.regions = make_policy(Region.MALAYSIA)
 
     stack.compare(comparison_id)
@@ -199,7 +199,7 @@ def test_a_region_that_is_no_longer_allowed_fails_the_pair_before_any_call() -> 
 def test_what_the_provider_refuses_for_good_is_final_at_once(
     answer: Answer, state: State, reason: str
 ) -> None:
-    stack, comparison_id = make_ready(answer)
+    stack, comparison_id = warm_up(answer)
 
     stack.compare(comparison_id)
 
@@ -212,7 +212,7 @@ def test_what_the_provider_refuses_for_good_is_final_at_once(
 
 
 def test_the_lease_outlasts_the_last_call_that_the_worker_can_make() -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
     lasts_ms: list[int] = []
 
     def look(_: Call) -> Answer:
@@ -226,7 +226,7 @@ def test_the_lease_outlasts_the_last_call_that_the_worker_can_make() -> None:
 
 
 def test_a_comparison_that_another_worker_has_is_left_alone_until_its_lease_ends() -> None:
-    stack, comparison_id = make_ready(SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS)
     stack.ledger.claim(comparison_id, "other", now_ms=START_MS, until_ms=START_MS + 40_000)
 
     with pytest.raises(LeaseHeldError) as held:
@@ -239,7 +239,7 @@ def test_a_comparison_that_another_worker_has_is_left_alone_until_its_lease_ends
 
 
 def test_a_worker_that_lost_its_lease_calls_nobody_and_leaves_the_new_owner_its_lease() -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
     stack.hooks.before("begin_attempt", lambda: take_over(stack, comparison_id))
 
     with pytest.raises(LeaseLostError):
@@ -250,7 +250,7 @@ def test_a_worker_that_lost_its_lease_calls_nobody_and_leaves_the_new_owner_its_
 
 
 def test_a_verdict_that_was_paid_for_counts_even_after_its_lease() -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
 
     def be_slow(_: Call) -> Answer:
         take_over(stack, comparison_id)
@@ -263,7 +263,7 @@ def test_a_verdict_that_was_paid_for_counts_even_after_its_lease() -> None:
 
 
 def test_of_two_verdicts_the_first_one_counts_and_later_calls_change_nothing() -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
 
     def be_overtaken(_: Call) -> Answer:
         stack.clock.advance(3600)
@@ -281,7 +281,7 @@ def test_of_two_verdicts_the_first_one_counts_and_later_calls_change_nothing() -
 def test_a_rejection_that_comes_too_late_changes_nothing() -> None:
     stack = make_stack(SUCCESS)
     comparison_id = stack.upload_pair(source=b"not an image")
-    prepared = {role: PreparedPhoto(InlinePicture(b"at hand"), {}) for role in Role}
+    prepared = {role: PreparedPhoto(EncodedPhoto(b"at hand"), {}) for role in Role}
 
     def be_overtaken() -> None:
         stack.clock.advance(3600)
@@ -308,7 +308,7 @@ def die(stack: InMemoryStack) -> Step:
 
 
 def test_a_worker_that_dies_in_its_call_leaves_one_that_may_be_billed() -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
     stack.provider.follow(die(stack), SUCCESS)
     with pytest.raises(Crash):
         stack.compare(comparison_id)
@@ -324,7 +324,7 @@ def test_a_worker_that_dies_in_its_call_leaves_one_that_may_be_billed() -> None:
 
 
 def test_the_budget_survives_workers_that_die() -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
     stack.provider.follow(*[die(stack)] * 4)
     for _ in range(4):
         with pytest.raises(Crash):
@@ -338,7 +338,7 @@ def test_the_budget_survives_workers_that_die() -> None:
 
 
 def test_an_unexpected_error_gives_the_lease_back_and_leaves_the_comparison_open() -> None:
-    stack, comparison_id = make_ready(RuntimeError("unexpected"))
+    stack, comparison_id = warm_up(RuntimeError("unexpected"))
 
     with pytest.raises(RuntimeError, match="unexpected"):
         stack.compare(comparison_id)
@@ -351,7 +351,7 @@ def test_a_bug_in_preparing_photos_rejects_no_pair_and_keeps_its_photos() -> Non
     def fail(_data: bytes, _limits: Limits) -> NormalisedPhoto:
         raise TypeError
 
-    stack, comparison_id = make_ready(SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS)
     stored = dict(stack.photos.objects)
     loader = PhotoLoader(stack.photos, PhotoPreparer(normalise=fail))
     with pytest.raises(TypeError):
@@ -368,7 +368,7 @@ def test_a_bug_in_preparing_photos_rejects_no_pair_and_keeps_its_photos() -> Non
 
 
 def test_a_verdict_is_recorded_as_soon_as_the_ledger_answers_again() -> None:
-    stack, comparison_id = make_ready(SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS)
     stack.hooks.before("end", *[fail_to_answer] * 10)
 
     stack.compare(comparison_id)
@@ -378,7 +378,7 @@ def test_a_verdict_is_recorded_as_soon_as_the_ledger_answers_again() -> None:
 
 
 def test_a_verdict_that_cannot_be_recorded_within_the_lease_is_given_up() -> None:
-    stack, comparison_id = make_ready(SUCCESS, SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS, SUCCESS)
     stack.hooks.before("end", *[fail_to_answer] * 1000)
 
     with pytest.raises(LedgerUnavailableError):
@@ -388,7 +388,7 @@ def test_a_verdict_that_cannot_be_recorded_within_the_lease_is_given_up() -> Non
 
 
 def test_an_open_comparison_whose_ledger_does_not_answer_is_postponed() -> None:
-    stack, comparison_id = make_ready(SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS)
     stack.hooks.before("claim", fail_to_answer)
 
     with pytest.raises(PostponedError):
@@ -396,7 +396,7 @@ def test_an_open_comparison_whose_ledger_does_not_answer_is_postponed() -> None:
 
 
 def test_a_pair_whose_photos_cannot_be_read_for_now_is_postponed_and_not_failed() -> None:
-    stack, comparison_id = make_ready(SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS)
 
     def fail_to_read() -> None:
         raise PhotoStoreUnavailableError
@@ -416,7 +416,7 @@ def test_a_pair_whose_photos_cannot_be_read_for_now_is_postponed_and_not_failed(
 
 @pytest.mark.parametrize("answer", [SUCCESS, REFUSAL], ids=["success", "refusal"])
 def test_a_comparison_erased_during_its_call_stays_erased(answer: Answer) -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
 
     def be_erased(_: Call) -> Answer:
         erase(stack, comparison_id)
@@ -434,7 +434,7 @@ def test_a_comparison_erased_during_its_call_stays_erased(answer: Answer) -> Non
 
 @pytest.mark.parametrize("step", ["read", "begin_attempt"])
 def test_a_comparison_erased_before_its_call_is_not_called_for(step: str) -> None:
-    stack, comparison_id = make_ready()
+    stack, comparison_id = warm_up()
     stack.hooks.before(step, lambda: erase(stack, comparison_id))
 
     with pytest.raises((LeaseLostError, AlreadyEndedError)):
@@ -445,7 +445,7 @@ def test_a_comparison_erased_before_its_call_is_not_called_for(step: str) -> Non
 
 
 def test_a_comparison_that_does_not_exist_or_has_ended_is_not_compared() -> None:
-    stack, comparison_id = make_ready(SUCCESS)
+    stack, comparison_id = warm_up(SUCCESS)
     stack.compare(comparison_id)
 
     with pytest.raises(AlreadyEndedError):
@@ -455,7 +455,7 @@ def test_a_comparison_that_does_not_exist_or_has_ended_is_not_compared() -> None
 
 
 def test_retries_after_the_time_limit_end_the_comparison_with_the_last_answer() -> None:
-    stack, comparison_id = make_ready(make_answer("InternalError", http_status=500))
+    stack, comparison_id = warm_up(make_answer("InternalError", http_status=500))
     stack.retries = replace(stack.retries, time_limit_s=1.0)
 
     stack.compare(comparison_id)

@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from facematch.domain.errors import OperatorFaultError, ProviderError, ProviderFaultError, UnreachableError
+from facematch.domain.errors import OperatorError, ProviderError, ProviderFaultError, UnreachableError
 from facematch.domain.provider import Answer, Credentials, Examination
 from facematch.domain.regions import Region
 from facematch.use_cases.diagnose_provider import Access, Diagnosis, ProviderDiagnoser, RegionDiagnosis
@@ -11,17 +11,17 @@ from tests.factories import make_policy
 
 @dataclass
 class CountingCredentials:
-    """A key, or the fault that keeps it away; what was read before `distrust` may be old."""
+    """A key, or the fault that keeps it away; what was read before `invalidate` may be old."""
 
     fault: str | None = None
     distrusted: int = 0
 
     def read(self) -> Credentials:
         if self.fault:
-            raise OperatorFaultError(self.fault, "There is no key.")
+            raise OperatorError(self.fault, "There is no key.")
         return Credentials("id", "secret")
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         self.distrusted += 1
 
 
@@ -44,7 +44,7 @@ def make_examination(code: str = "Success", http_status: int = 200, *, alone: bo
         answer=Answer(code=code, http_status=http_status),
         latency_s=0.1234,
         clock_ahead_s=-1.25,
-        refuses_call_alone=alone,
+        refuses_operation_only=alone,
     )
 
 
@@ -91,7 +91,7 @@ def test_without_a_key_no_region_is_examined() -> None:
         (make_examination("InternalError", 500), Access.FAILED),
         (UnreachableError(), Access.UNREACHABLE),
         (ProviderFaultError("timeout", "The provider did not answer in time."), Access.FAILED),
-        (OperatorFaultError("secret_unreadable", "There is no key."), Access.REFUSED),
+        (OperatorError("secret_unreadable", "There is no key."), Access.REFUSED),
     ],
     ids=lambda value: getattr(value, "code", None) or getattr(getattr(value, "answer", value), "code", None),
 )

@@ -6,7 +6,7 @@ from facematch.domain.comparison import StoredPhoto
 from facematch.domain.deadline import Deadline
 from facematch.domain.errors import NoSlotError, PhotoMissingError, RejectedPhotoError
 from facematch.domain.photo_url import URL_LENGTH_LIMIT
-from facematch.domain.provider import InlinePicture, PictureUrl
+from facematch.domain.provider import EncodedPhoto, PhotoUrl
 from facematch.domain.stopwatch import Stopwatch
 from facematch.domain.verdict import Role
 from facematch.use_cases.load_photos import PhotoLoader, PreparedPhoto, prepare_url
@@ -36,8 +36,8 @@ def load(loader: PhotoLoader, photos: dict[Role, StoredPhoto] | None = None) -> 
 def test_photos_are_read_and_prepared_with_a_report() -> None:
     prepared = load(make_loader())
 
-    assert {role: photo.picture for role, photo in prepared.items()} == {
-        role: InlinePicture(make_portrait(role)) for role in Role
+    assert {role: photo.photo for role, photo in prepared.items()} == {
+        role: EncodedPhoto(make_portrait(role)) for role in Role
     }
     assert (prepared[SOURCE].report["width"], prepared[SOURCE].report["height"]) == (480, 640)
 
@@ -48,8 +48,8 @@ def test_a_stored_url_is_handed_on_beside_a_photo() -> None:
 
     prepared = load(loader, {SOURCE: PHOTOS[SOURCE], TARGET: link})
 
-    assert prepared[TARGET] == prepare_url(URL) == PreparedPhoto(PictureUrl(URL), {"url": True})
-    assert prepared[SOURCE].picture == InlinePicture(make_portrait(SOURCE))
+    assert prepared[TARGET] == prepare_url(URL) == PreparedPhoto(PhotoUrl(URL), {"url": True})
+    assert prepared[SOURCE].photo == EncodedPhoto(make_portrait(SOURCE))
 
 
 def test_no_more_is_read_than_can_be_accepted() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from facematch.domain.comparison import Comparison, Outcome, State
-from facematch.domain.errors import OperatorFaultError, ProviderError, ProviderFaultError
+from facematch.domain.errors import OperatorError, ProviderError, ProviderFaultError
 from facematch.domain.provider import Answer, Call
 from tests.fakes.simulation import Simulation
 
@@ -15,8 +15,8 @@ def make_timeout() -> ProviderFaultError:
     return ProviderFaultError("timeout", "The provider did not answer in time.", possibly_billed=True)
 
 
-def make_refusal() -> OperatorFaultError:
-    return OperatorFaultError("InvalidAccessKeyId.Inactive", "The provider refused the key.")
+def make_refusal() -> OperatorError:
+    return OperatorError("InvalidAccessKeyId.Inactive", "The provider refused the key.")
 
 
 def make_internal_error() -> Answer:

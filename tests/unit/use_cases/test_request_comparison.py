@@ -18,7 +18,7 @@ from facematch.domain.errors import (
 from facematch.domain.inbox import make_inbox_key
 from facematch.domain.lane import HoldReason
 from facematch.domain.priority import Priority
-from facematch.domain.provider import Answer, InlinePicture
+from facematch.domain.provider import Answer, EncodedPhoto
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.use_cases.photo_inputs import InlinePhoto, LinkedPhoto, PhotoInput, UploadedPhoto
@@ -119,7 +119,7 @@ def test_a_comparison_asked_for_now_is_answered_with_its_verdict() -> None:
     assert comparison.ending is not None
     assert (comparison.state, comparison.ending.verdict.score) == (State.COMPLETED, SUCCESS.score)
     assert (comparison.origin, comparison.caller, comparison.pair_id) == (Origin.API, CALLER, "order 7")
-    assert stack.provider.calls[0].source == InlinePicture(make_portrait(SOURCE))
+    assert stack.provider.calls[0].source == EncodedPhoto(make_portrait(SOURCE))
     assert "prepare" in comparison.ending.timings_ms
 
 
@@ -351,7 +351,7 @@ def test_one_request_twice_at_the_same_moment_is_compared_with_the_photos_of_its
     stack.hooks.before("register", be_first)
     ask(stack, photos=photos)
 
-    assert [call.source for call in stack.provider.calls] == [InlinePicture(newer)]
+    assert [call.source for call in stack.provider.calls] == [EncodedPhoto(newer)]
 
 
 def test_a_request_that_ends_while_its_repetition_is_checked_keeps_no_photo() -> None:
@@ -553,7 +553,7 @@ def test_other_photos_under_the_keys_of_a_compared_pair_are_compared_before_they
 
     assert comparison.ending is not None
     assert comparison.ending.verdict.score == 1
-    assert stack.provider.calls[-1].source == InlinePicture(make_portrait(f"newer {SOURCE}"))
+    assert stack.provider.calls[-1].source == EncodedPhoto(make_portrait(f"newer {SOURCE}"))
     assert len(stack.ledger.comparisons) == len(stack.provider.calls) == len(stack.results.sent) == 2
     assert stack.photos.objects == {}
 
@@ -783,7 +783,7 @@ def test_an_upload_that_is_replaced_during_the_request_is_compared_as_it_is_now(
 
     comparison = ask(stack, photos=photos)
 
-    assert [call.source for call in stack.provider.calls] == [InlinePicture(newer)]
+    assert [call.source for call in stack.provider.calls] == [EncodedPhoto(newer)]
     owned = {photo.key for photo in comparison.photos.values()}
     assert {key for key in stack.photos.objects if key.startswith("comparisons/")} == owned
 
