@@ -71,8 +71,8 @@ ALARMS: Final = (
     Alarm(
         name="LanesHeldForOperator",
         description=(
-            "The provider refuses the account or the key in a region. Its comparisons wait until an operator "
-            "repairs that."
+            "The provider refuses the account or the key in a region. Comparisons wait until an operator "
+            "repairs it."
         ),
         metric=_ours("LanesHeldForOperator", "sweep"),
         statistic="Maximum",
@@ -89,8 +89,8 @@ ALARMS: Final = (
     Alarm(
         name="BacklogAge",
         description=(
-            "The oldest comparison has waited for an hour. More pairs arrive than the quota allows, or a lane "
-            "is on hold."
+            "The oldest comparison has waited for an hour. More pairs arrive than the quota allows, or a "
+            "lane is on hold."
         ),
         metric=_ours("OldestComparisonAge", "sweep"),
         statistic="Maximum",
@@ -98,7 +98,7 @@ ALARMS: Final = (
     ),
     Alarm(
         name="ResultsAge",
-        description="The oldest verdict on the results queue has waited for an hour. No consumer receives it.",
+        description="The oldest result has waited for an hour on the results queue. No consumer receives it.",
         metric=_of_queue("ApproximateAgeOfOldestMessage", "ResultsQueue"),
         statistic="Maximum",
         threshold=3600,
@@ -127,7 +127,7 @@ ALARMS: Final = (
     ),
     Alarm(
         name="SweptResults",
-        description="The sweep published verdicts that Publish should have published from the ledger's stream.",
+        description="The sweep published verdicts that Publish did not publish from the ledger's stream.",
         metric=_ours("ResultsSwept", "sweep"),
     ),
     Alarm(

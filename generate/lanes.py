@@ -58,14 +58,15 @@ def _write_choice() -> str:
         DefaultRegion:
           Type: String
           Description: >-
-            The region of comparisons without a region: {", ".join(Region)}, or auto for the region in the same
-            jurisdiction as the stack.
+            The region of comparisons without a region: {", ".join(Region)}, or auto for the region
+            in the same jurisdiction as the stack.
           AllowedValues: [auto, {", ".join(Region)}]
           Default: auto
         AllowedRegions:
           Type: String
           Description: >-
-            The comma-separated regions that this stack may send photos to. auto for only the default region.
+            The comma-separated regions that this stack may send photos to. auto means only the
+            default region.
           AllowedPattern: ^(auto|{one}(,{one}){{0,{len(Region) - 1}}})$
           Default: auto
         """)
@@ -119,7 +120,7 @@ def _write_queue(region: Region, priority: Priority) -> str:
           Properties:
             SqsManagedSseEnabled: *managed_sse
             KmsMasterKeyId: *key_or_none
-            # Six times the function's timeout, as AWS recommends.
+            # Six times the timeout of the function, as AWS recommends.
             VisibilityTimeout: 360
             MessageRetentionPeriod: 1209600
             RedrivePolicy:

@@ -112,10 +112,12 @@ def test_the_sentence_names_the_figures_that_matter() -> None:
     with pytest.raises(PhotoError, match=r"at least 320 pixels, and its longer side 427"):
         plan_shape(300, 400, Limits(enlarge_up_to=1.5))
     with pytest.raises(
-        PhotoError, match=r"too narrow: scaled to the 1920 .* it is 384 wide, and 480 are needed"
+        PhotoError, match=r"too narrow. .* height of 1920 pixels, it is 384 pixels wide, and 480 are"
     ):
         plan_shape(1000, 5000, LIMITS)
-    with pytest.raises(PhotoError, match=r"too wide: within the 1080 .* it is 360 high, and 480 are needed"):
+    with pytest.raises(
+        PhotoError, match=r"too wide. .* width of 1080 pixels, it is 360 pixels high, and 480 are"
+    ):
         plan_shape(3000, 1000, LIMITS)
 
 
