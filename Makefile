@@ -86,7 +86,7 @@ audit: .venv/ready .local/cloud/ready .local/audit/ready ## what a security revi
 sbom: .venv/ready .local/audit/ready ## what each bundle is made of, as CycloneDX: .local/sbom
 	@$(VENV)/python -m audit.sbom
 
-interfaces: .venv/ready ## write the OpenAPI document, the reasons of the event's schema and docs/reasons.md
+interfaces: .venv/ready ## write the OpenAPI document, the reasons of the event's schema, docs/reasons.md and docs/parameters.md
 	@$(VENV)/python -m local.describe_api
 
 lock: ## pin every requirement anew, with hashes

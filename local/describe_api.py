@@ -2,7 +2,7 @@
 
 Writes the HTTP API as OpenAPI 3.1 to `schemas/openapi.json`. Each answer has an example, made by the code
 that makes the answers. Writes the reasons into `schemas/result-event.schema.json`, and as tables to
-`docs/reasons.md`.
+`docs/reasons.md`. Writes the template's parameters and outputs to `docs/parameters.md`.
 """
 
 import json
@@ -20,6 +20,7 @@ from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 from facematch.handlers.api_schema import view_comparison, view_uploads
 from facematch.handlers.problems import answer_problem
 from facematch.use_cases.issue_uploads import TICKET_VALID_S, UploadTicket, UploadTickets
+from local.parameters_page import PARAMETERS_PAGE, describe_parameters
 from local.processes import ROOT
 
 OPENAPI: Final = ROOT / "schemas" / "openapi.json"
@@ -102,6 +103,7 @@ def write() -> None:
     OPENAPI.write_text(f"{json.dumps(describe_api(), indent=2)}\n")
     EVENT_SCHEMA.write_text(f"{json.dumps(describe_event(), indent=2)}\n")
     REASONS_PAGE.write_text(describe_reasons())
+    PARAMETERS_PAGE.write_text(describe_parameters())
 
 
 def _list_operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -199,10 +201,10 @@ _REASONS_TEXT: Final = """\
 
 The codes on this page are stable. New versions may add codes.
 
-## Answers of the API
+## Errors of the API
 
-Each problem document has a `code`, and so has each entry of its `errors`. The status is 400 if the faults of
-one request have different statuses.
+Each problem document has a `code`. Each entry of its `errors` has a `code`, too. The status is 400 if one
+request has several errors with different statuses.
 
 | status | code | meaning |
 | --- | --- | --- |
@@ -210,7 +212,8 @@ one request have different statuses.
 
 ## Results
 
-Each result event has a `reason`, and so has the `result` of the API. A plain `match` or `no_match` has none.
+Each result event has a `reason`. The `result` of the API has the same `reason`. For a `match` and a
+`no_match` it is `null`.
 
 | verdict | reason | meaning |
 | --- | --- | --- |

@@ -15,6 +15,10 @@ PAGES = [
 ]
 
 
+def read_page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
 def read_table(text: str, first_heading: str) -> list[list[str]]:
     lines = text.split(f"| {first_heading} |", 1)[1].splitlines()[2:]
     rows: list[list[str]] = []
@@ -32,8 +36,11 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     assert missing == []
 
 
-def test_the_readme_lists_every_parameter_with_its_default_and_description() -> None:
-    rows = {row[0].strip("`"): row[1:] for row in read_table(README, "parameter")}
+def test_the_page_of_parameters_lists_every_parameter_with_its_default_and_description() -> None:
+    text = read_page("parameters.md").partition("## Outputs")[0]
+    rows = {
+        cells[0]: cells[1:] for cells in re.findall(r"^\| `(\w+)` \| (.*?) ?\| (.*) \|$", text, re.MULTILINE)
+    }
     expected = {
         name: [
             f"`{parameter['Default']}`" if "Default" in parameter else "",
@@ -41,11 +48,16 @@ def test_the_readme_lists_every_parameter_with_its_default_and_description() -> 
         ]
         for name, parameter in read_template()["Parameters"].items()
     }
-    assert rows == expected
+    assert rows == {name: tuple(cells) for name, cells in expected.items()}
 
 
-def test_the_readme_lists_every_jurisdiction_as_the_code_knows_it() -> None:
-    rows = [[cell.strip("`") for cell in row] for row in read_table(README, "region")]
+def test_the_page_of_parameters_lists_every_output_and_its_export() -> None:
+    rows = {row[0].strip("`"): row[2] == "yes" for row in read_table(read_page("parameters.md"), "output")}
+    assert rows == {name: "Export" in output for name, output in read_template()["Outputs"].items()}
+
+
+def test_the_concepts_list_every_region_as_the_code_defines_it() -> None:
+    rows = [[cell.strip("`") for cell in row] for row in read_table(read_page("concepts.md"), "region")]
     expected = [
         [region.value, profile.host(Network.PUBLIC), str(profile.default_qps)]
         for region, profile in PROFILES.items()
@@ -53,10 +65,10 @@ def test_the_readme_lists_every_jurisdiction_as_the_code_knows_it() -> None:
     assert rows == expected
 
 
-def test_the_readme_lists_every_route() -> None:
+def test_the_page_on_sending_lists_every_route() -> None:
     events = read_template()["Resources"]["Api"]["Properties"]["Events"].values()
     routes = {f"`{event['Properties']['Method']} {event['Properties']['Path']}`" for event in events}
-    assert {row[0] for row in read_table(README, "route")} == routes
+    assert {row[0] for row in read_table(read_page("send.md"), "route")} == routes
 
 
 def test_the_example_event_of_the_readme_is_json_with_the_fields_of_the_schema() -> None:
@@ -68,8 +80,8 @@ def test_the_example_event_of_the_readme_is_json_with_the_fields_of_the_schema()
     assert example["data"].keys() <= schema["properties"]["data"]["properties"].keys()
 
 
-def test_the_runbook_has_each_alarm_in_one_line_and_no_other() -> None:
-    rows = read_table((ROOT / "docs" / "operate.md").read_text(), "alarm")
+def test_the_runbook_has_a_cause_and_an_action_for_each_alarm_and_no_other() -> None:
+    rows = read_table(read_page("operate.md"), "alarm")
     alarms = {
         name
         for name, resource in read_template()["Resources"].items()

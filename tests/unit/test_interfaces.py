@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from local.describe_api import OPENAPI, REASONS_PAGE, describe_api, describe_event, describe_reasons
+from local.parameters_page import PARAMETERS_PAGE, describe_parameters
 from tests.template import ROOT, read_template
 
 SCHEMAS = ROOT / "schemas"
@@ -65,6 +66,10 @@ def test_the_schema_of_the_event_has_the_reasons_of_the_catalogue() -> None:
 
 def test_the_page_of_reasons_is_what_the_catalogue_says() -> None:
     assert REASONS_PAGE.read_text() == describe_reasons(), "Run `make interfaces`."
+
+
+def test_the_page_of_parameters_is_what_the_template_says() -> None:
+    assert PARAMETERS_PAGE.read_text() == describe_parameters(), "Run `make interfaces`."
 
 
 def test_the_api_document_is_valid() -> None:
