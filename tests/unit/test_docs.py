@@ -1,6 +1,7 @@
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -89,3 +90,17 @@ def test_the_runbook_has_a_cause_and_an_action_for_each_alarm_and_no_other() -> 
     }
     assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row[0])) == sorted(alarms)
     assert all(len(row) == 3 and all(row) for row in rows)
+
+
+@pytest.mark.parametrize("drawing", sorted((ROOT / "docs").glob("*.svg")), ids=lambda drawing: drawing.name)
+def test_a_drawing_is_well_formed_and_has_a_title(drawing: Path) -> None:
+    title = ET.parse(drawing).find("{http://www.w3.org/2000/svg}title")  # noqa: S314 - our own file
+    assert title is not None
+    assert title.text
+
+
+def test_every_image_is_shown_on_a_page_with_a_description() -> None:
+    shown = [found for page in PAGES for found in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text())]
+    images = {file.name for kind in ("svg", "png") for file in (ROOT / "docs").glob(f"*.{kind}")}
+    assert {Path(address).name for _, address in shown} == images
+    assert all(description for description, _ in shown)
