@@ -104,3 +104,21 @@ def test_every_image_is_shown_on_a_page_with_a_description() -> None:
     images = {file.name for kind in ("svg", "png") for file in (ROOT / "docs").glob(f"*.{kind}")}
     assert {Path(address).name for _, address in shown} == images
     assert all(description for description, _ in shown)
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=lambda page: page.stem
+)
+def test_a_decision_is_short_and_has_context_decision_and_consequences(page: Path) -> None:
+    lines = page.read_text().splitlines()
+    assert len(lines) < 40
+    assert [line for line in lines if line.startswith("## ")][:3] == [
+        "## Context",
+        "## Decision",
+        "## Consequences",
+    ]
+
+
+def test_every_decision_is_listed() -> None:
+    pages = {page.name for page in (ROOT / "docs" / "decisions").glob("0*.md")}
+    assert set(re.findall(r"\((0[^)]+)\)", read_page("decisions/index.md"))) == pages
