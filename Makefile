@@ -2,8 +2,9 @@ PYTHON ?= python3.13
 VENV := .venv/bin
 CLOUD := .local/cloud/bin
 MODELS := face_recognition_models-0.3.0
-CODE := src layers local cli console audit bench docs examples tests
-export PYTHONPATH := src:layers/imaging:cli
+CODE := src layers emulator generate local cli console audit bench harness docs examples tests
+# Without a plugin that only tests of the stack need, and whose import takes each process a second.
+PARALLEL := --numprocesses 2 -p no:schemathesis
 
 # The two environments are installed side by side.
 MAKEFLAGS += --jobs=2
@@ -14,6 +15,10 @@ MAKEFLAGS += --jobs=2
 define timed
 @start=$$(date +%s); $(2) && echo "$(1): $$(( $$(date +%s) - start )) s"
 endef
+
+# Without PACKAGE, every package is upgraded.
+compile = .local/tools/bin/uv pip compile --quiet $(if $(PACKAGE),--upgrade-package $(PACKAGE),--upgrade) \
+	--generate-hashes --universal --python-version 3.13 --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .PHONY: help demo test test-code test-stack verify check static bench soak up down console docs interfaces audit sbom format record-events lock clean
 
@@ -31,20 +36,20 @@ test: static .local/cloud/ready .local/faces/ready .local/requests/ready ## the 
 	@if [ -s .local/skipped ]; then echo "Skipped:"; sort -u .local/skipped; fi
 
 test-code:
-	@$(VENV)/pytest --quiet --numprocesses 2 -m "not verify" tests/unit tests/integration
+	@$(VENV)/pytest --quiet $(PARALLEL) -m "not verify" tests/unit tests/integration
 
 test-stack:
 	@$(VENV)/pytest --quiet -m "not verify" tests/e2e
 
 verify: static .local/cloud/ready .local/faces/ready .local/docs/ready .local/requests/ready ## the long checks: coverage, faults, permissions, the API's document, the site
 	@rm -f .local/skipped
-	$(call timed,coverage,$(VENV)/pytest --quiet --numprocesses 2 --cov --cov-report=term tests/unit tests/integration)
+	$(call timed,coverage,$(VENV)/pytest --quiet $(PARALLEL) --cov --cov-report=term tests/unit tests/integration)
 	$(call timed,stack,$(VENV)/pytest --quiet -m verify tests/e2e)
 	$(call timed,permissions and leaks,$(VENV)/pytest --quiet tests/audit)
 	@if [ -s .local/skipped ]; then echo "Skipped:"; sort -u .local/skipped; fi
 
 check: static ## the quick half: format, lint, types, unit tests
-	@$(VENV)/pytest --quiet --numprocesses 2 -m "not verify" tests/unit
+	@$(VENV)/pytest --quiet $(PARALLEL) -m "not verify" tests/unit
 
 static: .venv/ready
 	@$(VENV)/ruff format --check --quiet $(CODE)
@@ -53,7 +58,7 @@ static: .venv/ready
 
 bench: .venv/bench .local/cloud/ready ## how fast photos are normalised and functions start, as ratios in one run
 	@$(VENV)/python -m bench.imaging
-	@$(VENV)/python -m bench.imaging_framing
+	@$(VENV)/python -m bench.imaging.framing
 	@$(VENV)/python -m bench.cold_start
 
 soak: .venv/ready .local/cloud/ready ## every load and fault, on a stack of its own
@@ -86,30 +91,30 @@ audit: .venv/ready .local/cloud/ready .local/audit/ready ## what a security revi
 sbom: .venv/ready .local/audit/ready ## what each bundle is made of, as CycloneDX: .local/sbom
 	@$(VENV)/python -m audit.sbom
 
-interfaces: .venv/ready ## write the OpenAPI document, the reasons of the event's schema, docs/reasons.md and docs/parameters.md
-	@$(VENV)/python -m local.describe_api
+interfaces: .venv/ready ## write what is generated: parts of template.yaml, the schemas, tables and pages of the documentation
+	@$(VENV)/python -m generate
 
-lock: ## pin every requirement anew, with hashes
+lock: ## pin every requirement anew, with hashes (PACKAGE=pillow for that one alone)
 	@$(PYTHON) -m venv .local/tools && .local/tools/bin/pip install --quiet uv
 	@for name in layers/runtime/requirements layers/sdk/requirements layers/imaging/requirements requirements/dev requirements/faces requirements/bench requirements/cloud requirements/docs requirements/audit; do \
-		.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
-			--no-header --no-annotate --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; \
+		$(compile) $$name.in -o $$name.txt || exit 1; \
 	done
 	@# Pillow comes with the layer imaging.
 	@for name in layers/heic/requirements layers/framing/requirements; do \
-		.local/tools/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 \
-			--no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package pillow \
-			$$name.in -o $$name.txt || exit 1; \
+		$(compile) --no-emit-package pillow $$name.in -o $$name.txt || exit 1; \
 	done
 	@echo "Now, with what is pinned installed anew: .venv/bin/python -m audit.licences"
 
 clean: down ## remove what was built and installed
 	@rm -rf .venv .local .aws-sam
 
-.venv/ready: requirements/dev.txt
+# Paths in a .pth file are relative to its folder, so a copy of the environment finds the copy of the sources.
+.venv/ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c '' 2>/dev/null || { echo "Install Python 3.13 so that '$(PYTHON)' runs, or name yours: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	@echo "Installing the development tools into .venv (once) …"
 	@$(PYTHON) -m venv .venv && $(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(VENV)/python -c 'import tomllib; roots = tomllib.load(open("pyproject.toml", "rb"))["tool"]["mypy"]["mypy_path"]; \
+		print(*(f"../../../../{root}" for root in roots), sep="\n")' > $$(echo .venv/lib/python3.*/site-packages)/facematch.pth
 	@touch $@
 
 .local/requests/ready: examples/requests/package.json

@@ -42,8 +42,7 @@ def main() -> int:
 def _run(title: str, command: list[str | Path]) -> int:
     print(f"\n== {title}\n", flush=True)
     started_at_s = time.monotonic()
-    environment = make_environment() | {"PYTHONPATH": "src:layers/imaging:cli"}
-    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    code = subprocess.run(command, cwd=ROOT, env=make_environment(), check=False).returncode
     print(f"\n{_tell(code)} ({time.monotonic() - started_at_s:.0f} s)", flush=True)
     return code
 

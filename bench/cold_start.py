@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from bench.bundles import Bundle, ColdStart, find_bundles
+from harness.bundles import Bundle, ColdStart, find_bundles
 from local.processes import LOCAL, ROOT
 from local.stack import build, build_template
 

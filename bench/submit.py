@@ -7,7 +7,6 @@ are measured.
 
 import argparse
 import csv
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from typing import Final
 
 from PIL import ExifTags, Image, ImageDraw
 
-from local.processes import LOCAL, ROOT, Ports
+from local.processes import LOCAL, Ports
 from local.stack import Stack, run_stack
 
 _PAIRS: Final = 10_000
@@ -89,11 +88,9 @@ def _halt_functions(stack: Stack) -> None:
 
 @contextmanager
 def _start_submit(folder: Path, manifest: Path) -> Iterator[subprocess.Popen[bytes]]:
-    path = os.pathsep.join(str(ROOT / part) for part in ("cli", "src", "layers/imaging"))
     process = subprocess.Popen(
         [sys.executable, "-m", "facematch_cli", "submit", str(manifest), "--local", "--region", "singapore"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
     )
     try:
         yield process

@@ -14,8 +14,8 @@ from console.emulator import find_emulator
 from console.guard import LOOPBACK_NAMES
 from console.server import Site, make_app
 from facematch.domain.errors import FacematchError
-from facematch_cli.errors import CommandError, explain_error
-from facematch_cli.stack import Place, find_stack
+from facematch_client.errors import CommandError, explain_error
+from facematch_client.stack import Place, find_stack
 
 _PORT: Final = 4590
 _SHUTDOWN_LIMIT_S: Final = 1.0

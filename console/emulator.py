@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import ClientSession
 
-from facematch_cli.stack import STACK_FILE
+from facematch_client.stack import STACK_FILE
 
 _COMPARISONS: Final = frozenset({"FaceCompare", "FaceCompareV2"})
 _SHOWN: Final = 8

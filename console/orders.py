@@ -11,12 +11,13 @@ from console.photos import ExaminedPhoto, PhotoShelf
 from facematch.domain.comparison import identify_upload
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.inbox import make_inbox_key
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.settings import Settings
-from facematch_cli.api import ask_api
-from facematch_cli.ask import INLINE_LIMIT_BYTES
-from facematch_cli.stack import Stack
+from facematch_client.api import ask_api
+from facematch_client.ask import INLINE_LIMIT_BYTES
+from facematch_client.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -78,7 +79,7 @@ def _read_bounds(document: Mapping[str, Any], standing: Bounds) -> Bounds:
     asked = {name: document.get(name, score) for name, score in asdict(standing).items()}
     for name, score in asked.items():
         if type(score) not in {int, float}:
-            raise InvalidInputError("invalid_bounds", f"{name} is a score from 0 to 100.", field=name)
+            raise InvalidInputError(Reason.INVALID_BOUNDS, f"{name} is a score from 0 to 100.", field=name)
     return Bounds(**asked)
 
 
@@ -116,7 +117,7 @@ def _post(stack: Stack, order: Order) -> str:
     size_bytes = sum(len(photo.content) for photo in order.photos.values())
     if size_bytes > INLINE_LIMIT_BYTES:
         raise InvalidInputError(
-            "request_too_large",
+            Reason.REQUEST_TOO_LARGE,
             f"These photos come to {size_bytes / 1e6:.1f} MB together, and a request to the API holds "
             f"{INLINE_LIMIT_BYTES / 1e6:.0f} MB: send them by the bucket.",
             field="way",

@@ -7,10 +7,10 @@ from typing import Any, Final
 from facematch.domain.comparison import Comparison, State
 from facematch.domain.lane import Hold
 from facematch.domain.ports import Ledger
-from facematch_cli.holds import describe_hold
-from facematch_cli.overview import Overview, Tally, look_over
-from facematch_cli.records import Found, HalfPair, Query, Record, RecordReader
-from facematch_cli.stack import Stack
+from facematch_client.holds import describe_hold
+from facematch_client.overview import Overview, Tally, look_over
+from facematch_client.records import Found, HalfPair, Query, Record, RecordReader
+from facematch_client.stack import Stack
 
 PAGE_LIMIT: Final = 4
 """Of the ledger, in MB: the page looks often."""

@@ -10,10 +10,10 @@ from facematch.domain.lane import Hold
 from facematch.domain.pair import Pair
 from facematch.domain.result_event import make_result_event
 from facematch.domain.verdict import Role
-from facematch_cli.holds import find_hold
-from facematch_cli.records import read_item
-from facematch_cli.stack import Stack
-from facematch_cli.story import Chapter, find_landed, recall_landings, tell_story
+from facematch_client.holds import find_hold
+from facematch_client.records import read_item
+from facematch_client.stack import Stack
+from facematch_client.story import Chapter, find_landed, recall_landings, tell_story
 
 _PRESENT: Final = frozenset({"at work", "waiting"})
 _TONES: Final = {

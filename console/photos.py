@@ -8,12 +8,11 @@ from typing import Any, Final
 
 from facematch.settings import Settings
 from facematch.use_cases.prepare_photos import photo_limits
-from facematch_cli.faces import Drawing, look_for_faces, mark_faces
-from facematch_cli.files import explain_too_large
+from facematch_client.faces import Drawing, look_for_faces, mark_faces
+from facematch_client.files import explain_too_large
 from imaging import PhotoError, PhotoErrorCode, normalise
 
 SHELF_LIMIT_BYTES: Final = 200_000_000
-_HEIC: Final = "HEIC"
 _NO_FORMAT: Final = "dat"
 
 
@@ -46,17 +45,14 @@ def examine(content: bytes, settings: Settings, size_bytes: int | None = None) -
 
     `size_bytes` is the photo's real size, if it is known: of one over the limit `content` is only a part.
     """
-    if len(content) > settings.photo_size_limit_bytes:
-        message = explain_too_large(settings.photo_size_limit_bytes, size_bytes)
-        return _refuse(content, PhotoErrorCode.TOO_LARGE, message)
     limits = look_for_faces(photo_limits(settings))
+    if len(content) > limits.max_source_size_bytes:
+        message = explain_too_large(limits.max_source_size_bytes, size_bytes)
+        return _refuse(content, PhotoErrorCode.FILE_TOO_LARGE, message)
     try:
         photo = normalise(content, limits)
     except PhotoError as error:
         return _refuse(content, error.code, error.message)
-    if photo.report.source_format == _HEIC and not settings.reads_heic:
-        message = "This stack does not read HEIC: it is deployed without HeicPhotos."
-        return _refuse(content, PhotoErrorCode.UNSUPPORTED_FORMAT, message)
     report = {**asdict(photo.report), "width": photo.width, "height": photo.height}
     return ExaminedPhoto(content, photo.jpeg, report, faces=mark_faces(photo))
 

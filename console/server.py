@@ -25,13 +25,13 @@ from facematch.domain.clock import Clock, SystemClock
 from facematch.domain.errors import FacematchError
 from facematch.domain.regions import PROFILES, Network, Region
 from facematch.use_cases.prepare_photos import photo_limits
-from facematch_cli.ask import INLINE_LIMIT_BYTES
-from facematch_cli.errors import CommandError, ExitCode, explain_error
-from facematch_cli.faces import explain_missing_detector, mark_crop, read_warnings
-from facematch_cli.photo_story import describe_work, read_stored_facts
-from facematch_cli.records import Query, open_ledger
-from facematch_cli.stack import Stack
-from facematch_cli.words import STEPS, VERDICTS, WARNINGS
+from facematch_client.ask import INLINE_LIMIT_BYTES
+from facematch_client.errors import CommandError, ExitCode, explain_error
+from facematch_client.faces import explain_missing_detector, mark_crop, read_warnings
+from facematch_client.photo_story import describe_work, read_stored_facts
+from facematch_client.records import Query, open_ledger
+from facematch_client.stack import Stack
+from facematch_client.words import STEPS, VERDICTS, WARNINGS
 from local.portraits import make_portraits
 
 _PAGE: Final = Path(__file__).with_name("page")
@@ -139,7 +139,7 @@ class _Console:
 
     async def _add_photo(self, request: web.Request) -> web.Response:
         settings = self._stack.settings
-        content = await _read_body(request, settings.photo_size_limit_bytes)
+        content = await _read_body(request, settings.photos.max_source_size_bytes)
         photo = await asyncio.to_thread(examine, content, settings, request.content_length)
         told = {"id": self._shelf.put(photo), **await asyncio.to_thread(describe_photo, photo)}
         return web.json_response(told, status=HTTPStatus.CREATED)

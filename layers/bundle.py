@@ -14,14 +14,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 PYTHON_VERSION: Final = "3.13"
-_GLIBC_MINORS: Final = (34, 28, 17)
-"""Of the wheels to choose from, at the most what the runtime's Amazon Linux 2023 has (2.34)."""
-_COMPILED: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
+_ARCHITECTURES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
+_LINUX: Final = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+"""The newest is what the runtime's Amazon Linux 2023 has: glibc 2.34."""
+_MACOS: Final = tuple(f"macosx_{version}_0" for version in (14, 13, 12, 11))
+"""For the local stack on a Mac, which runs the functions as programs of its own."""
 
 _AWS_SERVICES: Final = {"dynamodb", "s3", "secretsmanager", "sqs", "sts"}
 _READ_METADATA: Final = re.compile(r"apscheduler-.*")
@@ -34,13 +36,21 @@ _NEVER_LOADED_FILES: Final = re.compile(r".*\.(pyi|pyx|pxd|c|h|hash|typed|exe)|e
 def main() -> None:
     """Build the layer in this folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--architecture", choices=_COMPILED, required=True)
+    parser.add_argument("--architecture", choices=_ARCHITECTURES, required=True)
+    parser.add_argument("--system", choices=("linux", "macos"), default="linux", help="linux is Lambda's")
     parser.add_argument("--into", type=Path, required=True, help="the layer's folder python/")
     arguments = parser.parse_args()
-    build(Path.cwd(), arguments.into, arguments.architecture)
+    build(Path.cwd(), arguments.into, list_platforms(arguments.system, arguments.architecture))
 
 
-def build(source: Path, into: Path, architecture: str) -> None:
+def list_platforms(system: str, architecture: str) -> list[str]:
+    """Return the platform tags of the wheels that run there, best first (PEP 425, PEP 600)."""
+    if system == "macos":
+        return [f"{version}_{architecture}" for version in _MACOS]
+    return [f"{version}_{_ARCHITECTURES[architecture]}" for version in _LINUX]
+
+
+def build(source: Path, into: Path, platforms: Sequence[str]) -> None:
     """Install what `source/requirements.txt` pins and copy the packages beside it, prune and compile both.
 
     Raises
@@ -48,7 +58,7 @@ def build(source: Path, into: Path, architecture: str) -> None:
     subprocess.CalledProcessError
         A requirement can't be had in its pinned form.
     """
-    install(source / "requirements.txt", into, architecture)
+    install(source / "requirements.txt", into, platforms)
     for package in source.glob("*/__init__.py"):
         shutil.copytree(package.parent, into / package.parent.name)
     prune(into)
@@ -56,17 +66,14 @@ def build(source: Path, into: Path, architecture: str) -> None:
     compile_all(into)
 
 
-def install(requirements: Path, into: Path, architecture: str) -> None:
-    """Install pinned requirements for the function's platform, whatever this machine is."""
-    wheel_architecture = _COMPILED[architecture]
-    platforms = [f"--platform=manylinux_2_{minor}_{wheel_architecture}" for minor in _GLIBC_MINORS]
+def install(requirements: Path, into: Path, platforms: Sequence[str]) -> None:
+    """Install pinned requirements for these platforms, whatever this machine is."""
     command: list[str | Path] = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
         *("--target", into, "--require-hashes", "--requirement", requirements),
         # Without a resolver, which the pins make needless, pure Python may come as source even for elsewhere.
         *("--no-deps", "--no-compile", "--implementation=cp", f"--python-version={PYTHON_VERSION}"),
-        *platforms,
-        f"--platform=manylinux2014_{wheel_architecture}",
+        *(f"--platform={name}" for name in platforms),
     ]
     subprocess.run(command, check=True)
 

@@ -1,4 +1,4 @@
-"""`make demo`: one pair through the bucket and one through the API of a real deployment on this machine.
+"""`make demo`: sends one pair to the bucket and one to the API of a stack deployed on this machine.
 
 `SOURCE`, `TARGET`, `REGION` and `OPERATION` in the environment choose the photos, the jurisdiction and the
 provider's operation.
@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.provider import Operation
 from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
-from facematch_cli.faces import look_for_faces, mark_faces
+from facematch_client.faces import look_for_faces, mark_faces
 from imaging import Limits, PhotoError, find_warnings, normalise
 from local.demo_page import render_page
 from local.journey import FoundFace, Journey, PhotoPassage
@@ -49,12 +49,12 @@ type PhotoPair = Mapping[str, Photo]
 
 
 def run_demo(photos: PhotoPair, region: Region, operation: Operation = Operation.FACE_COMPARE) -> None:
-    """Bring a stack up, send the pair both ways, show what came of it, and end everything.
+    """Start a stack, send the pair to the bucket and to the API, print the results, and stop everything.
 
     Raises
     ------
     LocalError
-        The stack can't be brought up, or a verdict does not come.
+        The stack can't be started, or no verdict arrives in time.
     """
     started_at = time.monotonic()
     parameters = {"ProviderOperation": operation.value}
@@ -66,12 +66,14 @@ def run_demo(photos: PhotoPair, region: Region, operation: Operation = Operation
         _print_journey(journey)
     PAGE.write_text(render_page(journeys), encoding="utf-8")
     print(f"\n{_PROVIDER_NOTE}")
-    print(f"Each photo before and after, and the way of each pair: {PAGE.relative_to(LOCAL.parent)}")
-    print(f"Everything that ran has ended, after {time.monotonic() - started_at:.0f} s.")
+    print(
+        f"Page with the photos before and after, and the steps of each pair: {PAGE.relative_to(LOCAL.parent)}"
+    )
+    print(f"Done in {time.monotonic() - started_at:.0f} s. All processes have ended.")
 
 
 def read_photos(source: str | None, target: str | None) -> PhotoPair:
-    """Return the user's own photos, or drawn portraits where none are named.
+    """Return the user's own photos, or drawn portraits if none are named.
 
     Raises
     ------
@@ -88,12 +90,12 @@ def read_photos(source: str | None, target: str | None) -> PhotoPair:
 
 
 def read_region(name: str | None) -> Region:
-    """Return the jurisdiction that the user chose, Singapore where none is named.
+    """Return the jurisdiction that the user chose, Singapore by default.
 
     Raises
     ------
     LocalError
-        There is none of that name.
+        There is no such jurisdiction.
     """
     try:
         return RegionPolicy(Region.SINGAPORE, frozenset(Region)).choose(name or None)
@@ -107,12 +109,12 @@ def read_operation(name: str | None) -> Operation:
     Raises
     ------
     LocalError
-        There is none of that name.
+        There is no such operation.
     """
     try:
         return Operation(name or Operation.FACE_COMPARE)
     except ValueError:
-        raise LocalError(f"OPERATION is {' or '.join(Operation)}, not {name!r}.") from None
+        raise LocalError(f"OPERATION must be {' or '.join(Operation)}, not {name!r}.") from None
 
 
 def _read_photo(path: str) -> Photo:
@@ -146,7 +148,7 @@ def _send_by_api(stack: Stack, photos: PhotoPair, region: Region) -> Journey:
 def _read_problem(answer: HttpAnswer) -> Mapping[str, Any]:
     if isinstance(answer.body, dict) and "code" in answer.body:
         return answer.body
-    raise LocalError(f"The API answered {answer.status.value} without saying why; see .local/demo/cloud.log.")
+    raise LocalError(f"The API answered {answer.status.value} without a reason. See .local/demo/cloud.log.")
 
 
 def _receive_event(stack: Stack, subject: str) -> Mapping[str, Any]:
@@ -159,7 +161,7 @@ def _receive_event(stack: Stack, subject: str) -> Mapping[str, Any]:
             if event["subject"] == subject:
                 queue.delete_message(QueueUrl=stack.results_queue_url, ReceiptHandle=message["ReceiptHandle"])
                 return event
-    raise LocalError(f"No verdict came within {_WAIT_LIMIT_S:.0f} s; see .local/demo/cloud.log.")
+    raise LocalError(f"No verdict within {_WAIT_LIMIT_S:.0f} s. See .local/demo/cloud.log.")
 
 
 def _make_journey(
@@ -194,7 +196,7 @@ def _make_journey(
 def _describe_photo(
     photo: Photo, report: Mapping[str, Any], picture: Mapping[str, Any] | None
 ) -> PhotoPassage:
-    # The layer does the same to the same bytes; what it made lives in the functions' memory only.
+    # The functions keep the prepared photo in memory only. The same bytes give the same result here.
     try:
         after = normalise(photo.content, look_for_faces(Limits(frame_faces=bool(report.get("face")))))
     except PhotoError:
@@ -211,7 +213,7 @@ def _describe_photo(
 
 
 def _read_face(picture: Mapping[str, Any], size: tuple[int, int]) -> FoundFace | None:
-    """Return the face in a picture of the emulator's log, or None if it is not a photo of that size."""
+    """Return the face in a picture of the emulator's call log, or None without a face or of another size."""
     if not picture.get("face_box") or (picture["width"], picture["height"]) != size:
         return None
     return FoundFace(
@@ -223,7 +225,7 @@ def _read_face(picture: Mapping[str, Any], size: tuple[int, int]) -> FoundFace |
 
 
 def _find_call(stack: Stack, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the comparison's last call, by the emulator's own log."""
+    """Return the comparison's last call from the emulator's call log."""
     for merchant_biz_id in reversed(event["data"]["provider"]["merchant_biz_ids"]):
         if calls := _ask_emulator(stack, f"calls?{urlencode({'merchant_biz_id': merchant_biz_id})}"):
             call: Mapping[str, Any] = calls[-1]
@@ -232,7 +234,7 @@ def _find_call(stack: Stack, event: Mapping[str, Any]) -> Mapping[str, Any] | No
 
 
 def _find_address(stack: Stack, call: Mapping[str, Any]) -> str:
-    """Return where the emulator took a call."""
+    """Return the address at which the emulator received a call."""
     return next(
         str(endpoint["address"])
         for endpoint in _ask_emulator(stack, "endpoints")
@@ -247,22 +249,22 @@ def _ask_emulator(stack: Stack, path: str) -> Any:  # noqa: ANN401 - any JSON va
 def _print_journey(journey: Journey) -> None:
     print(f"\n{journey.way_in.upper()}  {journey.region}")
     rows: dict[str, str] = {"provider's host": journey.provider_host}
-    rows["called here"] = f"{journey.called_address} (emulator)" if journey.called_address else "no call made"
+    rows["local endpoint"] = f"{journey.called_address} (emulator)" if journey.called_address else "no call"
     if journey.problem:
         rows["refused"] = f"{journey.problem['status']} {journey.problem['code']}"
-        rows["why"] = journey.problem["detail"]
+        rows["message"] = journey.problem["detail"]
     if journey.event:
         data = journey.event["data"]
         rows["verdict"] = (
             data["verdict"] if data["reason"] is None else f"{data['verdict']}: {data['reason']}"
         )
         rows["score"] = "none" if data["score"] is None else f"{data['score']} of 100"
-        rows["why"] = data["message"]
+        rows["message"] = data["message"]
         rows |= {f"{role} photo": _summarise(report) for role, report in data["photos"].items()}
         rows["time"] = ", ".join(
             f"{step.replace('_', ' ')} {ms} ms" for step, ms in data["timings_ms"].items()
         )
-    rows["you waited"] = f"{journey.total_ms / 1000:.1f} s, cold start included"
+    rows["total time"] = f"{journey.total_ms / 1000:.1f} s, including cold starts"
     for label, text in rows.items():
         print(f"  {label:<16} {text}")
 
@@ -276,7 +278,7 @@ def _summarise(report: Mapping[str, Any]) -> str:
 
 def _print_events(journeys: list[Journey]) -> None:
     events = [journey.event for journey in journeys if journey.event]
-    print(f"\nEvents as they came off the results queue: {len(events)}")
+    print(f"\nEvents from the results queue: {len(events)}")
     for event in events:
         print(json.dumps(event, indent=2, ensure_ascii=False))
 
@@ -295,4 +297,4 @@ if __name__ == "__main__":
     except LocalError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("Stopped; nothing runs on.")
+        sys.exit("Stopped. All processes have ended.")

@@ -1,8 +1,7 @@
-"""The interfaces as documents, from the code: `python -m local.describe_api`.
+"""The interfaces as documents, from the code; `make interfaces` writes them.
 
-Writes the HTTP API as OpenAPI 3.1 to `schemas/openapi.json`. Each answer has an example, made by the code
-that makes the answers. Writes the reasons into `schemas/result-event.schema.json`, and as tables to
-`docs/reasons.md`. Writes the template's parameters and outputs to `docs/parameters.md`.
+The HTTP API as OpenAPI 3.1: each answer has an example, made by the code that makes the answers. The schema
+of the result event with its reasons and regions. The page of all reasons.
 """
 
 import json
@@ -16,11 +15,11 @@ from facematch.domain.comparison import Attempt, Comparison, Ending, Options, Or
 from facematch.domain.inbox import make_inbox_key
 from facematch.domain.ports import PresignedPost
 from facematch.domain.reasons import Reason, ReasonOutcome, list_outcome
+from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role, Verdict
 from facematch.handlers.api_schema import view_comparison, view_uploads
 from facematch.handlers.problems import answer_problem
 from facematch.use_cases.issue_uploads import TICKET_VALID_S, UploadTicket, UploadTickets
-from local.parameters_page import PARAMETERS_PAGE, describe_parameters
 from local.processes import ROOT
 
 OPENAPI: Final = ROOT / "schemas" / "openapi.json"
@@ -31,15 +30,18 @@ _ID: Final = "sr6uybv2yezkjrhtpjkvfdpm65"
 _CALLER: Final = "arn:aws:iam::123456789012:user/onboarding"
 _FORM_URL: Final = "https://s3.ap-southeast-1.amazonaws.com/facematch-photos"
 _PROBLEMS: Final = {
-    400: ("invalid_field", "match_from: Input should be less than or equal to 100."),
-    403: ("region_not_allowed", "The region hong-kong is not one that this stack may send faces to."),
-    404: ("comparison_not_found", "There is no such comparison."),
-    410: ("comparison_erased", "The comparison was erased."),
-    413: ("too_large", "The photo is larger than 20 MB."),
-    415: ("unsupported_media_type", "Send the body as application/json."),
-    422: ("too_small", "The photo has too few pixels."),
-    429: ("too_many_requests", "The API receives too many requests. Repeat the request in a few seconds."),
-    503: ("provider_unavailable", "The provider is failing in this region; come again later."),
+    400: (Reason.INVALID_FIELD, "match_from: Input should be less than or equal to 100."),
+    403: (Reason.REGION_NOT_ALLOWED, "The region hong-kong is not one that this stack may send faces to."),
+    404: (Reason.COMPARISON_NOT_FOUND, "There is no such comparison."),
+    410: (Reason.COMPARISON_ERASED, "The comparison was erased."),
+    413: (Reason.FILE_TOO_LARGE, "The photo is larger than 20 MB."),
+    415: (Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json."),
+    422: (Reason.TOO_SMALL, "The photo has too few pixels."),
+    429: (
+        Reason.TOO_MANY_REQUESTS,
+        "The API receives too many requests. Repeat the request in a few seconds.",
+    ),
+    503: (Reason.PROVIDER_UNAVAILABLE, "The provider is failing in this region; come again later."),
 }
 
 
@@ -72,7 +74,7 @@ def describe_api() -> dict[str, Any]:
 
 
 def describe_event() -> dict[str, Any]:
-    """Return the schema of the result event with the reasons of the catalogue."""
+    """Return the schema of the result event with the reasons of the catalogue and the regions."""
     schema: dict[str, Any] = json.loads(EVENT_SCHEMA.read_text())
     reason = schema["properties"]["data"]["properties"]["reason"]
     reason["enum"] = [*(one for one in Reason if one.outcome), None]
@@ -80,6 +82,9 @@ def describe_event() -> dict[str, Any]:
     completed["then"]["properties"]["reason"] = {"enum": list_outcome("review")}
     rejected["properties"]["reason"] = {"enum": list_outcome("photo_rejected")}
     failed["properties"]["reason"] = {"enum": list_outcome("failed")}
+    schema["properties"]["data"]["properties"]["region"]["examples"] = list(Region)
+    for data in (completed, rejected):
+        data["properties"]["region"] = {"enum": list(Region)}
     return schema
 
 
@@ -96,14 +101,6 @@ def describe_reasons() -> str:
         for reason in list_outcome(outcome)
     ]
     return _REASONS_TEXT.format(problems="\n".join(problems), endings="\n".join(endings))
-
-
-def write() -> None:
-    """Write every document to its file."""
-    OPENAPI.write_text(f"{json.dumps(describe_api(), indent=2)}\n")
-    EVENT_SCHEMA.write_text(f"{json.dumps(describe_event(), indent=2)}\n")
-    REASONS_PAGE.write_text(describe_reasons())
-    PARAMETERS_PAGE.write_text(describe_parameters())
 
 
 def _list_operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -238,6 +235,3 @@ _HEADERS: Final[dict[tuple[str, int], dict[str, Any]]] = {
     ("", 429): _RETRY_AFTER,
     ("", 503): _RETRY_AFTER,
 }
-
-if __name__ == "__main__":
-    write()

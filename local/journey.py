@@ -1,15 +1,18 @@
-"""What the demo has seen of one pair on its way through the stack."""
+"""What the demo records of one pair, from the photos to the result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facematch_cli.faces import Drawing, Rectangle
+from facematch_client.faces import Drawing, Rectangle
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFace:
-    """The face that the emulator compared, in pixels of the photo that it got; `count` is of all faces."""
+    """The face that the emulator compared, in pixels of the photo that it received.
+
+    `count` is the number of all faces in the photo.
+    """
 
     count: int
     left: int
@@ -21,20 +24,20 @@ class FoundFace:
 
     @property
     def share(self) -> float:
-        """The part of the photo that the face takes up, from 0 to 1."""
+        """The face's part of the photo's area, from 0 to 1."""
         return self.width * self.height / (self.photo_width * self.photo_height)
 
     def draw(self) -> Drawing:
-        """Return the face as it is drawn over the photo."""
+        """Return the rectangle to draw over the photo."""
         face = Rectangle(self.left, self.top, self.width, self.height)
         return Drawing(self.photo_width, self.photo_height, (face,))
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoPassage:
-    """One photo, as it came and as it was sent to the provider (None where it was refused).
+    """One photo before preparation and after it (None if it was refused).
 
-    `face` is the one that the emulator compared, `faces` are those that the detector found in what was sent.
+    `face` is the face that the emulator compared, `faces` are those that the detector found afterwards.
     """
 
     name: str
@@ -48,11 +51,12 @@ class PhotoPassage:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """One pair from its way in to the results queue.
+    """One pair and its result.
 
-    `provider_host` is where the call goes in the cloud, `called_address` where it went here (None if it made
-    no call). `event` is the message as it came off the results queue, `problem` the API's refusal; one of
-    them is None. `total_ms` is what a person waited.
+    `way_in` is "bucket" or "API". `provider_host` is the host that a stack in the cloud calls,
+    `called_address` the local one that was called (None without a call). `event` is the message from the
+    results queue, `problem` the API's problem details; one of them is None. `total_ms` runs from the first
+    request to the result.
     """
 
     way_in: str

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from facematch.domain.regions import Network, Region
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 LOCAL: Final = ROOT / ".local"
 CLOUD_BIN: Final = LOCAL / "cloud" / "bin"
@@ -94,7 +96,7 @@ def start(ports: Ports, folder: Path, judge: str = "pixels") -> Running:
     folder.mkdir(parents=True, exist_ok=True)
     cloud_port = ports.cloud or _find_free_port()
     _check_free(cloud_port, "CLOUD_PORT")
-    for offset in range(9 if ports.emulator else 0):
+    for offset in range(1 + len(Region) * len(Network) if ports.emulator else 0):
         _check_free(ports.emulator + offset, "EMULATOR_PORT")
     emulator, addresses = _start_emulator(ports.emulator, judge, folder / "emulator.log")
     try:
@@ -143,7 +145,7 @@ def is_ours(process_id: int) -> bool:
     """Tell whether a process is one of the two programs; its number may have gone to another since."""
     command = ["ps", "-o", "command=", "-p", str(process_id)]
     told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return "ministack" in told or "local.emulator" in told
+    return "ministack" in told or "facecompare_emulator" in told
 
 
 def _reap(process_id: int) -> None:
@@ -152,9 +154,10 @@ def _reap(process_id: int) -> None:
 
 
 def _start_emulator(port: int, judge: str, log: Path) -> tuple[subprocess.Popen[bytes], Mapping[str, Any]]:
+    program = [sys.executable, "-m", "facecompare_emulator"]
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.emulator", "--port", str(port), "--judge", judge],
+            [*program, "--port", str(port), "--judge", judge, "--models", str(LOCAL / "faces")],
             cwd=ROOT,
             env=make_environment(),
             stdin=subprocess.DEVNULL,

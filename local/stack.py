@@ -1,17 +1,21 @@
 """A facematch stack on this machine, built and deployed by the template that goes to the cloud."""
 
 import json
-import platform
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config
 
+from facematch.domain.priority import Priority
+from facematch.domain.regions import Region
+from generate.names import name_queue
+from local.machine import find_machine
 from local.processes import (
     AWS_REGION,
     CLOUD_BIN,
@@ -31,7 +35,6 @@ STACK_FILE: Final = LOCAL / "stack.json"
 _SECRET: Final = {"access_key_id": "emulator-key-id", "access_key_secret": "emulator-key-secret"}
 _ADMINISTRATOR: Final = "arn:aws:iam::000000000000:root"
 """Whom the local cloud takes for the holder of its own key."""
-_ALL_REGIONS: Final = "singapore,indonesia,malaysia,hong-kong"
 
 _PAST_PROXIES: Final = Config(proxies={})
 
@@ -73,19 +76,18 @@ class Stack:
 
 
 def build(say: Say = print) -> None:
-    """Build the functions and layers as for the cloud.
+    """Build the functions as for the cloud, and the layers for this machine.
 
     Raises
     ------
     LocalError
         The build failed, or this machine can't run what it builds.
     """
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise LocalError(
-            "The local stack runs on Linux on x86_64, for which its layers are built: use one, or a VM."
-        )
+    machine = find_machine()
     say("Building the functions and layers (sam build) …")
-    _sam("build", make_environment(), LOCAL / "build.log")
+    environment = make_environment() | {"LAYER_SYSTEM": machine.layer_system}
+    parameter = f"Architecture={machine.architecture}"
+    _sam("build", environment, LOCAL / "build.log", "--parameter-overrides", parameter)
 
 
 def build_template(template: Path, into: Path) -> None:
@@ -114,7 +116,8 @@ def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: S
     secret = secrets.create_secret(Name=f"{STACK_NAME}-provider", SecretString=json.dumps(_SECRET))
     overrides = {
         "ProviderSecretArn": secret["ARN"],
-        "AllowedRegions": _ALL_REGIONS,
+        "Architecture": find_machine().architecture,
+        "AllowedRegions": ",".join(Region),
         "AdminPrincipals": _ADMINISTRATOR,
         "LocalStack": "true",
         "ProviderEndpoints": running.provider_endpoints,
@@ -199,8 +202,7 @@ def _describe(session: boto3.Session, running: Running) -> Stack:
 def _find_lanes(outputs: Mapping[str, str]) -> dict[str, str]:
     """Return the queues of the lanes that the stack has, by `region/priority`."""
     names = {
-        f"{region}/{priority}": f"{region.title().replace('-', '')}{priority.title()}QueueUrl"
-        for region in _ALL_REGIONS.split(",")
-        for priority in ("bulk", "urgent")
+        f"{region}/{priority}": f"{name_queue(region, priority)}Url"
+        for region, priority in product(Region, Priority)
     }
     return {lane: outputs[name] for lane, name in names.items() if name in outputs}

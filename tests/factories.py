@@ -5,7 +5,7 @@ from functools import cache
 from io import BytesIO
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from facematch.domain.comparison import (
     Attempt,
@@ -21,9 +21,10 @@ from facematch.domain.comparison import (
 )
 from facematch.domain.priority import Priority
 from facematch.domain.provider import Answer
-from facematch.domain.regions import Region, RegionPolicy
+from facematch.domain.regions import PROFILES, Region, RegionPolicy
 from facematch.domain.verdict import Decision, Role, Verdict
-from local.portraits import make_portraits
+from facematch_cli.doctor.sample import read_samples
+from harness.template import read_template
 from tests.fakes.clock import START_MS
 
 COMPARISON_ID = "abcdefghijklmnopqrstuvwxyz"
@@ -44,7 +45,7 @@ def make_portrait(seed: object = "someone", width: int = 480, height: int = 640)
 @cache
 def make_scene(width: int = 1600, height: int = 1200, *, face: float = 0.35) -> Image.Image:
     """Make a picture in which the detector finds a face: a drawn portrait, `face` of the width wide."""
-    portrait = ImageOps.exif_transpose(Image.open(BytesIO(make_portraits()[0])))
+    portrait = Image.open(BytesIO(read_samples()[Role.SOURCE]))
     scene = Image.new("RGB", (width, height), (90, 110, 100))
     side = round(width * face)
     scene.paste(portrait.resize((side, side * 4 // 3)), (width // 2, height // 10))
@@ -157,9 +158,22 @@ def make_queue_url(region: str, priority: str) -> str:
     return f"https://sqs.invalid/{region}-{priority}"
 
 
+def read_defaults() -> dict[str, str]:
+    """Return each variable that is one parameter of the template with a default."""
+    template = read_template()
+    parameters = template["Parameters"]
+    variables = template["Globals"]["Function"]["Environment"]["Variables"].items()
+    names = {name: value["Ref"] for name, value in variables if "Ref" in value}
+    return {
+        name: str(parameters[parameter]["Default"])
+        for name, parameter in names.items()
+        if "Default" in parameters.get(parameter, ()) and not name.startswith(("POWERTOOLS_", "PROVIDER_"))
+    }
+
+
 def make_environment(**changes: str | None) -> dict[str, str]:
     """Make what the template sets in the cloud; a change to None leaves a variable out."""
-    variables = {
+    variables = read_defaults() | {
         "TABLE_NAME": "ledger",
         "BUCKET_NAME": "photos",
         **{
@@ -177,21 +191,18 @@ def make_environment(**changes: str | None) -> dict[str, str]:
         "PROVIDER_NETWORK": "public",
         "PROVIDER_ENDPOINTS": "auto",
         "LOCAL_STACK": "false",
-        "CALLS_PER_SECOND": "singapore=10,indonesia=3,malaysia=3,hong-kong=10",
+        "CALLS_PER_SECOND": ",".join(
+            f"{region}={profile.default_qps}" for region, profile in PROFILES.items()
+        ),
         "QUOTA_SHARE": "0.5",
         "MATCH_FROM_SCORE": "0",
         "NO_MATCH_UP_TO_SCORE": "100",
         "FACE_QUALITY_CHECK": "false",
         "PAIR_DEADLINE_SECONDS": "900",
         "ATTEMPT_BUDGET": "4",
-        "PHOTO_SIZE_LIMIT_BYTES": "20000000",
-        "PIXEL_LIMIT": "64000000",
         "RETRY_TIME_LIMIT_SECONDS": "72000",
         "PHOTO_RETENTION_DAYS": "1",
         "RECORD_RETENTION_DAYS": "30",
-        "ENLARGE_UP_TO": "2",
-        "HEIC_PHOTOS": "false",
-        "FACE_FRAMING": "false",
         "DELETE_PHOTOS_AFTER_VERDICT": "true",
         "ERASE_AT_PROVIDER": "false",
     }

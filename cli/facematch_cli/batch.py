@@ -18,9 +18,9 @@ from facematch.domain.regions import Region
 from facematch.domain.result_event import format_time
 from facematch.domain.verdict import Role
 from facematch_cli.pairs import PairFiles, PairSource
-from facematch_cli.records import find_by_photos, find_uploaded, open_ledger
 from facematch_cli.regions import choose_region
-from facematch_cli.stack import Stack
+from facematch_client.records import find_by_photos, find_uploaded, open_ledger
+from facematch_client.stack import Stack
 
 WAITING: Final = "waiting"
 """The verdict is still to come."""

@@ -17,10 +17,10 @@ from botocore.exceptions import ClientError
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.domain.clock import Clock
 from facematch.domain.comparison import Comparison
-from facematch_cli.output import count_of
-from facematch_cli.queues import measure_depth
-from facematch_cli.records import RecordReader, open_ledger
-from facematch_cli.stack import Stack
+from facematch_client.queues import measure_depth
+from facematch_client.records import RecordReader, open_ledger
+from facematch_client.stack import Stack
+from facematch_client.text import count_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -1,23 +1,33 @@
-"""One pair compared by the provider itself, past any stack: one call, recorded nowhere."""
+"""Compares one pair with one call to the provider, without a stack. Nothing is recorded."""
 
 import json
 import os
-import secrets
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from facematch.domain.clock import Clock
+from facematch.domain.comparison import (
+    Attempt,
+    Comparison,
+    Ending,
+    Options,
+    Origin,
+    Outcome,
+    identify_request,
+)
 from facematch.domain.errors import OperatorFaultError, ProviderError, RejectedPhotoError
-from facematch.domain.provider import Call, Credentials, InlinePicture, Operation, judge
+from facematch.domain.provider import Call, Credentials, Operation, judge
 from facematch.domain.regions import PROFILES, Network, Region
+from facematch.domain.result_event import describe_ending
 from facematch.domain.stopwatch import Stopwatch
-from facematch.domain.verdict import Bounds, Role
+from facematch.domain.verdict import Bounds, Role, Verdict, reject_photo
 from facematch.settings import StoredKey
+from facematch.use_cases.load_photos import PreparedPhoto, pack_photo
 from facematch.use_cases.prepare_photos import PhotoPreparer
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.stack import Stack
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.stack import Stack
 
 if TYPE_CHECKING:
     from facematch.adapters.face_compare import FaceCompareProvider
@@ -56,68 +66,66 @@ class FixedCredentials:
 def compare_directly(
     request: DirectRequest, preparer: PhotoPreparer, stack: Stack | None, clock: Clock
 ) -> dict[str, Any]:
-    """Make one call and return what came of it, in the words of the result event's `data`.
+    """Compare a pair with at most one call and return the result, as the result event's `data`.
 
-    With a `stack`, its key and its endpoints are used, else the key in the environment.
+    The call uses the key and endpoints of `stack`, or without one the key in the environment. If a photo
+    can't be made acceptable, no call is made and the verdict is `photo_rejected`. The `comparison_id` is
+    random: no ledger has it.
 
     Raises
     ------
-    RejectedPhotoError
-        A photo can't be made acceptable; no call was made.
     CommandError
         There is no key, or the provider gave no verdict.
     """
     stopwatch = Stopwatch(clock)
-    with stopwatch.measure("prepare"):
-        prepared = preparer.prepare(request.photos)
-    provider = _make_provider(request.region, stack)
-    merchant_biz_id = secrets.token_hex(16)
+    comparison = Comparison(
+        id=identify_request("direct", None),
+        region=request.region.value,
+        origin=Origin.API,
+        created_at_ms=clock.now_ms(),
+        photos={},
+        options=Options(bounds=request.bounds, face_quality_check=request.face_quality_check),
+    )
+    photos: dict[Role, PreparedPhoto] = {}
+    try:
+        with stopwatch.measure("prepare"):
+            photos = {role: pack_photo(photo) for role, photo in preparer.prepare(request.photos).items()}
+    except RejectedPhotoError as error:
+        verdict = reject_photo(error.code, error.message, photo=Role(error.field))
+    else:
+        provider = _make_provider(request.region, stack)
+        verdict, attempt = _call(provider, comparison, photos, stopwatch)
+        comparison = comparison.settle(attempt)
+    ending = Ending(
+        verdict=verdict,
+        ended_at_ms=clock.now_ms(),
+        photos={role: photo.report for role, photo in photos.items()},
+        timings_ms=stopwatch.steps_ms,
+    )
+    return describe_ending(comparison, ending)
+
+
+def _call(
+    provider: "FaceCompareProvider",
+    comparison: Comparison,
+    photos: Mapping[Role, PreparedPhoto],
+    stopwatch: Stopwatch,
+) -> tuple[Verdict, Attempt]:
+    attempt = comparison.next_attempt(stopwatch.clock.now_ms())
     call = Call(
-        region=request.region,
-        merchant_biz_id=merchant_biz_id,
-        source=InlinePicture(prepared[Role.SOURCE].jpeg),
-        target=InlinePicture(prepared[Role.TARGET].jpeg),
-        face_quality_check=request.face_quality_check,
+        region=Region(comparison.region),
+        merchant_biz_id=attempt.merchant_biz_id,
+        source=photos[Role.SOURCE].picture,
+        target=photos[Role.TARGET].picture,
+        face_quality_check=comparison.options.face_quality_check,
     )
     try:
         with stopwatch.measure("call"), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            verdict = judge(provider.compare(call), request.bounds)
+            verdict = judge(provider.compare(call), comparison.options.bounds)
     except ProviderError as error:
         raise _explain(error) from None
-    return {
-        "region": request.region.value,
-        "verdict": verdict.decision.value,
-        "reason": verdict.reason,
-        "message": verdict.message,
-        "score": verdict.score,
-        "passed": verdict.passed,
-        "bounds": asdict(request.bounds),
-        "provider": {
-            "code": verdict.provider_code,
-            "request_id": verdict.request_id,
-            "transaction_id": verdict.transaction_id,
-            "merchant_biz_ids": [merchant_biz_id],
-            "face_quality": verdict.face_quality,
-        },
-        "photos": {
-            role.value: {**asdict(photo.report), "width": photo.width, "height": photo.height}
-            for role, photo in prepared.items()
-        },
-        "timings_ms": stopwatch.steps_ms,
-    }
-
-
-def reject_directly(error: RejectedPhotoError, region: Region) -> dict[str, Any]:
-    """Return what came of a pair with a photo that can't be made acceptable, in the same words."""
-    return {
-        "region": region.value,
-        "verdict": "photo_rejected",
-        "reason": error.code,
-        "message": error.message,
-        "photo": error.field,
-        "score": None,
-    }
+    return verdict, replace(attempt, outcome=Outcome.ANSWERED)
 
 
 def _make_provider(region: Region, stack: Stack | None) -> "FaceCompareProvider":

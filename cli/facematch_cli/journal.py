@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from facematch.domain.verdict import Role
-from facematch_cli.errors import CommandError, ExitCode
+from facematch_client.errors import CommandError, ExitCode
 
 _KIND: Final = "facematch submit"
 

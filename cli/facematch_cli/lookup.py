@@ -11,10 +11,10 @@ from facematch.domain.comparison import Comparison
 from facematch.domain.inbox import make_folder
 from facematch.domain.principals import name_principal
 from facematch.domain.regions import Region
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.output import clean
-from facematch_cli.records import PAGE_LIMIT, Found, Query, RecordReader, find_uploaded
 from facematch_cli.regions import suggest_region
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.records import PAGE_LIMIT, Found, Query, RecordReader, find_uploaded
+from facematch_client.text import clean
 
 
 def pair_name_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,8 +21,8 @@ from facematch_cli.commands.show import show
 from facematch_cli.commands.status import status
 from facematch_cli.commands.submit import submit
 from facematch_cli.commands.verdicts import verdicts
-from facematch_cli.errors import CommandError, ExitCode, explain_error
 from facematch_cli.options import Surroundings
+from facematch_client.errors import CommandError, ExitCode, explain_error
 
 _NAME = "facematch"
 

@@ -8,8 +8,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.output import clean
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.text import clean
 
 MANIFEST_COLUMNS: Final = ("pair_id", "source", "target")
 _REGION: Final = "region"

@@ -15,7 +15,7 @@ from facematch.domain.verdict import Role
 from facematch_cli.output import Output, make_output
 from facematch_cli.pairs import PairSource
 from facematch_cli.regions import suggest_region
-from facematch_cli.stack import Place, Stack, find_stack
+from facematch_client.stack import Place, Stack, find_stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,9 @@ class Invocation:
         """
         return self.surroundings.find_stack(self.place)
 
-
-def json_option[F: Callable[..., Any]](command: F) -> F:
-    """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+    def find_named_stack(self) -> Stack | None:
+        """Return the stack that the user named, or None if none is named."""
+        return self.find_stack() if self.place.stack is not None or self.place.local else None
 
 
 def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,7 +63,7 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--local", is_flag=True, help="The stack on this machine, started by `make up`.")
     @click.option("--profile", metavar="NAME", help="The AWS profile to use.")
     @click.option("--aws-region", metavar="ID", help="The AWS region of the stack.")
-    @json_option
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     @click.pass_context
     @functools.wraps(command)
     def run(

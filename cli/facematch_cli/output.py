@@ -4,13 +4,14 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from facematch_client.text import clean
 
 _PIPE_WIDTH: Final = 140
 """Columns where nobody's window says how many there are."""
@@ -68,11 +69,6 @@ def _make_console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
-def clean(value: object) -> str:
-    """Return a text from outside without what could steer a terminal."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
-
-
 def style_verdict(decision: str) -> Text:
     """Return a verdict in its colour."""
     return Text(clean(decision), style=_STYLES.get(decision, ""))
@@ -96,30 +92,6 @@ def make_facts(facts: Mapping[str, RenderableType | None]) -> Table:
         if fact is not None:
             table.add_row(name, fact)
     return table
-
-
-def format_duration(duration_s: float) -> str:
-    """Return a duration in its two largest units: `0.4 s`, `42 s`, `16 min 40 s`, `2 d 3 h`."""
-    if 0 < duration_s < 1:
-        return f"{duration_s:.1g} s"
-    seconds = max(round(duration_s), 0)
-    parts: list[tuple[int, str]] = []
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count or parts:
-            parts.append((count, unit))
-    told = [f"{count} {unit}" for count, unit in parts[:2] if count]
-    return " ".join(told) or "0 s"
-
-
-def format_moment(at_ms: int) -> str:
-    """Return Unix milliseconds as a date and time in UTC, to the second."""
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun, in the singular or the plural."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def summarise_photo(report: Mapping[str, Any]) -> str:

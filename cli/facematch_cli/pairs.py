@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from facematch.domain.verdict import Role
-from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.manifest import read_rows
-from facematch_cli.output import clean
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.text import clean
 
 DEFAULT_NAMES: Final[Mapping[Role, str]] = {role: role.value for role in Role}
 _PHOTO_FORMATS: Final = "jpg jpeg jfif png webp avif gif bmp tif tiff heic heif jp2 j2k"

@@ -4,6 +4,7 @@ import difflib
 from typing import Final
 
 from facematch.domain.errors import InvalidInputError
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region, RegionPolicy
 
 _SIMILAR_FROM: Final = 0.6
@@ -27,5 +28,5 @@ def choose_region(policy: RegionPolicy, requested: str | None) -> Region:
     try:
         return policy.choose(requested)
     except InvalidInputError as error:
-        suggestion = suggest_region(requested or "") if error.code == "unknown_region" else ""
+        suggestion = suggest_region(requested or "") if error.code == Reason.UNKNOWN_REGION else ""
         raise InvalidInputError(error.code, error.message + suggestion, field=error.field) from None

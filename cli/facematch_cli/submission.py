@@ -12,14 +12,15 @@ from typing import Final
 
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.inbox import check_pair_id, make_inbox_key
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.domain.verdict import Role
 from facematch.use_cases.prepare_photos import PhotoPreparer
-from facematch_cli.files import read_photo
 from facematch_cli.journal import Fingerprint, digest_photos, stamp_files
 from facematch_cli.pairs import PairFiles
 from facematch_cli.regions import choose_region
-from facematch_cli.words import WARNINGS
+from facematch_client.files import read_photo
+from facematch_client.words import WARNINGS
 from imaging import NormalisedPhoto, find_warnings
 
 _WINDOW_PER_WORKER: Final = 2
@@ -124,7 +125,7 @@ class Submitter:
         for role in Role:
             if role not in pair.files:
                 message = f"There is no {role} photo. {pair.absence}".rstrip()
-                errors.append(InvalidInputError("photo_missing", message, field=role))
+                errors.append(InvalidInputError(Reason.PHOTO_MISSING, message, field=role))
                 continue
             try:
                 photos[role] = read_photo(pair.files[role], self.preparer.size_limit_bytes)

@@ -253,8 +253,8 @@ def upload_desk() -> "UploadDesk":
     return UploadDesk(
         photos=_photo_store(),
         regions=settings().regions,
-        size_limit_bytes=settings().photo_size_limit_bytes,
-        reads_heic=settings().reads_heic,
+        size_limit_bytes=settings().photos.max_source_size_bytes,
+        reads_heic=settings().photos.read_heic,
     )
 
 

@@ -32,6 +32,17 @@ class FederatedKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoSettings:
+    """What photos must be, by the names that `imaging.Limits` has for it."""
+
+    max_source_size_bytes: int
+    max_source_pixels: int
+    enlarge_up_to: float
+    read_heic: bool
+    frame_faces: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a stack was deployed with; `calls_per_s` already is this stack's share of the account's quota."""
 
@@ -50,11 +61,7 @@ class Settings:
     pair_deadline_s: int
     attempt_budget: int
     retry_time_limit_s: int
-    photo_size_limit_bytes: int
-    pixel_limit: int
-    enlarge_up_to: float
-    reads_heic: bool
-    frames_faces: bool
+    photos: PhotoSettings
     retention_days: int
     deletes_photos: bool
     erases_at_provider: bool
@@ -91,11 +98,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         pair_deadline_s=reader.number("PAIR_DEADLINE_SECONDS", int),
         attempt_budget=reader.number("ATTEMPT_BUDGET", int),
         retry_time_limit_s=reader.number("RETRY_TIME_LIMIT_SECONDS", int),
-        photo_size_limit_bytes=reader.number("PHOTO_SIZE_LIMIT_BYTES", int),
-        pixel_limit=reader.number("PIXEL_LIMIT", int),
-        enlarge_up_to=reader.number("ENLARGE_UP_TO", float),
-        reads_heic=reader.flag("HEIC_PHOTOS"),
-        frames_faces=reader.flag("FACE_FRAMING"),
+        photos=_read_photos(reader),
         retention_days=reader.number("RECORD_RETENTION_DAYS", int),
         deletes_photos=reader.flag("DELETE_PHOTOS_AFTER_VERDICT"),
         erases_at_provider=reader.flag("ERASE_AT_PROVIDER"),
@@ -220,6 +223,16 @@ def _check_retention(settings: Settings, photo_retention_s: int) -> None:
             raise ConfigurationError(f"{name} must be shorter than PHOTO_RETENTION_DAYS.")
         if wait_s >= settings.retention_days * _SECONDS_PER_DAY:
             raise ConfigurationError(f"{name} must be shorter than RECORD_RETENTION_DAYS.")
+
+
+def _read_photos(reader: _Reader) -> PhotoSettings:
+    return PhotoSettings(
+        max_source_size_bytes=reader.number("PHOTO_SIZE_LIMIT_BYTES", int),
+        max_source_pixels=reader.number("PIXEL_LIMIT", int),
+        enlarge_up_to=reader.number("ENLARGE_UP_TO", float),
+        read_heic=reader.flag("HEIC_PHOTOS"),
+        frame_faces=reader.flag("FACE_FRAMING"),
+    )
 
 
 def _read_operation(reader: _Reader) -> Operation:

@@ -3,11 +3,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.driver import Driver
 from local.processes import Ports
 from local.stack import run_stack
 from tests.audit.places import FOLDER
 from tests.audit.report import REPORTS
-from tests.e2e.driver import Driver
 
 PAIR_DEADLINE_S = 10
 ADMINISTRATOR = "arn:aws:iam::000000000000:root"

@@ -13,13 +13,13 @@ from typing import Any, Final
 from facematch.domain.comparison import identify_request, identify_upload
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
+from harness.driver import Driver, post_form
+from harness.faults import Cloud, Emulator, wait_until
 from local.signed_http import HttpAnswer, send
 from local.stack import STACK_NAME
 from tests.audit.marked import ONLY_FOR_THE_CALLER, WHERE_PAIRS_ARE_NAMED, Markers
 from tests.audit.places import Places
 from tests.audit.roles import Permission, Roles
-from tests.e2e.driver import Driver, post_form
-from tests.e2e.faults import Cloud, Emulator, wait_until
 
 type Fields = dict[str, Any]
 

@@ -5,11 +5,12 @@ from typing import Final
 
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
+from generate.names import name_region
 from tests.audit import paths
 from tests.audit.paths import Path
 from tests.audit.roles import FUNCTIONS, Permission
 
-LANES: Final = {region.title().replace("-", ""): region for region in Region}
+LANES: Final = {name_region(region): region for region in Region}
 """Each region by its name in the template."""
 
 NEEDED_BY: Final[Mapping[Permission, Path]] = {

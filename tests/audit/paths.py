@@ -22,9 +22,9 @@ from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch.use_cases.sweep import FORGOTTEN_AFTER_S
-from tests.e2e.driver import Driver, post_form
-from tests.e2e.faults import Cloud, Emulator, Site, make_small_photo
-from tests.e2e.workers import register_pair
+from harness.driver import Driver, post_form
+from harness.faults import Cloud, Emulator, Site, make_small_photo
+from harness.workers import register_pair
 from tests.events import load_event
 from tests.factories import make_comparison, make_ended
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from harness.driver import Driver
 from local.processes import LOCAL
 from local.signed_http import HttpAnswer
-from tests.e2e.driver import Driver
 
 FOLDER: Final = LOCAL / "audit-stack"
 """Where the stack of the proofs keeps its logs and its functions' files."""

@@ -10,11 +10,11 @@ from urllib.parse import quote_from_bytes
 import pytest
 
 from audit.search import Find, Search
+from harness.driver import Driver
 from tests.audit.journeys import Journeys
 from tests.audit.marked import Markers
 from tests.audit.places import FOLDER, KINDS, Places
 from tests.audit.report import tell
-from tests.e2e.driver import Driver
 
 PIECE_BYTES = 24
 PLANTED = "planted"

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from facematch.domain.verdict import Role
+from harness.driver import Driver, post_form
+from harness.faults import make_small_photo
 from local.stack import STACK_NAME
 from tests.audit import paths
 from tests.audit.needs import NEEDED_BY, UNENFORCED
@@ -18,8 +20,6 @@ from tests.audit.places import FOLDER
 from tests.audit.reach import ALLOWED, ATTEMPTS, Surroundings, assume, is_denied, lay_out
 from tests.audit.report import tell
 from tests.audit.roles import FUNCTIONS, Permission, Roles
-from tests.e2e.driver import Driver, post_form
-from tests.e2e.faults import make_small_photo
 
 ROOT: Mapping[str, str] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 

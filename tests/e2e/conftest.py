@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.driver import FOLDER, Driver
 from local.processes import Ports
 from local.stack import run_stack
-from tests.e2e.driver import FOLDER, Driver
 
 PAIR_DEADLINE_S = 10
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.credentials import Credentials
 
-from tests.e2e.driver import Driver, make_photo
+from harness.driver import Driver, make_photo
 
 
 def make_body(seed: int = 0, **fields: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.e2e.driver import Driver, make_photo
+from harness.driver import Driver, make_photo
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "result-event.schema.json").read_text())
 
@@ -109,7 +109,7 @@ def test_half_a_pair_fails_at_its_deadline_and_the_late_photo_starts_a_new_compa
         ("truncated", make_photo()[:5000], "rejected", "unreadable"),
         ("nothing", b"", "rejected", "empty"),
         ("too-small", make_photo(width=239, height=640), "rejected", "too_small"),
-        ("too-large", make_photo() + bytes(25_000_000), "rejected", "too_large"),
+        ("too-large", make_photo() + bytes(25_000_000), "rejected", "file_too_large"),
     ],
 )
 def test_a_photo_that_cannot_be_compared_is_rejected_without_a_call(

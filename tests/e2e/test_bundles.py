@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.bundles import WIRINGS, Bundle, find_bundles
+from harness.bundles import WIRINGS, Bundle, find_bundles
+from harness.driver import make_photo
+from harness.template import ROOT
 from local.portraits import make_portraits
 from local.processes import LOCAL
 from local.stack import build
-from tests.e2e.driver import make_photo
-from tests.template import ROOT
 
 HEAVY = {"PIL", "alibabacloud_tea_openapi", "aiohttp", "cryptography", "pydantic"}
 NEEDED = {
@@ -25,6 +25,9 @@ NEEDED = {
 }
 SIZE_LIMITS_MB = {"Uploads": 40, "Publish": 40, "Sweep": 40, "Diagnose": 75, "Compare": 95, "Api": 95}
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}
+"""The processors' numbers in an ELF file."""
+MACH_O_ARM64 = (0xFEEDFACF, 0x0100000C)
+"""The first two numbers of a 64-bit Mach-O file for arm64."""
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +73,23 @@ def test_a_bundle_stays_small(function: str, bundles: dict[str, Bundle]) -> None
 
 
 @pytest.mark.parametrize("architecture", ELF_MACHINES)
-def test_a_layer_is_built_for_the_architecture_that_the_makefile_stands_for(
-    architecture: str, tmp_path: Path
-) -> None:
-    command = ["make", "--silent", f"--makefile={ROOT}/layers/{architecture}/Makefile", "build-ImagingLayer"]
-    subprocess.run([*command, f"ARTIFACTS_DIR={tmp_path}"], check=True, cwd=ROOT / "layers" / "imaging")
-
-    libraries = list((tmp_path / "python" / "PIL").glob("*.so"))
-    assert libraries
+def test_a_layer_is_built_for_the_architecture_of_the_makefile(architecture: str, tmp_path: Path) -> None:
+    libraries = build_imaging_layer(architecture, tmp_path)
     assert {read_machine(library) for library in libraries} == {ELF_MACHINES[architecture]}
+
+
+def test_a_layer_for_the_local_stack_of_a_mac_has_libraries_of_macos(tmp_path: Path) -> None:
+    libraries = build_imaging_layer("arm64", tmp_path, "LAYER_SYSTEM=macos")
+    assert {struct.unpack("<II", library.read_bytes()[:8]) for library in libraries} == {MACH_O_ARM64}
+
+
+def build_imaging_layer(architecture: str, into: Path, *settings: str) -> list[Path]:
+    command = ["make", "--silent", f"--makefile={ROOT}/layers/{architecture}/Makefile", "build-ImagingLayer"]
+    folder = ROOT / "layers" / "imaging"
+    subprocess.run([*command, f"ARTIFACTS_DIR={into}", *settings], check=True, cwd=folder)
+    libraries = list((into / "python" / "PIL").glob("*.so"))
+    assert libraries
+    return libraries
 
 
 def test_the_layer_for_heic_reads_it_with_nothing_but_pillows_layer_beside_it(tmp_path: Path) -> None:

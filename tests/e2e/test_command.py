@@ -1,7 +1,6 @@
 """The command `facematch` against the deployed stack: what the newcomer does not come to."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from local.processes import ROOT
-from tests.e2e.driver import LONGEST_WAIT_S, Driver, make_photo
+from harness.driver import LONGEST_WAIT_S, Driver, make_photo
 
 ROOT_USER = "arn:aws:iam::000000000000:root"
 """Whom the local cloud takes for the holder of its own key."""
-PATH = os.pathsep.join(str(ROOT / part) for part in ("cli", "src", "layers/imaging"))
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,6 @@ class Command:
         told = subprocess.run(
             [sys.executable, "-m", "facematch_cli", *arguments, "--local", "--json"],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": PATH},
             stdout=subprocess.PIPE,
             timeout=LONGEST_WAIT_S,
             check=True,

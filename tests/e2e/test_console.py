@@ -25,8 +25,8 @@ from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwrigh
 from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.lane import FAILURES_TO_HOLD, Hold, HoldReason
 from facematch.domain.regions import Region
+from harness.driver import Driver, make_photo
 from local.processes import ROOT, make_environment
-from tests.e2e.driver import Driver, make_photo
 from tests.factories import make_portrait
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -74,12 +74,11 @@ def address(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("console")
     (folder / ".local").mkdir()
     driver.stack.save(folder / ".local" / "stack.json")
-    paths = (ROOT / "src", ROOT / "layers" / "imaging", ROOT / "cli", ROOT)
     with (folder / "console.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "console", "--port", "0"],
             cwd=folder,
-            env=make_environment() | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
+            env=make_environment(),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from harness.driver import Driver
+from harness.faults import wait_until
 from local.processes import AWS_REGION, CLOUD_BIN, ROOT, make_environment
 from local.stack import STACK_NAME
-from tests.e2e.driver import Driver
-from tests.e2e.faults import wait_until
 
 CONSUMER = ROOT / "examples" / "consumer"
 NAME = "facematch-consumer"

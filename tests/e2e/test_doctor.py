@@ -1,7 +1,6 @@
 """`facematch doctor` against the deployed stack: healthy, and with one thing broken at a time."""
 
 import json
-import os
 import subprocess
 import sys
 import urllib.request
@@ -15,14 +14,12 @@ import pytest
 
 from facematch.domain.regions import Region
 from facematch_cli.doctor.sample import PAIR_ID
-from facematch_cli.errors import ExitCode
-from local.processes import ROOT
+from facematch_client.errors import ExitCode
+from harness.driver import LONGEST_WAIT_S, Driver
+from harness.faults import Cloud
 from local.signed_http import send
 from local.stack import STACK_NAME
-from tests.e2e.driver import LONGEST_WAIT_S, Driver
-from tests.e2e.faults import Cloud
 
-PATH = os.pathsep.join(str(ROOT / part) for part in ("cli", "src", "layers/imaging"))
 SECRET = f"{STACK_NAME}-provider"
 KEY_ID = "emulator-key-id"
 KEY_SECRET = "emulator-key-secret"
@@ -58,7 +55,6 @@ class Patient:
         told = subprocess.run(
             [sys.executable, "-m", "facematch_cli", "doctor", *options, "--local", "--json"],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": PATH},
             stdout=subprocess.PIPE,
             timeout=2 * LONGEST_WAIT_S,
             check=False,

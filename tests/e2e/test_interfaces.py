@@ -20,10 +20,10 @@ from schemathesis.checks import positive_data_acceptance
 from schemathesis.config import SchemathesisConfig
 
 from facematch.domain.comparison import identify_request
+from harness.driver import CALLER, Driver
+from harness.faults import make_small_photo
 from local.describe_api import OPENAPI
 from local.processes import LOCAL_KEY
-from tests.e2e.driver import CALLER, Driver
-from tests.e2e.faults import make_small_photo
 
 pytestmark = pytest.mark.verify
 

@@ -19,11 +19,12 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
+from facematch.domain.regions import Network, Region
+from harness.driver import Driver
+from harness.faults import wait_until
 from local.portraits import make_portraits
 from local.processes import LOCAL_KEY
 from local.stack import Stack
-from tests.e2e.driver import Driver
-from tests.e2e.faults import wait_until
 from tests.e2e.newcomer import Console, Newcomer, clone
 
 pytestmark = pytest.mark.verify
@@ -58,15 +59,20 @@ def driver(newcomer: Newcomer) -> Iterator[Driver]:
 
 
 @pytest.fixture(scope="module")
-def installed(newcomer: Newcomer) -> None:
-    """The command, with the packages that it needs borrowed."""
-    borrowing = {
+def borrowing(newcomer: Newcomer) -> dict[str, str]:
+    """What has pip install a package and borrow those that it needs."""
+    return {
         "PIP_TARGET": str(newcomer.folder / ".local" / "installed"),
         "PIP_NO_DEPS": "1",
         "PIP_NO_INDEX": "1",
         # As pip reads it: 0 is no isolation.
         "PIP_NO_BUILD_ISOLATION": "0",
     }
+
+
+@pytest.fixture(scope="module")
+def installed(newcomer: Newcomer, borrowing: dict[str, str]) -> None:
+    """The command, with the packages that it needs borrowed."""
     newcomer.types(
         """
         python3.13 -m venv .local/command
@@ -92,10 +98,9 @@ def test_what_is_built_and_made_of_the_clone_is_what_stands_in_it(newcomer: Newc
     newcomer.types("sam build")
     newcomer.types("cd examples/consumer\nsam build")
     newcomer.types("""
-        export PYTHONPATH=src:layers/imaging
         .venv/bin/python -m bench.capacity --pairs-per-day 400000 --peak-factor 4 --qps 10 --latency-ms 900
         .venv/bin/python -m bench.capacity --help
-        .venv/bin/python -m bench.capacity_report
+        .venv/bin/python -m bench.capacity.report
     """)
 
     built = [".local/site/index.html", ".aws-sam/build/template.yaml"]
@@ -103,18 +108,19 @@ def test_what_is_built_and_made_of_the_clone_is_what_stands_in_it(newcomer: Newc
     assert newcomer.types("git diff") == ""
 
 
-def test_the_emulator_runs_on_its_own(newcomer: Newcomer) -> None:
+def test_the_emulator_runs_on_its_own(newcomer: Newcomer, borrowing: dict[str, str]) -> None:
+    newcomer.types("pip install './emulator[faces,tokens]'", variables=borrowing)
     scenario = {"effect": "refuse", "code": "InternalError", "region": "malaysia"}
     (newcomer.folder / "faults.json").write_text(json.dumps([scenario]))
     for commands in (
-        newcomer.starts("python -m local.emulator --port 0 --qps indonesia=1 --qps-window sliding"),
+        newcomer.starts("facecompare-emulator --port 0 --qps indonesia=1 --qps-window sliding"),
         newcomer.starts(
-            "python -m local.emulator --port 0 --qps indonesia=1 --qps-window sliding --scenario faults.json"
+            "facecompare-emulator --port 0 --qps indonesia=1 --qps-window sliding --scenario faults.json"
         ),
     ):
         with commands as emulator:
             assert emulator.stdout is not None
-            assert len(json.loads(emulator.stdout.readline())["endpoints"]) == 8
+            assert len(json.loads(emulator.stdout.readline())["endpoints"]) == len(Region) * len(Network)
 
 
 @pytest.mark.usefixtures("driver", "installed")

@@ -16,9 +16,9 @@ import pytest
 from facematch.domain.comparison import identify_request
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
+from harness.driver import CALLER, Driver
+from harness.faults import Cloud, Emulator, Site, make_small_photo
 from local.processes import AWS_REGION, LOCAL, LOCAL_KEY, ROOT, make_environment
-from tests.e2e.driver import CALLER, Driver
-from tests.e2e.faults import Cloud, Emulator, Site, make_small_photo
 
 REQUESTS: Final = ROOT / "examples" / "requests"
 PACKAGES: Final = LOCAL / "requests"

@@ -15,11 +15,12 @@ from facematch.domain.priority import Priority
 from facematch.domain.provider import Answer, Call, Deletion, Depart, depart_at_once
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.domain.retries import RetryPolicy
+from facematch.domain.verdict import Role
 from facematch.use_cases.call_provider import ProviderCaller
 from facematch.use_cases.compare_pair import PairComparer
-from facematch.use_cases.load_photos import PhotoLoader
+from facematch.use_cases.load_photos import PhotoLoader, prepare_url
 from facematch.use_cases.prepare_photos import PhotoPreparer
-from tests.factories import make_answer, make_comparison, make_portrait
+from tests.factories import make_answer, make_comparison
 from tests.fakes.clock import START_MS, SharedClock
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.photo_store import InMemoryPhotoStore
@@ -29,6 +30,8 @@ READ_TIMEOUT_S: Final = 10.0
 _LATENCY_S: Final = 1.0
 _WORKER_TIME_S: Final = 40.0
 _LOOK_S: Final = 5.0
+
+_PREPARED: Final = dict.fromkeys(Role, prepare_url("https://photos.example.com/a.jpg"))
 
 type Fault = Callable[[Call], Answer | ProviderError | None]
 """What is wrong with a call now: an answer, an error, or None for nothing."""
@@ -84,7 +87,6 @@ class Simulation:
     calls_per_s: float = 10.0
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
-    photos: InMemoryPhotoStore = field(default_factory=InMemoryPhotoStore)
     clock: SharedClock = field(init=False)
     provider: FaultyProvider = field(init=False)
     limiter: InMemoryRateLimiter = field(init=False)
@@ -102,8 +104,6 @@ class Simulation:
         """Return the comparisons as they ended."""
         for number in range(self.pairs):
             comparison = make_comparison(id=f"{number:026d}", pair_id=f"pair-{number}")
-            for photo in comparison.photos.values():
-                self.photos.objects[photo.key] = make_portrait()
             self.ledger.register(comparison)
             self._send(comparison.id, 0)
         threads = [Thread(target=self._work, args=(number,)) for number in range(self.workers)]
@@ -130,7 +130,7 @@ class Simulation:
         )
         comparer = PairComparer(
             ledger=self.ledger,
-            loader=PhotoLoader(self.photos, PhotoPreparer()),
+            loader=PhotoLoader(InMemoryPhotoStore(), PhotoPreparer()),
             caller=caller,
             clock=self.clock,
             regions=RegionPolicy(None, frozenset(Region)),
@@ -144,7 +144,9 @@ class Simulation:
 
     def _compare(self, comparer: PairComparer, comparison_id: str) -> None:
         try:
-            comparer.compare(comparison_id, Priority.BULK, Deadline.after(_WORKER_TIME_S, self.clock))
+            comparer.compare(
+                comparison_id, Priority.BULK, Deadline.after(_WORKER_TIME_S, self.clock), _PREPARED
+            )
         except PostponedError as error:
             self._send(comparison_id, error.retry_after_s)
         except AlreadyEndedError:

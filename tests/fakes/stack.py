@@ -14,6 +14,7 @@ from facematch.domain.pair import ArrivedPhoto
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.domain.retries import RetryPolicy
+from facematch.domain.stopwatch import Stopwatch
 from facematch.domain.verdict import Role, Verdict
 from facematch.use_cases.call_provider import ProviderCaller
 from facematch.use_cases.compare_pair import PairComparer
@@ -231,6 +232,11 @@ class InMemoryStack:
     ) -> None:
         """Do what the worker does with one message."""
         self.comparer.compare(comparison_id, priority, Deadline.after(time_s, self.clock), prepared)
+
+    def prepare(self, comparison_id: str) -> dict[Role, PreparedPhoto]:
+        """Prepare the photos of a comparison once, for a test that compares it often."""
+        photos = self.comparison(comparison_id).photos
+        return self.loader.load(photos, Deadline.after(120.0, self.clock), Stopwatch(self.clock))
 
     def work(self) -> None:
         """Have workers take what is on the queues, until nothing can be done without waiting."""

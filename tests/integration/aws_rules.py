@@ -1,16 +1,20 @@
-"""What AWS refuses and moto accepts, as hooks of a client.
+"""What AWS does and moto does not: refusals, as hooks of a client, and atomic writes.
 
 Source: the DynamoDB developer guide (expressions, limits), the DynamoDB API (`TransactWriteItems`), and the
 S3 API (`CopyObject`).
 """
 
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from typing import Any, Final
 from urllib.parse import unquote
 
+import pytest
 from botocore.exceptions import ClientError
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
 ITEM_LIMIT_BYTES: Final = 400 * 1024
@@ -64,6 +68,20 @@ def honour_copy_conditions(client: Any) -> None:
         return _Refusal(), {"Error": {"Code": "PreconditionFailed", "Message": ""}, "ResponseMetadata": {}}
 
     client.meta.events.register("before-call.s3.CopyObject", answer, __name__)
+
+
+@contextmanager
+def serialise_requests() -> Iterator[None]:
+    """Have moto answer one request at a time: writes to an item are atomic in DynamoDB, but not in moto."""
+    answer, lock = BotocoreStubber.__call__, threading.RLock()
+
+    def answer_alone(*args: Any, **kwargs: Any) -> object:
+        with lock:
+            return answer(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BotocoreStubber, "__call__", answer_alone)
+        yield
 
 
 class _Refusal:

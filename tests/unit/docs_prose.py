@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).parents[2]
-GENERATED: Final = {"docs/licences.md", "docs/parameters.md", "docs/reasons.md"}
+from harness.template import ROOT
+
+GENERATED: Final = {"docs/licences.md", "docs/reasons.md"}
 PAGES: Final = [
     page
     for page in sorted(ROOT.rglob("*.md"))
@@ -23,7 +24,7 @@ PAGES: Final = [
 ]
 GLOSSARY: Final = ROOT / "docs" / "glossary.md"
 PACKAGES: Final = {
-    "cli": "cli/facematch_cli",
+    "cli": "cli",
     "console": "console",
     "layers": "layers",
     "src/adapters": "src/facematch/adapters",

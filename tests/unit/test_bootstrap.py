@@ -12,8 +12,8 @@ from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
 from facematch.domain.verdict import Role
 from facematch.handlers import compare
+from harness.environment import read_environment
 from tests.factories import CALLER
-from tests.integration.handlers.environment import read_environment
 
 KNOWN = {
     "Ledger": "table",

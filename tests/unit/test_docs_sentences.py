@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.docs_prose import PAGES, ROOT, average_length, list_sentences
+from harness.template import ROOT
+from tests.unit.docs_prose import PAGES, average_length, list_sentences
 
 LONGEST_WORDS = 30
 AVERAGE_WORDS = 16

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.template import ROOT
 from tests.unit.docs_prose import (
     GLOSSARY,
     PACKAGES,
     PAGES,
-    ROOT,
     find_replaced,
     list_code_words,
     list_page_words,

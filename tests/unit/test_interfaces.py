@@ -9,9 +9,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from local.describe_api import OPENAPI, REASONS_PAGE, describe_api, describe_event, describe_reasons
-from local.parameters_page import PARAMETERS_PAGE, describe_parameters
-from tests.template import ROOT, read_template
+from harness.template import ROOT, read_template
+from local.describe_api import describe_api
 
 SCHEMAS = ROOT / "schemas"
 EVENT = json.loads((SCHEMAS / "result-event.schema.json").read_text())
@@ -54,22 +53,6 @@ def test_the_results_interface_names_the_export_of_the_template() -> None:
 
     told = read_results_interface()["channels"]["results"]["description"]
     assert export.replace("${AWS::StackName}", "{StackName}") in told
-
-
-def test_the_api_document_is_what_the_code_describes() -> None:
-    assert json.loads(OPENAPI.read_text()) == describe_api(), "Run `make interfaces`."
-
-
-def test_the_schema_of_the_event_has_the_reasons_of_the_catalogue() -> None:
-    assert describe_event() == EVENT, "Run `make interfaces`."
-
-
-def test_the_page_of_reasons_is_what_the_catalogue_says() -> None:
-    assert REASONS_PAGE.read_text() == describe_reasons(), "Run `make interfaces`."
-
-
-def test_the_page_of_parameters_is_what_the_template_says() -> None:
-    assert PARAMETERS_PAGE.read_text() == describe_parameters(), "Run `make interfaces`."
 
 
 def test_the_api_document_is_valid() -> None:

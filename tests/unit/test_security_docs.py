@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from tests.template import ROOT
+from harness.template import ROOT
 
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py(?:::\w+)+)`", PAGE)))

@@ -6,13 +6,18 @@ from facematch.domain.priority import Priority
 from facematch.domain.provider import Operation
 from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
 from facematch.domain.verdict import Bounds
-from facematch.settings import FederatedKey, Settings, StoredKey, read_settings, runs_as_function
+from facematch.settings import (
+    FederatedKey,
+    PhotoSettings,
+    Settings,
+    StoredKey,
+    read_settings,
+    runs_as_function,
+)
 from tests.factories import make_environment, make_queue_url
 
 STAND_INS = ",".join(
-    f"{region}.{network}=127.0.0.1:{port}"
-    for region, port in zip(Region, (1, 2, 3, 4), strict=True)
-    for network in Network
+    f"{region}.{network}=127.0.0.1:{port}" for port, region in enumerate(Region, 1) for network in Network
 )
 
 SINGAPORE = ("SINGAPORE_BULK_QUEUE_URL", "SINGAPORE_URGENT_QUEUE_URL")
@@ -38,12 +43,15 @@ def test_settings_are_what_the_template_set() -> None:
     assert settings.endpoint_protocol == "HTTPS"
     assert (settings.pair_deadline_s, settings.attempt_budget) == (900, 4)
     assert settings.retry_time_limit_s == 72_000
-    assert (settings.photo_size_limit_bytes, settings.pixel_limit) == (20_000_000, 64_000_000)
+    assert settings.photos == PhotoSettings(
+        max_source_size_bytes=20_000_000,
+        max_source_pixels=64_000_000,
+        enlarge_up_to=2,
+        read_heic=False,
+        frame_faces=False,
+    )
     assert settings.retention_days == 30
     assert settings.deletes_photos is True
-    assert settings.enlarge_up_to == 2
-    assert settings.reads_heic is False
-    assert settings.frames_faces is False
 
 
 @pytest.mark.parametrize("name", sorted(make_environment().keys() - UNUSED))
@@ -246,12 +254,7 @@ def test_a_stack_on_a_laptop_may_have_the_provider_stood_in_for(network: Network
     settings = read_settings(environment)
 
     assert settings.endpoint_protocol == "HTTP"
-    assert settings.endpoints == {
-        Region.SINGAPORE: "127.0.0.1:1",
-        Region.INDONESIA: "127.0.0.1:2",
-        Region.MALAYSIA: "127.0.0.1:3",
-        Region.HONG_KONG: "127.0.0.1:4",
-    }
+    assert settings.endpoints == {region: f"127.0.0.1:{port}" for port, region in enumerate(Region, 1)}
 
 
 def test_the_provider_itself_is_never_called_without_encryption() -> None:
@@ -353,12 +356,7 @@ def test_a_stack_with_a_stored_key_needs_the_secret() -> None:
 def test_a_stack_takes_its_share_of_each_regions_quota() -> None:
     settings = read_settings(make_environment(QUOTA_SHARE="0.5"))
 
-    assert settings.calls_per_s == {
-        Region.SINGAPORE: 5,
-        Region.INDONESIA: 1.5,
-        Region.MALAYSIA: 1.5,
-        Region.HONG_KONG: 5,
-    }
+    assert settings.calls_per_s == {region: profile.default_qps / 2 for region, profile in PROFILES.items()}
 
 
 def test_a_stack_may_take_the_whole_quota_and_no_more() -> None:

@@ -15,9 +15,11 @@ from facematch.domain.deadline import ANSWER_TIME_S, CALL_TIMEOUT_S, CLOSING_TIM
 from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
 from facematch.handlers import api, compare, diagnose, publish, sweep, uploads
-from tests.deployed import read_stack
+from generate.lanes import WORKERS
+from generate.names import name_queue, name_region
+from harness.deployed import read_stack
+from harness.template import ROOT, read_template
 from tests.fakes.clock import FakeClock
-from tests.template import ROOT, read_template
 
 TEMPLATE = read_template()
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
@@ -66,11 +68,15 @@ def test_every_function_has_a_handler_that_exists() -> None:
 
 
 def test_the_functions_are_given_every_variable_that_the_settings_read_and_no_other() -> None:
-    read = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', (ROOT / "src/facematch/settings.py").read_text()))
+    source = (ROOT / "src/facematch/settings.py").read_text()
+    named = re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"|reader\.\w+\("([A-Z]+)"', source)
+    read = {name for names in named for name in names if name}
     read |= {f"{region}_{priority}_QUEUE_URL".upper().replace("-", "_") for region, priority in LANES}
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     ours = {name for name in given if not name.startswith("POWERTOOLS_")}
-    assert read - {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"} == ours
+    read -= {"AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME"}
+    assert read - ours == set(), "Give these to the functions, in Globals of template.yaml."
+    assert ours - read == set(), "Read these in src/facematch/settings.py."
 
 
 def test_every_function_and_the_api_are_traced() -> None:
@@ -94,12 +100,6 @@ def test_every_function_logs_into_a_group_of_its_own_that_ends_with_the_stack() 
     for name, group in groups.items():
         assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
         assert group["DeletionPolicy"] == group["UpdateReplacePolicy"] == "Delete", name
-
-
-@pytest.mark.parametrize("region", Region)
-def test_the_default_quota_of_each_region_is_the_providers(region: Region) -> None:
-    name = "".join(word.capitalize() for word in region.split("-")) + "Qps"
-    assert PARAMETERS[name]["Default"] == PROFILES[region].default_qps
 
 
 def test_the_choice_of_workers_is_mapped_number_by_number() -> None:
@@ -269,23 +269,10 @@ def find_function(name: str) -> str:
     return name
 
 
-def name_region(region: Region) -> str:
-    """Return a region as it is part of the names of resources."""
-    return region.title().replace("-", "")
-
-
-def name_lane(region: Region, priority: Priority) -> str:
-    """Return the name of a lane's queue."""
-    return f"{name_region(region)}{priority.title()}Queue"
-
-
 @pytest.mark.parametrize(
     ("aws_region", "parameters", "regions"),
     [
-        ("ap-southeast-1", {}, {Region.SINGAPORE}),
-        ("ap-southeast-3", {}, {Region.INDONESIA}),
-        ("ap-southeast-5", {}, {Region.MALAYSIA}),
-        ("ap-east-1", {}, {Region.HONG_KONG}),
+        *((profile.aws_region, {}, {region}) for region, profile in PROFILES.items()),
         ("ap-southeast-3", {"DefaultRegion": "malaysia"}, {Region.MALAYSIA}),
         ("us-east-1", {"DefaultRegion": "hong-kong"}, {Region.HONG_KONG}),
         ("us-east-1", {"AllowedRegions": "indonesia"}, {Region.INDONESIA}),
@@ -301,7 +288,7 @@ def test_a_stack_has_the_lanes_of_its_allowed_regions_and_no_others(
     aws_region: str, parameters: dict[str, str], regions: set[Region]
 ) -> None:
     stack = read_stack(aws_region, **parameters)
-    lanes = {name_lane(region, priority) for region, priority in product(regions, Priority)}
+    lanes = {name_queue(region, priority) for region, priority in product(regions, Priority)}
     assert {name for name in stack if name.endswith(("BulkQueue", "UrgentQueue"))} == lanes
     sources = {
         resource["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]
@@ -314,7 +301,7 @@ def test_a_stack_has_the_lanes_of_its_allowed_regions_and_no_others(
         (region, priority): variables[f"{region}_{priority}_QUEUE_URL".upper().replace("-", "_")]
         for region, priority in LANES
     } == {
-        (region, priority): {"Ref": name_lane(region, priority)} if region in regions else "none"
+        (region, priority): {"Ref": name_queue(region, priority)} if region in regions else "none"
         for region, priority in LANES
     }
     sent_to = {
@@ -340,20 +327,20 @@ def list_send_targets(function: str, stack: dict[str, dict[str, Any]]) -> list[d
 
 @pytest.mark.parametrize(("region", "priority"), LANES)
 def test_each_lane_that_exists_has_an_output(region: Region, priority: Priority) -> None:
-    output = TEMPLATE["Outputs"][f"{name_lane(region, priority)}Url"]
-    assert output["Value"] == {"Ref": name_lane(region, priority)}
-    assert output["Condition"] == RESOURCES[name_lane(region, priority)]["Condition"]
+    output = TEMPLATE["Outputs"][f"{name_queue(region, priority)}Url"]
+    assert output["Value"] == {"Ref": name_queue(region, priority)}
+    assert output["Condition"] == RESOURCES[name_queue(region, priority)]["Condition"]
 
 
 def test_a_worker_takes_eight_pairs_at_once_and_each_lane_has_workers_of_its_own() -> None:
     sources = {queue: one for queue, function, one in list_sources() if function == "Compare"}
-    assert sources.keys() == {name_lane(region, priority) for region, priority in LANES}
+    assert sources.keys() == {name_queue(region, priority) for region, priority in LANES}
     for region, priority in LANES:
-        source = sources[name_lane(region, priority)]
+        source = sources[name_queue(region, priority)]
         assert (source["BatchSize"], source["MaximumBatchingWindowInSeconds"]) == (8, 0)
         (limit,) = source["ScalingConfig"].values()
-        quota = {10: "AtTenCallsPerSecond", 3: "AtThreeCallsPerSecond"}[PROFILES[region].default_qps]
-        by_parameter = {"Fn::FindInMap": ["Workers", {"Ref": "WorkerConcurrency"}, quota]}
+        column = WORKERS[PROFILES[region].default_qps]
+        by_parameter = {"Fn::FindInMap": ["Workers", {"Ref": "WorkerConcurrency"}, column]}
         assert limit == (by_parameter if priority is Priority.BULK else 2)
 
 
@@ -708,11 +695,15 @@ def test_a_token_is_for_the_provider_alone_short_lived_and_signed_as_the_code_as
 
 def test_every_parameter_is_described_bounded_and_stands_in_one_group() -> None:
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
+    grouped = sorted(name for group in groups for name in group["Parameters"])
+    assert grouped == sorted(PARAMETERS), "Add it to one of the ParameterGroups of template.yaml."
+    users = str([TEMPLATE[part] for part in ("Conditions", "Globals", "Resources", "Rules")])
     for name, parameter in PARAMETERS.items():
         assert parameter["Description"].endswith("."), name
+        assert f"'{name}'" in users or f"${{{name}}}" in users, f"Nothing in template.yaml uses {name}."
         bounds = {"MinValue", "MaxValue"} if parameter["Type"] == "Number" else {"AllowedPattern"}
-        assert "AllowedValues" in parameter or bounds <= parameter.keys(), name
+        bounded = "AllowedValues" in parameter or bounds <= parameter.keys()
+        assert bounded, f"Give {name} AllowedValues or {' and '.join(bounds)} in template.yaml."
 
 
 @pytest.mark.parametrize("name", [name for name, one in PARAMETERS.items() if "AllowedPattern" in one])
@@ -736,6 +727,14 @@ SESSION = "arn:aws:sts::123456789012:assumed-role/kyc-desk/ann"
         ("ApiAllowedOrigin", "https://app.example.com"),
         ("ApiAllowedOrigin", "http://localhost:8080"),
         ("ProviderSecretArn", "arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:kyc/key+1@x-a1B2c3"),
+        # The longest names that the services take.
+        (
+            "ProviderSecretArn",
+            f"arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:{'a' * 512}-a1B2c3",
+        ),
+        ("ProviderRoleArn", f"acs:ram::1234567890123456:role/{'a' * 64}"),
+        ("ProviderOidcProviderArn", f"acs:ram::1234567890123456:oidc-provider/{'a' * 128}"),
+        ("ProviderOidcAudience", "a" * 128),
         ("KmsKeyArn", KEY_ARN),
         ("KmsKeyArn", "arn:aws:kms:ap-east-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef"),
         ("SingaporePriceUsd", "0.0015"),
@@ -788,8 +787,7 @@ def test_only_a_local_stack_takes_stand_ins_for_the_provider() -> None:
 def test_a_stack_outside_the_jurisdictions_must_name_its_own() -> None:
     rule = TEMPLATE["Rules"]["OutsideTheJurisdictionsAStackNamesThem"]
     (contains,) = rule["RuleCondition"]["Not"]
-    home, aws_region = contains["Contains"]
-    assert set(home) == {profile.aws_region for profile in PROFILES.values()}
+    _, aws_region = contains["Contains"]
     assert aws_region == {"Ref": "AWS::Region"}
     (assertion,) = rule["Assertions"]
     (both,) = assertion["Assert"]["Not"]
@@ -799,76 +797,6 @@ def test_a_stack_outside_the_jurisdictions_must_name_its_own() -> None:
             {"Equals": [{"Ref": "AllowedRegions"}, "auto"]},
         ]
     }
-
-
-def list_settings() -> set[str]:
-    """Return the parameters that reach the environment of the functions."""
-    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    text = str(list(variables.values()))
-    named = set(re.findall(r"\$\{(\w+)\}", text)) | set(re.findall(r"'Ref': '(\w+)'", text))
-    return named & set(PARAMETERS)
-
-
-def measure_longest(name: str) -> int:
-    """Return how long a parameter's text can be; a score may have three decimals."""
-    parameter = PARAMETERS[name]
-    if "AllowedValues" in parameter:
-        return max(len(str(value)) for value in parameter["AllowedValues"])
-    if parameter["Type"] == "Number":
-        return len(str(parameter["MaxValue"])) + (4 if name.endswith(("Score", "UpTo")) else 0)
-    if name == "QuotaShare":
-        return len("0.9999")
-    (limit,) = re.findall(r"\{1,(\d+)\}", parameter["AllowedPattern"])
-    return int(limit)
-
-
-def read_description() -> tuple[str, dict[str, Any]]:
-    text, values = FUNCTIONS["Compare"]["VersionDescription"]["Sub"]
-    return text, values
-
-
-def list_refs(value: object) -> set[str]:
-    """Return the parameters that a value is made from, conditions included."""
-    names = set(re.findall(r"'(?:Ref|Condition|If)': \[?'(\w+)'", str(value)))
-    conditions = (TEMPLATE["Conditions"][name] for name in names & TEMPLATE["Conditions"].keys())
-    return (names & PARAMETERS.keys()).union(*map(list_refs, conditions))
-
-
-@pytest.mark.parametrize("name", ["Api", "Compare"])
-def test_a_function_with_versions_publishes_one_for_each_change_of_its_settings(name: str) -> None:
-    assert FUNCTIONS[name]["AutoPublishAliasAllProperties"] is True
-    assert FUNCTIONS[name]["VersionDescription"] == FUNCTIONS["Compare"]["VersionDescription"]
-    text, values = read_description()
-    described = set(re.findall(r"\$\{(\w+)\}", text)) - values.keys()
-    local_only = {"LocalStack", "ProviderEndpoints"}
-    described |= list_refs(values)
-    of_layers = {"HeicPhotos", "FaceFraming"}
-    # Switching SnapStart on takes effect with the next version.
-    assert described == (list_settings() - local_only - of_layers) | {"SnapStart"}
-    assert all(layer["PublishLambdaVersion"] is True for layer in LAYERS.values())
-
-
-def test_old_versions_are_deleted_as_each_has_a_snapshot_that_is_billed() -> None:
-    versions = [one for one in read_stack().values() if one["Type"] == "AWS::Lambda::Version"]
-    assert [version["DeletionPolicy"] for version in versions] == ["Delete", "Delete"]
-
-
-def test_the_settings_fit_into_the_description_of_a_version() -> None:
-    text, values = read_description()
-    names = set(re.findall(r"\$\{(\w+)\}", text)) - values.keys()
-    of_role, of_provider, audience = (
-        measure_longest(name)
-        for name in ("ProviderRoleArn", "ProviderOidcProviderArn", "ProviderOidcAudience")
-    )
-    longest = {
-        "Key": max(measure_longest("ProviderSecretArn"), of_role + of_provider + audience + 2),
-        "Lanes": len(Region),
-        "Flags": len("1tttta"),
-    }
-    assert longest.keys() == values.keys()
-    spaces = len(text.split()) - 1
-    lambda_limit = 256
-    assert sum(map(measure_longest, names)) + sum(longest.values()) + spaces <= lambda_limit
 
 
 # Alarms and dashboard
@@ -959,7 +887,7 @@ def test_each_service_is_watched_for_what_it_counts() -> None:
 def test_the_dashboard_shows_each_lane(region: Region, priority: Priority) -> None:
     (dashboard,) = find("AWS::CloudWatch::Dashboard", AllowedRegions=ALL_REGIONS).values()
     text, names = dashboard["DashboardBody"]["Fn::Sub"]
-    name = name_lane(region, priority).removesuffix("Queue")
+    name = name_queue(region, priority).removesuffix("Queue")
     assert f'"${{{name}}}"' in text
     assert names[name] == {"Fn::GetAtt": [f"{name}Queue", "QueueName"]}
 
@@ -987,7 +915,7 @@ def test_every_step_that_is_counted_is_shown() -> None:
 
 @pytest.mark.parametrize("region", Region)
 def test_the_dashboard_shows_what_each_region_costs(region: Region) -> None:
-    name = "".join(word.capitalize() for word in region.split("-")) + "PriceUsd"
+    name = f"{name_region(region)}PriceUsd"
     expressions = [
         metric[0]["expression"]
         for widget in read_dashboard()

@@ -1,7 +1,7 @@
 import tomllib
 
 from facematch import __version__
-from tests.template import ROOT
+from harness.template import ROOT
 
 
 def test_the_functions_have_the_version_of_the_project() -> None:

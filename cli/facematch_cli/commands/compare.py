@@ -7,20 +7,19 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from facematch.domain.errors import RejectedPhotoError
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
-from facematch.settings import Settings
-from facematch.use_cases.prepare_photos import PhotoPreparer, photo_limits
-from facematch_cli.ask import PairRequest, ask_for_verdict, make_key
-from facematch_cli.direct import DirectRequest, compare_directly, reject_directly
-from facematch_cli.errors import CommandError, ExitCode
-from facematch_cli.faces import explain_missing_detector
-from facematch_cli.files import read_photo
+from facematch.use_cases.prepare_photos import PhotoPreparer
+from facematch_cli.direct import DirectRequest, compare_directly
 from facematch_cli.options import Invocation, region_option, stack_options
-from facematch_cli.output import Output, clean, make_facts, style_verdict, summarise_photo
+from facematch_cli.output import Output, make_facts, style_verdict, summarise_photo
 from facematch_cli.regions import choose_region
-from imaging import PROVIDER_LIMITS, Limits
+from facematch_client.ask import PairRequest, ask_for_verdict, make_key
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.faces import explain_missing_detector
+from facematch_client.files import read_photo
+from facematch_client.stack import choose_limits
+from facematch_client.text import clean
 
 _EXIT_CODES: Final = {"photo_rejected": ExitCode.REFUSED, "failed": ExitCode.NO_VERDICT}
 _SCORE = click.FloatRange(0, 100)
@@ -71,7 +70,7 @@ def compare(
         result = _compare_directly(invocation, files, region, bounds, face_quality=face_quality)
         return _present(invocation.output, result, result)
     stack = invocation.find_stack()
-    photos = _read_photos(files, stack.settings.photo_size_limit_bytes)
+    photos = _read_photos(files, stack.settings.photos.max_source_size_bytes)
     wishes: dict[str, Any] = {
         "region": choose_region(stack.settings.regions, region).value,
         "pair_id": pair_id,
@@ -92,13 +91,12 @@ def _compare_directly(
     *,
     face_quality: bool,
 ) -> dict[str, Any]:
-    is_somewhere = invocation.place.stack is not None or invocation.place.local
-    stack = invocation.find_stack() if is_somewhere else None
+    stack = invocation.find_named_stack()
     if stack is None and region is None:
         raise CommandError("--direct without a stack needs a --region.", ExitCode.USAGE)
     chosen = choose_region(stack.settings.regions, region) if stack else Region(region or "")
     standing = stack.settings.options.bounds if stack else Bounds()
-    limits = _choose_limits(stack.settings if stack else None)
+    limits = choose_limits(stack)
     if limits.frame_faces and (missing := explain_missing_detector(limits)):
         invocation.output.note(missing)
     request = DirectRequest(
@@ -110,16 +108,7 @@ def _compare_directly(
         ),
         face_quality_check=face_quality,
     )
-    try:
-        return compare_directly(request, PhotoPreparer(limits), stack, invocation.clock)
-    except RejectedPhotoError as error:
-        return reject_directly(error, chosen)
-
-
-def _choose_limits(settings: Settings | None) -> Limits:
-    if settings is None:
-        return PROVIDER_LIMITS
-    return photo_limits(settings)
+    return compare_directly(request, PhotoPreparer(limits), stack, invocation.clock)
 
 
 def _read_photos(files: Mapping[Role, Path], size_limit_bytes: int) -> dict[Role, bytes]:

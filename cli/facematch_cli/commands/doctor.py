@@ -10,9 +10,10 @@ from rich.text import Text
 
 from facematch_cli.doctor.check import Check, Level, failed
 from facematch_cli.doctor.examination import examine
-from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.options import Invocation, region_option, stack_options
-from facematch_cli.output import Output, clean, count_of, format_moment
+from facematch_cli.output import Output
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.text import clean, count_of, format_moment
 
 _MARKS: Final = {
     Level.OK: Text("✓", "bold green"),

@@ -6,17 +6,19 @@ from typing import Any, Final
 import click
 
 from facematch.domain.comparison import Comparison, State
-from facematch_cli.api import ask_api
-from facematch_cli.errors import CommandError, ExitCode
+from facematch.domain.reasons import Reason
 from facematch_cli.lookup import Lookup, pair_name_options
 from facematch_cli.options import Invocation, stack_options
-from facematch_cli.output import Output, clean, count_of, make_table, style_verdict
-from facematch_cli.records import open_ledger
-from facematch_cli.stack import Stack
+from facematch_cli.output import Output, make_table, style_verdict
+from facematch_client.api import ask_api
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.records import open_ledger
+from facematch_client.stack import Stack
+from facematch_client.text import clean, count_of
 
 _ERASED: Final = "erased"
 _BEFORE: Final = "erased before"
-_NOT_FOUND: Final = "comparison_not_found"
+_NOT_FOUND: Final = Reason.COMPARISON_NOT_FOUND
 _REMAINS: Final = (
     "What remains is a tombstone: the comparison's id, region and times, and the calls that were made. It "
     "proves what was billed, and keeps a repeated message from comparing the pair again. It has no pair id, "

@@ -10,10 +10,11 @@ from rich.text import Text
 from facematch.domain.comparison import State
 from facematch.domain.result_event import format_time
 from facematch.domain.verdict import Decision
-from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.options import Invocation, region_option, stack_options
-from facematch_cli.output import Output, clean, format_moment, make_table, style_verdict
-from facematch_cli.records import OPEN, PAGE_LIMIT, Found, Query, Record, RecordReader
+from facematch_cli.output import Output, make_table, style_verdict
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.records import OPEN, PAGE_LIMIT, Found, Query, Record, RecordReader
+from facematch_client.text import clean, format_moment
 
 _VERDICTS: Final = (OPEN, *(decision.value for decision in Decision), State.ERASED.value)
 

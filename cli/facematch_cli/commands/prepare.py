@@ -1,7 +1,7 @@
 """`facematch prepare`: photos as the provider would get them."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,12 +9,20 @@ import click
 from rich.text import Text
 
 from facematch.domain.errors import InvalidInputError
-from facematch_cli.errors import ExitCode
-from facematch_cli.faces import explain_missing_detector, look_for_faces, mark_crop, mark_faces, read_warnings
-from facematch_cli.files import read_photo
-from facematch_cli.options import json_option
-from facematch_cli.output import clean, make_output, make_table, summarise_photo
+from facematch_cli.options import Invocation, stack_options
+from facematch_cli.output import make_table, summarise_photo
 from facematch_cli.sheet import SheetEntry, render_sheet
+from facematch_client.errors import ExitCode
+from facematch_client.faces import (
+    explain_missing_detector,
+    look_for_faces,
+    mark_crop,
+    mark_faces,
+    read_warnings,
+)
+from facematch_client.files import read_photo
+from facematch_client.stack import choose_limits
+from facematch_client.text import clean
 from imaging import Limits, PhotoError, PhotoErrorCode, normalise
 
 SHEET_NAME: Final = "sheet.html"
@@ -24,14 +32,15 @@ SHEET_NAME: Final = "sheet.html"
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--frame-faces", is_flag=True, help="Crop photos around their faces, as FaceFraming does.")
-@json_option
-def prepare(*, photos: tuple[Path, ...], folder: Path, frame_faces: bool, as_json: bool) -> ExitCode:
+@stack_options
+def prepare(invocation: Invocation, *, photos: tuple[Path, ...], folder: Path, frame_faces: bool) -> ExitCode:
     """Prepare PHOTOS as the stack would, into DIR, with a report for each and a before/after sheet.
 
-    This needs no cloud: the photos stay on this machine.
+    The photos stay on this machine. Without a stack, the default settings apply, and no cloud is needed.
     """
-    output = make_output(as_json=as_json)
-    limits = look_for_faces(Limits(frame_faces=frame_faces))
+    output = invocation.output
+    limits = look_for_faces(choose_limits(invocation.find_named_stack()))
+    limits = replace(limits, frame_faces=frame_faces or limits.frame_faces)
     if missing := explain_missing_detector(limits):
         output.note(missing)
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +51,7 @@ def prepare(*, photos: tuple[Path, ...], folder: Path, frame_faces: bool, as_jso
         told.append(document)
         entries.append(entry)
     (folder / SHEET_NAME).write_text(render_sheet(entries), encoding="utf-8")
-    if as_json:
+    if output.as_json:
         output.print_document({"photos": told, "sheet": str(folder / SHEET_NAME)})
     else:
         table = make_table("photo", "became", "what was done", "warnings")

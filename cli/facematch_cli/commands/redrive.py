@@ -16,9 +16,10 @@ from facematch_cli.dead_letters import (
     list_queues,
     open_dead_letters,
 )
-from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.options import Invocation, stack_options
-from facematch_cli.output import Output, clean, count_of, format_moment, make_table
+from facematch_cli.output import Output, make_table
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.text import clean, count_of, format_moment
 
 _SHOWN: Final = 100
 """How many messages of a queue are looked at."""

@@ -10,10 +10,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.options import Invocation, stack_options
-from facematch_cli.output import Output, clean, count_of, style_verdict
-from facematch_cli.result_queue import Result, ResultReader
+from facematch_cli.output import Output, style_verdict
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.result_queue import Result, ResultReader
+from facematch_client.text import clean, count_of
 
 COLUMNS: Final = (
     "time",

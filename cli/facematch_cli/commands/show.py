@@ -10,22 +10,15 @@ from rich.text import Text
 from facematch.domain.comparison import Comparison, State
 from facematch.domain.regions import Region
 from facematch.domain.result_event import describe_ending, format_time
-from facematch_cli.errors import ExitCode
-from facematch_cli.holds import find_hold
 from facematch_cli.lookup import Lookup, pair_name_options
 from facematch_cli.options import Invocation, price_option, stack_options
-from facematch_cli.output import (
-    Output,
-    clean,
-    format_moment,
-    make_facts,
-    make_table,
-    style_verdict,
-    summarise_photo,
-)
-from facematch_cli.prices import Bill
-from facematch_cli.records import open_ledger, read_item
-from facematch_cli.story import Chapter, find_landed, tell_story
+from facematch_cli.output import Output, make_facts, make_table, style_verdict, summarise_photo
+from facematch_client.errors import ExitCode
+from facematch_client.holds import find_hold
+from facematch_client.prices import Bill
+from facematch_client.records import open_ledger, read_item
+from facematch_client.story import Chapter, find_landed, tell_story
+from facematch_client.text import clean, format_moment
 
 
 @click.command(short_help="Show what happened to one comparison.")

@@ -10,22 +10,14 @@ from rich.text import Text
 from facematch.domain.lane import Hold, HoldReason
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Decision
-from facematch_cli.errors import ExitCode
-from facematch_cli.holds import describe_hold
 from facematch_cli.options import Invocation, price_option, stack_options
-from facematch_cli.output import (
-    Output,
-    clean,
-    count_of,
-    format_duration,
-    format_moment,
-    make_facts,
-    make_table,
-    style_verdict,
-)
-from facematch_cli.overview import Overview, RegionUse, look_over
-from facematch_cli.queues import Depth
-from facematch_cli.records import PAGE_LIMIT
+from facematch_cli.output import Output, make_facts, make_table, style_verdict
+from facematch_client.errors import ExitCode
+from facematch_client.holds import describe_hold
+from facematch_client.overview import Overview, RegionUse, look_over
+from facematch_client.queues import Depth
+from facematch_client.records import PAGE_LIMIT
+from facematch_client.text import clean, count_of, format_duration, format_moment
 
 
 @click.command(short_help="Show the state of a stack.")

@@ -18,13 +18,10 @@ from facematch.domain.clock import Clock
 from facematch.use_cases.prepare_photos import PhotoPreparer, photo_limits
 from facematch_cli.batch import Batch
 from facematch_cli.commands.verdicts import collect_verdicts, name_beside
-from facematch_cli.errors import CommandError, ExitCode, explain_error
-from facematch_cli.faces import explain_missing_detector, look_for_faces
 from facematch_cli.journal import Journal, open_journal, read_etags
 from facematch_cli.options import Invocation, batch_options, stack_options
-from facematch_cli.output import Output, clean, count_of, format_duration, make_facts
+from facematch_cli.output import Output, make_facts
 from facematch_cli.pairs import PairSource
-from facematch_cli.stack import Stack
 from facematch_cli.submission import (
     Finding,
     PlacedPair,
@@ -37,6 +34,10 @@ from facematch_cli.submission import (
     estimate_verdicts_s,
     submit_all,
 )
+from facematch_client.errors import CommandError, ExitCode, explain_error
+from facematch_client.faces import explain_missing_detector, look_for_faces
+from facematch_client.stack import Stack
+from facematch_client.text import clean, count_of, format_duration
 
 _SECONDS_A_DAY: Final = 86_400
 
@@ -93,7 +94,7 @@ def submit(
     warnings_path = warnings_path or name_beside(pairs, "warnings.csv")
     if missing := explain_missing_detector(photo_limits(stack.settings)):
         invocation.output.note(missing)
-    if stack.settings.reads_heic and find_spec("pillow_heif") is None:
+    if stack.settings.photos.read_heic and find_spec("pillow_heif") is None:
         invocation.output.note(
             "This stack reads HEIC, but this command does not: in the clone of facematch, "
             "`pip install './cli[heic]'`."

@@ -16,11 +16,12 @@ from facematch_cli.batch import (
     wait_for_batch,
     write_verdicts,
 )
-from facematch_cli.errors import ExitCode
 from facematch_cli.journal import read_etags
 from facematch_cli.options import Invocation, batch_options, stack_options
-from facematch_cli.output import Output, count_of, make_facts
+from facematch_cli.output import Output, make_facts
 from facematch_cli.pairs import PairSource
+from facematch_client.errors import ExitCode
+from facematch_client.text import count_of
 
 _STATES: Final = {ABSENT: "not submitted"}
 

@@ -5,7 +5,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Final
 
 from facematch_cli.doctor.check import Check, failed, passed, warned
-from facematch_cli.output import clean
+from facematch_client.text import clean
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

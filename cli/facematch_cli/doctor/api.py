@@ -11,10 +11,10 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
 from facematch.domain.regions import Region
-from facematch_cli.api import ask_api
 from facematch_cli.doctor.check import Check, failed, passed
-from facematch_cli.errors import CommandError
-from facematch_cli.stack import Stack
+from facematch_client.api import ask_api
+from facematch_client.errors import CommandError
+from facematch_client.stack import Stack
 
 _TIMEOUT_S: Final = 30
 _SILENCE: Final = (HTTPClientError, BotoConnectionError)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.config import Config
 
-from facematch_cli.stack import Stack
+from facematch_client.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

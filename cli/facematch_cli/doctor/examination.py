@@ -31,9 +31,9 @@ from facematch_cli.doctor.sources import (
     find_queue_sources,
     find_stream_source,
 )
-from facematch_cli.errors import explain_error
-from facematch_cli.holds import find_hold
-from facematch_cli.stack import Stack
+from facematch_client.errors import explain_error
+from facematch_client.holds import find_hold
+from facematch_client.stack import Stack
 
 _FUNCTION: Final = "Diagnose"
 _RULE: Final = "SweepEveryMinute"

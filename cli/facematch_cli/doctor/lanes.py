@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from facematch.domain.lane import Hold, HoldReason
 from facematch.domain.regions import Region, home_region
 from facematch_cli.doctor.check import Check, failed, passed, warned
-from facematch_cli.holds import describe_hold
+from facematch_client.holds import describe_hold
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

@@ -10,7 +10,7 @@ from facematch.settings import FederatedKey, Settings
 from facematch.use_cases.diagnose_provider import Access, Diagnosis, ProviderDiagnoser, RegionDiagnosis
 from facematch_cli.direct import FixedCredentials
 from facematch_cli.doctor.check import Check, Level, failed, passed, warned
-from facematch_cli.output import clean, format_duration
+from facematch_client.text import clean, format_duration
 
 _SLOW_MS: Final = 1000
 _CLOCK_NOTED_S: Final = 60.0

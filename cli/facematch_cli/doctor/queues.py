@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from facematch.adapters.ledger import DynamoDbLedger
 from facematch.domain.regions import Region
 from facematch_cli.doctor.check import Check, failed, passed, warned
-from facematch_cli.output import count_of
-from facematch_cli.queues import measure_depth
+from facematch_client.queues import measure_depth
+from facematch_client.text import count_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

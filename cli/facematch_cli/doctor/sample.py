@@ -8,11 +8,11 @@ from facematch.adapters.ledger import DynamoDbLedger
 from facematch.domain.clock import Clock
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
-from facematch_cli.ask import PairRequest, ask_for_verdict, make_key
 from facematch_cli.doctor.check import Check, failed, passed, warned
-from facematch_cli.errors import CommandError
-from facematch_cli.output import clean
-from facematch_cli.stack import Stack
+from facematch_client.ask import PairRequest, ask_for_verdict, make_key
+from facematch_client.errors import CommandError
+from facematch_client.stack import Stack
+from facematch_client.text import clean
 
 PAIR_ID: Final = "facematch-doctor"
 _NAME: Final = "sample.verdict"

@@ -2,7 +2,8 @@
 
 from imaging.errors import PhotoError, PhotoErrorCode
 from imaging.limits import PROVIDER_LIMITS, Limits
-from imaging.normalise import Crop, FaceReport, NormalisedPhoto, Report, normalise
+from imaging.normalise import normalise
+from imaging.report import Crop, FaceReport, NormalisedPhoto, Report
 from imaging.warnings import find_warnings
 
 __all__ = [

@@ -1,6 +1,7 @@
 """Colour: any mode of any format becomes eight-bit sRGB or grey, on white where nothing covers it."""
 
 import struct
+from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from typing import cast
@@ -17,6 +18,15 @@ _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 _LIGHT = 200
 _VISIBLE_DIFFERENCE = 4
 """Of 255, in the channel that differs most; below it a profile is sRGB by another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An upright picture in L or RGB, and what was done to its colours."""
+
+    image: Image.Image
+    alpha_flattened: bool
+    profile_converted: bool
 
 
 def expand_mode(image: Image.Image) -> Image.Image:
@@ -37,8 +47,10 @@ def invert_grey(image: Image.Image) -> Image.Image:
     return image.convert("I").point(lambda value: value * -1 + _SIXTEEN_BIT_MAX).convert("I;16")
 
 
-def flatten(image: Image.Image) -> Image.Image:
+def flatten(image: Image.Image, *, is_inverted: bool) -> Image.Image:
     """Turn an expanded image into plain L, RGB or CMYK: alpha goes on white, 16 bits become eight."""
+    if is_inverted:
+        return ImageChops.invert(image)
     if image.mode == "I;16":
         return _to_eight_bits(image.convert("I"), _SIXTEEN_BIT_MAX)
     if image.mode not in {"LA", "RGBA"}:
@@ -49,7 +61,17 @@ def flatten(image: Image.Image) -> Image.Image:
     return ground
 
 
-def convert_to_srgb(image: Image.Image, colours: bytes | ColourSpace | None) -> Image.Image | None:
+def finish_colours(image: Image.Image, colours: bytes | ColourSpace | None, *, is_inverted: bool) -> Picture:
+    """Turn an expanded image into eight-bit sRGB or grey."""
+    flat = flatten(image, is_inverted=is_inverted)
+    converted = _convert_to_srgb(flat, colours)
+    plain = converted or (flat if flat.mode in {"L", "RGB"} else flat.convert("RGB"))
+    return Picture(
+        plain, alpha_flattened=image.mode in {"LA", "RGBA"}, profile_converted=converted is not None
+    )
+
+
+def _convert_to_srgb(image: Image.Image, colours: bytes | ColourSpace | None) -> Image.Image | None:
     """
     Convert an L, RGB or CMYK image by its ICC profile or colour space.
 
@@ -90,7 +112,7 @@ def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | 
         if source.profile.xcolor_space.strip() != _PROFILE_SPACES[mode]:
             return None
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-    except Exception:  # noqa: BLE001 - LittleCMS and its binding answer damage with any error
+    except (OSError, ValueError, ImageCms.PyCMSError):
         return None
     if not _keeps_white(transform, mode):
         return None

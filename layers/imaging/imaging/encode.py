@@ -8,32 +8,38 @@ from PIL import Image
 
 from imaging.errors import PhotoError, PhotoErrorCode
 from imaging.limits import Limits
+from imaging.shape import Shape
 
 _LEAST_GROWTH = 1.3
 """From quality 90 to 95 no photograph was seen to grow by less: what can't fit is not tried."""
 # Phones photograph in 4:2:0, and matchers look at faces of a few hundred pixels: full chroma would only
 # take bytes from luma.
 _SUBSAMPLING = "4:2:0"
+# Mid-grey: no edge against the bars is as strong as black or white would make it.
+_BAR_COLOURS: dict[str, int | tuple[int, ...]] = {"L": 128, "RGB": (128, 128, 128)}
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A JPEG, its quality, and how many times the encoder ran to find it."""
+    """A JPEG, its quality if it was made here, and how many times the encoder ran to find it."""
 
     jpeg: bytes
-    quality: int
+    quality: int | None
     passes: int
 
 
-def encode(image: Image.Image, limits: Limits) -> Encoding:
+def encode(picture: Image.Image, shape: Shape, limits: Limits) -> Encoding:
     """
-    Encode an L or RGB image: at the quality aimed for where that fits, better where there is room to spare.
+    Encode an L or RGB picture, with bars where its shape has them.
+
+    It gets the quality aimed for where that fits, and a better one where there is room to spare.
 
     Raises
     ------
     PhotoError
-        `too_heavy`, when even the least quality exceeds the size limit.
+        `incompressible`, when even the least quality exceeds the size limit.
     """
+    image = _letterbox(picture, shape)
     image.info = {}  # Pillow would write a comment or a resolution it finds there
     aimed = Encoding(_compress(image, limits.min_quality_aimed), limits.min_quality_aimed, passes=1)
     if len(aimed.jpeg) > limits.max_size_bytes:
@@ -41,6 +47,14 @@ def encode(image: Image.Image, limits: Limits) -> Encoding:
     if len(aimed.jpeg) * _LEAST_GROWTH > limits.aim_size_bytes[1]:
         return aimed
     return _encode_higher(image, aimed, limits)
+
+
+def _letterbox(image: Image.Image, shape: Shape) -> Image.Image:
+    if not shape.padded_rows:
+        return image
+    canvas = Image.new(image.mode, (shape.picture_width, shape.height), _BAR_COLOURS[image.mode])
+    canvas.paste(image, (0, shape.padded_rows // 2))
+    return canvas
 
 
 def _encode_higher(image: Image.Image, aimed: Encoding, limits: Limits) -> Encoding:
@@ -62,7 +76,7 @@ def _encode_lower(image: Image.Image, limits: Limits) -> Encoding:
     fitting = bisect_right(qualities, limits.max_size_bytes, key=measure)
     if not fitting:
         raise PhotoError(
-            PhotoErrorCode.TOO_HEAVY,
+            PhotoErrorCode.INCOMPRESSIBLE,
             f"The photo, scaled to {image.width} x {image.height} pixels, exceeds {limits.max_size_bytes} "
             f"bytes even at JPEG quality {limits.floor_quality}.",
         )

@@ -1,10 +1,17 @@
 """The one error of this package: a photo that cannot be used, and why."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
 from PIL.Image import DecompressionBombError
+
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, MemoryError),
+    *(ArithmeticError, IndexError, struct.error),
+)
+"""What Pillow, libheif and libavif raise for files that are damaged, cut off, or made to break them."""
 
 
 class PhotoErrorCode(StrEnum):
@@ -18,9 +25,9 @@ class PhotoErrorCode(StrEnum):
     TOO_SMALL = "too_small"
     """Too few pixels on a side, or so long and narrow that it ends up so."""
     TOO_MANY_PIXELS = "too_many_pixels"
-    TOO_LARGE = "too_large"
+    FILE_TOO_LARGE = "file_too_large"
     """The file has too many bytes to be looked at."""
-    TOO_HEAVY = "too_heavy"
+    INCOMPRESSIBLE = "incompressible"
     """The normalised photo does not fit the size limit at any acceptable quality."""
 
 
@@ -53,26 +60,28 @@ def refuse_format(kind: str) -> PhotoError:
     )
 
 
+def refuse_damaged(source_format: str) -> PhotoError:
+    """Make the error for a file whose pixels are not there."""
+    return PhotoError(
+        PhotoErrorCode.UNREADABLE,
+        f"The file begins as {source_format}, but is damaged or cut off: it does not decode to a "
+        "whole picture.",
+    )
+
+
 @contextmanager
 def decoding(source_format: str) -> Iterator[None]:
     """
-    Turn whatever a decoder raises into a `PhotoError`; the decoder's own words stay in its cause.
+    Turn what decoders raise for bad files into a `PhotoError`; the decoder's own words stay in its cause.
 
-    Wrap nothing but the decoder's calls: an error of this package must not be reported as a damaged photo.
+    All other errors are bugs, and pass.
     """
     try:
         yield
-    except PhotoError:
-        raise
     except DecompressionBombError as error:
         raise PhotoError(
             PhotoErrorCode.TOO_MANY_PIXELS,
             f"The {source_format} photo has more pixels than its decoder accepts.",
         ) from error
-    # Decoders meet hostile bytes and answer with anything: OSError, SyntaxError, struct.error, MemoryError.
-    except Exception as error:
-        raise PhotoError(
-            PhotoErrorCode.UNREADABLE,
-            f"The file begins as {source_format}, but is damaged or cut off: it does not decode to a "
-            "whole picture.",
-        ) from error
+    except _DAMAGE as error:
+        raise refuse_damaged(source_format) from error

@@ -41,9 +41,10 @@ def read_orientation(exif: bytes) -> int:
         return UPRIGHT
 
 
-def swaps_sides(orientation: int) -> bool:
-    """Tell whether width and height change places when the photo is turned upright."""
-    return orientation in {5, 6, 7, 8}
+def turn_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Turn a width and a height of the stored photo into those of the upright one, or back."""
+    width, height = size
+    return (height, width) if orientation in {5, 6, 7, 8} else size
 
 
 def _find_orientation(tiff: bytes, order: str) -> int:

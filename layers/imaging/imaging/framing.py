@@ -20,13 +20,13 @@ _WORTHWHILE = 0.97
 class Framing:
     """What was found of faces in an upright photo, and the part that is kept; None for all of it."""
 
-    faces: int
+    faces: tuple[Box, ...]
     head: Box | None
     face: Box | None
     crop: Box | None
 
 
-def frame_face(faces: list[Box], width: int, height: int, limits: Limits) -> Framing:
+def frame_face(faces: tuple[Box, ...], width: int, height: int, limits: Limits) -> Framing:
     """
     Choose the part of an upright photo that its face and hair fill to 60 to 65 %.
 
@@ -41,11 +41,11 @@ def frame_face(faces: list[Box], width: int, height: int, limits: Limits) -> Fra
         Size in pixels of the upright photo.
     """
     if not faces or (len(faces) > 1 and faces[0].area < _CLEARLY_LARGER * faces[1].area):
-        return Framing(len(faces), None, None, None)
+        return Framing(faces, None, None, None)
     face = faces[0]
     head = _enclose_head(face)
-    crop = _place_crop(head, width, height, limits)
-    return Framing(len(faces), head, face, crop if crop and _holds(crop, face) else None)
+    crop = _place_crop(head, width, height, limits) if limits.frame_faces else None
+    return Framing(faces, head, face, crop if crop and _holds(crop, face) else None)
 
 
 def measure_share(head: Box, whole: Box) -> float:

@@ -144,6 +144,16 @@ def is_decoded_by_rows(data: bytes) -> bool:
     return False
 
 
+def cut_off_rows(data: bytes, rows: int) -> bytes:
+    """Return a JPEG that states fewer rows where its decoder then stops after them; the others stay whole."""
+    frame = next((segment for segment in _walk_segments(data) if segment.marker in _FRAMES), None)
+    if frame is None or not is_decoded_by_rows(data):
+        return data
+    place = frame.start + 5
+    fewer = min(rows, int.from_bytes(data[place : place + 2]))
+    return data[:place] + fewer.to_bytes(2) + data[place + 2 :]
+
+
 def mend_end(data: bytes) -> bytes:
     """
     Return a JPEG with its end marker, put there where it is missing but every pixel is there.
@@ -173,7 +183,8 @@ def _decode(data: bytes) -> bytes:
     if image.width * image.height > _LARGE_PIXELS and is_decoded_by_rows(data):
         image.draft(None, (1, 1))
     with decoding("JPEG"):
-        return sha256(image.tobytes()).digest()
+        image.load()
+    return sha256(image.tobytes()).digest()
 
 
 def _has_every_scan(data: bytes) -> bool:
@@ -183,7 +194,7 @@ def _has_every_scan(data: bytes) -> bool:
         body = data[segment.start + 4 : segment.end]
         if segment.marker in _FRAMES:
             components = {component: set() for component in body[6::3][: body[5] if len(body) > 5 else 0]}
-        elif segment.marker == _SCAN and len(body) == 4 + 2 * body[0]:
+        elif segment.marker == _SCAN and body and len(body) == 4 + 2 * body[0]:
             first, last, bits = body[-3:]
             if bits & 15 == 0:
                 for component in body[1:-3:2]:

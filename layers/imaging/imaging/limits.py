@@ -23,6 +23,8 @@ class Limits:
         The largest factor by which a small photo is enlarged, to the minimum size and no further; 1 for none.
     frame_faces
         Whether the photo is cropped around its face, where the detector is installed.
+    read_heic
+        Whether HEIC is read, where its decoder is installed.
     find_faces
         Whether faces are looked for and reported, also where the photo is not cropped.
     letterbox
@@ -50,6 +52,7 @@ class Limits:
     target_short_side: int = 720
     enlarge_up_to: float = 2.0
     frame_faces: bool = False
+    read_heic: bool = True
     find_faces: bool = False
     letterbox: bool = True
     max_size_bytes: int = 600_000

@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from PIL import _imaging
 
 from imaging.contents import Contents
-from imaging.errors import PhotoError, PhotoErrorCode, refuse_format
+from imaging.errors import refuse_damaged, refuse_format
 from imaging.exif import TURNS, UPRIGHT
 
 _KIND, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
@@ -24,21 +24,8 @@ _SUBSAMPLING, _PROFILE, _SAMPLE_FORMAT, _EXTRA_SAMPLES = 530, 34675, 339, 338
 _DNG_VERSION = 50706
 _NEEDED = {
     *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, 266, _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP),
-    *(
-        _STRIP_SIZES,
-        _PLANAR,
-        292,
-        293,
-        317,
-        _COLOUR_MAP,
-        322,
-        323,
-        _TILE_OFFSETS,
-        325,
-        _EXTRA_SAMPLES,
-        _SAMPLE_FORMAT,
-    ),
-    *(347, *range(512, 522), 529, _SUBSAMPLING, 531, 532),
+    *(_STRIP_SIZES, _PLANAR, 292, 293, 317, _COLOUR_MAP, 322, 323, _TILE_OFFSETS, 325, _EXTRA_SAMPLES),
+    *(_SAMPLE_FORMAT, 347, *range(512, 522), 529, _SUBSAMPLING, 531, 532),
 }
 """The tags that say how pixels are stored; all others are left out."""
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
@@ -55,13 +42,7 @@ _COMPRESSION_NAMES = {
 }
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _FORMAT_NAMES = {_SIGNED: "signed", _FLOAT: "floating-point"}
-_DEPTHS = {
-    _RGB: {8, 16},
-    _PALETTE: {1, 2, 4, 8},
-    _CMYK: {8, 16},
-    _YCBCR: {8},
-    _LAB: {8},
-}
+_DEPTHS = {_RGB: {8, 16}, _PALETTE: {1, 2, 4, 8}, _CMYK: {8, 16}, _YCBCR: {8}, _LAB: {8}}
 _GREY_DEPTHS = {1, 2, 4, 8, 16}
 _SEPARATE_PLANES = 2
 _MAX_DIRECTORIES = 32
@@ -161,7 +142,7 @@ def read_tiff(data: bytes) -> Contents:
     try:
         directory = _read_directory(layout, layout.first_directory)
     except struct.error as error:
-        raise _refuse_damaged() from error
+        raise refuse_damaged("TIFF") from error
     _require_no_raw_photo(layout, directory)
     _require_supported_pixels(directory)
     orientation = directory.read_first(_ORIENTATION, UPRIGHT)
@@ -184,11 +165,8 @@ def _read_directory(layout: _Layout, position: int) -> _Directory:
     end = start + count * layout.entry_bytes
     entries: dict[int, tuple[int, int, int]] = {}
     for entry in range(start, min(end, len(layout.data)), layout.entry_bytes):
-        tag, kind, number = (
-            layout.read("H", entry),
-            layout.read("H", entry + 2),
-            layout.read(offset_letter, entry + 4),
-        )
+        tag, kind = layout.read("H", entry), layout.read("H", entry + 2)
+        number = layout.read(offset_letter, entry + 4)
         values = entry + 4 + struct.calcsize("<" + offset_letter)
         if number * _SIZES.get(kind, 1) > struct.calcsize("<" + offset_letter):
             values = layout.read(offset_letter, values)
@@ -304,13 +282,13 @@ def _interleave_planes(directory: _Directory, data: bytearray) -> dict[int, tupl
     if not 0 < plane_bytes * samples <= len(data) or sum(size for _, size in strips) > len(data) + len(
         strips
     ):
-        raise _refuse_damaged()
+        raise refuse_damaged("TIFF")
     pixels = bytearray(plane_bytes * samples)
     for sample in range(samples):
         own = strips[sample * per_plane : (sample + 1) * per_plane]
         plane = b"".join(data[start : start + size] for start, size in own)[:plane_bytes]
         if len(plane) < plane_bytes:
-            raise _refuse_damaged()
+            raise refuse_damaged("TIFF")
         for half in (0, 1):
             pixels[2 * sample + half :: 2 * samples] = plane[half::2]
     start = len(data)
@@ -350,9 +328,3 @@ def _append_directory(directory: _Directory, data: bytearray, changed: dict[int,
     header = 8 if layout.is_big else 4
     data[header : header + room] = struct.pack(layout.order + offset_letter, start)
     return bytes(data)
-
-
-def _refuse_damaged() -> PhotoError:
-    return PhotoError(
-        PhotoErrorCode.UNREADABLE, "The TIFF is damaged or cut off: it does not hold what it describes."
-    )

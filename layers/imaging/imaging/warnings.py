@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from imaging.normalise import FaceReport
+from imaging.report import FaceReport
 
 SMALL_SHARE = 0.3
 """Half of what the page on FaceCompare asks for."""

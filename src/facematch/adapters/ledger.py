@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_origin, get_ty
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from facematch.adapters.aws_errors import is_temporary
 from facematch.domain.comparison import (
     Attempt,
     Comparison,
@@ -48,15 +49,6 @@ WORK_INDEX: Final = "work"
 OUTBOX: Final = "outbox"
 _PAIR_WORK: Final = "pair"
 _OPEN_WORK: Final = "open/"
-_TEMPORARY: Final = {
-    "InternalServerError",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "ThrottlingException",
-    "TransactionConflictException",
-    "TransactionInProgressException",
-}
 _TEMPORARY_REASONS: Final = {
     "ProvisionedThroughputExceeded",
     "ThrottlingError",
@@ -561,7 +553,7 @@ def _translated() -> Iterator[None]:
         if code == "ConditionalCheckFailedException":
             item: Mapping[str, Any] | None = error.response.get("Item")  # type: ignore[assignment]
             raise _Refused(_deserialise(item) if item else None) from None
-        if code in _TEMPORARY:
+        if is_temporary(error):
             raise LedgerUnavailableError from None
         raise
     except BotoCoreError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, override
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from facematch.adapters.aws_errors import is_temporary
 from facematch.domain.errors import LedgerUnavailableError, NoSlotError
 from facematch.domain.lane import Hold, HoldReason, Lane
 from facematch.domain.ports import RateLimiter
@@ -185,15 +186,11 @@ def _translated() -> Iterator[None]:
         if error.response["Error"]["Code"] == _REFUSED:
             item: Any = error.response.get("Item") or {}
             raise _RefusedError(int(item["next_us"]["N"]) if "next_us" in item else None) from None
-        if error.response["Error"]["Code"] in _PERMANENT:
-            raise
-        raise LedgerUnavailableError from None
+        if is_temporary(error):
+            raise LedgerUnavailableError from None
+        raise
     except BotoCoreError:
         raise LedgerUnavailableError from None
-
-
-_PERMANENT: Final = {"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
-"""Only a change of the code, the template or the account repairs these."""
 
 
 def _key(region: Region) -> dict[str, dict[str, str]]:

@@ -19,7 +19,8 @@ from facematch.domain.provider import Credentials
 # botocore logs each answer's body at DEBUG.
 logging.getLogger("botocore.parsers").setLevel(logging.INFO)
 
-_KEPT_S: Final = 300
+KEPT_S: Final = 300
+"""How long a key that was read is used before it is read again."""
 
 _READS_ANEW: Final = 2
 """How often the secret is read anew for a refused key: at once, to repeat the call, and for the next call,
@@ -66,7 +67,7 @@ class SecretCredentials:
     def _fetch(self) -> Credentials | None:
         """Return the key, or None: an error of the JSON reader would carry the secret as its context."""
         try:
-            text = self.secrets.get(self.arn, max_age=_KEPT_S, force_fetch=self._reads_anew > 0)
+            text = self.secrets.get(self.arn, max_age=KEPT_S, force_fetch=self._reads_anew > 0)
             secret = json.loads(str(text))
             key = (secret["access_key_id"], secret["access_key_secret"])
         except (GetParameterError, ValueError, KeyError, TypeError, RecursionError):

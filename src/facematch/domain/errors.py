@@ -19,6 +19,7 @@ FacematchError              code, message
 │   ├── NoSlotError             the rate limiter has no slot in time
 │   ├── LaneHeldError           calls to the region are on hold
 │   ├── LedgerUnavailableError  the ledger did not take or give a record
+│   ├── PhotoStoreUnavailableError  the bucket did not take or give a photo
 │   ├── LeaseHeldError          another worker has the comparison
 │   └── LeaseLostError          this worker had it too long
 └── AlreadyEndedError       the comparison has its verdict
@@ -27,8 +28,11 @@ FacematchError              code, message
 
 from typing import Final
 
+from facematch.domain.reasons import Reason
+
 _LEASE_LOST_PAUSE_S: Final = 10.0
 _LEDGER_PAUSE_S: Final = 2.0
+_PHOTO_STORE_PAUSE_S: Final = 30.0
 
 
 class FacematchError(Exception):
@@ -44,7 +48,7 @@ class ConfigurationError(FacematchError):
     """A setting is missing or contradicts another; the message names it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("configuration", message)
+        super().__init__(Reason.CONFIGURATION, message)
 
 
 class InvalidInputError(FacematchError):
@@ -62,7 +66,7 @@ class RejectedPhotoError(InvalidInputError):
 class NotFoundError(FacematchError):
     """There is no such comparison here."""
 
-    def __init__(self, comparison_id: str, *, code: str = "comparison_not_found") -> None:
+    def __init__(self, comparison_id: str, *, code: str = Reason.COMPARISON_NOT_FOUND) -> None:
         super().__init__(code, f"There is no comparison {comparison_id[:40]!r} here.")
 
 
@@ -114,7 +118,7 @@ class PhotoMissingError(FacematchError):
 
     def __init__(self, *, field: str | None = None) -> None:
         photo = f"The {field} photo" if field else "A photo"
-        super().__init__("photo_removed", f"{photo} was removed before it was compared.")
+        super().__init__(Reason.PHOTO_REMOVED, f"{photo} was removed before it was compared.")
         self.field = field
 
 
@@ -122,7 +126,7 @@ class PhotoReplacedError(FacematchError):
     """Another photo is now stored under the key of a photo."""
 
     def __init__(self) -> None:
-        super().__init__("photo_replaced", "A photo was replaced before it was compared.")
+        super().__init__(Reason.PHOTO_REPLACED, "A photo was replaced before it was compared.")
 
 
 class PhotoStoreError(FacematchError):
@@ -159,7 +163,20 @@ class LedgerUnavailableError(PostponedError):
     """The ledger could not be read or written; a write may have succeeded all the same."""
 
     def __init__(self) -> None:
-        super().__init__("ledger_unavailable", "The ledger does not answer.", retry_after_s=_LEDGER_PAUSE_S)
+        super().__init__(
+            Reason.LEDGER_UNAVAILABLE, "The ledger does not answer.", retry_after_s=_LEDGER_PAUSE_S
+        )
+
+
+class PhotoStoreUnavailableError(PostponedError):
+    """The bucket could not be read or written; a write may have succeeded all the same."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Reason.PHOTO_STORE_UNAVAILABLE,
+            "The photos' bucket does not answer.",
+            retry_after_s=_PHOTO_STORE_PAUSE_S,
+        )
 
 
 class LeaseHeldError(PostponedError):

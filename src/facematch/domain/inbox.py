@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from facematch.domain.errors import InvalidInputError
+from facematch.domain.reasons import Reason
 from facematch.domain.verdict import Role
 
 INBOX_PREFIX: Final = "inbox/"
@@ -94,7 +95,7 @@ def check_upload_key(key: str) -> None:
 
 
 def _invalid_key(message: str) -> InvalidInputError:
-    return InvalidInputError("invalid_upload_key", message, field="upload_key")
+    return InvalidInputError(Reason.INVALID_UPLOAD_KEY, message, field="upload_key")
 
 
 def make_inbox_key(region: str, pair_id: str, role: Role, extension: str, caller: str | None = None) -> str:
@@ -191,4 +192,4 @@ def _name(character: str) -> str:
 
 
 def _invalid(message: str) -> InvalidInputError:
-    return InvalidInputError("invalid_pair_id", message, field="pair_id")
+    return InvalidInputError(Reason.INVALID_PAIR_ID, message, field="pair_id")

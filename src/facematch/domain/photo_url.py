@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from facematch.domain.errors import InvalidInputError
+from facematch.domain.reasons import Reason
 
 URL_LENGTH_LIMIT: Final = 2048
 _HOST_NAME: Final = re.compile(
@@ -72,11 +73,11 @@ def check_photo_url(url: str, *, field: str) -> None:
     if "[" in parts.netloc and ":" not in parts.hostname:
         raise _invalid(field, "can't be read as a URL")
     if not _is_public(parts.hostname):
-        raise InvalidInputError("forbidden_url", "The URL does not lead to a public host.", field=field)
+        raise InvalidInputError(Reason.FORBIDDEN_URL, "The URL does not lead to a public host.", field=field)
 
 
 def _invalid(field: str, why: str) -> InvalidInputError:
-    return InvalidInputError("invalid_url", f"The URL {why}.", field=field)
+    return InvalidInputError(Reason.INVALID_URL, f"The URL {why}.", field=field)
 
 
 def _is_public(hostname: str) -> bool:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from facematch.domain.errors import OperatorFaultError, ProviderFaultError, ProviderThrottledError
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.verdict import HIGHEST_SCORE, Bounds, Decision, Verdict
 
@@ -207,17 +208,20 @@ class Deletion:
 
 
 _PHOTO_REASONS: Final = {
-    "NoFaceDetected": ("no_face_detected", "The provider found no face in one of the photos."),
+    "NoFaceDetected": (Reason.NO_FACE_DETECTED, "The provider found no face in one of the photos."),
     "UnqualifiedPhoto": (
-        "unqualified_photo",
+        Reason.UNQUALIFIED_PHOTO,
         "The provider could not work with one of the photos: use a clear, complete, upright face.",
     ),
-    "ToolargeImage": ("photo_too_large", "The provider found one of the photos too large."),
+    "ToolargeImage": (Reason.PHOTO_TOO_LARGE_FOR_PROVIDER, "The provider found one of the photos too large."),
 }
 _PARAMETER_REASONS: Final = {
-    "MissingParameter": ("missing_parameter", "The provider missed a parameter."),
-    "InvalidParameter": ("invalid_parameter", "The provider did not accept a parameter."),
-    "DataDuplication": ("data_duplication", "The provider was given both a picture and a URL for one photo."),
+    "MissingParameter": (Reason.MISSING_PARAMETER, "The provider missed a parameter."),
+    "InvalidParameter": (Reason.INVALID_PARAMETER, "The provider did not accept a parameter."),
+    "DataDuplication": (
+        Reason.DATA_DUPLICATION,
+        "The provider was given both a picture and a URL for one photo.",
+    ),
 }
 _PAIR_CODES: Final = _PHOTO_REASONS.keys() | _PARAMETER_REASONS.keys()
 
@@ -345,7 +349,7 @@ def _judge_result(answer: Answer, bounds: Bounds) -> Verdict:
     decision = bounds.decide(passed=answer.passed, score=answer.score)
     return Verdict(
         decision=decision,
-        reason="between_bounds" if decision is Decision.REVIEW else None,
+        reason=Reason.BETWEEN_BOUNDS if decision is Decision.REVIEW else None,
         message=_SENTENCES[decision],
         passed=answer.passed,
         score=answer.score,
@@ -367,7 +371,7 @@ def _review_unexpected(answer: Answer) -> Verdict:
     """Return the verdict for a comparison that was made, and billed, with a result of another form."""
     return Verdict(
         decision=Decision.REVIEW,
-        reason="unexpected_answer",
+        reason=Reason.UNEXPECTED_ANSWER,
         message="The provider compared the photos, but its answer has an unexpected form: "
         "a person should look at this pair.",
         passed=answer.passed,
@@ -386,7 +390,7 @@ def _judge_refusal(answer: Answer) -> Verdict:
     else:
         decision = Decision.FAILED
         reason, message = _PARAMETER_REASONS.get(
-            answer.code, ("provider_refused", "The provider refused the call.")
+            answer.code, (Reason.PROVIDER_REFUSED, "The provider refused the call.")
         )
     return Verdict(
         decision=decision,

@@ -77,7 +77,7 @@ class Reason(StrEnum):
     FOREIGN_UPLOAD_KEY = "foreign_upload_key", "The upload key belongs to another caller.", 403
     COMPARISON_NOT_FOUND = "comparison_not_found", "The caller has no comparison with this id.", 404
     ROUTE_NOT_FOUND = "route_not_found", "The API has no such route.", 404
-    COMPARISON_ERASED = "comparison_erased", "The comparison was erased.", 410
+    COMPARISON_ERASED = "comparison_erased", "The comparison was erased.", 410, "failed"
     REQUEST_TOO_LARGE = "request_too_large", "The request is too large. Upload its photos instead.", 413
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", "The body is not declared as JSON in UTF-8.", 415
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", "The key came before with another body.", 422
@@ -88,6 +88,11 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error", "The stack failed. Repeat the request.", 500
     CONFIGURATION = "configuration", "A setting of the stack is wrong. Its logs name the setting.", 500
     API_UNAVAILABLE = "api_unavailable", "The API can't answer now. Repeat the request later.", 503
+    PHOTO_STORE_UNAVAILABLE = (
+        "photo_store_unavailable",
+        "The photos' bucket can't be read or written now.",
+        503,
+    )
     LEDGER_UNAVAILABLE = "ledger_unavailable", "The ledger can't be read or written now.", 503
     PROVIDER_UNAVAILABLE = (
         "provider_unavailable",
@@ -103,16 +108,26 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable", "The file is damaged or cut off.", 422, "photo_rejected"
     TOO_SMALL = "too_small", "The photo has too few pixels, or is too long and narrow.", 422, "photo_rejected"
     TOO_MANY_PIXELS = "too_many_pixels", "The photo has more pixels than PixelLimit.", 422, "photo_rejected"
-    TOO_LARGE = "too_large", "The file has more bytes than PhotoSizeLimitBytes.", 413, "photo_rejected"
-    TOO_HEAVY = (
-        "too_heavy",
+    FILE_TOO_LARGE = (
+        "file_too_large",
+        "The file has more bytes than PhotoSizeLimitBytes.",
+        413,
+        "photo_rejected",
+    )
+    INCOMPRESSIBLE = (
+        "incompressible",
         "The prepared photo has too many bytes for the provider, even at the lowest quality.",
         422,
         "photo_rejected",
     )
     NO_FACE_DETECTED = "no_face_detected", "The provider found no face in a photo.", None, "photo_rejected"
     UNQUALIFIED_PHOTO = "unqualified_photo", "The provider can't work with a photo.", None, "photo_rejected"
-    PHOTO_TOO_LARGE = "photo_too_large", "The provider found a photo too large.", None, "photo_rejected"
+    PHOTO_TOO_LARGE_FOR_PROVIDER = (
+        "photo_too_large_for_provider",
+        "The provider found a photo too large.",
+        None,
+        "photo_rejected",
+    )
 
     # A comparison
     BETWEEN_BOUNDS = "between_bounds", "The score is between the bounds. A person decides.", None, "review"
@@ -130,7 +145,6 @@ class Reason(StrEnum):
     INVALID_PARAMETER = "invalid_parameter", "The provider refused a parameter of the call.", None, "failed"
     DATA_DUPLICATION = "data_duplication", "The provider got two forms of one photo.", None, "failed"
     PROVIDER_REFUSED = "provider_refused", "The provider refused the call.", None, "failed"
-    ERASED = "erased", "The comparison was erased.", None, "failed"
 
 
 _REASONS: Final = {reason.value: reason for reason in Reason}

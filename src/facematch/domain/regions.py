@@ -1,9 +1,13 @@
 """The jurisdictions that FaceCompare serves, and how a comparison gets its own.
 
+This is the one definition of the jurisdictions. The template, the schemas and the tables of the documentation
+repeat it: run `make interfaces` after a change. CONTRIBUTING.md has the steps that add a jurisdiction.
+
 Everything is keyed on the jurisdiction, never on a cloud's region id: the ids of the two clouds are swapped.
 AWS `ap-southeast-3` is Jakarta, Alibaba Cloud's `ap-southeast-3` is Kuala Lumpur.
 
-Sources: the FaceCompare API page (endpoints) and the vendor's API overview (calls per second).
+Sources: the FaceCompare API page (endpoints), the vendor's API overview (calls per second), its billing page
+(prices).
 """
 
 from collections.abc import Collection
@@ -12,6 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from facematch.domain.errors import ConfigurationError, InvalidInputError
+from facematch.domain.reasons import Reason
 
 
 class Region(StrEnum):
@@ -21,6 +26,11 @@ class Region(StrEnum):
     INDONESIA = "indonesia"
     MALAYSIA = "malaysia"
     HONG_KONG = "hong-kong"
+
+    @property
+    def display_name(self) -> str:
+        """The name in a sentence, such as `Hong Kong`."""
+        return self.replace("-", " ").title()
 
 
 class Network(StrEnum):
@@ -32,34 +42,44 @@ class Network(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegionProfile:
-    """What the provider states of one jurisdiction; `default_qps` is in calls per second and account."""
+    """What the provider states of one jurisdiction.
+
+    `default_qps` is in calls per second and account. `stated_price_usd` is the price of a successful call, or
+    None where the provider states none.
+    """
 
     provider_region_id: str
     aws_region: str
     public_host: str
     internal_host: str
     default_qps: int
+    stated_price_usd: float | None
 
     def host(self, network: Network) -> str:
         """Return the provider's host name on `network`."""
         return self.internal_host if network is Network.INTERNAL else self.public_host
 
 
-def _profile(provider_region_id: str, aws_region: str, default_qps: int) -> RegionProfile:
+def _profile(
+    provider_region_id: str, *, aws_region: str, default_qps: int, stated_price_usd: float | None = None
+) -> RegionProfile:
     return RegionProfile(
         provider_region_id=provider_region_id,
         aws_region=aws_region,
         public_host=f"cloudauth-intl.{provider_region_id}.aliyuncs.com",
         internal_host=f"cloudauth-intl-vpc.{provider_region_id}.aliyuncs.com",
         default_qps=default_qps,
+        stated_price_usd=stated_price_usd,
     )
 
 
 PROFILES: Final = {
     Region.SINGAPORE: _profile("ap-southeast-1", aws_region="ap-southeast-1", default_qps=10),
-    Region.INDONESIA: _profile("ap-southeast-5", aws_region="ap-southeast-3", default_qps=3),
+    Region.INDONESIA: _profile(
+        "ap-southeast-5", aws_region="ap-southeast-3", default_qps=3, stated_price_usd=0.002
+    ),
     Region.MALAYSIA: _profile("ap-southeast-3", aws_region="ap-southeast-5", default_qps=3),
-    Region.HONG_KONG: _profile("cn-hongkong", aws_region="ap-east-1", default_qps=10),
+    Region.HONG_KONG: _profile("cn-hongkong", aws_region="ap-east-1", default_qps=10, stated_price_usd=0.001),
 }
 
 
@@ -98,19 +118,19 @@ class RegionPolicy:
         if requested is None:
             if self.default is None:
                 raise InvalidInputError(
-                    "region_required", f"Name a region: one of {_listed(self.allowed)}.", field="region"
+                    Reason.REGION_REQUIRED, f"Name a region: one of {_listed(self.allowed)}.", field="region"
                 )
             return self.default
         if requested not in set(Region):
             raise InvalidInputError(
-                "unknown_region",
+                Reason.UNKNOWN_REGION,
                 f"The region {requested[:40]!r} does not exist; there are {_listed(Region)}.",
                 field="region",
             )
         region = Region(requested)
         if region not in self.allowed:
             raise InvalidInputError(
-                "region_not_allowed",
+                Reason.REGION_NOT_ALLOWED,
                 f"This stack does not compare in {region}; it does in {_listed(self.allowed)}.",
                 field="region",
             )

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from facematch.domain.errors import InvalidInputError
+from facematch.domain.reasons import Reason
 
 HIGHEST_SCORE: Final = 100.0
 
@@ -46,7 +47,9 @@ class Bounds:
     def __post_init__(self) -> None:
         for field, score in (("match_from", self.match_from), ("no_match_up_to", self.no_match_up_to)):
             if not 0 <= score <= HIGHEST_SCORE:
-                raise InvalidInputError("invalid_bounds", f"{field} is a score from 0 to 100.", field=field)
+                raise InvalidInputError(
+                    Reason.INVALID_BOUNDS, f"{field} is a score from 0 to 100.", field=field
+                )
 
     def decide(self, *, passed: bool, score: float) -> Decision:
         """Return `match`, `no_match` or `review` for the provider's `passed` and `score` (0 to 100)."""

@@ -17,6 +17,7 @@ from facematch.domain.comparison import Comparison, Options, State
 from facematch.domain.deadline import ANSWER_TIME_S, Deadline
 from facematch.domain.errors import FacematchError, NotFoundError
 from facematch.domain.principals import name_caller, name_principal, parse_principals
+from facematch.domain.reasons import Reason
 from facematch.domain.verdict import Bounds, Role
 from facematch.handlers.api_schema import (
     ComparisonBody,
@@ -49,11 +50,11 @@ def _read_json(text: str) -> Any:  # noqa: ANN401 - Powertools declares no `null
     try:
         content = json.loads(text, parse_int=_read_integer)
     except (ValueError, RecursionError):
-        raise json.JSONDecodeError("unreadable", "", 0) from None
+        raise json.JSONDecodeError("not JSON", "", 0) from None
     if content is None or isinstance(content, dict):
         return content
     message = f"The body must be a JSON object, not {_JSON_KINDS[type(content)]}."
-    raise RequestValidationError([{"type": "invalid_body", "loc": ("body",), "msg": message}])
+    raise RequestValidationError([{"type": Reason.INVALID_BODY, "loc": ("body",), "msg": message}])
 
 
 def _read_integer(digits: str) -> float:
@@ -163,7 +164,7 @@ def read_comparison(comparison_id: _ComparisonId) -> Response[str]:
     _check_id(comparison_id)
     comparison = bootstrap.comparison_requester().find(comparison_id, _caller())
     if comparison.state is State.ERASED:
-        raise NotFoundError(comparison_id, code="comparison_erased")
+        raise NotFoundError(comparison_id, code=Reason.COMPARISON_ERASED)
     return _answer_json(HTTPStatus.OK, _view(comparison))
 
 
@@ -209,7 +210,7 @@ def _on_invalid_request(error: RequestValidationError) -> Response[str]:
 
 @app.not_found
 def _on_unknown_route(_: RouteNotFoundError) -> Response[str]:
-    return answer_problem(HTTPStatus.NOT_FOUND, "route_not_found", "There is no such route.")
+    return answer_problem(HTTPStatus.NOT_FOUND, Reason.ROUTE_NOT_FOUND, "There is no such route.")
 
 
 @app.exception_handler(Exception)
@@ -218,7 +219,7 @@ def _on_fault(error: Exception) -> Response[str]:
     logger.error("Request failed", extra={"error": describe_error(error)})
     return answer_problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "internal_error",
+        Reason.INTERNAL_ERROR,
         "Something failed here; the request may be repeated.",
     )
 
@@ -260,7 +261,7 @@ def _caller() -> Caller:
     identity = app.current_event.request_context.identity
     arn: str = identity.user_arn or ""
     if not arn:
-        raise FacematchError("unknown_caller", "The request is not signed by a known principal.")
+        raise FacematchError(Reason.UNKNOWN_CALLER, "The request is not signed by a known principal.")
     administrators = parse_principals(app.current_event.stage_variables.get(ADMINISTRATORS, ""))
     return Caller(
         name_caller(arn, identity.cognito_identity_id),
@@ -282,7 +283,7 @@ def _choose_options(body: ComparisonBody) -> Options:
 
 def _answer_comparison(comparison: Comparison) -> Response[str]:
     if comparison.state is State.ERASED:
-        raise NotFoundError(comparison.id, code="comparison_erased")
+        raise NotFoundError(comparison.id, code=Reason.COMPARISON_ERASED)
     # The path as the client knows it, stage and all.
     location = {"Location": f"{app.current_event.request_context.path.rstrip('/')}/{comparison.id}"}
     if comparison.has_ended:

@@ -45,12 +45,12 @@ def _decode_base64(text: object) -> bytes | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        raise PydanticCustomError("invalid_base64", "A photo must be a string in Base64.")
+        raise PydanticCustomError(Reason.INVALID_BASE64, "A photo must be a string in Base64.")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise PydanticCustomError(
-            "invalid_base64", "The photo is not valid Base64. {advice}", {"advice": _advise_base64(text)}
+            Reason.INVALID_BASE64, "The photo is not valid Base64. {advice}", {"advice": _advise_base64(text)}
         ) from None
 
 
@@ -71,10 +71,10 @@ def _choose_region(region: str) -> None:
 
 
 def _check_content_type(content_type: str) -> None:
-    accepted = EXTENSIONS | HEIC_EXTENSIONS if bootstrap.settings().reads_heic else EXTENSIONS
+    accepted = EXTENSIONS | HEIC_EXTENSIONS if bootstrap.settings().photos.read_heic else EXTENSIONS
     if content_type not in accepted:
         raise InvalidInputError(
-            "unsupported_content_type", f"Use one of {', '.join(accepted)}.", field="content_type"
+            Reason.UNSUPPORTED_CONTENT_TYPE, f"Use one of {', '.join(accepted)}.", field="content_type"
         )
 
 
@@ -164,10 +164,10 @@ class PhotoBody(_Model):
     def _check_exactly_one(self) -> Self:
         given = [name for name in _WAYS if getattr(self, name) is not None]
         if not given:
-            raise PydanticCustomError("photo_missing", "Give the photo, its upload_key or its url.")
+            raise PydanticCustomError(Reason.PHOTO_MISSING, "Give the photo, its upload_key or its url.")
         if len(given) > 1:
             raise PydanticCustomError(
-                "photo_ambiguous",
+                Reason.PHOTO_AMBIGUOUS,
                 "Give only one of photo, upload_key and url; {given} came together.",
                 {"given": " and ".join(given)},
             )

@@ -10,6 +10,7 @@ from email.message import Message
 from typing import Any, Final
 
 from facematch.domain.errors import FacematchError
+from facematch.domain.reasons import Reason
 
 _JSON: Final = "application/json"
 _CHARSETS: Final = {"utf-8", "utf8", "us-ascii"}
@@ -71,10 +72,12 @@ def _read_text(body: str, headers: dict[str, list[str]], *, is_base64: bool) -> 
     try:
         text = base64.b64decode(body, validate=True).decode() if is_base64 else body
     except ValueError:
-        raise FacematchError("invalid_encoding", "The body is not UTF-8 text without compression.") from None
+        raise FacematchError(
+            Reason.INVALID_ENCODING, "The body is not UTF-8 text without compression."
+        ) from None
     # API Gateway has replaced every byte that is not UTF-8 by then.
     if charset not in _CHARSETS and not text.isascii():
-        raise FacematchError("unsupported_media_type", "Send the body in UTF-8.")
+        raise FacematchError(Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body in UTF-8.")
     return text
 
 
@@ -88,6 +91,6 @@ def _read_charset(content_types: list[str]) -> str:
         header = Message()
         header["content-type"] = line
         if line.strip() and header.get_content_type() != _JSON:
-            raise FacematchError("unsupported_media_type", f"Send the body as {_JSON}.")
+            raise FacematchError(Reason.UNSUPPORTED_MEDIA_TYPE, f"Send the body as {_JSON}.")
         charset = header.get_content_charset() or charset
     return charset

@@ -31,6 +31,7 @@ from facematch.domain.ports import Ledger, RateLimiter
 from facematch.domain.priority import Priority
 from facematch.domain.provider import Call, Provider, judge
 from facematch.domain.rate_limiter import LATENESS_LIMIT_MS, reserve_slot, wait_until
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.retries import RetryPolicy
 from facematch.domain.stopwatch import Stopwatch
@@ -341,7 +342,7 @@ def fail_late(comparison: Comparison) -> Verdict:
     """Return the verdict for a comparison whose failures lasted longer than its time limit."""
     last = comparison.last_code or "no answer"
     verdict = fail(
-        "provider_unavailable",
+        Reason.PROVIDER_UNAVAILABLE,
         f"The provider gave no verdict within the time limit; the last answer: {last}.",
     )
     return replace(verdict, provider_code=comparison.last_code)
@@ -350,7 +351,7 @@ def fail_late(comparison: Comparison) -> Verdict:
 def _fail_exhausted(comparison: Comparison) -> Verdict:
     last = comparison.last_code or "no answer"
     verdict = fail(
-        "attempts_exhausted",
+        Reason.ATTEMPTS_EXHAUSTED,
         f"{len(comparison.attempts)} calls brought no verdict and may have been billed; "
         f"the last answer: {last}.",
     )

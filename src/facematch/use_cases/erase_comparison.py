@@ -10,6 +10,7 @@ from facematch.domain.inbox import make_folder
 from facematch.domain.ports import ComparisonQueues, Ledger, PhotoStore
 from facematch.domain.priority import Priority
 from facematch.domain.provider import Provider
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.verdict import fail
 
@@ -32,7 +33,9 @@ class ComparisonEraser:
         self._forget_pair(comparison)
         published = comparison.published_at_ms is not None
         when = "after" if published else "before"
-        verdict = fail("erased", f"The comparison was erased {when} its verdict was published.")
+        verdict = fail(
+            Reason.COMPARISON_ERASED, f"The comparison was erased {when} its verdict was published."
+        )
         # First, so that a request at the same moment sees it and deletes what it has stored.
         erasure = comparison.provider_erasure or self._plan(comparison)
         self.ledger.erase(comparison, verdict, erasure, now_ms=self.clock.now_ms())

@@ -8,6 +8,7 @@ from typing import Final
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.inbox import check_pair_id, make_inbox_key
 from facematch.domain.ports import PhotoStore, PresignedPost
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import RegionPolicy
 from facematch.domain.verdict import Role
 
@@ -81,7 +82,7 @@ class UploadDesk:
         extensions = EXTENSIONS | HEIC_EXTENSIONS if self.reads_heic else EXTENSIONS
         if content_type not in extensions:
             raise InvalidInputError(
-                "unsupported_content_type",
+                Reason.UNSUPPORTED_CONTENT_TYPE,
                 f"{role}.content_type is one of {', '.join(extensions)}.",
                 field=f"{role}.content_type",
             )

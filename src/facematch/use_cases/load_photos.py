@@ -78,7 +78,7 @@ class PhotoLoader:
         RejectedPhotoError
             A photo cannot be made acceptable.
         """
-        return {role: _pack(photo) for role, photo in self.preparer.prepare(contents).items()}
+        return {role: pack_photo(photo) for role, photo in self.preparer.prepare(contents).items()}
 
     def read(self, photo: StoredPhoto) -> bytes:
         """Return a stored photo or URL, cut just beyond the largest size that is accepted.
@@ -104,6 +104,7 @@ def prepare_url(url: str) -> PreparedPhoto:
     return PreparedPhoto(PictureUrl(url), {"url": True})
 
 
-def _pack(photo: NormalisedPhoto) -> PreparedPhoto:
+def pack_photo(photo: NormalisedPhoto) -> PreparedPhoto:
+    """Return a normalised photo with its report, ready for a call."""
     report = {**asdict(photo.report), "width": photo.width, "height": photo.height}
     return PreparedPhoto(InlinePicture(photo.jpeg), report)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.inbox import InboxKey, parse_inbox_key
+from facematch.domain.reasons import Reason
 from facematch.domain.verdict import Role
 
 
@@ -56,7 +57,7 @@ def parse_upload_key(role: Role, photo: UploadedPhoto) -> InboxKey:
     key = parse_inbox_key(photo.key)
     if key is None:
         raise InvalidInputError(
-            "invalid_upload_key",
+            Reason.INVALID_UPLOAD_KEY,
             f"{role}.upload_key is inbox/{{region}}/{{pair_id}}/source or target, with an extension.",
             field=f"{role}.upload_key",
         )

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from dataclasses import Field, dataclass, fields, replace
+from typing import Any, ClassVar, Final, Protocol
 
 from facematch.domain.errors import RejectedPhotoError
 from facematch.domain.verdict import Role
@@ -16,33 +16,22 @@ type Normalise = Callable[[bytes, Limits], NormalisedPhoto]
 
 
 class PhotoSettings(Protocol):
-    """The settings of a stack that photos depend on."""
+    """A stack's settings of photos: a dataclass whose fields are named as those of `Limits`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+class StackSettings(Protocol):
+    """A stack's settings."""
 
     @property
-    def photo_size_limit_bytes(self) -> int:
-        """The largest file that is read."""
-
-    @property
-    def pixel_limit(self) -> int:
-        """The most pixels that are decoded."""
-
-    @property
-    def enlarge_up_to(self) -> float:
-        """The largest factor by which a small photo is enlarged."""
-
-    @property
-    def frames_faces(self) -> bool:
-        """Whether photos are cropped around their faces."""
+    def photos(self) -> PhotoSettings:
+        """What photos must be."""
 
 
-def photo_limits(settings: PhotoSettings) -> Limits:
+def photo_limits(settings: StackSettings) -> Limits:
     """Return what photos must be, and become, in a stack with these settings."""
-    return Limits(
-        max_source_size_bytes=settings.photo_size_limit_bytes,
-        max_source_pixels=settings.pixel_limit,
-        enlarge_up_to=settings.enlarge_up_to,
-        frame_faces=settings.frames_faces,
-    )
+    return Limits(**{field.name: getattr(settings.photos, field.name) for field in fields(settings.photos)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from facematch.domain.inbox import InboxKey, check_pair_id, split_folder
 from facematch.domain.pair import ArrivedPhoto, Pair, identify_pair
 from facematch.domain.ports import ComparisonQueues, Ledger, PhotoStore
 from facematch.domain.priority import Priority
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import RegionPolicy
 from facematch.domain.verdict import Role, Verdict, fail
 from facematch.use_cases.register_comparison import ComparisonRegistrar, fail_comparison
@@ -123,7 +124,7 @@ class UploadReceiver:
 def _fail_incomplete(present: Role) -> Verdict:
     missing = Role.TARGET if present is Role.SOURCE else Role.SOURCE
     return fail(
-        "pair_incomplete",
+        Reason.PAIR_INCOMPLETE,
         f"The {missing} photo did not arrive in time; only the {present} photo did.",
         photo=missing,
     )

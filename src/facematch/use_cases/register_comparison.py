@@ -21,6 +21,7 @@ from facematch.domain.errors import ConflictError, PhotoMissingError, PhotoRepla
 from facematch.domain.inbox import INBOX_PREFIX
 from facematch.domain.pair import Pair
 from facematch.domain.ports import IdempotentRequest, Ledger, PhotoStore
+from facematch.domain.reasons import Reason
 from facematch.domain.verdict import Role, Verdict
 
 
@@ -164,7 +165,8 @@ def check_same_request(known: IdempotentRequest, request: IdempotentRequest) -> 
     """
     if known.fingerprint != request.fingerprint:
         raise ConflictError(
-            "idempotency_key_reused", "This Idempotency-Key came before with another body; use a new one."
+            Reason.IDEMPOTENCY_KEY_REUSED,
+            "This Idempotency-Key came before with another body; use a new one.",
         )
 
 

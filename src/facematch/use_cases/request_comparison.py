@@ -35,6 +35,7 @@ from facematch.domain.pair import ArrivedPhoto, Pair, identify_pair
 from facematch.domain.photo_url import check_photo_url
 from facematch.domain.ports import ComparisonQueues, IdempotentRequest, Ledger, PhotoStore, RateLimiter
 from facematch.domain.priority import Priority
+from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.domain.stopwatch import Stopwatch
 from facematch.domain.verdict import Role
@@ -175,7 +176,7 @@ class ComparisonRequester:
             check_pair_id(upload.pair_id)
             if not request.caller.may_see(upload.caller):
                 raise InvalidInputError(
-                    "foreign_upload_key",
+                    Reason.FOREIGN_UPLOAD_KEY,
                     f"{role}.upload_key is not one that POST /v1/uploads gave to you.",
                     field=f"{role}.upload_key",
                 )
@@ -184,7 +185,7 @@ class ComparisonRequester:
             return region, None
         if request.options != self.options:
             raise ConflictError(
-                "options_differ",
+                Reason.OPTIONS_DIFFER,
                 "An uploaded pair is compared with the options of the stack: leave them out, or send "
                 "the photos in the request.",
             )
@@ -196,7 +197,7 @@ class ComparisonRequester:
             named.add(request.region)
         if len(named) > 1:
             raise InvalidInputError(
-                "region_mismatch", "The upload keys and region name different regions.", field="region"
+                Reason.REGION_MISMATCH, "The upload keys and region name different regions.", field="region"
             )
         return self.regions.choose(next(iter(named), None))
 
@@ -233,7 +234,7 @@ class ComparisonRequester:
                 if comparison is None:
                     # DynamoDB deletes expired items in any order, within days.
                     raise ConflictError(
-                        "idempotency_key_reused",
+                        Reason.IDEMPOTENCY_KEY_REUSED,
                         "The comparison of this Idempotency-Key has expired; use a new one.",
                     )
                 return comparison
@@ -387,4 +388,4 @@ def _link(request: ComparisonRequest, region: Region) -> IdempotentRequest | Non
 class _PhotoNotFoundError(InvalidInputError):
     def __init__(self, role: Role) -> None:
         field = f"{role}.upload_key"
-        super().__init__("photo_not_found", f"There is no photo under {field}.", field=field)
+        super().__init__(Reason.PHOTO_NOT_FOUND, f"There is no photo under {field}.", field=field)

@@ -1,19 +1,17 @@
 """AWS by moto, in this process, with the rules of DynamoDB that moto does not check."""
 
 import sys
-import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import boto3
 import pytest
 from moto import mock_aws
-from moto.core.botocore_stubber import BotocoreStubber
 
+from harness.template import read_table_schema
 from tests.integration.adapters.factories import AWS_REGION
-from tests.integration.aws_rules import refuse_invalid_requests
-from tests.template import read_table_schema
+from tests.integration.aws_rules import refuse_invalid_requests, serialise_requests
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,16 +42,9 @@ def table(dynamodb: "DynamoDBClient") -> str:
 
 @pytest.fixture
 def _atomic_requests() -> Iterator[None]:
-    """Serialise requests: each write to an item is atomic in DynamoDB, but not in moto."""
-    answer, lock = BotocoreStubber.__call__, threading.RLock()
-
-    def answer_alone(*args: Any, **kwargs: Any) -> object:
-        with lock:
-            return answer(*args, **kwargs)
-
+    """Serialise requests, and switch threads often."""
     interval_s = sys.getswitchinterval()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BotocoreStubber, "__call__", answer_alone)
+    with serialise_requests():
         sys.setswitchinterval(0.0001)
         yield
         sys.setswitchinterval(interval_s)

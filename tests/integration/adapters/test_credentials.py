@@ -13,15 +13,15 @@ import boto3
 import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
+from facecompare_emulator import Addresses, Rules, run_emulator
+from facecompare_emulator import Credentials as EmulatorCredentials
+from facecompare_emulator.endpoints import REGIONS
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.adapters.secret_credentials import SecretCredentials
 from facematch.domain.comparison import Outcome
 from facematch.domain.errors import LaneHeldError, OperatorFaultError
 from facematch.domain.provider import Call, Credentials, InlinePicture
 from facematch.domain.regions import Region
-from local.emulator import Addresses, Rules, run_emulator
-from local.emulator import Credentials as EmulatorCredentials
-from local.emulator.endpoints import REGIONS
 from tests.factories import make_environment
 from tests.fakes.stack import make_stack
 from tests.integration.adapters.leaks import find_leaks
@@ -378,7 +378,7 @@ from facematch import bootstrap
 source = bootstrap._provider_credentials()
 print(type(source).__name__, *sorted(name for name in sys.modules if name.startswith("facematch.adapters.")))
 """
-_PROCESS = {"PYTHONPATH": os.pathsep.join(sys.path), "AWS_DEFAULT_REGION": "ap-southeast-1"}
+_PROCESS = {"AWS_DEFAULT_REGION": "ap-southeast-1"}
 FEDERATED = {
     "PROVIDER_CREDENTIALS": "federated",
     "PROVIDER_OIDC_PROVIDER_ARN": "acs:ram::1234567890123456:oidc-provider/aws",

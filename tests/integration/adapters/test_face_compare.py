@@ -16,6 +16,10 @@ import pytest
 from alibabacloud_cloudauth_intl20220809.client import Client
 
 import facematch
+from facecompare_emulator import Addresses, Rules, run_emulator
+from facecompare_emulator import Credentials as EmulatorCredentials
+from facecompare_emulator.answers import CODES
+from facecompare_emulator.endpoints import REGIONS
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.domain.errors import (
     FacematchError,
@@ -39,10 +43,6 @@ from facematch.domain.provider import (
 )
 from facematch.domain.regions import PROFILES, Network, Region
 from facematch.domain.verdict import Bounds, Decision, Verdict
-from local.emulator import Addresses, Rules, run_emulator
-from local.emulator import Credentials as EmulatorCredentials
-from local.emulator.answers import CODES
-from local.emulator.endpoints import REGIONS
 from tests.integration.adapters.face_compare_server import FaceCompareServer, Reply, Request, run_server
 from tests.integration.adapters.leaks import find_leaks
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions

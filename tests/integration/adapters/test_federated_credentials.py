@@ -14,6 +14,8 @@ import pytest
 from botocore.config import Config
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from facecompare_emulator import Addresses, OidcTrust, Rules, run_emulator
+from facecompare_emulator.endpoints import REGIONS
 from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider
 from facematch.adapters.federated_credentials import (
     RENEWAL_LEAD_S,
@@ -26,8 +28,6 @@ from facematch.domain.clock import Clock, SystemClock
 from facematch.domain.errors import OperatorFaultError
 from facematch.domain.provider import Call, Credentials, InlinePicture
 from facematch.domain.regions import Region
-from local.emulator import Addresses, OidcTrust, Rules, run_emulator
-from local.emulator.endpoints import REGIONS
 from tests.fakes.clock import START_MS, FakeClock
 from tests.integration.adapters import aws_sts
 from tests.integration.adapters.leaks import find_leaks

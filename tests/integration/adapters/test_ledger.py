@@ -54,7 +54,7 @@ ID = "c1"
 BEGUN = make_attempt(1, Outcome.NOT_SETTLED)
 DUE = ProviderErasure(transaction_id="T1")
 DELETED = ProviderErasure(transaction_id="T1", outcome="deleted")
-ERASED = fail("erased", "The comparison was erased.")
+ERASED = fail("comparison_erased", "The comparison was erased.")
 
 
 @pytest.fixture

@@ -1,17 +1,27 @@
 import base64
 import json
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from facematch.adapters.photo_store import S3PhotoStore
 from facematch.domain.comparison import PhotoKind, StoredPhoto
-from facematch.domain.errors import PhotoMissingError, PhotoReplacedError, PhotoStoreError
+from facematch.domain.errors import (
+    PhotoMissingError,
+    PhotoReplacedError,
+    PhotoStoreError,
+    PhotoStoreUnavailableError,
+)
 from tests.integration.adapters.factories import AWS_REGION
 from tests.integration.aws_rules import honour_copy_conditions
 
@@ -101,24 +111,52 @@ class TestReading:
         assert put(store) == photo
         assert read(store, photo) == b"photo"
 
-    @pytest.mark.parametrize("code", ["SlowDown", "AccessDenied", "403"])
-    def test_any_other_error_of_s3_is_raised_as_it_is(self, session: boto3.Session, code: str) -> None:
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("code", "status", "raised"),
+        [
+            ("SlowDown", 503, PhotoStoreUnavailableError),
+            ("InternalError", 500, PhotoStoreUnavailableError),
+            ("RequestTimeout", 400, PhotoStoreUnavailableError),
+            ("AccessDenied", 403, ClientError),
+        ],
+    )
+    def test_only_what_needs_a_change_of_the_stack_is_raised_as_s3_has_it(
+        self, session: boto3.Session, code: str, status: int, raised: type[Exception]
+    ) -> None:
         client = session.client("s3")
-        store = S3PhotoStore(client, "bucket")
-        photo = StoredPhoto(key=KEY, etag="e")
+        store, photo = S3PhotoStore(client, "bucket"), StoredPhoto(key=KEY, etag="e")
+        calls: dict[str, Callable[[], object]] = {
+            "get_object": partial(read, store, photo),
+            "head_object": partial(store.find, KEY),
+            "put_object": partial(store.write, KEY, b"photo"),
+            "copy_object": partial(store.copy, photo, "comparisons/c1/source"),
+            "delete_object": partial(store.delete, photo),
+            "list_objects_v2": partial(store.delete_all, "comparisons/c1/"),
+        }
         with Stubber(client) as stubber:
-            stubber.add_client_error("get_object", code)
-            with pytest.raises(ClientError, match=code):
-                read(store, photo)
-            stubber.add_client_error("head_object", code)
-            with pytest.raises(ClientError, match=code):
-                store.find(KEY)
-            stubber.add_client_error("delete_object", code)
-            with pytest.raises(ClientError, match=code):
-                store.delete(photo)
-            stubber.add_client_error("copy_object", code)
-            with pytest.raises(ClientError, match=code):
-                store.copy(photo, "comparisons/c1/source")
+            for operation, call in calls.items():
+                stubber.add_client_error(operation, code, http_status_code=status)
+                with pytest.raises(raised):
+                    call()
+
+    def test_a_photo_that_breaks_off_is_read_again_later(self, session: boto3.Session) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+            answering = pool.submit(answer_half_a_photo, server)
+            client = session.client(
+                "s3", endpoint_url=f"http://127.0.0.1:{server.getsockname()[1]}", config=Config(proxies={})
+            )
+            with pytest.raises(PhotoStoreUnavailableError):
+                read(S3PhotoStore(client, "bucket"), StoredPhoto(key=KEY))
+            answering.result()
+
+
+def answer_half_a_photo(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nphoto")
 
 
 class TestFinding:

@@ -19,8 +19,8 @@ from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.errors import LedgerUnavailableError, NoSlotError
 from facematch.domain.lane import HoldReason, Lane, make_hold, make_throttling_hold
 from facematch.domain.regions import Region
+from harness.template import read_table_schema
 from tests.integration.adapters.factories import AWS_REGION, NOW_MS, run_at_once
-from tests.template import read_table_schema
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from bench.capacity import (
+from bench.capacity.model import (
     API_PAIR,
     BUCKET_PAIR,
     BUSIEST_INDEX_KEY_WRITES,
@@ -33,9 +33,9 @@ from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch.use_cases.photo_inputs import InlinePhoto
 from facematch.use_cases.request_comparison import Caller, ComparisonRequest
+from harness.template import read_table_schema
 from tests.factories import CALLER, make_answer, make_portrait
 from tests.fakes.stack import InMemoryStack, make_stack
-from tests.template import read_table_schema
 
 _INDEX_KEY = ("work", "since_ms")
 

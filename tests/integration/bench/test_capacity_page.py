@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from bench.capacity_report import CHART, PAGE, TABLES, draw_page_chart, render_page
+from bench.capacity.report import CHART, PAGE, TABLES, draw_page_chart, render_page
 
 pytestmark = pytest.mark.verify
 

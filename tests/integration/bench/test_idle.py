@@ -1,4 +1,4 @@
-from bench.idle import PAGE, render_page
+from bench.capacity.idle import PAGE, render_page
 
 
 def test_the_table_of_the_page_is_what_is_computed() -> None:

@@ -22,7 +22,7 @@ from facematch.domain.verdict import fail
 from facematch.settings import read_settings
 from facematch_cli.main import run
 from facematch_cli.options import Surroundings
-from facematch_cli.stack import DeadLetterUrls, Stack
+from facematch_client.stack import DeadLetterUrls, Stack
 from tests.factories import make_comparison, make_ended, make_environment
 from tests.fakes.clock import FakeClock
 
@@ -176,7 +176,9 @@ class Stand:
         """Have the ledger hold a tombstone of a comparison."""
         comparison = self.ledger.find(comparison_id)
         assert comparison is not None
-        self.ledger.erase(comparison, fail("erased", "It was erased."), None, now_ms=self.clock.now_ms())
+        self.ledger.erase(
+            comparison, fail("comparison_erased", "It was erased."), None, now_ms=self.clock.now_ms()
+        )
 
     def put_item(self, **attributes: Any) -> None:
         """Put a plain item into the table."""

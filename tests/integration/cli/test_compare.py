@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from facecompare_emulator import DEFAULT_CREDENTIALS, Rules, run_emulator
+from facecompare_emulator.endpoints import REGIONS
+from facematch.domain.result_event import make_result_event
 from facematch.settings import StoredKey, read_settings
-from facematch_cli.ask import INLINE_LIMIT_BYTES
-from facematch_cli.errors import ExitCode
-from local.emulator import DEFAULT_CREDENTIALS, Rules, run_emulator
-from local.emulator.endpoints import REGIONS
+from facematch_client.ask import INLINE_LIMIT_BYTES
+from facematch_client.errors import ExitCode
+from tests.factories import make_ended
 from tests.integration.cli.fake_api import FakeApi
 from tests.integration.cli.stand import Stand
 from tests.integration.emulator.clients import close_sdk_sessions, forgive_sdk
 from tests.integration.emulator.portraits import draw_portrait, encode
 from tests.integration.handlers.photos import OTHER_PERSON, PERSON
+from tests.integration.handlers.schema import check_result_event
 
 RESULT = {
     "verdict": "no_match",
@@ -124,7 +127,7 @@ def test_a_photo_over_the_stacks_limit_is_refused_before_it_is_sent(
     ran = stand.run("compare", source, target, "--json")
 
     error = json.loads(ran.err)["error"]
-    assert (ran.exit_code, error["reason"]) == (ExitCode.REFUSED, "too_large")
+    assert (ran.exit_code, error["reason"]) == (ExitCode.REFUSED, "file_too_large")
     assert "The file has 28,821,707 bytes. The limit is 20,000,000 bytes." in error["message"]
     assert api.requests == []
     assert "(too_large)" in stand.run("compare", source, target).err
@@ -225,6 +228,25 @@ def test_a_pair_can_go_to_the_provider_itself(provider: Stand, photos: tuple[Pat
     assert ran.document["provider"]["code"] == "Success"
     assert ran.document["provider"]["face_quality"]
     assert ran.document["photos"]["source"]["size_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "verdict", "kind"),
+    [(PERSON, "match", "completed"), (b"Dear Sir or Madam", "photo_rejected", "rejected")],
+    ids=["match", "photo_rejected"],
+)
+def test_a_direct_result_has_the_fields_of_the_result_event(
+    provider: Stand, photos: tuple[Path, Path], content: bytes, verdict: str, kind: str
+) -> None:
+    source, target = photos
+    target.write_bytes(content)
+
+    result = provider.run("compare", source, target, "--direct", "--stack", "any", "--json").document
+
+    assert result["verdict"] == verdict
+    event = make_result_event(make_ended(), "urn:facematch:test")
+    names = {"id": result["comparison_id"], "type": f"facematch.comparison.{kind}"}
+    check_result_event({**event, **names, "data": result})
 
 
 def test_the_bounds_decide_there_too(provider: Stand, photos: tuple[Path, Path]) -> None:

@@ -3,7 +3,7 @@ import io
 import pytest
 
 from facematch.domain.comparison import Origin
-from facematch_cli.errors import ExitCode
+from facematch_client.errors import ExitCode
 from tests.factories import CALLER, COMPARISON_ID, make_ended
 from tests.fakes.clock import START_MS
 from tests.integration.cli.fake_api import FakeApi

@@ -4,7 +4,7 @@ from facematch.domain.comparison import Origin, StoredPhoto
 from facematch.domain.inbox import make_folder, make_inbox_key
 from facematch.domain.pair import ArrivedPhoto
 from facematch.domain.verdict import Decision, Role
-from facematch_cli.errors import ExitCode
+from facematch_client.errors import ExitCode
 from tests.factories import CALLER, make_comparison, make_ended, make_verdict
 from tests.fakes.clock import START_MS
 from tests.integration.cli.stand import Stand

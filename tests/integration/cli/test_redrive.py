@@ -9,7 +9,7 @@ from botocore.stub import ANY, Stubber
 
 from facematch.domain.comparison import Outcome
 from facematch_cli.dead_letters import Source, Undertaker, list_queues
-from facematch_cli.errors import ExitCode
+from facematch_client.errors import ExitCode
 from tests.factories import make_comparison, make_ended
 from tests.fakes.clock import START_MS, FakeClock
 from tests.integration.cli.stand import Ran, Stand

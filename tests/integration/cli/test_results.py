@@ -4,7 +4,7 @@ import io
 import pytest
 
 from facematch.domain.verdict import Decision, Role
-from facematch_cli.errors import ExitCode
+from facematch_client.errors import ExitCode
 from tests.factories import make_ended, make_verdict
 from tests.integration.cli.stand import Stand
 

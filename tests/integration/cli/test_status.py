@@ -1,6 +1,6 @@
 from facematch.domain.comparison import Outcome
 from facematch.domain.verdict import Decision
-from facematch_cli.errors import ExitCode
+from facematch_client.errors import ExitCode
 from tests.factories import make_attempt, make_comparison, make_ended, make_verdict
 from tests.fakes.clock import START_MS, FakeClock
 from tests.integration.cli.stand import Stand

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facematch.settings import read_settings
-from facematch_cli.errors import ExitCode
+from facematch_client.errors import ExitCode
 from tests.factories import encode, make_portrait, make_scene
 from tests.integration.cli.stand import Stand
 from tests.unit.cli.factories import write_pair

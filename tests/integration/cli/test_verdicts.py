@@ -8,7 +8,7 @@ from facematch.domain.comparison import StoredPhoto
 from facematch.domain.inbox import make_inbox_key
 from facematch.domain.pair import ArrivedPhoto, Pair, identify_pair
 from facematch.domain.verdict import Decision, Role, Verdict
-from facematch_cli.errors import ExitCode
+from facematch_client.errors import ExitCode
 from tests.factories import make_comparison, make_ended, make_portrait, make_verdict
 from tests.fakes.clock import FakeClock
 from tests.integration.cli.stand import Stand

@@ -4,7 +4,7 @@ from typing import Any
 from aiohttp import ClientSession
 
 from console.emulator import EmulatorControl
-from local.emulator import run_emulator
+from facecompare_emulator import run_emulator
 from tests.integration.emulator.clients import close_sdk_sessions, compare
 
 

@@ -25,8 +25,8 @@ import pytest
 from botocore import xform_name
 
 from facematch_cli.main import cli
+from harness.template import ROOT
 from local.processes import CLOUD_BIN, make_environment
-from tests.template import ROOT
 
 pytestmark = pytest.mark.verify
 
@@ -43,9 +43,11 @@ NOT_RUN = {
     "pip install './cli[direct]'": "It fetches packages; `pip install ./cli` is run with borrowed ones.",
     "pip install './cli[heic]'": "It fetches packages; `pip install ./cli` is run with borrowed ones.",
     "pip install './cli[faces]'": "It fetches packages; `pip install ./cli` is run with borrowed ones.",
-    "python -m local.emulator": "The ports may be another's: tests run the same with free ones.",
-    "python -m local.emulator --oidc-audience sts.aliyuncs.com --oidc-issuer https://… --oidc-public-key "
-    "issuer.pem": "The issuer and its key are yours; tests/integration/emulator/test_sts.py has its own.",
+    "facecompare-emulator": "The ports may be another's: tests run the same with free ones.",
+    "facecompare-emulator --oidc-audience sts.aliyuncs.com --oidc-issuer https://… "
+    "--oidc-public-key issuer.pem": (
+        "The issuer and its key are yours; tests/integration/emulator/test_sts.py has its own."
+    ),
     "facematch compare selfie.jpg passport.png --direct --region singapore": "It calls the provider itself.",
     "facematch show singapore/customer-4711 --caller arn:aws:iam::123456789012:role/onboarding "
     "--stack facematch": "It needs an AWS account; tests/e2e/test_command.py asks the same of a local stack.",
@@ -93,7 +95,10 @@ NOT_RUN = {
 S3_COMMANDS = {"cp": set[str](), "rm": {"--recursive"}}
 """What the AWS CLI adds to S3's own operations, as far as the docs use it."""
 AWS_OPTIONS = {"--query", "--region", "--profile", "--output"}
-PROGRAMS = "make|facematch|python|python3.13|.venv/bin/python|pip|sam|aws|curl|git|docker|npm|npx|node"
+PROGRAMS = (
+    "make|facematch|facecompare-emulator|python|python3.13|.venv/bin/python|pip|sam|aws|curl|git|docker|npm"
+    "|npx|node"
+)
 
 INCLUSION = r'--8<-- "(.+)"'
 """How a page takes in a file, which is run whole by a test."""
@@ -229,6 +234,10 @@ def check_python(words: list[str]) -> str | None:
     return find_unknown(words[2:], read_help((sys.executable, "-m", words[1], "--help")))
 
 
+def check_emulator(words: list[str]) -> str | None:
+    return find_unknown(words, read_help((sys.executable, "-m", "facecompare_emulator", "--help")))
+
+
 def check_sam(words: list[str]) -> str | None:
     return find_unknown(words[1:], read_help((str(CLOUD_BIN / "sam"), words[0], "--help")))
 
@@ -240,9 +249,10 @@ def check_curl(words: list[str]) -> str | None:
 
 
 def check_pip(words: list[str]) -> str | None:
-    (place, extra) = re.fullmatch(r"([^\[]+)(?:\[(\w+)\])?", words[1]).groups()  # type: ignore[union-attr]
+    (place, extra) = re.fullmatch(r"([^\[]+)(?:\[([\w,]+)\])?", words[1]).groups()  # type: ignore[union-attr]
     project = tomllib.loads((ROOT / place / "pyproject.toml").read_text())["project"]
-    return None if extra is None or extra in project["optional-dependencies"] else f"there is no {extra}"
+    unknown = set((extra or "").split(",")) - {"", *project["optional-dependencies"]}
+    return ", ".join(f"there is no {name}" for name in sorted(unknown)) or None
 
 
 def check_npm(words: list[str]) -> str | None:
@@ -282,6 +292,7 @@ def check_folder(words: list[str]) -> str | None:
 CHECKS: dict[str, Callable[[list[str]], str | None]] = {
     "make": check_make,
     "facematch": check_facematch,
+    "facecompare-emulator": check_emulator,
     "python": check_python,
     "sam": check_sam,
     "curl": check_curl,
@@ -303,7 +314,7 @@ def read_help(command: tuple[str, ...]) -> str:
     told = subprocess.run(
         command,
         cwd=ROOT,
-        env=make_environment() | {"PYTHONPATH": "src:layers/imaging:cli"},
+        env=make_environment(),
         capture_output=True,
         text=True,
         check=False,

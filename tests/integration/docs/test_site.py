@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from harness.template import ROOT
 from local.processes import LOCAL
-from tests.template import ROOT
 
 pytestmark = pytest.mark.verify
 

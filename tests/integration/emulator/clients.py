@@ -18,7 +18,7 @@ from alibabacloud_tea_openapi.utils_models import Config
 from darabonba.core import DaraCore
 from darabonba.runtime import RuntimeOptions
 
-from local.emulator import DEFAULT_CREDENTIALS, Credentials
+from facecompare_emulator import DEFAULT_CREDENTIALS, Credentials
 from tests.integration.emulator.portraits import PORTRAIT
 
 TIMEOUT_S = 10

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.emulator import Addresses, Rules, run_emulator
-from local.emulator.endpoints import REGIONS
+from facecompare_emulator import Addresses, Rules, run_emulator
+from facecompare_emulator.endpoints import REGIONS
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 
 

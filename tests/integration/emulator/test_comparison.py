@@ -8,7 +8,8 @@ import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
 from PIL import Image
 
-from local.emulator import DataLimit, Rules, run_emulator
+from facecompare_emulator import DataLimit, Rules, run_emulator
+from facematch.domain.regions import Network, Region
 from tests.integration.emulator.clients import ControlClient, compare, exchange, new_id, send, sign
 from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode, to_base64
 
@@ -263,4 +264,4 @@ def test_control_port_says_what_it_is(control: ControlClient) -> None:
     assert about["judge"] == "pixels"
     assert "No face is detected or compared." in about["about"]
     assert about["endpoints"] == control.ask("GET", "/endpoints").document
-    assert len({endpoint["address"] for endpoint in about["endpoints"]}) == 8
+    assert len({endpoint["address"] for endpoint in about["endpoints"]}) == len(Region) * len(Network)

@@ -15,13 +15,13 @@ import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
 from PIL import Image, ImageEnhance, ImageFilter
 
+from facecompare_emulator import Addresses, FaceJudge, JudgeError, Rules, run_emulator
+from facecompare_emulator.answers import Refusal
+from facecompare_emulator.endpoints import REGIONS
+from facecompare_emulator.face_worker import DESCRIPTORS, LANDMARKS
+from facecompare_emulator.faces import DEFAULT_MODELS, score_distance
+from facecompare_emulator.photos import Face
 from imaging import normalise
-from local.emulator import Addresses, FaceJudge, JudgeError, Rules, run_emulator
-from local.emulator.answers import Refusal
-from local.emulator.endpoints import REGIONS
-from local.emulator.face_worker import DESCRIPTORS, LANDMARKS
-from local.emulator.faces import DEFAULT_MODELS, score_distance
-from local.emulator.photos import Face
 from local.portraits import make_portraits, make_stranger
 from tests.integration.emulator.clients import ControlClient, compare, new_id, send, sign
 from tests.integration.emulator.portraits import draw_portrait, encode, to_base64
@@ -260,7 +260,7 @@ def test_missing_models_end_it_with_one_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(JudgeError, match=f"The model {LANDMARKS} is not in .*make .local/faces/ready"):
         asyncio.run(start())
-    program = [sys.executable, "-m", "local.emulator", "--port", "0", "--models", str(tmp_path)]
+    program = [sys.executable, "-m", "facecompare_emulator", "--port", "0", "--models", str(tmp_path)]
     ended = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
     assert "--judge pixels" in ended.stderr
@@ -269,7 +269,7 @@ def test_missing_models_end_it_with_one_sentence(tmp_path: Path) -> None:
 def test_missing_dlib_ends_it_with_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "dlib.py").write_text("raise ImportError")
     ended = subprocess.run(
-        [sys.executable, "-m", "local.emulator.face_worker", str(DEFAULT_MODELS)],
+        [sys.executable, "-m", "facecompare_emulator.face_worker", str(DEFAULT_MODELS)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
@@ -284,7 +284,7 @@ def test_missing_dlib_ends_it_with_one_sentence(tmp_path: Path) -> None:
 @needs_models
 def test_workers_end_with_an_emulator_that_is_killed() -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "local.emulator", "--port", "0"],
+        [sys.executable, "-m", "facecompare_emulator", "--port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
 
-from local import emulator
-from local.emulator import Credentials, Emulator, PortBusyError, Scenario, run_emulator
-from local.emulator.recent import Recent
+from facecompare_emulator import Credentials, Effect, Emulator, PortBusyError, Scenario, run_emulator
+from facecompare_emulator.endpoints import DEFAULT_QPS
+from facecompare_emulator.recent import Recent
 from tests.integration.emulator.clients import TIMEOUT_S, ControlClient, compare
 
 ROOT = Path(__file__).parents[3]
-README = Path(str(emulator.__file__)).with_name("README.md").read_text(encoding="utf-8")
-PROGRAM = [sys.executable, "-m", "local.emulator"]
+README = (ROOT / "emulator" / "README.md").read_text(encoding="utf-8")
+PROGRAM = [sys.executable, "-m", "facecompare_emulator"]
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def test_program_takes_its_options(tmp_path: Path) -> None:
         with pytest.raises(ClientException):
             compare(address_of(ready, "indonesia"))
         about = ControlClient(ready["control"].removeprefix("http://")).ask("GET", "").document
-        assert about["qps"] == {"singapore": 10, "indonesia": 3, "malaysia": 1, "hong-kong": 10}
+        assert about["qps"] == {**DEFAULT_QPS, "malaysia": 1}
         assert (about["qps_window"], about["data_limit"]) == ("bucket", "request")
         assert about["judge"] == "pixels"
         assert (about["operations"], about["idle_timeout_s"]) == (["FaceCompare", "KeepaliveIntl"], 5)
@@ -169,7 +169,7 @@ def test_in_process_emulator_leaves_no_thread() -> None:
 
 
 def test_emulator_stands_alone() -> None:
-    script = "import sys, local.emulator; print(*sys.modules)"
+    script = "import sys, facecompare_emulator; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -186,7 +186,7 @@ def test_readme_snippet_works(singapore: str) -> None:
 
 
 def test_readme_names_every_scenario_field_and_effect() -> None:
-    for name in [*(field.name for field in fields(Scenario)), *emulator.Effect]:
+    for name in [*(field.name for field in fields(Scenario)), *Effect]:
         assert f"`{name}`" in README, name
 
 

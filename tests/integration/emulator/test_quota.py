@@ -3,9 +3,9 @@ from dataclasses import dataclass
 import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException, ThrottlingException
 
-from local.emulator import Addresses, QpsWindow, Rules, run_emulator
-from local.emulator.endpoints import DEFAULT_QPS
-from local.emulator.quota import make_quota
+from facecompare_emulator import Addresses, QpsWindow, Rules, run_emulator
+from facecompare_emulator.endpoints import DEFAULT_QPS
+from facecompare_emulator.quota import make_quota
 from tests.integration.emulator.clients import ControlClient, compare, send, sign
 
 

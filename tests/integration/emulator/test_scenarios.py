@@ -9,10 +9,10 @@ from alibabacloud_tea_openapi.exceptions import ClientException, ServerException
 from darabonba.exceptions import UnretryableException
 from darabonba.runtime import RuntimeOptions
 
-from local.emulator import DEFAULT_CREDENTIALS, Addresses, Rules, run_emulator
-from local.emulator.answers import CODES
-from local.emulator.operations import OPERATIONS
-from local.emulator.scenarios import CallFacts, ScenarioError, Script, read_scenario, read_scenarios
+from facecompare_emulator import DEFAULT_CREDENTIALS, Addresses, Rules, run_emulator
+from facecompare_emulator.answers import CODES
+from facecompare_emulator.operations import OPERATIONS
+from facecompare_emulator.scenarios import CallFacts, ScenarioError, Script, read_scenario, read_scenarios
 from tests.integration.emulator.clients import (
     ControlClient,
     compare,
@@ -504,6 +504,17 @@ def test_scenario_that_is_not_valid_is_refused_with_a_sentence(
     assert response.http_status == 400
     assert response.document["error"].startswith(sentence)
     assert control.ask("GET", "/scenarios").document == []
+
+
+def test_one_scenario_is_ended_and_keeps_its_counts(singapore: str, control: ControlClient) -> None:
+    control.ask("PUT", "/scenarios", [{"id": "first", "score": 1}, {"id": "second", "score": 2}])
+    assert compare(singapore).result.face_comparison_score == 1
+    assert control.ask("DELETE", "/scenarios/first").http_status == 204
+    assert compare(singapore).result.face_comparison_score == 2
+    shown = [(one["played"], one["active"]) for one in control.ask("GET", "/scenarios").document]
+    assert shown == [(1, False), (1, True)]
+    missing = control.ask("DELETE", "/scenarios/third")
+    assert (missing.http_status, missing.document) == (404, {"error": "There is no such scenario."})
 
 
 def test_refused_scenarios_leave_the_old_ones_in_force(control: ControlClient) -> None:

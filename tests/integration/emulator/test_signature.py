@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
 
-from local.emulator import DEFAULT_CREDENTIALS, Addresses, Credentials, Rules, run_emulator
-from local.emulator.endpoints import ENDPOINTS, Endpoint
-from local.emulator.signature import ReceivedRequest, canonicalise
+from facecompare_emulator import DEFAULT_CREDENTIALS, Addresses, Credentials, Rules, run_emulator
+from facecompare_emulator.endpoints import ENDPOINTS, Endpoint
+from facecompare_emulator.signature import ReceivedRequest, canonicalise
 from tests.integration.emulator.clients import (
     TIMEOUT_S,
     ControlClient,

@@ -12,11 +12,11 @@ from alibabacloud_tea_openapi.exceptions import ClientException
 from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from local.emulator import DEFAULT_CREDENTIALS, Addresses, Credentials, OidcTrust, Rules, run_emulator
-from local.emulator.__main__ import _make_rules, _parse_arguments
-from local.emulator.endpoints import ENDPOINTS, Endpoint
-from local.emulator.keys import KeyRing
-from local.emulator.sts import read_public_key
+from facecompare_emulator import DEFAULT_CREDENTIALS, Addresses, Credentials, OidcTrust, Rules, run_emulator
+from facecompare_emulator.__main__ import _make_rules, _parse_arguments
+from facecompare_emulator.endpoints import ENDPOINTS, Endpoint
+from facecompare_emulator.keys import KeyRing
+from facecompare_emulator.sts import read_public_key
 from tests.integration.emulator.clients import ControlClient, RawResponse, compare, exchange
 from tests.integration.emulator.tokens import ISSUER, SUBJECT, encode, make_claims, make_key, make_token
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.template import ROOT
 from tests.factories import make_portrait
 from tests.integration.cli.fake_api import FakeApi
-from tests.template import ROOT
 
 REQUESTS = ROOT / "examples" / "requests"
 PROBLEM = {"code": "not_an_image", "detail": "The source photo: this is no image."}

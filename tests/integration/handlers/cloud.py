@@ -10,14 +10,15 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 from moto.sqs.models import Message, Queue, sqs_backends
 
+from facecompare_emulator import DEFAULT_CREDENTIALS
 from facematch.adapters.ledger import OUTBOX, DynamoDbLedger
 from facematch.adapters.rate_limiter import DynamoDbRateLimiter
 from facematch.domain.comparison import Comparison
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
-from local.emulator import DEFAULT_CREDENTIALS
+from harness.template import read_table_schema
+from tests.fakes.clock import FakeClock
 from tests.integration.aws_rules import refuse_invalid_requests
-from tests.template import read_table_schema
 
 AWS_REGION: Final = "ap-southeast-1"
 ACCOUNT = "123456789012"
@@ -57,6 +58,7 @@ class Cloud:
         refuse_invalid_requests(self.dynamodb)
         self.ledger = DynamoDbLedger(self.dynamodb, self.table, 90)
         self.limiter = DynamoDbRateLimiter(self.dynamodb, self.table, dict.fromkeys(Region, 1000.0))
+        self.clock = FakeClock()
         self._streamed = 0
         self.s3.create_bucket(
             Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": AWS_REGION}

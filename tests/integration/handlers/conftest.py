@@ -1,19 +1,27 @@
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from facecompare_emulator import Addresses, Rules, run_emulator
+from facecompare_emulator.endpoints import REGIONS
 from facematch import bootstrap
+from facematch.adapters import face_compare
+from facematch.adapters.face_compare import FaceCompareProvider
 from facematch.domain.regions import Region
-from local.emulator import Addresses, Rules, run_emulator
-from local.emulator.endpoints import REGIONS
 from tests.factories import make_environment
-from tests.integration.aws_rules import honour_copy_conditions, refuse_invalid_requests
+from tests.fakes.clock import FakeClock
+from tests.integration.aws_rules import honour_copy_conditions, refuse_invalid_requests, serialise_requests
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 from tests.integration.handlers.cloud import AWS_REGION, Cloud
 
-_CLIENTS = {"_session", "_dynamodb", "_sqs", "_ledger", "_rate_limiter", "_photo_store"}
+_PATIENCE_S = 60.0
+"""How long a call waits for the emulator, on a machine however busy."""
+_CLIENTS = {"_session", "_dynamodb", "_sqs", "_photo_store"}
 """What holds nothing but clients, which are slow to make, and names, which are the same in every test."""
 
 
@@ -38,7 +46,7 @@ def _aws_session() -> boto3.Session:
 @pytest.fixture(scope="module")
 def _resources(_aws_session: boto3.Session) -> Iterator[Cloud]:
     _forget_wiring(clients_too=True)
-    with mock_aws():
+    with mock_aws(), serialise_requests():
         yield Cloud(_aws_session)
     _forget_wiring(clients_too=True)
 
@@ -53,11 +61,26 @@ def provider(_emulator: Addresses, monkeypatch: pytest.MonkeyPatch) -> ControlCl
     return control
 
 
+def _wait_patiently(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_provider = bootstrap._provider.__wrapped__
+
+    @cache
+    def make_patient_provider() -> FaceCompareProvider:
+        return replace(make_provider(), connect_timeout_s=_PATIENCE_S, read_timeout_s=_PATIENCE_S)
+
+    monkeypatch.setattr(bootstrap, "_provider", make_patient_provider)
+    for name in ("_READY_TIMEOUT_S", "_PROBE_TIMEOUT_S"):
+        monkeypatch.setattr(face_compare, name, _PATIENCE_S)
+
+
 @pytest.fixture
 def cloud(
     _resources: Cloud, _emulator: Addresses, provider: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Cloud]:
-    """A stack in moto with the emulator as its provider, and the environment of its functions."""
+    """A stack in moto with the emulator as its provider, and the environment of its functions.
+
+    Its clock starts at the present and moves only when someone sleeps, so that no deadline passes by itself.
+    """
     assert provider.comparisons() == []
     stand_ins = ",".join(
         f"{endpoint.region}.{endpoint.network}={address}" for endpoint, address in _emulator.endpoints
@@ -78,8 +101,12 @@ def cloud(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     _resources.clear()
-    _forget_wiring(clients_too=False)
+    _resources.clock = FakeClock(time.time_ns() // 1_000_000)
+    monkeypatch.setattr(bootstrap, "clock", lambda: _resources.clock)
+    _wait_patiently(monkeypatch)
     refuse_invalid_requests(bootstrap._dynamodb())
     honour_copy_conditions(bootstrap._photo_store().client)
+    # A test may still change the environment: nothing of the settings that were just read may be left.
+    _forget_wiring(clients_too=False)
     yield _resources
     _forget_wiring(clients_too=False)

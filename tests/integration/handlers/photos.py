@@ -4,8 +4,8 @@ import base64
 from functools import cache
 
 from facematch.domain.verdict import Role
+from harness.photos import make_png_bomb
 from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode
-from tests.unit.imaging.factories import make_png_bomb
 
 PERSON = base64.b64decode(PORTRAIT)
 SAME_PERSON = encode(draw_portrait(), quality=60)
@@ -18,7 +18,7 @@ BAD_PHOTOS = [
     (Role.TARGET, "0 bytes", "empty"),
     (Role.SOURCE, "a bomb", "too_many_pixels"),
     (Role.TARGET, "640 x 239", "too_small"),
-    (Role.SOURCE, "25 MB", "too_large"),
+    (Role.SOURCE, "25 MB", "file_too_large"),
 ]
 """Each kind of bad photo, in one place of the pair or the other, with the stable code that it gets."""
 

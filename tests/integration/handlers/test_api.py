@@ -2,7 +2,6 @@ import base64
 import gzip
 import json
 import math
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -239,7 +238,7 @@ def test_bad_photo_is_refused_and_unbilled(
 ) -> None:
     answer = ask(ask_now(**{role.value: make_bad_photo(kind)}))
 
-    check_problem(answer, 413 if code == "too_large" else 422, code, field=role.value)
+    check_problem(answer, 413 if code == "file_too_large" else 422, code, field=role.value)
     assert role.value in answer.body["detail"]
     assert cloud.is_untouched()
     assert provider.comparisons() == []
@@ -680,7 +679,7 @@ def test_throttled_comparison_is_accepted_for_later(cloud: Cloud, provider: Cont
 def test_comparison_is_accepted_while_its_lane_is_on_hold(
     cloud: Cloud, provider: ControlClient, reason: HoldReason
 ) -> None:
-    hold = make_hold(reason, "InternalError", time.time_ns() // 1_000_000)
+    hold = make_hold(reason, "InternalError", cloud.clock.now_ms())
     cloud.limiter.hold(Region.SINGAPORE, hold, replacing=None)
 
     answer = ask(ask_now())
@@ -744,6 +743,23 @@ def test_request_is_refused_for_now_while_dynamodb_throttles_the_ledger(
     check_problem(answer, 503, "ledger_unavailable")
     assert answer.headers["Retry-After"] == "2"
     assert cloud.list_items() == []
+
+
+def test_request_is_refused_for_now_while_s3_takes_no_photo(cloud: Cloud) -> None:
+    client: Any = bootstrap._photo_store().client
+
+    def refuse(**_: object) -> tuple[Any, dict[str, Any]]:
+        return Throttled(), {"Error": {"Code": "SlowDown", "Message": ""}, "ResponseMetadata": {}}
+
+    client.meta.events.register("before-call.s3.*", refuse)
+    try:
+        answer = ask(ask_now())
+    finally:
+        client.meta.events.unregister("before-call.s3.*", refuse)
+
+    check_problem(answer, 503, "photo_store_unavailable")
+    assert answer.headers["Retry-After"] == "30"
+    assert cloud.list_waiting(URGENT) == []
 
 
 def test_operator_error_is_accepted_and_waits(cloud: Cloud, provider: ControlClient) -> None:
@@ -869,7 +885,7 @@ def test_erased_comparison_is_not_made_any_more(cloud: Cloud, provider: ControlC
     assert provider.comparisons() == []
     (event,) = publish_waiting(cloud)
     check_result_event(event)
-    assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "erased")
+    assert (event["data"]["verdict"], event["data"]["reason"]) == ("failed", "comparison_erased")
 
 
 def test_erased_verdict_is_gone_from_the_record(cloud: Cloud) -> None:

@@ -1,4 +1,4 @@
-"""What a sweep that finds nothing takes: the figures of `bench/idle.py`."""
+"""What a sweep that finds nothing takes: the figures of `bench/capacity/idle.py`."""
 
 import json
 from collections import Counter
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.idle import SWEEP_METRICS, count_sweep_reads
+from bench.capacity.idle import SWEEP_METRICS, count_sweep_reads
 from facematch import bootstrap
 from tests.events import load_event
 from tests.integration.handlers.functions import invoke

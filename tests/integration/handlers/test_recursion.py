@@ -2,18 +2,17 @@
 
 import pytest
 
-from facematch.domain.clock import SystemClock
 from facematch.domain.lane import HoldReason, make_hold
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch.use_cases.sweep import FORGOTTEN_AFTER_S
+from harness.template import read_template
 from tests.events import load_event
 from tests.factories import make_comparison
 from tests.integration.handlers.cloud import BULK, Cloud
 from tests.integration.handlers.functions import land
 from tests.integration.handlers.photos import PERSON, SAME_PERSON
 from tests.integration.handlers.recursion import INVOCATIONS_LIMIT, RecursionGuard
-from tests.template import read_template
 
 ALLOWED = frozenset(
     name.lower()
@@ -30,7 +29,7 @@ def make_guard(
 
 
 def hold_lane(cloud: Cloud) -> None:
-    hold = make_hold(HoldReason.OUTAGE, "InternalError", SystemClock().now_ms())
+    hold = make_hold(HoldReason.OUTAGE, "InternalError", cloud.clock.now_ms())
     cloud.limiter.hold(Region.SINGAPORE, hold, replacing=None)
 
 
@@ -65,7 +64,7 @@ def test_what_a_sweep_enqueues_begins_a_chain_of_its_own(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold_lane(cloud)
-    long_ago_ms = SystemClock().now_ms() - 2000 * FORGOTTEN_AFTER_S
+    long_ago_ms = cloud.clock.now_ms() - 2000 * FORGOTTEN_AFTER_S
     cloud.ledger.register(make_comparison(created_at_ms=long_ago_ms))
     with make_guard(cloud, monkeypatch).watching() as guard:
         guard.start("sweep", load_event("sweep_scheduled"))

@@ -1,4 +1,3 @@
-import time
 from dataclasses import replace
 
 import pytest
@@ -32,14 +31,10 @@ def sweep(*, remaining_ms: int = 60_000) -> None:
     invoke("sweep", load_event("sweep_scheduled"), remaining_ms=remaining_ms)
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def end_long_ago(cloud: Cloud, *comparison_ids: str) -> None:
     """Register comparisons that ended an hour ago, one after the other."""
     for number, comparison_id in enumerate(comparison_ids):
-        add_to_outbox(cloud, comparison_id, now_ms() - HOUR_MS + number)
+        add_to_outbox(cloud, comparison_id, cloud.clock.now_ms() - HOUR_MS + number)
 
 
 def add_to_outbox(cloud: Cloud, comparison_id: str, ended_at_ms: int) -> None:
@@ -52,7 +47,7 @@ def add_to_outbox(cloud: Cloud, comparison_id: str, ended_at_ms: int) -> None:
 
 
 def register_open(cloud: Cloud, comparison_id: str, age_ms: int, region: str = "singapore") -> None:
-    comparison = make_comparison(id=comparison_id, created_at_ms=now_ms() - age_ms, region=region)
+    comparison = make_comparison(id=comparison_id, created_at_ms=cloud.clock.now_ms() - age_ms, region=region)
     assert cloud.ledger.register(comparison)
 
 
@@ -80,7 +75,7 @@ class TestResults:
         assert capsys.readouterr().out.count('"VerdictsMatch":[1.0]') == 1
 
     def test_new_result_is_left_to_the_stream(self, cloud: Cloud) -> None:
-        add_to_outbox(cloud, "a" * 26, now_ms())
+        add_to_outbox(cloud, "a" * 26, cloud.clock.now_ms())
 
         sweep()
 
@@ -194,7 +189,9 @@ class TestForgotten:
         register_open(cloud, old, 2 * HOUR_MS)
         register_open(cloud, new, HOUR_MS - 60_000)
         register_open(cloud, claimed, 2 * HOUR_MS)
-        cloud.ledger.claim(claimed, "worker", now_ms=now_ms(), until_ms=now_ms() + 1000)
+        cloud.ledger.claim(
+            claimed, "worker", now_ms=cloud.clock.now_ms(), until_ms=cloud.clock.now_ms() + 1000
+        )
         register_open(cloud, elsewhere, 2 * HOUR_MS, region="malaysia")
         register_open(cloud, disallowed, 2 * HOUR_MS, region="hong-kong")
 
@@ -246,11 +243,11 @@ class TestMetrics:
         assert read_metric(capsys, "OldestComparisonAge") == 0
 
     def test_holds_are_counted_by_reason(self, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
-        outage = make_hold(HoldReason.OUTAGE, "InternalError", now_ms() - HOUR_MS)
+        outage = make_hold(HoldReason.OUTAGE, "InternalError", cloud.clock.now_ms() - HOUR_MS)
         cloud.limiter.hold(Region.SINGAPORE, outage, replacing=None)
-        refusal = make_hold(HoldReason.OPERATOR, "Forbidden", now_ms())
+        refusal = make_hold(HoldReason.OPERATOR, "Forbidden", cloud.clock.now_ms())
         cloud.limiter.hold(Region.MALAYSIA, refusal, replacing=None)
-        throttling = make_throttling_hold("Throttling", now_ms() - HOUR_MS, 1)
+        throttling = make_throttling_hold("Throttling", cloud.clock.now_ms() - HOUR_MS, 1)
         cloud.limiter.hold(Region.INDONESIA, throttling, replacing=None)
 
         sweep()

@@ -4,16 +4,17 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cache
-from html import escape, unescape
+from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from PIL import ExifTags, Image
 
-from facematch_cli.faces import Drawing, Rectangle
+from facematch_client.faces import Drawing, Rectangle
 from imaging import NormalisedPhoto, normalise
 from local.demo_page import render_page
 from local.journey import FoundFace, Journey, PhotoPassage
@@ -226,7 +227,7 @@ def test_what_was_done_to_a_photo_is_said_in_plain_words() -> None:
         ({"alpha_flattened": True}, "Transparency put on white"),
         ({"source_mode": "CMYK"}, "Pixels converted from CMYK"),
         ({"scale": 1.0}, "Not scaled"),
-        ({"untouched": True}, "Untouched: it already was"),
+        ({"untouched": True}, "Unchanged: it already meets"),
         ({"url": True}, "Fetched by the provider from a URL"),
     ],
 )
@@ -260,7 +261,7 @@ def test_the_face_that_was_compared_is_framed(count: int, said: str) -> None:
 def test_bytes_that_are_no_picture_still_make_a_page(content: bytes) -> None:
     photos = {"source": PhotoPassage("a.jpg", content, None, {})}
     text = read_text(render_page([make_journey(photos=photos)]))
-    assert "These bytes can't be shown as a picture." in text
+    assert "This file can't be shown as a picture." in text
     assert "the photo was refused" in text
 
 
@@ -314,7 +315,7 @@ def test_a_rejected_photo_is_named_and_the_way_ends_where_it_did() -> None:
     )
     page = render_page([make_journey(event, called_address=None)])
     text = read_text(page)
-    for said in ("Photo rejected", "too_small", "The target photo is too small.", "no call was made"):
+    for said in ("Photo rejected", "too_small", "The target photo is too small.", "no call"):
         assert said in text
     assert page.count('class="photo at-fault"') == 1
     states = {name: state for name, state, _ in list_steps(page)}
@@ -329,8 +330,8 @@ def test_a_refusal_shows_code_sentence_and_photo() -> None:
         "Refused",
         "HTTP 422 · unreadable",
         "it is cut off",
-        "Photo at fault: target",
-        "no call was made",
+        "Affected photo: target",
+        "no call",
     ):
         assert said in text
     assert page.count('class="photo at-fault"') == 1

@@ -9,8 +9,8 @@ import pytest
 from moto import mock_aws
 
 from facematch.adapters.ledger import DynamoDbLedger
+from harness.template import read_table_schema
 from tests.integration.aws_rules import refuse_invalid_requests
-from tests.template import read_table_schema
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -179,7 +179,7 @@ class Model:
         self.object_if(
             len({event["id"] for event in events}) > 1, f"{comparison.id} left under several event ids."
         )
-        of_verdict = [event for event in events if event["data"]["reason"] != "erased"]
+        of_verdict = [event for event in events if event["data"]["reason"] != "comparison_erased"]
         of_erasure = [event for event in events if event not in of_verdict]
         self.object_if(
             bool(of_erasure) and comparison.id not in self.erased, f"{comparison.id} was erased by nobody."

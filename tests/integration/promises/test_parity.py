@@ -44,7 +44,7 @@ TIMES_MS: Final = [START_MS, START_MS + 1000, START_MS + 60_000]
 REGION: Final = Region.SINGAPORE
 FOLDER: Final = "pair-1"
 CALLS_PER_S: Final = dict.fromkeys(Region, 10.0)
-ERASED: Final = fail("erased", "The comparison was erased.")
+ERASED: Final = fail("comparison_erased", "The comparison was erased.")
 COMPARISON_METHODS: Final = [
     *("register", "claim", "begin_attempt", "settle_attempt", "end", "find", "mark_published", "erase"),
     *(

@@ -2,7 +2,7 @@ import pytest
 
 from audit.bundles import FUNCTION_LAYERS, LAYERS, Package, find_requirements, list_packages, list_pins
 from audit.sbom import list_bundles
-from tests.template import ROOT, read_template
+from harness.template import ROOT, read_template
 
 NAMES = {
     "RuntimeLayer": "runtime",

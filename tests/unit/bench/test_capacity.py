@@ -7,14 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.capacity import (
-    ALARMED_METRICS,
+from bench.capacity.model import (
     DAY_S,
     MONTH_DAYS,
-    RETENTION_DAYS,
     SMALL_GB,
-    SWEEPS_PER_DAY,
-    WORKER_CONCURRENCIES,
     WORKER_GB,
     Outcome,
     Prices,
@@ -25,8 +21,7 @@ from bench.capacity import (
     simulate,
     simulate_burst,
 )
-from bench.capacity_report import (
-    PUBLISH_BATCHES,
+from bench.capacity.report import (
     choose_workers,
     find_limits,
     format_duration,
@@ -38,9 +33,9 @@ from facematch.domain.deadline import CALL_TIMEOUT_S, CLOSING_TIME_S, LEASE_MARG
 from facematch.domain.priority import Priority
 from facematch.domain.rate_limiter import LEAD_S, reserve_slot
 from facematch.domain.regions import Region
+from harness.template import read_template
 from tests.fakes.clock import START_MS, FakeClock
 from tests.fakes.rate_limiter import InMemoryRateLimiter
-from tests.template import read_template
 
 SINGAPORE = Region.SINGAPORE
 
@@ -338,42 +333,21 @@ def test_a_lone_worker_calls_when_the_rate_limiters_code_would() -> None:
     assert outcome.last_verdict_s == pytest.approx((clock.at_ms - START_MS) / 1000)
 
 
-def test_the_model_knows_what_the_template_sets() -> None:
-    template = read_template()
-    parameters, resources = template["Parameters"], template["Resources"]
-    compare, uploads, publish, api, sweep = (
-        resources[name]["Properties"] for name in ("Compare", "Uploads", "Publish", "Api", "Sweep")
-    )
-    standard = Scenario()
+def test_the_template_sets_the_workers_that_the_model_recommends() -> None:
+    workers = read_template()["Mappings"]["Workers"]["auto"]
 
-    automatic, *chosen = parameters["WorkerConcurrency"]["AllowedValues"]
-    assert automatic == parameters["WorkerConcurrency"]["Default"]
-    assert tuple(map(int, chosen)) == WORKER_CONCURRENCIES
-    for qps, name in ((10, "AtTenCallsPerSecond"), (3, "AtThreeCallsPerSecond")):
-        workers = template["Mappings"]["Workers"][automatic][name]
-        assert workers == choose_workers(Scenario(qps=qps))
-    assert standard.worker_concurrency == choose_workers(standard)
-    assert resources["SingaporeBulkSource"]["Properties"]["BatchSize"] == standard.pairs_per_worker
-    assert float(parameters["QuotaShare"]["Default"]) == standard.quota_share
-    assert parameters["RecordRetentionDays"]["Default"] == RETENTION_DAYS
-    assert compare["Timeout"] == standard.function_timeout_s
-    visibility_s = resources["SingaporeBulkQueue"]["Properties"]["VisibilityTimeout"]
-    assert visibility_s == standard.visibility_timeout_s
-    assert {compare["MemorySize"], api["MemorySize"]} == {WORKER_GB * 1024}
-    assert {uploads["MemorySize"], publish["MemorySize"]} == {SMALL_GB * 1024}
-    assert uploads["Events"]["Uploads"]["Properties"]["ScalingConfig"] == {"MaximumConcurrency": 10}
-    assert publish["Events"]["Outbox"]["Properties"]["ParallelizationFactor"] == PUBLISH_BATCHES
-    sweeps = sweep["Events"]["EveryMinute"]["Properties"]["Schedule"]
-    assert sweeps == f"rate({24 * 60 // SWEEPS_PER_DAY} minute)"
-    alarms = [
-        resource["Properties"]
-        for resource in resources.values()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-    ]
-    metrics = [
-        metric for alarm in alarms for metric in alarm.get("Metrics", [alarm]) if "Expression" not in metric
-    ]
-    assert len(metrics) == ALARMED_METRICS
+    assert workers["AtTenCallsPerSecond"] == choose_workers(Scenario(qps=10)) == Scenario().worker_concurrency
+    assert workers["AtThreeCallsPerSecond"] == choose_workers(Scenario(qps=3))
+
+
+def test_functions_of_one_kind_have_the_memory_that_the_model_prices() -> None:
+    resources = read_template()["Resources"]
+    workers_mb, others_mb = (
+        {resources[name]["Properties"]["MemorySize"] for name in names}
+        for names in (("Compare", "Api"), ("Uploads", "Publish"))
+    )
+
+    assert (workers_mb, others_mb) == ({WORKER_GB * 1024}, {SMALL_GB * 1024})
 
 
 # The cost.

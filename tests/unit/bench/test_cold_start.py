@@ -1,7 +1,7 @@
-from bench.bundles import WIRINGS
 from bench.cold_start import make_stock_template
+from generate.cloudformation import parse_template
+from harness.bundles import WIRINGS
 from local.processes import ROOT
-from tests.template import parse_template
 
 STOCK = parse_template(make_stock_template((ROOT / "template.yaml").read_text()))["Resources"]
 

@@ -11,8 +11,8 @@ from facematch.domain.verdict import Role
 from facematch.settings import Settings, read_settings
 from facematch_cli.journal import Fingerprint
 from facematch_cli.pairs import PairFiles
-from facematch_cli.stack import DeadLetterUrls, Stack
 from facematch_cli.submission import PlacedPair, SubmittedPair
+from facematch_client.stack import DeadLetterUrls, Stack
 from tests.factories import make_environment
 
 AWS_REGION = "ap-southeast-1"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from facematch_cli.errors import ExitCode
 from facematch_cli.main import cli
+from facematch_client.errors import ExitCode
 
 PAGE = (Path(__file__).parents[3] / "docs" / "command.md").read_text()
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 import pytest
 
-from facematch_cli.errors import ExitCode
 from facematch_cli.main import cli, run
+from facematch_client.errors import ExitCode
 from tests.factories import make_portrait
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.manifest import Row, read_rows
+from facematch_client.errors import CommandError, ExitCode
 
 ROW = Row(line=2, pair_id="Nguyễn", source="s.jpg", target="t.jpg", region="")
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from facematch.domain.verdict import Role
-from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.pairs import PairFiles, PairSource
+from facematch_client.errors import CommandError, ExitCode
 from tests.unit.cli.factories import write_pair
 
 

@@ -1,18 +1,15 @@
 import json
-import os
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from facematch_cli.errors import ExitCode
 from facematch_cli.main import run
 from facematch_cli.sheet import SheetEntry, render_sheet
-from imaging import normalise
+from facematch_client.errors import ExitCode
+from imaging import faces, normalise
 from tests.factories import encode, make_noise, make_portrait, make_scene
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -73,7 +70,7 @@ def test_a_file_over_the_limit_is_refused_by_its_real_size(
     (told,) = json.loads(capsys.readouterr().out)["photos"]
     assert exit_code == ExitCode.REFUSED
     assert told["refusal"] == {
-        "code": "too_large",
+        "code": "file_too_large",
         "message": "The file has 28,821,707 bytes. The limit is 20,000,000 bytes.",
     }
 
@@ -107,6 +104,15 @@ def test_with_framing_the_part_that_is_kept_is_drawn_too(
     assert "Cropped around the face" in sheet
 
 
+@pytest.fixture
+def _no_detector(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the import of dlib fail."""
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    faces._load_detector.cache_clear()
+    yield
+    faces._load_detector.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -114,23 +120,19 @@ def test_with_framing_the_part_that_is_kept_is_drawn_too(
         (["--frame-faces"], "Photos should be cropped around their faces"),
     ],
 )
-def test_without_the_detector_one_sentence_says_so(tmp_path: Path, options: list[str], sentence: str) -> None:
-    (tmp_path / "dlib.py").write_text("raise ImportError")
-    (tmp_path / "photo.jpg").write_bytes(make_portrait())
-    path = os.pathsep.join([str(tmp_path), *(str(ROOT / part) for part in ("src", "layers/imaging", "cli"))])
+@pytest.mark.usefixtures("_no_detector")
+def test_without_the_detector_one_sentence_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
+) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(make_portrait())
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "facematch_cli", "prepare", "photo.jpg", "-o", "out", "--json", *options],
-        cwd=tmp_path,
-        env={"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    assert run(["prepare", str(photo), "-o", str(tmp_path), "--json", *options]) == ExitCode.DONE
 
-    (told,) = json.loads(ended.stdout)["photos"]
+    printed = capsys.readouterr()
+    (told,) = json.loads(printed.out)["photos"]
     assert (told["warnings"], told["report"]["face"], told["refusal"]) == ([], None, None)
-    assert " ".join(ended.stderr.split()) == (
+    assert " ".join(printed.err.split()) == (
         f"{sentence}, {'but' if options else 'because'} the detector is not installed: in the clone of "
         "facematch, `pip install './cli[faces]'`."
     )

@@ -192,7 +192,7 @@ def test_a_file_over_the_limit_is_refused_by_its_real_size(tmp_path: Path) -> No
 
     (refusal,) = refuse(Submitter(Inbox().upload, PhotoPreparer()), place(tmp_path))
 
-    assert (refusal.reason, refusal.photo) == ("too_large", "target")
+    assert (refusal.reason, refusal.photo) == ("file_too_large", "target")
     assert refusal.message == "The file has 28,821,707 bytes. The limit is 20,000,000 bytes."
 
 

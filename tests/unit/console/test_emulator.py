@@ -12,7 +12,7 @@ from console.emulator import (
     describe_script,
     find_emulator,
 )
-from local.emulator.scenarios import Script, read_scenario, read_scenarios
+from facecompare_emulator.scenarios import Script, read_scenario, read_scenarios
 
 
 def play(script: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from facematch.domain.comparison import identify_upload
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
-from facematch_cli.ask import INLINE_LIMIT_BYTES
+from facematch_client.ask import INLINE_LIMIT_BYTES
 from tests.unit.cli.factories import make_settings, make_stack
 
 

@@ -3,9 +3,9 @@ from facematch.domain.comparison import State
 from facematch.domain.lane import HoldReason, make_hold
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Decision, Role
-from facematch_cli.overview import LATEST, Overview, RegionUse, Tally
-from facematch_cli.queues import Depth
-from facematch_cli.records import Found, HalfPair, Record
+from facematch_client.overview import LATEST, Overview, RegionUse, Tally
+from facematch_client.queues import Depth
+from facematch_client.records import Found, HalfPair, Record
 from tests.factories import COMPARISON_ID, make_comparison, make_ended, make_verdict
 from tests.fakes.clock import START_MS
 from tests.fakes.ledger import InMemoryLedger

@@ -5,7 +5,7 @@ from PIL import ExifTags, Image
 from pillow_heif import register_heif_opener
 
 from console.photos import ExaminedPhoto, PhotoShelf, examine
-from facematch_cli.faces import read_warnings
+from facematch_client.faces import read_warnings
 from tests.factories import encode, make_portrait, make_scene
 from tests.unit.cli.factories import make_settings
 
@@ -44,7 +44,7 @@ def test_the_stacks_own_limit_is_the_one_that_counts() -> None:
     photo = examine(make_portrait(), make_settings(PHOTO_SIZE_LIMIT_BYTES="100"))
 
     assert photo.refusal is not None
-    assert photo.refusal["code"] == "too_large"
+    assert photo.refusal["code"] == "file_too_large"
 
 
 @pytest.mark.parametrize(("reads_heic", "code"), [("true", None), ("false", "unsupported_format")])

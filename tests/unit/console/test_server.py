@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from console.server import Site, describe_site, make_app
-from facematch_cli.words import STEPS
+from facematch_client.words import STEPS
 from tests.factories import encode, make_portrait, make_scene
 from tests.unit.cli.factories import make_settings, make_stack
 
@@ -120,7 +120,7 @@ def test_a_photo_is_examined_and_can_be_seen_as_it_would_be_sent() -> None:
 
     assert (told["refusal"], told["report"]["untouched"]) == (None, True)
     assert told["posture"] == "as stored: upright"
-    assert told["work"][0].startswith("Untouched")
+    assert told["work"][0].startswith("Unchanged")
     assert (content_type, jpeg) == ("image/jpeg", make_portrait())
 
 
@@ -140,7 +140,7 @@ def test_a_photo_over_the_limit_is_refused_by_its_real_size_and_not_kept_whole()
     photo = make_portrait() + bytes(20_000_000)
     status, told = post("/api/photos", data=BytesIO(photo))
 
-    assert (status, told["refusal"]["code"]) == (HTTPStatus.CREATED, "too_large")
+    assert (status, told["refusal"]["code"]) == (HTTPStatus.CREATED, "file_too_large")
     assert told["refusal"]["message"].startswith(f"The file has {len(photo):,} bytes.")
 
 

@@ -30,7 +30,7 @@ PAGE = {
 REJECTED = {
     "NoFaceDetected": "no_face_detected",
     "UnqualifiedPhoto": "unqualified_photo",
-    "ToolargeImage": "photo_too_large",
+    "ToolargeImage": "photo_too_large_for_provider",
 }
 FAILED = {
     "MissingParameter": "missing_parameter",

@@ -13,6 +13,7 @@ TABLE = [
         "cloudauth-intl.ap-southeast-1.aliyuncs.com",
         "cloudauth-intl-vpc.ap-southeast-1.aliyuncs.com",
         10,
+        None,
     ),
     (
         "indonesia",
@@ -21,6 +22,7 @@ TABLE = [
         "cloudauth-intl.ap-southeast-5.aliyuncs.com",
         "cloudauth-intl-vpc.ap-southeast-5.aliyuncs.com",
         3,
+        0.002,
     ),
     (
         "malaysia",
@@ -29,6 +31,7 @@ TABLE = [
         "cloudauth-intl.ap-southeast-3.aliyuncs.com",
         "cloudauth-intl-vpc.ap-southeast-3.aliyuncs.com",
         3,
+        None,
     ),
     (
         "hong-kong",
@@ -37,13 +40,16 @@ TABLE = [
         "cloudauth-intl.cn-hongkong.aliyuncs.com",
         "cloudauth-intl-vpc.cn-hongkong.aliyuncs.com",
         10,
+        0.001,
     ),
 ]
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])
-def test_each_jurisdiction_is_as_the_provider_states_it(row: tuple[str, str, str, str, str, int]) -> None:
-    jurisdiction, provider_region_id, aws_region, public_host, internal_host, default_qps = row
+def test_each_jurisdiction_is_as_the_provider_states_it(
+    row: tuple[str, str, str, str, str, int, float | None],
+) -> None:
+    jurisdiction, provider_region_id, aws_region, public_host, internal_host, default_qps, price_usd = row
 
     profile = PROFILES[Region(jurisdiction)]
 
@@ -52,11 +58,14 @@ def test_each_jurisdiction_is_as_the_provider_states_it(row: tuple[str, str, str
     assert profile.host(Network("public")) == public_host
     assert profile.host(Network("internal")) == internal_host
     assert profile.default_qps == default_qps
+    assert profile.stated_price_usd == price_usd
 
 
-def test_there_is_no_jurisdiction_beyond_the_table() -> None:
-    assert [region.value for region in Region] == [row[0] for row in TABLE]
-    assert set(PROFILES) == set(Region)
+@pytest.mark.parametrize("region", Region)
+def test_a_jurisdiction_is_in_the_table(region: Region) -> None:
+    assert region in {row[0] for row in TABLE}, (
+        f"tests/unit/domain/test_regions.py: add {region} to TABLE, as the provider's pages state it."
+    )
 
 
 def test_the_two_clouds_swap_the_ids_of_indonesia_and_malaysia() -> None:

@@ -149,7 +149,7 @@ def test_the_data_of_a_review_tells_everything() -> None:
         make_ended(fail("pair_incomplete", "A sentence.", photo=Role.SOURCE), attempts=()),
         make_ended(fail("unknown_region", "A sentence."), region="mars", attempts=()),
         make_ended(fail("invalid_pair_id", "A sentence."), pair_id="x" * 500, attempts=()),
-        make_ended(fail("erased", "A sentence."), state=State.ERASED, pair_id=None, photos={}),
+        make_ended(fail("comparison_erased", "A sentence."), state=State.ERASED, pair_id=None, photos={}),
         make_ended(origin=Origin.API, pair_id=None),
     ],
     ids=lambda comparison: f"{comparison.state}-{comparison.ending.verdict.reason}",

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from imaging import normalise
-from tests.unit.imaging.factories import (
+from harness.photos import (
     is_near,
     make_display_p3_profile,
     make_file,
@@ -16,6 +15,7 @@ from tests.unit.imaging.factories import (
     read_pixel,
     show_same_corners,
 )
+from imaging import normalise
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])

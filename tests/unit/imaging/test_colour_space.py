@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from imaging import normalise
-from imaging.colour_space import ColourSpace, make_profile, name_colour_space
-from tests.unit.imaging.factories import (
+from harness.photos import (
     CORNERS,
     insert_png_chunk,
     is_near,
     make_file,
     make_picture,
+    normalise_small,
     open_jpeg,
     read_corners,
     show_same_corners,
 )
+from imaging import normalise
+from imaging.colour_space import ColourSpace, make_profile, name_colour_space
 
 BT_709, BT_2020, DISPLAY_P3 = 1, 9, 12
 SRGB, LINEAR, PQ, HLG = 13, 8, 16, 18
@@ -84,7 +85,7 @@ def _save(picture: Image.Image, file_format: str, primaries: int, transfer: int)
     ("primaries", "transfer"), [(DISPLAY_P3, SRGB), (BT_2020, SRGB), (BT_709, LINEAR), (DISPLAY_P3, LINEAR)]
 )
 def test_colours_named_by_numbers_become_srgb(file_format: str, primaries: int, transfer: int) -> None:
-    photo = normalise(_save(make_picture(), file_format, primaries, transfer))
+    photo = normalise_small(_save(make_picture(96, 128), file_format, primaries, transfer))
     assert photo.report.profile_converted
     assert show_same_corners(photo.jpeg, 16)
 
@@ -93,7 +94,7 @@ def test_colours_named_by_numbers_become_srgb(file_format: str, primaries: int, 
 @pytest.mark.parametrize("primaries", [BT_709, DISPLAY_P3, BT_2020])
 @pytest.mark.parametrize("transfer", [PQ, HLG])
 def test_hdr_is_shown_as_browsers_show_it(file_format: str, primaries: int, transfer: int) -> None:
-    photo = normalise(_save(make_picture(), file_format, primaries, transfer))
+    photo = normalise_small(_save(make_picture(96, 128), file_format, primaries, transfer))
     found = read_corners(open_jpeg(photo.jpeg))
     for corner, colour in CORNERS.items():
         halved = _from_linear(_to_linear(np.array(colour) / 255) / 2) * 255
@@ -154,8 +155,10 @@ def test_a_pngs_primaries_are_applied_with_its_gamma() -> None:
 )
 @pytest.mark.parametrize("gamma", [0, 1, 45_455, 100_000, 2**32 - 1])
 def test_senseless_primaries_and_gammas_do_no_harm(points: tuple[int, ...], gamma: int) -> None:
-    data = insert_png_chunk(make_file(make_picture(), "PNG"), b"gAMA", struct.pack(">I", gamma), b"IDAT")
-    assert normalise(insert_png_chunk(data, b"cHRM", struct.pack(">8I", *points), b"IDAT")).width == 480
+    data = insert_png_chunk(
+        make_file(make_picture(48, 64), "PNG"), b"gAMA", struct.pack(">I", gamma), b"IDAT"
+    )
+    assert normalise_small(insert_png_chunk(data, b"cHRM", struct.pack(">8I", *points), b"IDAT")).width == 48
 
 
 def test_the_usual_gamma_is_not_seen() -> None:

@@ -5,9 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from imaging import Limits, normalise
-from imaging.jpeg import is_plain
-from tests.unit.imaging.factories import (
+from harness.photos import (
     CORNERS,
     is_near,
     make_file,
@@ -16,12 +14,15 @@ from tests.unit.imaging.factories import (
     make_picture,
     make_png_chunk,
     make_ramp,
+    normalise_small,
     open_jpeg,
     read_corners,
     read_pixel,
     remove_segment,
     show_same_corners,
 )
+from imaging import Limits, normalise
+from imaging.jpeg import is_plain
 from tests.unit.imaging.rare_jpegs import RARE_JPEGS
 
 FILES = {
@@ -32,14 +33,14 @@ FILES = {
     "RGB JPEG": ("JPEG", {"quality": 95, "keep_rgb": True}),
     "MPO": ("MPO", {"save_all": True, "append_images": [Image.new("RGB", (64, 64))]}),
     "PNG": ("PNG", {}),
-    "APNG": ("PNG", {"save_all": True, "append_images": [Image.new("RGB", (480, 640))]}),
+    "APNG": ("PNG", {"save_all": True, "append_images": [Image.new("RGB", (96, 128))]}),
     "lossy WebP": ("WEBP", {"quality": 95}),
     "lossless WebP": ("WEBP", {"lossless": True}),
-    "animated WebP": ("WEBP", {"save_all": True, "append_images": [Image.new("RGB", (840, 1120))]}),
+    "animated WebP": ("WEBP", {"save_all": True, "append_images": [Image.new("RGB", (168, 224))]}),
     "AVIF": ("AVIF", {"quality": 95, "speed": 10}),
     "HEIC": ("HEIF", {"quality": 90}),
     "GIF": ("GIF", {}),
-    "animated GIF": ("GIF", {"save_all": True, "append_images": [Image.new("RGB", (480, 640))]}),
+    "animated GIF": ("GIF", {"save_all": True, "append_images": [Image.new("RGB", (96, 128))]}),
     "BMP": ("BMP", {}),
     "TIFF": ("TIFF", {}),
     "LZW TIFF": ("TIFF", {"compression": "tiff_lzw"}),
@@ -47,7 +48,7 @@ FILES = {
     "big TIFF": ("TIFF", {"big_tiff": True}),
     "JP2": ("JPEG2000", {}),
     "lossy JP2": ("JPEG2000", {"irreversible": True, "quality_layers": [30]}),
-    "tiled JP2": ("JPEG2000", {"tile_size": (300, 300)}),
+    "tiled JP2": ("JPEG2000", {"tile_size": (60, 60)}),
     "JPEG 2000 codestream": ("JPEG2000", {"no_jp2": True}),
 }
 
@@ -55,8 +56,8 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_every_format_becomes_a_baseline_jpeg_of_the_same_picture(name: str) -> None:
     file_format, options = FILES[name]
-    photo = normalise(make_file(make_picture(840, 1120), file_format, **options))  # type: ignore[arg-type]
-    assert (photo.width, photo.height) == open_jpeg(photo.jpeg).size == (720, 960)
+    photo = normalise_small(make_file(make_picture(168, 224), file_format, **options))  # type: ignore[arg-type]
+    assert (photo.width, photo.height) == open_jpeg(photo.jpeg).size == (72, 96)
     assert is_plain(photo.jpeg)
     assert show_same_corners(photo.jpeg, tolerance=20)
 
@@ -71,9 +72,9 @@ def test_a_jpeg_of_a_rare_kind_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
-@pytest.mark.parametrize("size", [(480, 640), (960, 1280)])
+@pytest.mark.parametrize("size", [(48, 64), (144, 192)])
 def test_every_heic_mode_is_read(mode: str, size: tuple[int, int]) -> None:
-    photo = normalise(make_file(make_picture(*size).convert(mode), "HEIF", quality=90))
+    photo = normalise_small(make_file(make_picture(*size).convert(mode), "HEIF", quality=90))
     assert (photo.report.source_mode, photo.report.alpha_flattened) == (mode, mode == "RGBA")
     assert open_jpeg(photo.jpeg).mode == ("L" if mode == "L" else "RGB")
 
@@ -93,20 +94,20 @@ def test_every_heic_mode_is_read(mode: str, size: tuple[int, int]) -> None:
     ],
 )
 def test_the_report_tells_what_the_source_was(file_format: str, name: str) -> None:
-    data = make_file(make_picture(800, 1000), file_format)
-    report = normalise(data).report
+    data = make_file(make_picture(80, 100), file_format)
+    report = normalise_small(data).report
     assert report.source_format == name
-    assert (report.source_width, report.source_height) == (800, 1000)
+    assert (report.source_width, report.source_height) == (80, 100)
     assert report.source_size_bytes == len(data)
     assert report.source_mode == ("P" if file_format == "GIF" else "RGB")
     assert report.scale == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-@pytest.mark.parametrize("size", [(480, 640), (960, 1280)])
+@pytest.mark.parametrize("size", [(48, 64), (144, 192)])
 def test_every_png_mode_is_read(mode: str, size: tuple[int, int]) -> None:
     image = make_mode(mode, *size)
-    photo = normalise(make_file(image, "PNG"))
+    photo = normalise_small(make_file(image, "PNG"))
     assert photo.report.source_mode == mode
     assert open_jpeg(photo.jpeg).mode == ("L" if mode in {"1", "L", "LA", "I;16"} else "RGB")
 
@@ -212,11 +213,11 @@ def test_cmyk_without_adobes_marker_keeps_its_colours() -> None:
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF", "AVIF"])
-@pytest.mark.parametrize("size", [(480, 640), (960, 1280)])
+@pytest.mark.parametrize("size", [(96, 128), (144, 192)])
 def test_alpha_goes_on_white(file_format: str, size: tuple[int, int]) -> None:
     image = make_picture(*size).convert("RGBA")
     image.paste((0, 0, 0, 0), (0, 0, size[0] // 2, size[1] // 2))
-    photo = normalise(make_file(image, file_format))
+    photo = normalise_small(make_file(image, file_format))
     corners = read_corners(open_jpeg(photo.jpeg))
     assert is_near(corners["top left"], (255, 255, 255))
     assert is_near(corners["top right"], CORNERS["top right"], 20)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.photos import SMALL_LIMITS, make_fuzz_seeds
 from imaging import PhotoError, normalise
 from imaging.jpeg import is_plain
-from tests.unit.imaging.factories import SMALL_LIMITS, make_fuzz_seeds
 
 KINDS = list(make_fuzz_seeds())
 

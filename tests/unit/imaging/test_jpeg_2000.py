@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imaging import PhotoError, PhotoErrorCode, normalise
-from imaging.jpeg_2000 import read_codestream
-from tests.unit.imaging.factories import (
+from harness.photos import (
     make_file,
     make_mode,
     make_picture,
@@ -19,6 +17,8 @@ from tests.unit.imaging.factories import (
     read_corners,
     show_same_corners,
 )
+from imaging import PhotoError, PhotoErrorCode, normalise
+from imaging.jpeg_2000 import Codestream, read_codestream
 
 PROGRAM = """
 import sys
@@ -72,14 +72,13 @@ def test_a_profile_is_applied() -> None:
     assert blue > red
 
 
+@pytest.mark.verify
 def test_a_large_one_is_decoded_at_a_part_of_its_size(tmp_path: Path) -> None:
     paths = [tmp_path / "small.jp2", tmp_path / "large.jp2"]
     for path, side in zip(paths, (800, 4500), strict=True):
         path.write_bytes(make_file(Image.new("RGB", (side, side), "teal"), "JPEG2000"))
     told = subprocess.run(
         [sys.executable, "-c", PROGRAM, *paths],
-        env={"PYTHONPATH": "layers/imaging"},
-        cwd=Path(__file__).parents[3],
         check=True,
         capture_output=True,
         text=True,
@@ -88,9 +87,17 @@ def test_a_large_one_is_decoded_at_a_part_of_its_size(tmp_path: Path) -> None:
 
 
 def test_one_that_decodes_only_whole_is_refused_beyond_what_memory_allows() -> None:
-    picture = make_picture(4100, 4100)
-    assert _refuse(make_file(picture, "JPEG2000", num_resolutions=1)).code is PhotoErrorCode.TOO_MANY_PIXELS
-    assert show_same_corners(normalise(make_file(picture, "JPEG2000")).jpeg)
+    data = bytearray(make_file(make_picture(), "JPEG2000", num_resolutions=1))
+    for start in (data.index(b"ihdr") + 4, data.index(b"\xff\x4f\xff\x51") + 8):
+        data[start : start + 8] = struct.pack(">II", 4100, 4100)
+    assert _refuse(bytes(data)).code is PhotoErrorCode.TOO_MANY_PIXELS
+
+
+def test_one_is_halved_as_often_as_leaves_twice_the_pixels_that_are_needed() -> None:
+    photo = normalise(make_file(make_picture(2880, 2880), "JPEG2000"))
+    assert show_same_corners(photo.jpeg)
+    assert [Codestream(side, side, 5).choose_reduction() for side in (2879, 2880, 5760)] == [0, 1, 2]
+    assert Codestream(5760, 5760, 1).choose_reduction() == 1
 
 
 @pytest.mark.parametrize("place", ["ihdr", "codestream"])

@@ -33,9 +33,7 @@ def make_webp(folder: Path, side: int) -> Path:
 
 def measure_peak_mb(photo: Path, at_once: int, small: Path) -> float:
     command = [sys.executable, "-c", PROGRAM, str(photo), str(at_once), str(small)]
-    environment = {"PYTHONPATH": "layers/imaging"}
-    root = Path(__file__).parents[3]
-    told = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True, text=True)
+    told = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(told.stdout)
 
 

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from PIL import PngImagePlugin
 
-from imaging import Limits, NormalisedPhoto, PhotoError, PhotoErrorCode, normalise
-from imaging.jpeg import is_plain
-from tests.unit.imaging.factories import (
+from harness.photos import (
     insert_segment,
     make_display_p3_profile,
     make_exif,
@@ -16,10 +14,13 @@ from tests.unit.imaging.factories import (
     make_noise,
     make_picture,
     make_srgb_profile,
+    normalise_small,
     open_jpeg,
     remove_segment,
     walk_header,
 )
+from imaging import Limits, NormalisedPhoto, PhotoError, PhotoErrorCode, normalise
+from imaging.jpeg import is_plain
 
 PLAIN_MARKERS = {0xE0, 0xDB, 0xC0, 0xC4}
 
@@ -31,7 +32,7 @@ def _require_bare(photo: NormalisedPhoto) -> None:
     assert is_plain(photo.jpeg)
 
 
-@pytest.mark.parametrize("size", [(480, 640), (960, 1280), (1280, 720)])
+@pytest.mark.parametrize("size", [(48, 64), (96, 128), (128, 72)])
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_no_metadata_survives(file_format: str, size: tuple[int, int]) -> None:
     every_option: dict[str, dict[str, Any]] = {
@@ -45,7 +46,7 @@ def test_no_metadata_survives(file_format: str, size: tuple[int, int]) -> None:
     exif[0x010F] = "secret maker"
     data = make_file(make_picture(*size), file_format, exif=exif, icc_profile=make_srgb_profile(), **options)
     assert b"secret" in data
-    photo = normalise(data)
+    photo = normalise_small(data)
     _require_bare(photo)
     assert b"secret" not in photo.jpeg
 
@@ -102,7 +103,7 @@ def test_a_photo_that_never_fits_is_too_heavy() -> None:
         PhotoError, match=r"480 x 640 pixels, exceeds 20000 bytes even at JPEG quality 50"
     ) as caught:
         normalise(make_file(make_noise(480, 640)), Limits(max_size_bytes=20_000))
-    assert caught.value.code is PhotoErrorCode.TOO_HEAVY
+    assert caught.value.code is PhotoErrorCode.INCOMPRESSIBLE
 
 
 def test_the_report_becomes_json() -> None:
@@ -149,30 +150,10 @@ def test_optimised_and_restarted_baseline_jpegs_stay_untouched() -> None:
         assert normalise(data).jpeg is data
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "progressive",
-        "too large",
-        "bars needed",
-        "EXIF",
-        "comment",
-        "profile",
-        "APP13",
-        "trailing bytes",
-        "no JFIF",
-        "too heavy",
-        "RGB",
-        "thumbnail",
-        "CMYK",
-        "junk",
-        "fill bytes",
-    ],
-)
-def test_a_photo_with_anything_amiss_is_made_anew(change: str) -> None:
+def test_a_photo_with_anything_amiss_is_made_anew() -> None:
     picture = make_picture()
     plain = make_file(picture)
-    data = {
+    files = {
         "progressive": make_file(picture, progressive=True),
         "too large": make_file(make_picture(721, 961)),
         "bars needed": make_file(make_picture(640, 480)),
@@ -188,11 +169,12 @@ def test_a_photo_with_anything_amiss_is_made_anew(change: str) -> None:
         "junk": plain[:20] + b"hidden" + plain[20:],
         "fill bytes": plain[:20] + b"\xff\xff" + plain[20:],
         "thumbnail": insert_segment(plain, 0xE0, b"JFXX\0\x10thumbnail"),
-    }[change]
-    photo = normalise(data)
-    assert not photo.report.untouched
-    assert photo.report.size_bytes <= 600_000
-    _require_bare(photo)
+    }
+    for change, data in files.items():
+        photo = normalise(data)
+        assert not photo.report.untouched, change
+        assert photo.report.size_bytes <= 600_000, change
+        _require_bare(photo)
 
 
 def test_threads_do_not_disturb_each_other() -> None:

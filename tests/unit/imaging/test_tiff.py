@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imaging import PhotoError, PhotoErrorCode, normalise
-from tests.unit.imaging.factories import (
+from harness.photos import (
     CORNERS,
     is_near,
     make_file,
@@ -21,6 +20,7 @@ from tests.unit.imaging.factories import (
     read_corners,
     show_same_corners,
 )
+from imaging import PhotoError, PhotoErrorCode, normalise
 from tests.unit.imaging.tiffs import (
     BLACK_IS_ZERO,
     CMYK,
@@ -201,27 +201,27 @@ def test_planes_that_are_not_all_there_are_refused() -> None:
     assert _refuse(data).code is PhotoErrorCode.UNREADABLE
 
 
-@pytest.mark.parametrize("compression", ["tiff_lzw", "jpeg", "tiff_adobe_deflate", "packbits"])
-def test_libtiff_writes_nothing_to_stderr(compression: str, tmp_path: Path) -> None:
-    whole = make_file(make_noise(480, 640, 30), "TIFF", compression=compression)
-    path = tmp_path / "photo.tif"
-    middle = len(whole) // 2
-    path.write_bytes(whole[: middle - 2000] + bytes(2000) + whole[middle:])
+def test_libtiff_writes_nothing_to_stderr(tmp_path: Path) -> None:
+    paths = []
+    for compression in ("tiff_lzw", "jpeg", "tiff_adobe_deflate", "packbits"):
+        whole = make_file(make_noise(480, 640, 30), "TIFF", compression=compression)
+        middle = len(whole) // 2
+        paths.append(tmp_path / f"{compression}.tif")
+        paths[-1].write_bytes(whole[: middle - 2000] + bytes(2000) + whole[middle:])
     program = (
         "import sys; from imaging import PhotoError, normalise\n"
-        "try: normalise(open(sys.argv[1], 'rb').read())\n"
-        "except PhotoError as error: print(error.code)"
+        "for path in sys.argv[1:]:\n"
+        "    try: normalise(open(path, 'rb').read())\n"
+        "    except PhotoError as error: print(error.code)"
     )
     told = subprocess.run(
-        [sys.executable, "-c", program, path],
-        env={"PYTHONPATH": "layers/imaging"},
-        cwd=Path(__file__).parents[3],
+        [sys.executable, "-c", program, *paths],
         check=True,
         capture_output=True,
         text=True,
     )
     assert not told.stderr
-    assert told.stdout in {"", "unreadable\n"}
+    assert set(told.stdout.split()) <= {"unreadable"}
 
 
 def test_metadata_that_no_pixel_depends_on_does_no_harm() -> None:

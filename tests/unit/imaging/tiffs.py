@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tests.unit.imaging.factories import make_picture
+from harness.photos import make_picture
 
 type Tags = Mapping[int, tuple[str, tuple[int, ...]]]
 

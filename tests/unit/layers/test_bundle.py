@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.template import ROOT
+from harness.template import ROOT
 
 BUNDLE: dict[str, Any] = runpy.run_path(str(ROOT / "layers" / "bundle.py"))
 

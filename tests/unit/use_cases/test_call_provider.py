@@ -285,9 +285,10 @@ def test_12_hours_of_unbilled_failures_leave_a_record_of_the_same_size(fault: St
     retries = RetryPolicy(time_limit_s=12 * 3600.0)
     stack, comparison_id = make_ready(stack=make_stack(*[fault] * 50_000, retries=retries))
 
+    prepared = stack.prepare(comparison_id)
     while not stack.comparison(comparison_id).has_ended:
         try:
-            stack.compare(comparison_id)
+            stack.compare(comparison_id, prepared=prepared)
         except PostponedError as error:
             stack.clock.advance(error.retry_after_s)
         stack.limiter.current.clear()

@@ -5,18 +5,23 @@ from dataclasses import replace
 import pytest
 
 from facematch.domain.comparison import Comparison, Options, Outcome, State
+from facematch.domain.deadline import Deadline
 from facematch.domain.errors import (
     AlreadyEndedError,
     LeaseHeldError,
     LeaseLostError,
     LedgerUnavailableError,
     NotFoundError,
+    PhotoStoreUnavailableError,
     PostponedError,
 )
+from facematch.domain.priority import Priority
 from facematch.domain.provider import Answer, Call, InlinePicture, PictureUrl
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role
-from facematch.use_cases.load_photos import PreparedPhoto
+from facematch.use_cases.load_photos import PhotoLoader, PreparedPhoto
+from facematch.use_cases.prepare_photos import PhotoPreparer
+from imaging import Limits, NormalisedPhoto
 from tests.factories import (
     COMPARISON_ID,
     make_answer,
@@ -371,6 +376,26 @@ def test_an_unexpected_error_gives_the_lease_back_and_leaves_the_comparison_open
     assert stack.ledger.leases == {}
 
 
+def test_a_bug_in_preparing_photos_rejects_no_pair_and_keeps_its_photos() -> None:
+    def fail(_data: bytes, _limits: Limits) -> NormalisedPhoto:
+        raise TypeError
+
+    stack, comparison_id = make_ready(SUCCESS)
+    stored = dict(stack.photos.objects)
+    loader = PhotoLoader(stack.photos, PhotoPreparer(normalise=fail))
+    with pytest.raises(TypeError):
+        replace(stack.comparer, loader=loader).compare(
+            comparison_id, Priority.BULK, Deadline.after(120, stack.clock)
+        )
+    assert stack.comparison(comparison_id).state is State.REGISTERED
+    assert stack.provider.calls == []
+    assert stack.ledger.leases == {}
+    assert stack.photos.objects == stored
+
+    stack.compare(comparison_id)
+    assert stack.verdict(comparison_id).decision is Decision.MATCH
+
+
 def test_a_verdict_is_recorded_as_soon_as_the_ledger_answers_again() -> None:
     stack, comparison_id = make_ready(SUCCESS)
     stack.interludes.before("end", *[fail_to_answer] * 10)
@@ -399,6 +424,22 @@ def test_an_open_comparison_whose_ledger_does_not_answer_is_postponed() -> None:
         stack.compare(comparison_id)
 
 
+def test_a_pair_whose_photos_cannot_be_read_for_now_is_postponed_and_not_failed() -> None:
+    stack, comparison_id = make_ready(SUCCESS)
+
+    def fail_to_read() -> None:
+        raise PhotoStoreUnavailableError
+
+    stack.interludes.before("read", fail_to_read)
+    with pytest.raises(PostponedError) as postponed:
+        stack.compare(comparison_id)
+    assert postponed.value.retry_after_s == 30
+    assert (stack.provider.calls, stack.comparison(comparison_id).attempts) == ([], ())
+
+    stack.compare(comparison_id)
+    assert stack.comparison(comparison_id).state is State.COMPLETED
+
+
 # Erased comparisons.
 
 
@@ -417,7 +458,7 @@ def test_a_comparison_erased_during_its_call_stays_erased(answer: Answer) -> Non
     tombstone = stack.comparison(comparison_id)
     assert (tombstone.state, stack.photos.objects) == (State.ERASED, {})
     assert tombstone.ending is not None
-    assert tombstone.ending.verdict.reason == "erased"
+    assert tombstone.ending.verdict.reason == "comparison_erased"
 
 
 @pytest.mark.parametrize("step", ["read", "begin_attempt"])

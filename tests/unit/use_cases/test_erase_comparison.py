@@ -80,7 +80,7 @@ def test_the_tombstone_says_whether_the_verdict_was_published(
     stack.eraser.erase(comparison)
 
     verdict = stack.verdict(comparison.id)
-    assert (verdict.reason, f" {when} its verdict" in verdict.message) == ("erased", True)
+    assert (verdict.reason, f" {when} its verdict" in verdict.message) == ("comparison_erased", True)
 
 
 @pytest.mark.parametrize("make", [make_requested, make_incomplete, make_compared, make_published])

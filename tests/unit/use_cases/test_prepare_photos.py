@@ -79,7 +79,7 @@ def test_the_error_names_the_photo_at_fault(bad_role: Role) -> None:
         (b"not an image", "not_an_image"),
         (make_portrait()[:500], "unreadable"),
         (make_portrait(width=239), "too_small"),
-        (b"\xff\xd8\xff" + bytes(25_000_000), "too_large"),
+        (b"\xff\xd8\xff" + bytes(25_000_000), "file_too_large"),
     ],
     ids=["0 bytes", "not an image", "truncated", "640 x 239", "25 MB"],
 )
@@ -93,13 +93,13 @@ def test_a_photo_that_can_not_be_made_acceptable_has_a_stable_code(content: byte
 def test_a_photo_that_only_fails_at_its_fair_share_is_named_too() -> None:
     def refuse_small(_: bytes, limits: Limits) -> NormalisedPhoto:
         if limits.max_size_bytes < 600_000:
-            raise PhotoError(PhotoErrorCode.TOO_HEAVY, "A sentence.")
+            raise PhotoError(PhotoErrorCode.INCOMPRESSIBLE, "A sentence.")
         return make_normalised(limits.max_size_bytes)
 
     with pytest.raises(RejectedPhotoError) as refusal:
         PhotoPreparer(normalise=refuse_small).prepare({SOURCE: b"", TARGET: b""})
 
-    assert (refusal.value.code, refusal.value.field) == ("too_heavy", "source")
+    assert (refusal.value.code, refusal.value.field) == ("incompressible", "source")
 
 
 def test_a_single_photo_beside_a_url_is_prepared_alone() -> None:

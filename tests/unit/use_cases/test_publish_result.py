@@ -130,7 +130,7 @@ def test_an_erased_comparison_is_published_as_erased_and_says_no_more() -> None:
     stack.publisher.publish(COMPARISON_ID)
 
     (event,) = stack.results.sent
-    assert (event["type"], event["data"]["reason"]) == ("facematch.comparison.failed", "erased")
+    assert (event["type"], event["data"]["reason"]) == ("facematch.comparison.failed", "comparison_erased")
     assert event["subject"] == COMPARISON_ID
     assert "passport-123" not in str(event)
 
@@ -146,7 +146,7 @@ def test_a_comparison_erased_after_its_event_was_sent_but_not_recorded_is_publis
 
     verdict, erasure = stack.results.sent
     assert verdict["id"] == erasure["id"] == comparison_id
-    assert (verdict["data"]["verdict"], erasure["data"]["reason"]) == ("match", "erased")
+    assert (verdict["data"]["verdict"], erasure["data"]["reason"]) == ("match", "comparison_erased")
     assert stack.ledger.pending == set()
 
 

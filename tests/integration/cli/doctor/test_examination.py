@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from facematch_cli.errors import CommandError, ExitCode
 from facematch_cli.main import run
 from facematch_cli.options import Surroundings
-from facematch_cli.stack import Place, Stack
+from facematch_client.errors import CommandError, ExitCode
+from facematch_client.stack import Place, Stack
 from tests.integration.cli.stand import Stand
 
 TEMPLATE = {

@@ -6,7 +6,7 @@ import pytest
 from facematch.domain.regions import Region
 from facematch_cli.doctor.check import Check, Level
 from facematch_cli.doctor.lanes import Share, check_holds, check_shares, list_shares
-from facematch_cli.holds import find_hold
+from facematch_client.holds import find_hold
 from tests.integration.cli.stand import Stand
 from tests.unit.cli.doctor.stubs import make_client
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from facecompare_emulator import DEFAULT_CREDENTIALS, Addresses, run_emulator
 from facematch.domain.provider import Credentials
 from facematch.domain.regions import Network, Region
 from facematch.settings import Settings
 from facematch.use_cases.diagnose_provider import Access, Diagnosis
 from facematch_cli.doctor.check import Level
 from facematch_cli.doctor.provider import HERE, check_regions, diagnose_here
-from local.emulator import DEFAULT_CREDENTIALS, Addresses, run_emulator
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 from tests.unit.cli.factories import make_settings
 

@@ -6,8 +6,8 @@ from facematch.domain.regions import PROFILES, Region
 from facematch_cli.doctor.check import Level
 from facematch_cli.doctor.concurrency import check_concurrency, sum_needs
 from facematch_cli.doctor.sources import STREAM, Source
-from tests.deployed import read_stack
-from tests.template import ROOT
+from harness.deployed import read_stack
+from harness.template import ROOT
 from tests.unit.cli.doctor.stubs import make_client
 
 
@@ -43,7 +43,7 @@ def test_a_default_stack_needs_what_its_lanes_uploads_stream_and_api_can_run_at_
 def test_each_allowed_region_adds_its_lanes() -> None:
     sources = list_template_sources(AllowedRegions=",".join(Region))
 
-    assert sum_needs(sources, 1)["workers"] == 4 * 7
+    assert sum_needs(sources, 1)["workers"] == len(Region) * 7
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,13 @@ def test_an_account_that_can_not_run_all_is_found(limit: int, level: Level) -> N
     assert f"run {limit} functions at once; the stack uses up to 30 (workers 7" in check.finding
 
 
-@pytest.mark.parametrize(
-    ("regions", "name"),
-    [("singapore", "singapore"), ("indonesia", "indonesia"), (",".join(Region), "all four")],
-)
-def test_the_page_says_what_stacks_need(regions: str, name: str) -> None:
+@pytest.mark.parametrize("regions", ["singapore", "indonesia", "singapore,hong-kong"])
+def test_the_page_says_what_stacks_need(regions: str) -> None:
     page = (ROOT / "docs" / "first-hour.md").read_text()
     sources = list_template_sources(shards=4, AllowedRegions=regions)
     calls_per_s = sum(PROFILES[Region(region)].default_qps * 0.97 for region in regions.split(","))
 
     needs = sum_needs(sources, calls_per_s)
 
-    row = " | ".join(map(str, [name, *needs.values(), sum(needs.values())]))
+    row = " | ".join(map(str, [regions.replace(",", ", "), *needs.values(), sum(needs.values())]))
     assert f"| {row} |" in page

@@ -6,8 +6,8 @@ import pytest
 from facematch.domain.regions import Region
 from facematch_cli.doctor.check import Level
 from facematch_cli.doctor.deployment import Deployment, check_deployment, describe_deployment
+from harness.template import read_template
 from tests.factories import make_policy
-from tests.template import read_template
 from tests.unit.cli.doctor.stubs import make_client
 
 OUTPUTS = dict.fromkeys(read_template()["Outputs"], "-")

@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from facematch.domain.verdict import Role
@@ -12,6 +13,7 @@ def read(jpeg: bytes) -> Image.Image:
     return Image.open(io.BytesIO(jpeg)).convert("RGB")
 
 
+@pytest.mark.verify
 def test_the_samples_are_the_repositorys_portraits_as_a_stack_would_send_them() -> None:
     samples = read_samples()
     for role, portrait in zip(Role, make_portraits(), strict=True):

@@ -1,0 +1,32 @@
+"""How much memory a contender takes at its peak, told by a fresh process."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.imaging import contenders
+
+_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
+
+
+def measure_peak_mb(contender: str, photo: Path) -> float:
+    """Run a contender on a file in a fresh process; the file's bytes count, what is imported does not."""
+    command = [sys.executable, "-m", "bench.imaging.memory", contender, str(photo)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _read_peak_mb() -> float:
+    """Read this process's own peak; `ru_maxrss` would begin with the parent's."""
+    found = _PEAK.search(Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
+
+
+def _main(contender: str, photo: str) -> None:
+    imported_mb = _read_peak_mb()
+    getattr(contenders, contender)(Path(photo).read_bytes())
+    print(_read_peak_mb() - imported_mb)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,122 @@
+"""Every load and fault, one after another, on a stack of its own: `python -m bench.soak [NAME]`.
+
+Takes about 26 minutes on two cores. It prints a table, which is also written to `.local/soak.md`, and exits
+with 1 if a promise was not kept. With a part of a scenario's name, only those scenarios run.
+"""
+
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from bench.soak.plan import ALONE, BURSTS, LANES
+from bench.soak.report import HEADS, Row, format_table
+from facematch.use_cases.sweep import UNPUBLISHED_AFTER_S
+from harness.accounting import Books, audit
+from harness.driver import Driver
+from harness.faults import Cloud, Emulator, Site, settle
+from harness.scenarios import Played, Scenario
+from local.processes import LOCAL, Ports
+from local.stack import run_stack
+
+REPORT: Final = LOCAL / "soak.md"
+_FOLDER: Final = LOCAL / "soak"
+_PAIR_DEADLINE_S: Final = 15
+_SETTLED_AFTER_S: Final = 150
+_SEEN_AT_ONCE: Final = {"pairs", "completed", "failed", "throttled share", "quota used", "p95"}
+
+
+@dataclass(slots=True)
+class Soak:
+    """A run: its stack, and what was played so far."""
+
+    cloud: Cloud
+    emulator: Emulator
+    folder: Path
+    chosen: str
+    played: dict[str, Played] = field(default_factory=dict)
+    started_at_s: float = field(default_factory=time.monotonic)
+
+    def play_all(self) -> list[Row]:
+        """Play everything, let the stack settle, and return the table's lines."""
+        for scenario in ALONE:
+            self._play(scenario)
+        refused_at_s = time.monotonic()
+        with ThreadPoolExecutor(len(LANES)) as pool:
+            list(pool.map(self._play_lane, LANES))
+        for scenario in BURSTS:
+            self._play(scenario)
+        self._sweep(not_before_s=refused_at_s + UNPUBLISHED_AFTER_S)
+        books = self._settle()
+        return [Row(name, played, audit(books, played.accepted)) for name, played in self.played.items()]
+
+    def _play_lane(self, lane: Iterable[Scenario]) -> None:
+        for scenario in lane:
+            self._play(scenario)
+
+    def _play(self, scenario: Scenario) -> None:
+        if self.chosen not in scenario.name:
+            return
+        site = self._open_site(scenario)
+        started_at_s = time.monotonic()
+        try:
+            played = scenario.run(site)
+            found = settle(self.cloud, played.accepted, limit_s=scenario.settles_in_s)
+        except Exception as error:  # noqa: BLE001 - what goes wrong in one scenario is told, and the others are played
+            self.played[scenario.name] = Played(accepted={}, findings=[f"{type(error).__name__}: {error}"])
+            self._say(f"{scenario.name}: {type(error).__name__}: {error}")
+            return
+        self.played[scenario.name] = played
+        cells = zip(HEADS, Row(scenario.name, played, found).cells, strict=True)
+        # What is not settled yet is no loss: that is for the table to say.
+        told = [f"{head} {cell}" for head, cell in cells if cell and head in _SEEN_AT_ONCE]
+        told += [*played.findings, *played.notes]
+        self._say(f"{scenario.name} ({time.monotonic() - started_at_s:.0f} s): {'; '.join(told)}")
+
+    def _open_site(self, scenario: Scenario) -> Site:
+        prefix = "".join(letter if letter.isalnum() else "-" for letter in scenario.name.lower())
+        return Site(
+            cloud=self.cloud,
+            emulator=self.emulator,
+            region=scenario.region,
+            prefix=prefix,
+            folder=self.folder,
+        )
+
+    def _sweep(self, *, not_before_s: float) -> None:
+        """Invoke the sweep, once what is stuck is old enough for it."""
+        if not any(scenario.name in self.played for scenario in ALONE):
+            return
+        self._say("waiting for what is stuck in the outbox to be old enough for the sweep")
+        time.sleep(max(not_before_s - time.monotonic(), 0))
+        self.cloud.client("lambda").invoke(FunctionName=self.cloud.find_function("Sweep"), Payload=b"{}")
+
+    def _settle(self) -> Books:
+        accepted = dict(chain.from_iterable(played.accepted.items() for played in self.played.values()))
+        settle(self.cloud, accepted, limit_s=_SETTLED_AFTER_S)
+        return self.cloud.read_books()
+
+    def _say(self, text: str) -> None:
+        print(f"{time.monotonic() - self.started_at_s:4.0f} s  {text}", flush=True)
+
+
+def main() -> int:
+    """Run the soak; return 1 where a promise was not kept."""
+    chosen = sys.argv[1] if len(sys.argv) > 1 else ""
+    parameters = {"PairDeadlineSeconds": str(_PAIR_DEADLINE_S)}
+    with run_stack(Ports(cloud=0, emulator=0), _FOLDER, parameters) as stack:
+        rows = Soak(Cloud(Driver(stack)), Emulator(stack.emulator_url), _FOLDER, chosen).play_all()
+    table = format_table(rows)
+    REPORT.write_text(f"{table}\n")
+    print(f"\n{table}\n")
+    shortfalls = [f"{row.name}: {shortfall}" for row in rows for shortfall in row.shortfalls]
+    print("\n".join(shortfalls) or "Every promise was kept.")
+    return 1 if shortfalls else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

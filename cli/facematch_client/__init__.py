@@ -1,0 +1,1 @@
+"""What the command and the console share: finding a stack, asking it, and reading its records."""

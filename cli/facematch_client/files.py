@@ -1,0 +1,42 @@
+"""Photo files on this machine."""
+
+import stat
+from pathlib import Path
+
+from facematch.domain.errors import InvalidInputError
+from facematch.domain.reasons import Reason
+
+
+def read_photo(path: Path, size_limit_bytes: int) -> bytes:
+    """Return a file's bytes.
+
+    Raises
+    ------
+    InvalidInputError
+        `unreadable_file`: the file does not exist or can't be read. `file_too_large`: it is over the limit.
+    """
+    try:
+        with path.open("rb") as file:
+            status = path.stat()
+            # The size of a pipe is unknown until it is read.
+            size_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
+            if size_bytes is not None and size_bytes > size_limit_bytes:
+                raise _refuse_large(explain_too_large(size_limit_bytes, size_bytes), path)
+            content = file.read(size_limit_bytes + 1)
+    except OSError as error:
+        raise InvalidInputError(
+            "unreadable_file", f"The file {path} can't be read: {error.strerror}.", field=str(path)
+        ) from None
+    if len(content) > size_limit_bytes:
+        raise _refuse_large(explain_too_large(size_limit_bytes), path)
+    return content
+
+
+def explain_too_large(size_limit_bytes: int, size_bytes: int | None = None) -> str:
+    """Return why a photo over the limit is refused; `size_bytes` is its real size, None if unknown."""
+    size = f"more than {size_limit_bytes:,}" if size_bytes is None else f"{size_bytes:,}"
+    return f"The file has {size} bytes. The limit is {size_limit_bytes:,} bytes."
+
+
+def _refuse_large(message: str, path: Path) -> InvalidInputError:
+    return InvalidInputError(Reason.FILE_TOO_LARGE, message, field=str(path))

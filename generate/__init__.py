@@ -1,0 +1,1 @@
+"""Writes what is generated: `python -m generate`, by way of `make interfaces`."""

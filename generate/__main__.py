@@ -1,0 +1,5 @@
+"""Write every generated file: `python -m generate`."""
+
+from generate.files import write
+
+write()

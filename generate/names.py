@@ -1,0 +1,19 @@
+"""What a jurisdiction is called in the template."""
+
+from facematch.domain.priority import Priority
+from facematch.domain.regions import Region
+
+
+def name_region(region: Region) -> str:
+    """Return the region's part of the names of parameters and resources, such as `HongKong`."""
+    return region.display_name.replace(" ", "")
+
+
+def name_queue(region: Region, priority: Priority) -> str:
+    """Return the name of a lane's queue, such as `HongKongBulkQueue`."""
+    return f"{name_region(region)}{priority.title()}Queue"
+
+
+def name_condition(region: Region) -> str:
+    """Return the name of the condition under which a stack has the region's lanes."""
+    return f"ComparesIn{name_region(region)}"

@@ -1,0 +1,1 @@
+"""What tests, benchmarks and the audit share: a deployed stack's driver, its faults, and its books."""

@@ -1,0 +1,450 @@
+"""The faults that a stack has to survive: each is small, and returns what it asked of the stack.
+
+A scenario has one region of a stack to itself while it runs. It causes faults, and counts. Whether
+the promises were kept is decided by `harness.accounting`, once the stack has settled.
+"""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from facematch.domain.clock import SystemClock
+from facematch.domain.deadline import CALL_TIMEOUT_S, LEASE_MARGIN_S, Deadline
+from facematch.domain.errors import AlreadyEndedError, PostponedError
+from facematch.domain.priority import Priority
+from facematch.domain.regions import Region
+from facematch.domain.verdict import Role
+from harness.accounting import Call, Traffic, measure_traffic, read_time_s
+from harness.faults import Site, wait_until
+from harness.workers import (
+    FatalLedger,
+    FreezingClock,
+    KilledError,
+    SkewedClock,
+    make_worker,
+    publish_all,
+    register_pair,
+    work_off,
+)
+
+_TAKEN: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+_REDELIVERED_AFTER_S: Final = 3
+_STREAM_S: Final = 3
+_FROZEN_S: Final = 6.0
+_HELD_AFTER_S: Final = 120
+"""How long the first failing calls may take where workers have to be started on a busy machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What a scenario asked of the stack, and what it saw itself.
+
+    `accepted` are pair ids with the number of comparisons that each must have; `may_fail` are those of which
+    one must end as failed. `latencies_s` are those of requests that waited for a verdict, infinite if none
+    was in the answer. `findings` describes what was wrong.
+    """
+
+    accepted: Mapping[str, int]
+    may_fail: Sequence[str] = ()
+    latencies_s: Sequence[float] = ()
+    traffic: Traffic | None = None
+    findings: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+type Run = Callable[[Site], Played]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One load or fault; `settles_in_s` is how long the stack may take afterwards."""
+
+    name: str
+    region: Region
+    run: Run
+    settles_in_s: float = 60
+
+
+def throttled(*, pairs: int, duration_s: float, retry_after_ms: int | None) -> Run:
+    """Have the provider throttle every call for a while."""
+    hint = {} if retry_after_ms is None else {"retry_after_ms": retry_after_ms}
+    return _under(pairs, effect="refuse", code="Throttling.Api", for_s=duration_s, **hint)
+
+
+def failing(*, pairs: int, **scenario: Any) -> Run:
+    """Have the provider fail in one of its ways."""
+    return _under(pairs, **scenario)
+
+
+def forbidden(*, pairs: int, duration_s: float) -> Run:
+    """Let the provider refuse the account for a while: all pairs wait, and complete without a redrive."""
+
+    def run(site: Site) -> Played:
+        fault = site.emulator.play(site.region, "refuse", code="Forbidden.AccountAccessDenied")
+        with _ending_after(site, fault, duration_s):
+            site.put_pairs(site.name_pairs(pairs))
+            wait_until(lambda: site.find_hold() == "operator", limit_s=_HELD_AFTER_S)
+        refused = sum(call["scenario"] == fault for call in site.emulator.list_calls(site.region))
+        return Played(
+            accepted=dict.fromkeys(site.name_pairs(pairs), 1), notes=[f"{refused} calls were refused"]
+        )
+
+    return run
+
+
+@contextmanager
+def _ending_after(site: Site, fault: str, duration_s: float) -> Iterator[None]:
+    """End a fault after its block, and not before `duration_s` have passed."""
+    started_at_s = time.monotonic()
+    try:
+        yield
+        wait_until(lambda: time.monotonic() >= started_at_s + duration_s, limit_s=duration_s + 10)
+    finally:
+        site.emulator.end(fault)
+
+
+def outage(*, pairs: int, duration_s: float) -> Run:
+    """Let the provider fail for a while: its lane goes on hold, the API accepts, and nothing fails."""
+
+    def run(site: Site) -> Played:
+        fault = site.emulator.play(site.region, "html", http_status=503)
+        with _ending_after(site, fault, duration_s):
+            site.put_pairs(site.name_pairs(pairs))
+            wait_until(lambda: site.find_hold() == "outage", limit_s=_HELD_AFTER_S)
+            answer, _ = site.post(f"{site.prefix}-api")
+        accepted = {**dict.fromkeys(site.name_pairs(pairs), 1), f"{site.prefix}-api": 1}
+        findings = []
+        if answer.status is not HTTPStatus.ACCEPTED or answer.body.get("hold", {}).get("reason") != "outage":
+            findings.append(f"the API answered {answer.status} without the hold")
+        calls = sum(call["scenario"] == fault for call in site.emulator.list_calls(site.region))
+        return Played(accepted=accepted, findings=findings, notes=[f"{calls} calls failed in the outage"])
+
+    return run
+
+
+def faulty_pair(*, pairs: int, duration_s: float) -> Run:
+    """Let every call for one pair fail for a while: the others complete, and their lane is not held."""
+
+    def run(site: Site) -> Played:
+        faulty, *others = site.name_pairs(pairs)
+        with site.cloud.halt("Compare"):
+            site.put_pair(faulty)
+            prefix = site.find_comparison_id(faulty)
+            site.emulator.play(
+                site.region,
+                "refuse",
+                code="InternalError",
+                http_status=500,
+                merchant_biz_id_prefix=prefix,
+                for_s=duration_s,
+            )
+        site.put_pairs(others)
+        for pair_id in others:
+            site.wait_until_ended(site.find_comparison_id(pair_id))
+        hold = site.find_hold()
+        return Played(
+            accepted=dict.fromkeys([faulty, *others], 1),
+            findings=[f"the lane was held: {hold}"] if hold else [],
+        )
+
+    return run
+
+
+def killed_before_the_call(site: Site) -> Played:
+    """End the worker's process while it waits for its slot."""
+    pair_id = f"{site.prefix}-000"
+    site.hold_back(30)
+    with site.cloud.redeliver_after(site.queue_url(), _REDELIVERED_AFTER_S):
+        site.put_pair(pair_id)
+        key = f"comparison#{site.find_comparison_id(pair_id)}"
+        wait_until(lambda: "lease_owner" in site.read_item(key) and bool(site.list_callers()))
+        site.signal_callers(signal.SIGKILL)
+    site.hold_back(0)
+    calls = len(site.emulator.list_calls(site.region))
+    return Played(
+        accepted={pair_id: 1}, findings=[f"{calls} calls before the worker was killed"] * bool(calls)
+    )
+
+
+def killed_during_the_call(site: Site) -> Played:
+    """End the worker's process while the provider compares."""
+    pair_id = f"{site.prefix}-000"
+    call = site.emulator.play(site.region, "answer", latency_ms=4000, times=1)
+    with site.cloud.redeliver_after(site.queue_url(), _REDELIVERED_AFTER_S):
+        site.put_pair(pair_id)
+        wait_until(lambda: site.emulator.count_played(call) == 1)
+        site.signal_callers(signal.SIGKILL)
+    return Played(accepted={pair_id: 1})
+
+
+def killed_after_the_answer(site: Site) -> Played:
+    """Freeze the worker's process during its call, and end it once the provider has answered."""
+    pair_id = f"{site.prefix}-000"
+    call = site.emulator.play(site.region, "answer", latency_ms=1500, times=1)
+    with site.cloud.redeliver_after(site.queue_url(), _REDELIVERED_AFTER_S):
+        site.put_pair(pair_id)
+        wait_until(lambda: site.emulator.count_played(call) == 1)
+        site.signal_callers(signal.SIGSTOP)
+        wait_until(lambda: any(one["scenario"] == call for one in site.emulator.list_calls(site.region)))
+        site.signal_callers(signal.SIGKILL)
+    return Played(accepted={pair_id: 1})
+
+
+def killed_after_the_ledger_write(site: Site) -> Played:
+    """End a worker when its ending is in the ledger, and deliver its message once more."""
+    pair_id = f"{site.prefix}-000"
+    comparison_id = register_pair(site, pair_id)
+    with suppress(KilledError):
+        work_off(make_worker(site, make_ledger=FatalLedger), comparison_id)
+    site.send(comparison_id)
+    return Played(accepted={pair_id: 1})
+
+
+def repeated_events(*, times: int) -> Run:
+    """Have the same event of each photo delivered many times at once."""
+
+    def run(site: Site) -> Played:
+        pair_id = f"{site.prefix}-000"
+        site.put_pair(pair_id)
+        for role in Role:
+            site.repeat_upload_event(pair_id, role, times)
+        return Played(accepted={pair_id: 1})
+
+    return run
+
+
+def same_millisecond(*, pairs: int) -> Run:
+    """Put both photos of each pair at once."""
+
+    def run(site: Site) -> Played:
+        pair_ids = site.name_pairs(pairs)
+        with ThreadPoolExecutor(len(Role)) as pool:
+            for pair_id in pair_ids:
+                start = threading.Barrier(len(Role))
+                put = [pool.submit(_put_at_once, site, start, pair_id, role) for role in Role]
+                for photo in put:
+                    photo.result()
+        return Played(accepted=dict.fromkeys(pair_ids, 1))
+
+    return run
+
+
+def _put_at_once(site: Site, start: threading.Barrier, pair_id: str, role: Role) -> None:
+    start.wait()
+    site.put_photo(pair_id, role, len(role))
+
+
+def source_replaced(site: Site) -> Played:
+    """Send a pair with another source while it is being compared: both pairs of photos are compared."""
+    pair_id = f"{site.prefix}-000"
+    call = site.emulator.play(site.region, "answer", latency_ms=1500, times=1)
+    site.put_pair(pair_id)
+    wait_until(lambda: site.emulator.count_played(call) == 1)
+    site.put_photo(pair_id, Role.SOURCE, 5)
+    site.put_photo(pair_id, Role.TARGET, 1)
+    return Played(accepted={pair_id: 2})
+
+
+def sent_again(site: Site) -> Played:
+    """Send the same photos again after their verdict: nothing is compared, and they do not stay."""
+    pair_id = f"{site.prefix}-000"
+    site.put_pair(pair_id)
+    site.wait_until_ended(site.find_comparison_id(pair_id))
+    calls = len(site.emulator.list_calls(site.region))
+    site.put_pair(pair_id)
+    wait_until(lambda: not site.driver.list_keys(f"inbox/{site.region}/{pair_id}/"))
+    more = len(site.emulator.list_calls(site.region)) - calls
+    return Played(accepted={pair_id: 1}, findings=[f"{more} more calls"] if more else [])
+
+
+def poison(*, pairs: int) -> Run:
+    """Put a message that nobody can read into a batch: it alone comes again, and ends as a dead letter."""
+
+    def run(site: Site) -> Played:
+        stack = site.driver.stack
+        with site.cloud.redeliver_after(stack.uploads_queue_url, 1):
+            with site.cloud.halt("Uploads"):
+                site.put_pairs(site.name_pairs(pairs))
+                site.cloud.client("sqs").send_message(QueueUrl=stack.uploads_queue_url, MessageBody="poison")
+            wait_until(lambda: site.driver.count_messages(stack.uploads_dead_letters_url) > 0)
+        dead = site.cloud.take_dead_letters(stack.uploads_dead_letters_url)
+        findings = [] if dead == ["poison"] else [f"dead letters: {len(dead)} instead of the one"]
+        return Played(accepted=dict.fromkeys(site.name_pairs(pairs), 1), findings=findings)
+
+    return run
+
+
+def publish_fails(*, pairs: int, duration_s: float) -> Run:
+    """Have the publish function fail for a while: verdicts wait in the ledger's stream."""
+
+    def run(site: Site) -> Played:
+        pair_ids = site.name_pairs(pairs)
+        with site.cloud.misconfigure("Publish", Handler="facematch.nowhere.handle"):
+            site.put_pairs(pair_ids)
+            time.sleep(duration_s)
+            site.driver.collect_events()
+            told = site.driver.events.keys() & set(pair_ids)
+        return Played(accepted=dict.fromkeys(pair_ids, 1), findings=[f"{len(told)} were told"] * bool(told))
+
+    return run
+
+
+def results_refused(*, pairs: int) -> Run:
+    """Have the results queue refuse; the local cloud's stream does not repeat, so the sweep has to."""
+
+    def run(site: Site) -> Played:
+        pair_ids = site.name_pairs(pairs)
+        with site.cloud.deny_results():
+            site.put_pairs(pair_ids)
+            for pair_id in pair_ids:
+                site.wait_until_ended(site.find_comparison_id(pair_id))
+            time.sleep(_STREAM_S)
+        return Played(accepted=dict.fromkeys(pair_ids, 1))
+
+    return run
+
+
+def lease_outlived(site: Site) -> Played:
+    """Freeze a worker before its call until its lease is over and another has compared: it must not call."""
+    pair_id = f"{site.prefix}-000"
+    comparison_id = register_pair(site, pair_id)
+    frozen = make_worker(site, clock=FreezingClock(CALL_TIMEOUT_S + LEASE_MARGIN_S + _FROZEN_S))
+    deadline = Deadline.after(_FROZEN_S / 2, SystemClock())
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(frozen.compare, comparison_id, Priority.BULK, deadline)
+        wait_until(lambda: "lease_owner" in site.read_item(f"comparison#{comparison_id}"), interval_s=0.02)
+        site.send(comparison_id)
+        error = work.exception()
+    finding = f"the frozen worker met {error!r}"
+    return Played(
+        accepted={pair_id: 1},
+        findings=[] if isinstance(error, PostponedError | AlreadyEndedError) else [finding],
+    )
+
+
+def clocks_apart(*, pairs: int, qps: int) -> Run:
+    """Have two workers whose clocks are 2 s apart compare the same pairs."""
+
+    def run(site: Site) -> Played:
+        started_at_s = time.time()
+        ids = {pair_id: register_pair(site, pair_id) for pair_id in site.name_pairs(pairs)}
+        workers = [make_worker(site, clock=SkewedClock(ahead_ms)) for ahead_ms in (0, 2000)]
+        orders = [list(ids.values()), list(reversed(ids.values()))]
+        with ThreadPoolExecutor(2 * len(workers)) as pool:
+            jobs = [
+                pool.submit(work_off, worker, comparison_id)
+                for both in zip(*orders, strict=True)
+                for worker, comparison_id in zip(workers, both, strict=True)
+            ]
+        for job in jobs:
+            job.result()
+        publish_all(site)
+        return Played(
+            accepted=dict.fromkeys(ids, 1),
+            traffic=measure_traffic(list_calls_since(site, started_at_s), qps),
+        )
+
+    return run
+
+
+def photo_deleted(site: Site) -> Played:
+    """Delete a photo of a comparison before its worker reads it."""
+    pair_id = f"{site.prefix}-000"
+    with site.cloud.halt("Compare"):
+        site.put_pair(pair_id)
+        prefix = f"comparisons/{site.find_comparison_id(pair_id)}/"
+        for key in site.driver.list_keys(prefix)[:1]:
+            site.cloud.client("s3").delete_object(Bucket=site.driver.stack.bucket, Key=key)
+    return Played(accepted={pair_id: 1}, may_fail=[pair_id])
+
+
+def ledger_throttled(*, pairs: int, share: float) -> Run:
+    """Have DynamoDB throttle a share of a worker's requests, its repetitions included."""
+
+    def run(site: Site) -> Played:
+        worker = make_worker(site, throttled_share=share)
+        for pair_id in site.name_pairs(pairs):
+            work_off(worker, register_pair(site, pair_id))
+        return Played(accepted=dict.fromkeys(site.name_pairs(pairs), 1))
+
+    return run
+
+
+def same_key(*, times: int) -> Run:
+    """Ask the API many times at once under one `Idempotency-Key`, then with another body."""
+
+    def run(site: Site) -> Played:
+        pair_id = f"{site.prefix}-000"
+        headers = {"Idempotency-Key": pair_id}
+        with ThreadPoolExecutor(times) as pool:
+            posts = list(pool.map(lambda _: site.post(pair_id, headers), range(times)))
+        answers = [answer for answer, _ in posts]
+        calls = len(site.emulator.list_calls(site.region))
+        other, _ = site.post(pair_id, headers, seed=7)
+        findings = [f"{answer.status}" for answer in answers if answer.status not in _TAKEN]
+        results = {json.dumps(answer.body["result"]) for answer in answers if answer.status is HTTPStatus.OK}
+        if len({answer.body.get("id") for answer in answers}) != 1 or len(results) != 1:
+            findings.append(f"{len(results)} different answers")
+        if other.status is not HTTPStatus.UNPROCESSABLE_ENTITY:
+            findings.append(f"another body was answered {other.status}")
+        if len(site.emulator.list_calls(site.region)) != calls:
+            findings.append("another body was billed")
+        later = sum(answer.status is HTTPStatus.ACCEPTED for answer in answers)
+        return Played(
+            accepted={pair_id: 1}, findings=findings, notes=[f"{later} of {times} were told to wait"]
+        )
+
+    return run
+
+
+def client_gone(site: Site) -> Played:
+    """Have a client ask the API and go away at once."""
+    pair_id = f"{site.prefix}-000"
+    site.post_and_leave(pair_id)
+    wait_until(
+        lambda: any(record.get("pair_id") == pair_id for record in site.cloud.read_records()), limit_s=30
+    )
+    return Played(accepted={pair_id: 1})
+
+
+def half_a_pair(site: Site) -> Played:
+    """Put half a pair, and the other half after its deadline: the one fails, the other is compared anew."""
+    pair_id = f"{site.prefix}-000"
+    site.put_photo(pair_id, Role.SOURCE)
+
+    def has_failed() -> bool:
+        site.driver.sweep()
+        site.driver.collect_events()
+        return pair_id in site.driver.events
+
+    wait_until(has_failed)
+    site.put_photo(pair_id, Role.TARGET, 1)
+    reason = site.driver.events[pair_id][0]["data"]["reason"]
+    return Played(
+        accepted={pair_id: 2},
+        may_fail=[pair_id],
+        findings=[] if reason == "pair_incomplete" else [f"ended as {reason}"],
+    )
+
+
+def _under(pairs: int, **scenario: Any) -> Run:
+    """Have pairs compared while a scenario befalls their region's calls."""
+
+    def run(site: Site) -> Played:
+        site.emulator.play(site.region, **scenario)
+        site.put_pairs(site.name_pairs(pairs))
+        return Played(accepted=dict.fromkeys(site.name_pairs(pairs), 1))
+
+    return run
+
+
+def list_calls_since(site: Site, started_at_s: float) -> list[Call]:
+    """Return the comparisons that a site's region was asked for from a moment on."""
+    return [call for call in site.emulator.list_calls(site.region) if read_time_s(call) >= started_at_s]
