@@ -17,7 +17,7 @@ from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProv
 from facematch.domain.errors import ProviderError
 from facematch.domain.provider import Call, Credentials, InlinePicture
 from facematch.domain.regions import Region
-from tests.integration.adapters.stand_in import Response, StandIn, run_stand_in
+from tests.fakes.http_server import FakeHttpServer, Response, run_http_server
 
 CALL = Call(
     region=Region.SINGAPORE,
@@ -36,7 +36,7 @@ class Key:
         pass
 
 
-def compare_at(server: StandIn, protocol: str) -> None:
+def compare_at(server: FakeHttpServer, protocol: str) -> None:
     """Call the provider that the server stands in for; its answers are no verdicts."""
     endpoint = FaceCompareEndpoint(f"127.0.0.1:{server.server_address[1]}", protocol)
     with pytest.raises(ProviderError):
@@ -44,7 +44,7 @@ def compare_at(server: StandIn, protocol: str) -> None:
 
 
 @contextmanager
-def run_imposter(folder: Path) -> Iterator[StandIn]:
+def run_imposter(folder: Path) -> Iterator[FakeHttpServer]:
     """Have a server with a certificate that nobody vouches for."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
@@ -69,7 +69,7 @@ def run_imposter(folder: Path) -> Iterator[StandIn]:
     pem.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    with run_stand_in(lambda _: Response(b"{}")) as server:
+    with run_http_server(lambda _: Response(b"{}")) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         yield server
 
@@ -77,8 +77,8 @@ def run_imposter(folder: Path) -> Iterator[StandIn]:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_photos_do_not_follow_a_redirect(status: int) -> None:
     with (
-        run_stand_in(lambda _: Response(b"{}")) as elsewhere,
-        run_stand_in(lambda _: Response(b"", status, {"Location": elsewhere.url})) as provider,
+        run_http_server(lambda _: Response(b"{}")) as elsewhere,
+        run_http_server(lambda _: Response(b"", status, {"Location": elsewhere.url})) as provider,
     ):
         compare_at(provider, "HTTP")
         assert len(provider.requests) == 1
@@ -101,7 +101,7 @@ def test_nothing_is_sent_to_a_host_that_nobody_vouches_for(
 
 
 def test_the_same_host_would_be_sent_photos_if_it_were_not_for_its_certificate() -> None:
-    with run_stand_in(lambda _: Response(b"{}")) as server:
+    with run_http_server(lambda _: Response(b"{}")) as server:
         compare_at(server, "HTTP")
         assert [set(request.form) for request in server.requests] == [
             {"SourceFacePicture", "TargetFacePicture"}

@@ -27,7 +27,7 @@ from facematch.domain.lane import FAILURES_TO_HOLD, Hold, HoldReason
 from facematch.domain.regions import Region
 from harness.driver import Driver, make_photo
 from local.processes import ROOT, make_environment
-from tests.factories import make_portrait
+from tests.factories.photos import make_portrait
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LONGEST_WAIT_MS: Final = 60_000

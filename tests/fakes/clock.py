@@ -17,6 +17,9 @@ class FakeClock:
     def now_ms(self) -> int:
         return int(self.at_ms)
 
+    def now_s(self) -> float:
+        return self.at_ms / 1000
+
     def sleep(self, duration_s: float) -> None:
         if duration_s < 0:
             raise ValueError("Nobody sleeps for less than no time.")

@@ -17,7 +17,7 @@ from facematch.domain.pair import ArrivedPhoto, Pair
 from facematch.domain.ports import IdempotentRequest
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role, Verdict
-from tests.fakes.interludes import Interludes
+from tests.fakes.hooks import StepHooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Lease:
 
 @dataclass(slots=True)
 class InMemoryLedger:
-    """Comparisons, pairs, leases and the outbox in dictionaries; `interludes` come before a method's work."""
+    """Comparisons, pairs, leases and the outbox in dictionaries; `hooks` run before a method's work."""
 
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class InMemoryLedger:
     pending_since_ms: dict[str, int] = field(default_factory=dict)
     """The outbox: comparisons that ended and were not published, and since when."""
     touched_at_ms: dict[str, int] = field(default_factory=dict)
-    interludes: Interludes = field(default_factory=Interludes)
+    hooks: StepHooks = field(default_factory=StepHooks)
     _lock: RLock = field(default_factory=RLock)
 
     @property
@@ -51,7 +51,7 @@ class InMemoryLedger:
         return set(self.pending_since_ms)
 
     def put_photo(self, region: str, folder: str, role: Role, arrived: ArrivedPhoto) -> Pair:
-        self.interludes.play("put_photo")
+        self.hooks.run("put_photo")
         with self._lock:
             pair = self.pairs.get((region, folder), Pair(region, folder, {}))
             known = pair.arrived.get(role)
@@ -62,11 +62,11 @@ class InMemoryLedger:
             return pair
 
     def find_pair(self, region: str, folder: str) -> Pair | None:
-        self.interludes.play("find_pair")
+        self.hooks.run("find_pair")
         return self.pairs.get((region, folder))
 
     def take_pair(self, pair: Pair, comparison_id: str) -> bool:
-        self.interludes.play("take_pair")
+        self.hooks.run("take_pair")
         with self._lock:
             if not self._is_unchanged(pair):
                 return False
@@ -74,7 +74,7 @@ class InMemoryLedger:
             return True
 
     def forget_pair(self, pair: Pair) -> bool:
-        self.interludes.play("forget_pair")
+        self.hooks.run("forget_pair")
         with self._lock:
             if (pair.region, pair.folder) in self.pairs and not self._is_unchanged(pair):
                 return False
@@ -83,7 +83,7 @@ class InMemoryLedger:
             return True
 
     def list_incomplete_pairs(self, *, before_ms: int) -> list[tuple[str, str]]:
-        self.interludes.play("list_incomplete_pairs")
+        self.hooks.run("list_incomplete_pairs")
         due = [place for place, since_ms in self.waiting_since_ms.items() if since_ms < before_ms]
         return sorted(due, key=self.waiting_since_ms.__getitem__)
 
@@ -95,7 +95,7 @@ class InMemoryLedger:
         takes_photos: bool = True,
         request: IdempotentRequest | None = None,
     ) -> bool:
-        self.interludes.play("register")
+        self.hooks.run("register")
         with self._lock:
             if (
                 comparison.id in self.comparisons
@@ -118,11 +118,11 @@ class InMemoryLedger:
             return True
 
     def find_request(self, request_id: str) -> IdempotentRequest | None:
-        self.interludes.play("find_request")
+        self.hooks.run("find_request")
         return self.requests.get(request_id)
 
     def add_request(self, request: IdempotentRequest) -> bool:
-        self.interludes.play("add_request")
+        self.hooks.run("add_request")
         with self._lock:
             comparison = self.comparisons.get(request.comparison_id)
             if comparison is None or comparison.state is State.ERASED or request.id in self.requests:
@@ -133,11 +133,11 @@ class InMemoryLedger:
             return True
 
     def find(self, comparison_id: str) -> Comparison | None:
-        self.interludes.play("find")
+        self.hooks.run("find")
         return self.comparisons.get(comparison_id)
 
     def claim(self, comparison_id: str, owner: str, *, now_ms: int, until_ms: int) -> Comparison:
-        self.interludes.play("claim")
+        self.hooks.run("claim")
         with self._lock:
             comparison = self.comparisons.get(comparison_id)
             if comparison is None:
@@ -152,13 +152,13 @@ class InMemoryLedger:
             return comparison
 
     def release(self, comparison_id: str, owner: str) -> None:
-        self.interludes.play("release")
+        self.hooks.run("release")
         with self._lock:
             if self._owner(comparison_id) == owner:
                 del self.leases[comparison_id]
 
     def begin_attempt(self, comparison_id: str, owner: str, attempt: Attempt) -> None:
-        self.interludes.play("begin_attempt")
+        self.hooks.run("begin_attempt")
         with self._lock:
             comparison = self.comparisons.get(comparison_id)
             lease = self.leases.get(comparison_id)
@@ -177,7 +177,7 @@ class InMemoryLedger:
             self.comparisons[comparison_id] = comparison.settle(attempt)
 
     def settle_attempt(self, comparison_id: str, attempt: Attempt) -> None:
-        self.interludes.play("settle_attempt")
+        self.hooks.run("settle_attempt")
         with self._lock:
             comparison = self.comparisons.get(comparison_id)
             attempts = {known.number: known for known in comparison.attempts} if comparison else {}
@@ -187,7 +187,7 @@ class InMemoryLedger:
                 self.comparisons[comparison_id] = comparison.settle(attempt)
 
     def end(self, comparison_id: str, ending: Ending, attempt: Attempt | None) -> None:
-        self.interludes.play("end")
+        self.hooks.run("end")
         with self._lock:
             comparison = self.comparisons.get(comparison_id)
             if comparison is None or comparison.has_ended:
@@ -202,7 +202,7 @@ class InMemoryLedger:
             self.leases.pop(comparison_id, None)
 
     def mark_published(self, comparison_id: str, *, now_ms: int) -> None:
-        self.interludes.play("mark_published")
+        self.hooks.run("mark_published")
         with self._lock:
             if comparison_id in self.pending_since_ms:
                 del self.pending_since_ms[comparison_id]
@@ -210,18 +210,18 @@ class InMemoryLedger:
                 self.comparisons[comparison_id] = replace(comparison, published_at_ms=now_ms)
 
     def list_unpublished(self, *, before_ms: int) -> list[str]:
-        self.interludes.play("list_unpublished")
+        self.hooks.run("list_unpublished")
         due = [
             comparison_id for comparison_id, since_ms in self.pending_since_ms.items() if since_ms < before_ms
         ]
         return sorted(due, key=self.pending_since_ms.__getitem__)
 
     def find_oldest_open(self, region: Region) -> int | None:
-        self.interludes.play("find_oldest_open")
+        self.hooks.run("find_oldest_open")
         return min((known.created_at_ms for known in self._list_open(region)), default=None)
 
     def list_forgotten(self, region: Region, *, before_ms: int) -> list[str]:
-        self.interludes.play("list_forgotten")
+        self.hooks.run("list_forgotten")
         found = [
             known
             for known in self._list_open(region)
@@ -230,11 +230,11 @@ class InMemoryLedger:
         return [known.id for known in sorted(found, key=lambda known: known.created_at_ms)]
 
     def touch(self, comparison_id: str, *, now_ms: int) -> None:
-        self.interludes.play("touch")
+        self.hooks.run("touch")
         self.touched_at_ms[comparison_id] = now_ms
 
     def settle_erasure(self, comparison_id: str, erasure: ProviderErasure) -> None:
-        self.interludes.play("settle_erasure")
+        self.hooks.run("settle_erasure")
         with self._lock:
             known = self.comparisons.get(comparison_id)
             if known is not None and known.state is State.ERASED:
@@ -243,7 +243,7 @@ class InMemoryLedger:
     def erase(
         self, comparison: Comparison, verdict: Verdict, erasure: ProviderErasure | None = None, *, now_ms: int
     ) -> None:
-        self.interludes.play("erase")
+        self.hooks.run("erase")
         with self._lock:
             known = self.comparisons.get(comparison.id)
             if known is None or known.state is State.ERASED:

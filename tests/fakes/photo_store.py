@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from facematch.domain.comparison import StoredPhoto
 from facematch.domain.errors import PhotoMissingError, PhotoReplacedError
 from facematch.domain.ports import PresignedPost
-from tests.fakes.interludes import Interludes
+from tests.fakes.hooks import StepHooks
 
 
 @dataclass(slots=True)
@@ -16,10 +16,10 @@ class InMemoryPhotoStore:
     objects: dict[str, bytes] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
-    interludes: Interludes = field(default_factory=Interludes)
+    hooks: StepHooks = field(default_factory=StepHooks)
 
     def read(self, photo: StoredPhoto, *, size_limit_bytes: int) -> bytes:
-        self.interludes.play("read")
+        self.hooks.run("read")
         self.reads.append(photo.key)
         return self._get(photo)[: size_limit_bytes + 1]
 
@@ -28,21 +28,21 @@ class InMemoryPhotoStore:
         return None if content is None else StoredPhoto(key=key, etag=make_etag(content))
 
     def write(self, key: str, content: bytes) -> None:
-        self.interludes.play("write")
+        self.hooks.run("write")
         self.writes.append(key)
         self.objects[key] = content
 
     def copy(self, photo: StoredPhoto, key: str) -> None:
-        self.interludes.play("copy")
+        self.hooks.run("copy")
         self.objects[key] = self._get(photo)
 
     def delete_all(self, prefix: str) -> None:
-        self.interludes.play("delete_all")
+        self.hooks.run("delete_all")
         for key in [key for key in self.objects if key.startswith(prefix)]:
             del self.objects[key]
 
     def delete(self, photo: StoredPhoto) -> None:
-        self.interludes.play("delete")
+        self.hooks.run("delete")
         if photo.etag is None or self.find(photo.key) == photo:
             self.objects.pop(photo.key, None)
 

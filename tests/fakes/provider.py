@@ -1,13 +1,13 @@
-"""A provider that follows a script."""
+"""A provider that follows a script, and credentials that never change."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from facematch.domain.provider import Answer, Call, Deletion, Depart, depart_at_once
+from facematch.domain.provider import Answer, Call, Credentials, Deletion, Depart, depart_at_once
 from facematch.domain.regions import Region
 from tests.fakes.clock import FakeClock
-from tests.fakes.interludes import Interludes
+from tests.fakes.hooks import StepHooks
 
 type Step = Answer | BaseException | Callable[[Call], Answer]
 
@@ -30,7 +30,7 @@ class ScriptedProvider:
     """What the next probes raise; a probe beyond it succeeds."""
     deletions: list[tuple[Region, str]] = field(default_factory=list)
     deletion_script: deque[BaseException | Deletion] = field(default_factory=deque)
-    interludes: Interludes = field(default_factory=Interludes)
+    hooks: StepHooks = field(default_factory=StepHooks)
 
     def follow(self, *steps: Step) -> None:
         self.script.extend(steps)
@@ -52,7 +52,7 @@ class ScriptedProvider:
         self.made_ready.append(region)
 
     def compare(self, call: Call, depart: Depart = depart_at_once) -> Answer:
-        self.interludes.play("compare")
+        self.hooks.run("compare")
         depart()
         self.calls.append(call)
         self.called_at_ms.append(self.clock.now_ms())
@@ -63,3 +63,20 @@ class ScriptedProvider:
         if isinstance(step, BaseException):
             raise step
         return step(call) if callable(step) else step
+
+
+_KEY = Credentials("emulator-key-id", "emulator-key-secret")
+
+
+@dataclass(slots=True)
+class FixedCredentials:
+    """A source of one key, by default the emulator's, that counts how often it is distrusted."""
+
+    key: Credentials = _KEY
+    distrusted: int = 0
+
+    def read(self) -> Credentials:
+        return self.key
+
+    def distrust(self) -> None:
+        self.distrusted += 1

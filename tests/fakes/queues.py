@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from facematch.domain.priority import Priority
-from tests.fakes.interludes import Interludes
+from tests.fakes.hooks import StepHooks
 
 
 @dataclass(slots=True)
@@ -14,10 +14,10 @@ class RecordingComparisonQueues:
 
     sent: list[tuple[str, float]] = field(default_factory=list)
     lanes: list[tuple[str, Priority]] = field(default_factory=list)
-    interludes: Interludes = field(default_factory=Interludes)
+    hooks: StepHooks = field(default_factory=StepHooks)
 
     def send(self, region: str, priority: Priority, comparison_id: str, *, delay_s: float = 0) -> None:
-        self.interludes.play("enqueue")
+        self.hooks.run("enqueue")
         self.sent.append((comparison_id, delay_s))
         self.lanes.append((region, priority))
 
@@ -32,10 +32,10 @@ class RecordingResultQueue:
 
     refusals: int = 0
     sent: list[dict[str, Any]] = field(default_factory=list)
-    interludes: Interludes = field(default_factory=Interludes)
+    hooks: StepHooks = field(default_factory=StepHooks)
 
     def send(self, event: Mapping[str, Any]) -> None:
-        self.interludes.play("send_event")
+        self.hooks.run("send_event")
         if self.refusals:
             self.refusals -= 1
             raise QueueRefusedError

@@ -9,7 +9,7 @@ from threading import RLock
 from facematch.domain.errors import NoSlotError
 from facematch.domain.lane import Hold, HoldReason, Lane
 from facematch.domain.regions import Region
-from tests.fakes.interludes import Interludes
+from tests.fakes.hooks import StepHooks
 
 
 @dataclass(slots=True)
@@ -22,11 +22,11 @@ class InMemoryRateLimiter:
     holds: list[tuple[Region, Hold]] = field(default_factory=list)
     current: dict[Region, Hold] = field(default_factory=dict)
     failed: defaultdict[Region, set[str]] = field(default_factory=lambda: defaultdict(set))
-    interludes: Interludes = field(default_factory=Interludes)
+    hooks: StepHooks = field(default_factory=StepHooks)
     _lock: RLock = field(default_factory=RLock)
 
     def reserve(self, region: Region, *, now_ms: int, horizon_ms: int) -> int:
-        self.interludes.play("reserve")
+        self.hooks.run("reserve")
         with self._lock:
             slot_ms = max(self.next_ms.get(region, now_ms), now_ms)
             latest_ms = now_ms + horizon_ms
@@ -37,11 +37,11 @@ class InMemoryRateLimiter:
             return slot_ms
 
     def find_lane(self, region: Region) -> Lane:
-        self.interludes.play("find_lane")
+        self.hooks.run("find_lane")
         return Lane(self.current.get(region), len(self.failed[region]))
 
     def hold(self, region: Region, hold: Hold, *, replacing: Hold | None) -> bool:
-        self.interludes.play("hold")
+        self.hooks.run("hold")
         with self._lock:
             known = self.current.get(region)
             is_replaced = known and replacing and known.until_ms == replacing.until_ms
@@ -55,7 +55,7 @@ class InMemoryRateLimiter:
             return True
 
     def lift(self, region: Region, hold: Hold | None) -> None:
-        self.interludes.play("lift")
+        self.hooks.run("lift")
         with self._lock:
             known = self.current.get(region)
             if hold is None and (known is None or known.reason is HoldReason.THROTTLING):
@@ -65,7 +65,7 @@ class InMemoryRateLimiter:
                 self.failed[region].clear()
 
     def record_failure(self, region: Region, comparison_id: str) -> int:
-        self.interludes.play("record_failure")
+        self.hooks.run("record_failure")
         with self._lock:
             self.failed[region].add(comparison_id)
             return len(self.failed[region])

@@ -27,9 +27,9 @@ from facematch.use_cases.receive_upload import UploadReceiver
 from facematch.use_cases.register_comparison import ComparisonRegistrar
 from facematch.use_cases.request_comparison import ComparisonRequester
 from facematch.use_cases.sweep import Sweeper
-from tests.factories import make_portrait
+from tests.factories.photos import make_portrait
 from tests.fakes.clock import FakeClock
-from tests.fakes.interludes import Interludes
+from tests.fakes.hooks import StepHooks
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.photo_store import InMemoryPhotoStore
 from tests.fakes.provider import ScriptedProvider, Step
@@ -69,15 +69,15 @@ class InMemoryStack:
     photos: InMemoryPhotoStore = field(default_factory=InMemoryPhotoStore)
     queues: RecordingComparisonQueues = field(default_factory=RecordingComparisonQueues)
     results: RecordingResultQueue = field(default_factory=RecordingResultQueue)
-    interludes: Interludes = field(default_factory=Interludes)
-    """What happens between two steps, whichever part of the stack makes them."""
+    hooks: StepHooks = field(default_factory=StepHooks)
+    """Run before each step of any part of the stack."""
     reported: list[Attempt] = field(default_factory=list)
     """Attempts as the caller of the provider reported them."""
     _sequence: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
         for part in (self.ledger, self.photos, self.queues, self.results, self.limiter, self.provider):
-            part.interludes = self.interludes
+            part.hooks = self.hooks
 
     @property
     def registrar(self) -> ComparisonRegistrar:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from facematch.domain.regions import Region
 from harness.template import ROOT
 
 TIME_LIMIT_S = 300
@@ -40,37 +41,40 @@ class Step:
     complaint: str
 
 
+NAME = next(name for name in ("thailand", "new-zealand") if name not in set(Region))
+"""A jurisdiction that there is not."""
+MEMBER = NAME.upper().replace("-", "_")
+TITLE = NAME.title().replace("-", " ")
 STEPS = {
     "member": Step(
         "src/facematch/domain/regions.py",
         behind='    HONG_KONG = "hong-kong"\n',
-        added='    THAILAND = "thailand"\n',
-        complaint="'Region' has no attribute 'THAILAND'",
+        added=f'    {MEMBER} = "{NAME}"\n',
+        complaint=f"'Region' has no attribute '{MEMBER}'",
     ),
     "profile": Step(
         "src/facematch/domain/regions.py",
         behind="PROFILES: Final = {\n",
         added=(
-            '    Region.THAILAND: _profile("ap-southeast-7", aws_region="ap-southeast-7", default_qps=3, '
+            f'    Region.{MEMBER}: _profile("made-up-1", aws_region="made-up-2", default_qps=3, '
             "stated_price_usd=0.003),\n"
         ),
-        complaint="src/facematch/domain/regions.py: PROFILES has no entry for thailand.",
+        complaint=f"src/facematch/domain/regions.py: PROFILES has no entry for {NAME}.",
     ),
     "table": Step(
         "tests/unit/domain/test_regions.py",
         behind="TABLE = [\n",
         added=(
-            '    ("thailand", "ap-southeast-7", "ap-southeast-7",\n'
-            '     "cloudauth-intl.ap-southeast-7.aliyuncs.com",\n'
-            '     "cloudauth-intl-vpc.ap-southeast-7.aliyuncs.com", 3, 0.003),\n'
+            f'    ("{NAME}", "made-up-1", "made-up-2", "cloudauth-intl.made-up-1.aliyuncs.com",\n'
+            '     "cloudauth-intl-vpc.made-up-1.aliyuncs.com", 3, 0.003),\n'
         ),
-        complaint="tests/unit/domain/test_regions.py: add thailand to TABLE",
+        complaint=f"tests/unit/domain/test_regions.py: add {NAME} to TABLE",
     ),
     "changelog": Step(
         "CHANGELOG.md",
         behind="## [Unreleased]\n\n",
-        added="### Added\n\n- FaceCompare in Thailand.\n\n",
-        complaint="CHANGELOG.md: add a line that names Thailand.",
+        added=f"### Added\n\n- FaceCompare in {TITLE}.\n\n",
+        complaint=f"CHANGELOG.md: add a line that names {TITLE}.",
     ),
 }
 
@@ -120,7 +124,7 @@ def test_what_repeats_the_jurisdictions_is_generated(tree: Path) -> None:
     generated = run(tree, "generate")
 
     assert generated.returncode == 0, generated.stderr
-    assert [path for path in REPEATING if "thailand" not in (tree / path).read_text()] == []
+    assert [path for path in REPEATING if NAME not in (tree / path).read_text()] == []
 
 
 @pytest.mark.verify

@@ -12,7 +12,8 @@ from facematch.domain.errors import PhotoMissingError, PhotoReplacedError
 from facematch.domain.verdict import Role
 from facematch.use_cases.photo_inputs import InlinePhoto, PhotoInput, UploadedPhoto
 from facematch.use_cases.request_comparison import Caller, ComparisonRequest
-from tests.factories import CALLER, make_answer, make_portrait
+from tests.factories import CALLER, make_answer
+from tests.factories.photos import make_portrait
 from tests.fakes.photo_store import InMemoryPhotoStore
 from tests.fakes.stack import InMemoryStack, make_stack
 

@@ -22,8 +22,9 @@ from facematch_cli.options import Surroundings
 from facematch_client.photo_story import StoredFacts, describe_work
 from harness.template import ROOT, read_template
 from imaging import Limits
-from tests.factories import encode, make_environment, make_portrait, make_scene
-from tests.unit.cli.factories import make_settings, make_stack
+from tests.factories import make_environment
+from tests.factories.command import make_settings, make_stack
+from tests.factories.photos import encode, make_portrait, make_scene
 
 register_heif_opener()  # so that Pillow writes HEIC
 

@@ -8,7 +8,6 @@ from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
 from facematch.domain.verdict import Bounds
 from facematch.settings import (
     FederatedKey,
-    PhotoSettings,
     Settings,
     StoredKey,
     read_settings,
@@ -43,13 +42,11 @@ def test_settings_are_what_the_template_set() -> None:
     assert settings.endpoint_protocol == "HTTPS"
     assert (settings.pair_deadline_s, settings.attempt_budget) == (900, 4)
     assert settings.retry_time_limit_s == 72_000
-    assert settings.photos == PhotoSettings(
-        max_source_size_bytes=20_000_000,
-        max_source_pixels=64_000_000,
-        enlarge_up_to=2,
-        read_heic=False,
-        frame_faces=False,
-    )
+    assert settings.photos.max_source_size_bytes == 20_000_000
+    assert settings.photos.max_source_pixels == 64_000_000
+    assert settings.photos.enlarge_up_to == 2
+    assert settings.photos.read_heic is False
+    assert settings.photos.frame_faces is False
     assert settings.retention_days == 30
     assert settings.deletes_photos is True
 

@@ -157,7 +157,5 @@ def _to_eight_bits(image: Image.Image, white: float) -> Image.Image:
 def _guess_white(image: Image.Image) -> float:
     """Choose the usual range that holds all values (floats of 0..1, bytes, 16 bits), else the brightest."""
     _, brightest = cast("tuple[float, float]", image.getextrema())
-    usual_whites = (
-        (1.0, 255.0, float(_SIXTEEN_BIT_MAX)) if image.mode == "F" else (255.0, float(_SIXTEEN_BIT_MAX))
-    )
+    usual_whites = (*([1.0] if image.mode == "F" else []), 255.0, float(_SIXTEEN_BIT_MAX))
     return next((white for white in usual_whites if brightest <= white), brightest)

@@ -199,14 +199,8 @@ def _require_no_raw_photo(layout: _Layout, first: _Directory) -> None:
     """Refuse a camera's raw photo, of which Pillow would take the thumbnail."""
     is_thumbnail = bool(first.read_first(_KIND, 0) & 1) and _SUB_DIRECTORIES in first.entries
     is_raw = _DNG_VERSION in first.entries or layout.data[8:10] == b"CR"
-    if (
-        is_raw
-        or is_thumbnail
-        or any(
-            directory.read_first(_PHOTOMETRIC, 0) in _RAW_PHOTOMETRICS
-            for directory in _walk_directories(layout, first)
-        )
-    ):
+    photometrics = {one.read_first(_PHOTOMETRIC, 0) for one in _walk_directories(layout, first)}
+    if is_raw or is_thumbnail or photometrics & _RAW_PHOTOMETRICS:
         raise refuse_format("raw photo")
 
 
@@ -224,11 +218,7 @@ def _require_supported_pixels(directory: _Directory) -> None:
 def _require_supported_samples(directory: _Directory, photometric: int, compression: int) -> None:
     depths, formats = set(directory.read(_BITS, (1,))), set(directory.read(_SAMPLE_FORMAT, (_UNSIGNED,)))
     samples_format = formats.pop() if len(formats) == 1 else 0
-    if (
-        photometric == _BLACK_IS_ZERO
-        and depths == {32}
-        and samples_format in _FORMAT_NAMES.keys() | {_UNSIGNED}
-    ):
+    if photometric == _BLACK_IS_ZERO and depths == {32} and samples_format in {_UNSIGNED, *_FORMAT_NAMES}:
         is_swapped = directory.layout.order == ">"
         if is_swapped and (compression != _UNCOMPRESSED or samples_format == _UNSIGNED):
             raise refuse_format("big-endian TIFF of 32 bits")
@@ -237,11 +227,8 @@ def _require_supported_samples(directory: _Directory, photometric: int, compress
         raise refuse_format(f"TIFF of {_FORMAT_NAMES.get(samples_format, 'uncommon')} numbers")
     if len(depths) > 1 or not depths <= _DEPTHS.get(photometric, _GREY_DEPTHS):
         raise refuse_format(f"TIFF of {max(depths)} bits")
-    if (
-        photometric == _YCBCR
-        and compression == _UNCOMPRESSED
-        and directory.read(_SUBSAMPLING, (2, 2)) != (1, 1)
-    ):
+    is_plain_ycbcr = photometric == _YCBCR and compression == _UNCOMPRESSED
+    if is_plain_ycbcr and directory.read(_SUBSAMPLING, (2, 2)) != (1, 1):
         raise refuse_format("TIFF of uncompressed YCbCr")
 
 
@@ -279,9 +266,8 @@ def _interleave_planes(directory: _Directory, data: bytearray) -> dict[int, tupl
     plane_bytes = directory.read_first(_WIDTH, 0) * height * 2
     strips = list(zip(directory.read(_STRIP_OFFSETS), directory.read(_STRIP_SIZES), strict=False))
     per_plane = len(strips) // samples
-    if not 0 < plane_bytes * samples <= len(data) or sum(size for _, size in strips) > len(data) + len(
-        strips
-    ):
+    strip_bytes = sum(size for _, size in strips)
+    if not 0 < plane_bytes * samples <= len(data) or strip_bytes > len(data) + len(strips):
         raise refuse_damaged("TIFF")
     pixels = bytearray(plane_bytes * samples)
     for sample in range(samples):

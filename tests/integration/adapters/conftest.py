@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from harness.template import read_table_schema
-from tests.integration.adapters.factories import AWS_REGION
+from tests.fakes.moto_stack import AWS_REGION
 from tests.integration.aws_rules import refuse_invalid_requests, serialise_requests
 
 if TYPE_CHECKING:

@@ -20,13 +20,12 @@ from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProv
 from facematch.adapters.secret_credentials import SecretCredentials
 from facematch.domain.comparison import Outcome
 from facematch.domain.errors import LaneHeldError, OperatorFaultError
-from facematch.domain.provider import Call, Credentials, InlinePicture
+from facematch.domain.provider import Credentials
 from facematch.domain.regions import Region
-from tests.factories import make_environment
+from tests.factories import make_call, make_environment
 from tests.fakes.stack import make_stack
 from tests.integration.adapters.leaks import find_leaks
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
-from tests.integration.emulator.portraits import draw_portrait, encode
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -195,9 +194,7 @@ def emulator() -> Iterator[Addresses]:
 
 
 @pytest.fixture
-def control(emulator: Addresses, monkeypatch: pytest.MonkeyPatch) -> ControlClient:
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
+def control(emulator: Addresses) -> ControlClient:
     client = ControlClient(emulator.control.removeprefix("http://"))
     client.reset()
     client.ask("DELETE", "/keys")
@@ -214,17 +211,6 @@ def provider(
     return FaceCompareProvider({Region.SINGAPORE: endpoint}, credentials)
 
 
-def make_call(number: int = 1) -> Call:
-    picture = InlinePicture(encode(draw_portrait()))
-    return Call(
-        region=Region.SINGAPORE,
-        merchant_biz_id=f"{number:032d}",
-        source=picture,
-        target=picture,
-        face_quality_check=False,
-    )
-
-
 def disable(control: ControlClient, key: dict[str, str]) -> None:
     control.ask("PATCH", f"/keys/{key['access_key_id']}", {"active": False})
 
@@ -237,11 +223,11 @@ class TestRotation:
     def test_a_call_goes_through_although_its_key_was_replaced_and_disabled(
         self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
     ) -> None:
-        provider.compare(make_call(1))
+        provider.compare(make_call(merchant_biz_id=f"{1:032d}"))
         change(credentials, json.dumps(OTHER_KEY))
         disable(control, KEY)
 
-        answers = [provider.compare(make_call(number)) for number in (2, 3)]
+        answers = [provider.compare(make_call(merchant_biz_id=f"{number:032d}")) for number in (2, 3)]
 
         assert [answer.code for answer in answers] == ["Success", "Success"]
         assert list_codes(control) == ["Success", "InvalidAccessKeyId.Inactive", "Success", "Success"]
@@ -301,9 +287,9 @@ class TestRotation:
         self, provider: FaceCompareProvider, control: ControlClient, credentials: SecretCredentials
     ) -> None:
         disable(control, KEY)
-        provider.compare(make_call(1))
+        provider.compare(make_call(merchant_biz_id=f"{1:032d}"))
         change(credentials, json.dumps(OTHER_KEY))
-        assert provider.compare(make_call(2)).code == "Success"
+        assert provider.compare(make_call(merchant_biz_id=f"{2:032d}")).code == "Success"
         assert list_codes(control) == ["InvalidAccessKeyId.Inactive", "Success"]
 
     def test_a_secret_that_can_no_longer_be_read_is_an_operators_fault(
@@ -328,7 +314,7 @@ class TestRotation:
 
         def compare(number: int) -> str:
             start.wait()
-            return provider.compare(make_call(number)).code
+            return provider.compare(make_call(merchant_biz_id=f"{number:032d}")).code
 
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(compare, range(8))) == {"Success"}

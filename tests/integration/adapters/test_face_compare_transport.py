@@ -21,15 +21,18 @@ from urllib3 import HTTPConnectionPool
 from facematch import __version__
 from facematch.adapters.face_compare import IDLE_LIMIT_S, FaceCompareEndpoint, FaceCompareProvider
 from facematch.domain.errors import ProviderError, ProviderFaultError, UnreachableError
-from facematch.domain.provider import Call, Credentials, PictureUrl, depart_at_once
+from facematch.domain.provider import depart_at_once
 from facematch.domain.regions import Region
-from tests.integration.adapters.face_compare_server import (
+from tests.factories import make_call
+from tests.fakes.clock import FakeClock
+from tests.fakes.face_compare_server import (
     Authority,
     FaceCompareServer,
     Reply,
     make_authority,
     run_server,
 )
+from tests.fakes.provider import FixedCredentials
 from tests.integration.emulator.clients import close_sdk_sessions
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
@@ -40,34 +43,6 @@ CLOSES_AFTER_S = 5.0
 PROXY_VARIABLES = [f"{scheme}_PROXY" for scheme in ("HTTP", "HTTPS", "ALL", "NO")]
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def read(self) -> float:
-        return self.now_s
-
-    def advance(self, seconds: float) -> None:
-        self.now_s += seconds
-
-
-class OneKey:
-    def read(self) -> Credentials:
-        return Credentials("key-id", "key-secret")
-
-    def distrust(self) -> None:
-        """Keep the key."""
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 @pytest.fixture(autouse=True)
 def _close_connections() -> Iterator[None]:
     yield
@@ -75,13 +50,13 @@ def _close_connections() -> Iterator[None]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def server(clock: Clock) -> Iterator[FaceCompareServer]:
-    with run_server(clock.read) as server:
+def server(clock: FakeClock) -> Iterator[FaceCompareServer]:
+    with run_server(clock.now_s) as server:
         yield server
 
 
@@ -92,20 +67,15 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
     return authority
 
 
-def make_provider(address: str, clock: Clock | None = None, protocol: str = "HTTP") -> FaceCompareProvider:
+def make_provider(
+    address: str, clock: FakeClock | None = None, protocol: str = "HTTP"
+) -> FaceCompareProvider:
     return FaceCompareProvider(
         {SINGAPORE: FaceCompareEndpoint(address, protocol)},
-        OneKey(),
+        FixedCredentials(),
         connect_timeout_s=0.3,
         read_timeout_s=5,
-        clock_s=(clock or Clock()).read,
-    )
-
-
-def make_call() -> Call:
-    photo = PictureUrl("https://photos.example.com/ann.jpg")
-    return Call(
-        region=SINGAPORE, merchant_biz_id="a1" * 16, source=photo, target=photo, face_quality_check=False
+        clock_s=(clock or FakeClock()).now_s,
     )
 
 
@@ -152,9 +122,9 @@ def find_dead_address() -> str:
 
 class TestTls:
     def test_a_trusted_provider_is_called_and_its_connection_kept(
-        self, authority: Authority, clock: Clock
+        self, authority: Authority, clock: FakeClock
     ) -> None:
-        with run_server(clock.read, authority.make_server_context()) as server:
+        with run_server(clock.now_s, authority.make_server_context()) as server:
             provider = make_provider(server.address, clock, "HTTPS")
             for _ in range(3):
                 clock.advance(1)
@@ -283,11 +253,11 @@ class TestProxies:
             assert make_provider(server.address, protocol=protocol).compare(make_call()).code == "Success"
 
     def test_a_call_takes_the_tunnel_again_when_its_connection_became_stale(
-        self, authority: Authority, clock: Clock, monkeypatch: pytest.MonkeyPatch
+        self, authority: Authority, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tunnels: list[str] = []
         with (
-            run_server(clock.read, authority.make_server_context()) as server,
+            run_server(clock.now_s, authority.make_server_context()) as server,
             run_raw_server(lambda peer: relay(peer, tunnels)) as proxy,
         ):
             monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy}")
@@ -301,7 +271,7 @@ class TestProxies:
 
 class TestConnections:
     def test_a_connection_that_was_used_just_now_is_used_again(
-        self, server: FaceCompareServer, clock: Clock
+        self, server: FaceCompareServer, clock: FakeClock
     ) -> None:
         provider = make_provider(server.address, clock)
         for _ in range(5):
@@ -309,7 +279,9 @@ class TestConnections:
             clock.advance(IDLE_LIMIT_S - 0.1)
         assert len({request.connection for request in server.requests}) == 1
 
-    def test_a_connection_that_rested_too_long_is_not(self, server: FaceCompareServer, clock: Clock) -> None:
+    def test_a_connection_that_rested_too_long_is_not(
+        self, server: FaceCompareServer, clock: FakeClock
+    ) -> None:
         provider = make_provider(server.address, clock)
         for _ in range(5):
             provider.compare(make_call())
@@ -317,7 +289,7 @@ class TestConnections:
         assert len({request.connection for request in server.requests}) == 5
 
     def test_a_clock_that_was_set_back_makes_a_connection_stale(
-        self, server: FaceCompareServer, clock: Clock
+        self, server: FaceCompareServer, clock: FakeClock
     ) -> None:
         provider = make_provider(server.address, clock)
         for _ in range(2):
@@ -326,12 +298,12 @@ class TestConnections:
         assert len({request.connection for request in server.requests}) == 2
 
     def test_a_call_that_waits_long_for_its_slot_leaves_on_a_new_connection(
-        self, server: FaceCompareServer, clock: Clock
+        self, server: FaceCompareServer, clock: FakeClock
     ) -> None:
         departures: list[float] = []
 
         def depart() -> None:
-            departures.append(clock.now_s)
+            departures.append(clock.now_s())
             clock.advance(30)
 
         provider = make_provider(server.address, clock)
@@ -348,7 +320,7 @@ class TestConnections:
 
     @pytest.mark.parametrize("threads", [1, 3, 8])
     def test_no_call_of_any_thread_leaves_on_a_connection_that_the_provider_may_have_closed(
-        self, server: FaceCompareServer, clock: Clock, threads: int
+        self, server: FaceCompareServer, clock: FakeClock, threads: int
     ) -> None:
         rounds, draw = 40, random.Random(threads)  # noqa: S311 - a fixed sequence
         # All have taken their connections when the clock moves on, and none is between check and arrival.
@@ -372,7 +344,7 @@ class TestConnections:
         assert len({request.connection for request in server.requests}) < rounds * threads
 
     def test_making_ready_connects_unless_a_connection_was_used_just_now(
-        self, server: FaceCompareServer, clock: Clock
+        self, server: FaceCompareServer, clock: FakeClock
     ) -> None:
         provider = make_provider(server.address, clock)
         for pause_s in (0, 1, IDLE_LIMIT_S):
@@ -391,8 +363,8 @@ class TestConnections:
     def test_making_ready_passes_over_a_provider_that_is_not_there(self) -> None:
         make_provider(find_dead_address()).make_ready(SINGAPORE)
 
-    def test_a_redirect_is_not_followed(self, server: FaceCompareServer, clock: Clock) -> None:
-        with run_server(clock.read) as elsewhere:
+    def test_a_redirect_is_not_followed(self, server: FaceCompareServer, clock: FakeClock) -> None:
+        with run_server(clock.now_s) as elsewhere:
             server.reply = lambda _: Reply({}, 307, {"location": f"http://{elsewhere.address}/"})
             failure = fail_to_compare(make_provider(server.address))
         assert (failure.code, failure.possibly_billed) == ("unreadable_answer", True)

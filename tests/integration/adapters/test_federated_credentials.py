@@ -26,15 +26,15 @@ from facematch.adapters.federated_credentials import (
 from facematch.adapters.web_identity import WebIdentity
 from facematch.domain.clock import Clock, SystemClock
 from facematch.domain.errors import OperatorFaultError
-from facematch.domain.provider import Call, Credentials, InlinePicture
+from facematch.domain.provider import Credentials
 from facematch.domain.regions import Region
+from tests.factories import make_call
+from tests.fakes import aws_sts
 from tests.fakes.clock import START_MS, FakeClock
-from tests.integration.adapters import aws_sts
+from tests.fakes.http_server import Answer, FakeHttpServer, Request, Response, run_http_server
+from tests.fakes.web_identity import AUDIENCE, ISSUER, SUBJECT, make_key, make_token
 from tests.integration.adapters.leaks import find_leaks
-from tests.integration.adapters.stand_in import Answer, Request, Response, StandIn, run_stand_in
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
-from tests.integration.emulator.portraits import draw_portrait, encode
-from tests.integration.emulator.tokens import AUDIENCE, ISSUER, SUBJECT, make_key, make_token
 
 
 def write_time(time_s: float) -> str:
@@ -53,22 +53,16 @@ KEY = {
 MARKS = (TOKEN, TOKEN.split(".")[1], "sts-s3cr3t", "sts-t0ken")
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
 
 
 @pytest.fixture
-def run() -> Iterator[Callable[[Answer], StandIn]]:
+def run() -> Iterator[Callable[[Answer], FakeHttpServer]]:
     """Runs servers for the time of the test."""
     with ExitStack() as stack:
-        yield lambda answer: stack.enter_context(run_stand_in(answer))
+        yield lambda answer: stack.enter_context(run_http_server(answer))
 
 
 def make_identity(url: str, audience: str = AUDIENCE, *, read_timeout_s: float = 5) -> WebIdentity:
@@ -118,7 +112,7 @@ def free_url() -> str:
 
 class TestWebIdentity:
     def test_a_token_is_asked_for_that_is_good_for_a_minute_and_one_audience(
-        self, run: Callable[[Answer], StandIn]
+        self, run: Callable[[Answer], FakeHttpServer]
     ) -> None:
         aws = run(aws_sts.issue_token)
 
@@ -146,7 +140,7 @@ class TestWebIdentity:
         ],
     )
     def test_a_refusal_is_an_operators_fault_with_the_code_of_aws(
-        self, run: Callable[[Answer], StandIn], code: str, http_status: int
+        self, run: Callable[[Answer], FakeHttpServer], code: str, http_status: int
     ) -> None:
         aws = run(lambda _: aws_sts.refuse(code, http_status, f"A sentence with {TOKEN}."))
 
@@ -167,7 +161,7 @@ class TestWebIdentity:
         ids=["silence", "broken XML", "no token"],
     )
     def test_an_answer_that_is_none_is_an_operators_fault(
-        self, run: Callable[[Answer], StandIn], response: Response | None, code: str
+        self, run: Callable[[Answer], FakeHttpServer], response: Response | None, code: str
     ) -> None:
         aws = run(lambda _: response)
 
@@ -184,7 +178,9 @@ class TestWebIdentity:
 
 
 class TestExchange:
-    def test_a_token_is_traded_for_a_key(self, run: Callable[[Answer], StandIn], clock: FakeClock) -> None:
+    def test_a_token_is_traded_for_a_key(
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
+    ) -> None:
         alibaba = run(grant)
 
         assert make_credentials(alibaba.url, clock).read() == Credentials("STS.id", "sts-s3cr3t", "sts-t0ken")
@@ -206,7 +202,7 @@ class TestExchange:
         }
 
     def test_a_key_is_used_until_five_minutes_before_it_ends(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         alibaba = run(grant)
         credentials = make_credentials(alibaba.url, clock)
@@ -217,7 +213,9 @@ class TestExchange:
             counts.append(len(alibaba.requests))
         assert counts == [1, 1, 2]
 
-    def test_a_distrusted_key_is_replaced(self, run: Callable[[Answer], StandIn], clock: FakeClock) -> None:
+    def test_a_distrusted_key_is_replaced(
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
+    ) -> None:
         alibaba = run(grant)
         credentials = make_credentials(alibaba.url, clock)
         credentials.read()
@@ -225,7 +223,7 @@ class TestExchange:
         credentials.distrust()
         assert credentials.read().access_key_id == "STS.another"
 
-    def test_many_threads_renew_once(self, run: Callable[[Answer], StandIn], clock: FakeClock) -> None:
+    def test_many_threads_renew_once(self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock) -> None:
         alibaba = run(grant)
         credentials = make_credentials(alibaba.url, clock)
         credentials.read()
@@ -242,7 +240,7 @@ class TestExchange:
         assert len(alibaba.requests) == 2
 
     def test_nothing_of_a_key_shows_when_its_source_is_printed(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         credentials = make_credentials(run(grant).url, clock)
         credentials.read()
@@ -252,7 +250,7 @@ class TestExchange:
 
 class TestRenewalThatFails:
     def test_a_key_that_is_still_good_is_used_on(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         alibaba = run(grant)
         credentials = make_credentials(alibaba.url, clock)
@@ -262,7 +260,7 @@ class TestRenewalThatFails:
         assert credentials.read() == first
 
     def test_it_is_tried_again_every_half_a_minute(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         alibaba = run(grant)
         credentials = make_credentials(alibaba.url, clock)
@@ -277,7 +275,7 @@ class TestRenewalThatFails:
         assert counts == [2, 2, 3]
 
     def test_once_the_key_has_ended_it_is_an_operators_fault(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         alibaba = run(grant)
         credentials = make_credentials(alibaba.url, clock)
@@ -287,7 +285,7 @@ class TestRenewalThatFails:
         assert fail_to_read(credentials).code == "assume_role.AuthenticationFail.NoPermission"
 
     def test_a_distrusted_key_is_not_used_on(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         alibaba = run(grant)
         credentials = make_credentials(alibaba.url, clock)
@@ -297,7 +295,7 @@ class TestRenewalThatFails:
         fail_to_read(credentials)
 
     def test_what_was_repaired_is_used_at_once(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         alibaba = run(refuse)
         credentials = make_credentials(alibaba.url, clock)
@@ -341,7 +339,7 @@ class TestFaultsOfTheExchange:
         ],
     )
     def test_a_refusal_is_an_operators_fault_with_the_code_of_the_provider(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock, code: str
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock, code: str
     ) -> None:
         failure = fail_to_read(make_credentials(run(partial(refuse, code=code)).url, clock))
         assert (failure.code, failure.request_id) == (f"assume_role.{code}", "REQUEST-1")
@@ -350,7 +348,7 @@ class TestFaultsOfTheExchange:
 
     @pytest.mark.parametrize("response", ODD_RESPONSES.values(), ids=ODD_RESPONSES.keys())
     def test_an_answer_of_another_form_is_an_operators_fault_that_tells_nothing_of_it(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock, response: Response
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock, response: Response
     ) -> None:
         server = run(lambda _: response)
         failure = fail_to_read(make_credentials(server.url, clock))
@@ -359,7 +357,9 @@ class TestFaultsOfTheExchange:
         assert find_leaks(failure, *MARKS) == []
         assert (failure.__cause__, failure.__context__) == (None, None)
 
-    def test_silence_is_an_operators_fault(self, run: Callable[[Answer], StandIn], clock: FakeClock) -> None:
+    def test_silence_is_an_operators_fault(
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
+    ) -> None:
         failure = fail_to_read(make_credentials(run(lambda _: None).url, clock, read_timeout_s=0.2))
         assert failure.code == "assume_role.timeout"
         assert find_leaks(failure, *MARKS) == []
@@ -371,7 +371,7 @@ class TestFaultsOfTheExchange:
         assert (failure.__cause__, failure.__context__) == (None, None)
 
     def test_without_a_token_nothing_is_asked(
-        self, run: Callable[[Answer], StandIn], clock: FakeClock
+        self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         alibaba = run(grant)
         aws = run(lambda _: aws_sts.refuse("AccessDenied", 403))
@@ -406,7 +406,7 @@ def control(emulator: Addresses) -> ControlClient:
 def provider(
     emulator: Addresses,
     control: ControlClient,  # noqa: ARG001 - resets it
-    run: Callable[[Answer], StandIn],
+    run: Callable[[Answer], FakeHttpServer],
 ) -> FaceCompareProvider:
     """The whole way: AWS STS, the provider's STS, FaceCompare."""
     address = emulator.address("indonesia")
@@ -414,17 +414,6 @@ def provider(
     return FaceCompareProvider(
         {Region.INDONESIA: FaceCompareEndpoint(address, "HTTP")},
         make_credentials(f"http://{address}/", SystemClock(), identity.issue_token),
-    )
-
-
-def make_call() -> Call:
-    picture = InlinePicture(encode(draw_portrait()))
-    return Call(
-        region=Region.INDONESIA,
-        merchant_biz_id="a1" * 16,
-        source=picture,
-        target=picture,
-        face_quality_check=False,
     )
 
 
@@ -436,7 +425,10 @@ class TestWholeWay:
     def test_a_pair_is_compared_without_a_stored_key(
         self, provider: FaceCompareProvider, control: ControlClient
     ) -> None:
-        assert [provider.compare(make_call()).code for _ in range(2)] == ["Success", "Success"]
+        assert [provider.compare(make_call(region=Region.INDONESIA)).code for _ in range(2)] == [
+            "Success",
+            "Success",
+        ]
         assert list_codes(control) == [
             ("AssumeRoleWithOIDC", "Success"),
             ("FaceCompare", "Success"),
@@ -447,11 +439,11 @@ class TestWholeWay:
     def test_a_key_that_ends_early_is_replaced_within_the_call(
         self, provider: FaceCompareProvider, control: ControlClient
     ) -> None:
-        provider.compare(make_call())
+        provider.compare(make_call(region=Region.INDONESIA))
         (key,) = control.ask("GET", "/keys").document
         control.ask("PATCH", f"/keys/{key['access_key_id']}", {"ends_at": "2026-01-01T00:00:00Z"})
 
-        assert provider.compare(make_call()).code == "Success"
+        assert provider.compare(make_call(region=Region.INDONESIA)).code == "Success"
         assert list_codes(control)[2:] == [
             ("FaceCompare", "InvalidSecurityToken.Expired"),
             ("AssumeRoleWithOIDC", "Success"),
@@ -484,7 +476,7 @@ class TestWholeWay:
 
     def test_no_log_at_any_level_tells_a_token_or_a_key(
         self,
-        run: Callable[[Answer], StandIn],
+        run: Callable[[Answer], FakeHttpServer],
         clock: FakeClock,
         caplog: pytest.LogCaptureFixture,
         capfd: pytest.CaptureFixture[str],

@@ -1,4 +1,3 @@
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -6,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
@@ -33,15 +31,19 @@ from facematch.domain.pair import Pair
 from facematch.domain.ports import IdempotentRequest
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Decision, Role, fail
-from tests.factories import CALLER, make_attempt, make_comparison, make_ended, make_verdict
-from tests.integration.adapters.factories import (
-    AWS_REGION,
+from tests.factories import (
+    CALLER,
     FOLDER,
-    NOW_MS,
     make_arrived,
+    make_attempt,
+    make_comparison,
+    make_ended,
     make_ending,
-    run_at_once,
+    make_verdict,
 )
+from tests.fakes.clock import START_MS as NOW_MS
+from tests.fakes.moto_stack import AWS_REGION
+from tests.integration.adapters.concurrency import run_at_once
 from tests.integration.aws_rules import measure_item, refuse_invalid_requests
 
 if TYPE_CHECKING:
@@ -640,44 +642,6 @@ def test_item_of_a_comparison_is_bounded(ledger: DynamoDbLedger) -> None:
     assert measure_item(read_raw(ledger)) < ITEM_BOUND_BYTES
 
 
-USES: dict[str, tuple[str, Callable[[DynamoDbLedger], object]]] = {
-    "put_photo": ("update_item", lambda ledger: put(ledger, Role.SOURCE)),
-    "find_pair": ("get_item", lambda ledger: ledger.find_pair("singapore", FOLDER)),
-    "take_pair": (
-        "transact_write_items",
-        lambda ledger: ledger.take_pair(Pair("singapore", FOLDER, {Role.SOURCE: make_arrived()}), ID),
-    ),
-    "forget_pair": (
-        "transact_write_items",
-        lambda ledger: ledger.forget_pair(Pair("singapore", FOLDER, {Role.SOURCE: make_arrived()})),
-    ),
-    "list_incomplete_pairs": ("query", list_waiting),
-    "register": ("transact_write_items", lambda ledger: ledger.register(make_comparison(id=ID))),
-    "find_request": ("get_item", lambda ledger: ledger.find_request("r1")),
-    "add_request": ("get_item", lambda ledger: ledger.add_request(make_request())),
-    "find": ("get_item", lambda ledger: ledger.find(ID)),
-    "claim": ("update_item", claim),
-    "release": ("update_item", lambda ledger: ledger.release(ID, "ann")),
-    "begin_attempt": ("update_item", lambda ledger: ledger.begin_attempt(ID, "ann", BEGUN)),
-    "settle_attempt": ("update_item", lambda ledger: ledger.settle_attempt(ID, make_attempt())),
-    "end": ("update_item", lambda ledger: ledger.end(ID, make_ending(), None)),
-    "mark_published": ("update_item", lambda ledger: ledger.mark_published(ID, now_ms=NOW_MS)),
-    "list_unpublished": ("query", list_outbox),
-    "find_oldest_open": ("query", lambda ledger: ledger.find_oldest_open(Region.SINGAPORE)),
-    "list_forgotten": (
-        "query",
-        lambda ledger: list(ledger.list_forgotten(Region.SINGAPORE, before_ms=NOW_MS)),
-    ),
-    "touch": ("update_item", lambda ledger: ledger.touch(ID, now_ms=NOW_MS)),
-    "settle_erasure": ("update_item", lambda ledger: ledger.settle_erasure(ID, DELETED)),
-    "erase": (
-        "transact_write_items",
-        lambda ledger: ledger.erase(make_comparison(id=ID), ERASED, None, now_ms=NOW_MS),
-    ),
-}
-"""Each method's first request, and a call of it."""
-
-
 @pytest.fixture(scope="module")
 def refusing_client(session: boto3.Session) -> "DynamoDBClient":
     client = session.client("dynamodb", region_name=AWS_REGION)
@@ -685,45 +649,7 @@ def refusing_client(session: boto3.Session) -> "DynamoDBClient":
     return client
 
 
-class TestFaults:
-    def test_every_method_is_tested(self) -> None:
-        methods = {name for name in vars(DynamoDbLedger) if not name.startswith("_")}
-        assert methods - {"client", "table", "retention_days"} == USES.keys()
-
-    @pytest.mark.parametrize(
-        "code",
-        ["ProvisionedThroughputExceededException", "TransactionInProgressException", "InternalServerError"],
-    )
-    @pytest.mark.parametrize("use", USES)
-    def test_temporary_error_postpones_the_work(
-        self, refusing_client: "DynamoDBClient", use: str, code: str
-    ) -> None:
-        operation, call = USES[use]
-        with Stubber(refusing_client) as stubber:
-            stubber.add_client_error(operation, code)
-            with pytest.raises(LedgerUnavailableError):
-                call(DynamoDbLedger(refusing_client, "table", RETENTION_DAYS))
-
-    @pytest.mark.parametrize("use", USES)
-    def test_lost_connection_postpones_the_work(self, session: boto3.Session, use: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            endpoint_url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        config = Config(retries={"total_max_attempts": 1}, proxies={})
-        client = session.client("dynamodb", AWS_REGION, endpoint_url=endpoint_url, config=config)
-        with pytest.raises(LedgerUnavailableError):
-            USES[use][1](DynamoDbLedger(client, "table", RETENTION_DAYS))
-
-    @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
-    @pytest.mark.parametrize("use", USES)
-    def test_permanent_error_is_raised_as_it_is(
-        self, refusing_client: "DynamoDBClient", use: str, code: str
-    ) -> None:
-        operation, call = USES[use]
-        with Stubber(refusing_client) as stubber:
-            stubber.add_client_error(operation, code)
-            with pytest.raises(ClientError, match=code):
-                call(DynamoDbLedger(refusing_client, "table", RETENTION_DAYS))
-
+class TestCancellations:
     @pytest.mark.parametrize(
         "reasons", [["ConditionalCheckFailed", "None"], ["TransactionConflict", "ConditionalCheckFailed"]]
     )
@@ -732,7 +658,10 @@ class TestFaults:
     ) -> None:
         with Stubber(refusing_client) as stubber:
             cancel(stubber, reasons)
-            assert USES["register"][1](DynamoDbLedger(refusing_client, "table", RETENTION_DAYS)) is False
+            assert (
+                DynamoDbLedger(refusing_client, "table", RETENTION_DAYS).register(make_comparison(id=ID))
+                is False
+            )
 
     @pytest.mark.parametrize(
         "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
@@ -744,18 +673,18 @@ class TestFaults:
         with Stubber(refusing_client) as stubber:
             cancel(stubber, [reason, "None"])
             stubber.add_response("transact_write_items", {})
-            assert USES["register"][1](ledger) is True
+            assert ledger.register(make_comparison(id=ID)) is True
             for _ in range(3):
                 cancel(stubber, [reason, "None"])
             with pytest.raises(LedgerUnavailableError):
-                USES["register"][1](ledger)
+                ledger.register(make_comparison(id=ID))
             stubber.assert_no_pending_responses()
 
     def test_other_cancellation_is_raised_as_it_is(self, refusing_client: "DynamoDBClient") -> None:
         with Stubber(refusing_client) as stubber:
             cancel(stubber, ["ValidationError"])
             with pytest.raises(ClientError):
-                USES["register"][1](DynamoDbLedger(refusing_client, "table", RETENTION_DAYS))
+                DynamoDbLedger(refusing_client, "table", RETENTION_DAYS).register(make_comparison(id=ID))
 
 
 def cancel(stubber: Stubber, reasons: list[str]) -> None:

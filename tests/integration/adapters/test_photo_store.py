@@ -22,7 +22,7 @@ from facematch.domain.errors import (
     PhotoStoreError,
     PhotoStoreUnavailableError,
 )
-from tests.integration.adapters.factories import AWS_REGION
+from tests.fakes.moto_stack import AWS_REGION
 from tests.integration.aws_rules import honour_copy_conditions
 
 if TYPE_CHECKING:

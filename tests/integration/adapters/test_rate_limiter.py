@@ -1,31 +1,30 @@
 import math
-import socket
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
-from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch.adapters.rate_limiter import DynamoDbRateLimiter
-from facematch.domain.errors import LedgerUnavailableError, NoSlotError
+from facematch.domain.errors import NoSlotError
 from facematch.domain.lane import HoldReason, Lane, make_hold, make_throttling_hold
 from facematch.domain.regions import Region
 from harness.template import read_table_schema
-from tests.integration.adapters.factories import AWS_REGION, NOW_MS, run_at_once
+from tests.fakes.clock import START_MS as NOW_MS
+from tests.integration.adapters.concurrency import run_at_once
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CALLS_PER_S = {Region.SINGAPORE: 10.0, Region.INDONESIA: 3.0, Region.MALAYSIA: 0.5, Region.HONG_KONG: 1000.0}
+CALLS_PER_S = dict.fromkeys(Region, 1000.0) | {
+    Region.SINGAPORE: 10.0,
+    Region.INDONESIA: 3.0,
+    Region.MALAYSIA: 0.5,
+}
 INTERVAL_MS = 100
 HORIZON_MS = 1000
 SINGAPORE = Region.SINGAPORE
@@ -180,53 +179,6 @@ class TestHolds:
         limiter.lift(SINGAPORE, OUTAGE)
         limiter.lift(SINGAPORE, None)
         assert limiter.find_lane(SINGAPORE) == Lane()
-
-
-USES: dict[str, tuple[str, Callable[[DynamoDbRateLimiter], object]]] = {
-    "reserve": ("update_item", reserve),
-    "find_lane": ("get_item", lambda limiter: limiter.find_lane(SINGAPORE)),
-    "hold": ("update_item", lambda limiter: limiter.hold(SINGAPORE, OUTAGE, replacing=None)),
-    "lift": ("update_item", lambda limiter: limiter.lift(SINGAPORE, OUTAGE)),
-    "record_failure": ("update_item", lambda limiter: limiter.record_failure(SINGAPORE, "a")),
-}
-"""Each method's first request, and a call of it."""
-
-
-class TestFaults:
-    def test_every_method_is_tested(self) -> None:
-        methods = {name for name in vars(DynamoDbRateLimiter) if not name.startswith("_")}
-        assert methods - {"client", "table", "calls_per_s"} == USES.keys()
-
-    @pytest.mark.parametrize(
-        "code", ["ProvisionedThroughputExceededException", "ThrottlingException", "InternalServerError"]
-    )
-    @pytest.mark.parametrize("use", USES)
-    def test_temporary_error_postpones_the_work(self, session: boto3.Session, use: str, code: str) -> None:
-        operation, call = USES[use]
-        client = session.client("dynamodb", region_name=AWS_REGION)
-        with Stubber(client) as stubber:
-            stubber.add_client_error(operation, code)
-            with pytest.raises(LedgerUnavailableError):
-                call(DynamoDbRateLimiter(client, "table", CALLS_PER_S))
-
-    @pytest.mark.parametrize("use", USES)
-    def test_lost_connection_postpones_the_work(self, session: boto3.Session, use: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            endpoint_url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        config = Config(retries={"total_max_attempts": 1}, proxies={})
-        client = session.client("dynamodb", AWS_REGION, endpoint_url=endpoint_url, config=config)
-        with pytest.raises(LedgerUnavailableError):
-            USES[use][1](DynamoDbRateLimiter(client, "table", CALLS_PER_S))
-
-    @pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
-    @pytest.mark.parametrize("use", USES)
-    def test_permanent_error_is_raised_as_it_is(self, session: boto3.Session, use: str, code: str) -> None:
-        operation, call = USES[use]
-        client = session.client("dynamodb", region_name=AWS_REGION)
-        with Stubber(client) as stubber:
-            stubber.add_client_error(operation, code)
-            with pytest.raises(ClientError, match=code):
-                call(DynamoDbRateLimiter(client, "table", CALLS_PER_S))
 
 
 @pytest.mark.usefixtures("_atomic_requests")

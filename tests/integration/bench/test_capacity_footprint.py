@@ -34,7 +34,8 @@ from facematch.domain.verdict import Role
 from facematch.use_cases.photo_inputs import InlinePhoto
 from facematch.use_cases.request_comparison import Caller, ComparisonRequest
 from harness.template import read_table_schema
-from tests.factories import CALLER, make_answer, make_portrait
+from tests.factories import CALLER, make_answer
+from tests.factories.photos import make_portrait
 from tests.fakes.stack import InMemoryStack, make_stack
 
 _INDEX_KEY = ("work", "since_ms")

@@ -1,12 +1,12 @@
-import threading
 from collections.abc import Iterator
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from tests.integration.cli.fake_api import FakeApi
-from tests.integration.cli.stand import AWS_REGION, Stand
+from tests.fakes.api import FakeApi, run_fake_api
+from tests.fakes.moto_stack import AWS_REGION
+from tests.integration.cli.environment import CliEnvironment
 
 
 @pytest.fixture(scope="module")
@@ -16,18 +16,13 @@ def _session() -> Iterator[boto3.Session]:
 
 
 @pytest.fixture
-def stand(_session: boto3.Session) -> Stand:
+def cli(_session: boto3.Session) -> CliEnvironment:
     """A stack of its own in moto."""
-    return Stand(_session)
+    return CliEnvironment(_session)
 
 
 @pytest.fixture
-def api(stand: Stand) -> Iterator[FakeApi]:
-    fake = FakeApi()
-    thread = threading.Thread(target=fake.server.serve_forever, args=(0.01,))
-    thread.start()
-    stand.change_stack(api_url=f"{fake.url}/live")
-    yield fake
-    fake.server.shutdown()
-    thread.join()
-    fake.server.server_close()
+def api(cli: CliEnvironment) -> Iterator[FakeApi]:
+    with run_fake_api() as fake:
+        cli.change_stack(api_url=f"{fake.url}/live")
+        yield fake

@@ -16,11 +16,10 @@ from facematch.settings import StoredKey, read_settings
 from facematch_client.ask import INLINE_LIMIT_BYTES
 from facematch_client.errors import ExitCode
 from tests.factories import make_ended
-from tests.integration.cli.fake_api import FakeApi
-from tests.integration.cli.stand import Stand
+from tests.factories.photos import OTHER_PERSON, PERSON, draw_portrait, encode
+from tests.fakes.api import FakeApi
+from tests.integration.cli.environment import CliEnvironment
 from tests.integration.emulator.clients import close_sdk_sessions, forgive_sdk
-from tests.integration.emulator.portraits import draw_portrait, encode
-from tests.integration.handlers.photos import OTHER_PERSON, PERSON
 from tests.integration.handlers.schema import check_result_event
 
 RESULT = {
@@ -45,11 +44,11 @@ def photos(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_a_pair_goes_to_the_api_signed_and_its_verdict_is_no_failure(
-    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+    cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path]
 ) -> None:
     api.answers = [(200, ENDED)]
 
-    ran = stand.run("compare", *photos, "--pair-id", "customer-1", "--match-from", "80")
+    ran = cli.run("compare", *photos, "--pair-id", "customer-1", "--match-from", "80")
 
     assert ran.exit_code == ExitCode.DONE
     assert "no_match" in ran.out
@@ -70,14 +69,14 @@ def read_keys(api: FakeApi) -> list[str]:
 
 
 def test_the_same_pair_asked_for_twice_is_one_comparison_unless_it_is_wanted_anew(
-    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+    cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path]
 ) -> None:
     api.answers = [(200, ENDED)] * 4
 
-    stand.run("compare", *photos)
-    stand.run("compare", *photos)
-    stand.run("compare", *photos, "--region", "indonesia")
-    stand.run("compare", *photos, "--anew")
+    cli.run("compare", *photos)
+    cli.run("compare", *photos)
+    cli.run("compare", *photos, "--region", "indonesia")
+    cli.run("compare", *photos, "--anew")
 
     first, second, elsewhere, anew = read_keys(api)
     assert first == second
@@ -85,32 +84,32 @@ def test_the_same_pair_asked_for_twice_is_one_comparison_unless_it_is_wanted_ane
 
 
 def test_a_verdict_that_takes_its_time_is_waited_for(
-    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+    cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path]
 ) -> None:
     api.answers = [(202, WAITING), (200, WAITING), (200, ENDED)]
 
-    assert stand.run("compare", *photos, "--json").document["result"]["verdict"] == "no_match"
+    assert cli.run("compare", *photos, "--json").document["result"]["verdict"] == "no_match"
     assert [line for line, _, _ in api.requests[1:]] == ["GET /live/v1/comparisons/c-1"] * 2
 
 
 def test_a_verdict_that_does_not_come_in_time_can_be_asked_for_again(
-    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+    cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path]
 ) -> None:
     api.answers = [(202, WAITING)] * 4
 
-    ran = stand.run("compare", *photos, "--wait", "3")
+    ran = cli.run("compare", *photos, "--wait", "3")
 
     assert ran.exit_code == ExitCode.NO_VERDICT
     assert "facematch show c-1" in ran.err
 
 
 def test_without_a_verdict_in_time_a_hold_on_the_region_is_named(
-    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+    cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path]
 ) -> None:
     api.answers = [(202, WAITING)]
-    stand.put_hold("singapore", reason="operator", code="Forbidden.RAMUserAccessDenied", for_s=60)
+    cli.put_hold("singapore", reason="operator", code="Forbidden.RAMUserAccessDenied", for_s=60)
 
-    ran = stand.run("compare", *photos, "--wait", "0")
+    ran = cli.run("compare", *photos, "--wait", "0")
 
     assert ran.exit_code == ExitCode.NO_VERDICT
     assert "Calls to singapore are on hold: the provider refuses the account or its key" in ran.err
@@ -118,23 +117,23 @@ def test_without_a_verdict_in_time_a_hold_on_the_region_is_named(
 
 
 def test_a_photo_over_the_stacks_limit_is_refused_before_it_is_sent(
-    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+    cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path]
 ) -> None:
     source, target = photos
     with target.open("wb") as file:
         file.truncate(28_821_707)
 
-    ran = stand.run("compare", source, target, "--json")
+    ran = cli.run("compare", source, target, "--json")
 
     error = json.loads(ran.err)["error"]
     assert (ran.exit_code, error["reason"]) == (ExitCode.REFUSED, "file_too_large")
     assert "The file has 28,821,707 bytes. The limit is 20,000,000 bytes." in error["message"]
     assert api.requests == []
-    assert "(too_large)" in stand.run("compare", source, target).err
+    assert "(file_too_large)" in cli.run("compare", source, target).err
 
 
 def test_photos_too_large_for_a_request_are_uploaded_first(
-    stand: Stand, api: FakeApi, photos: tuple[Path, Path]
+    cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path]
 ) -> None:
     source, target = photos
     source.write_bytes(PERSON + bytes(INLINE_LIMIT_BYTES))
@@ -144,7 +143,7 @@ def test_photos_too_large_for_a_request_are_uploaded_first(
     }
     api.answers = [(201, tickets), (204, None), (204, None), (200, ENDED)]
 
-    assert stand.run("compare", source, target).exit_code == ExitCode.DONE
+    assert cli.run("compare", source, target).exit_code == ExitCode.DONE
 
     lines = [line for line, _, _ in api.requests]
     assert lines == ["POST /live/v1/uploads", *["POST /bucket"] * 2, "POST /live/v1/comparisons"]
@@ -168,12 +167,16 @@ def read_keys_of_last(api: FakeApi) -> str:
     ],
 )
 def test_a_refusal_of_the_api_is_told_in_its_own_words(
-    stand: Stand, api: FakeApi, photos: tuple[Path, Path], refusal: tuple[int, str], exit_code: ExitCode
+    cli: CliEnvironment,
+    api: FakeApi,
+    photos: tuple[Path, Path],
+    refusal: tuple[int, str],
+    exit_code: ExitCode,
 ) -> None:
     status, code = refusal
     api.answers = [(status, {"code": code, "detail": "That is why."})]
 
-    ran = stand.run("compare", *photos)
+    ran = cli.run("compare", *photos)
 
     assert ran.exit_code == exit_code
     assert "That is why" in ran.err
@@ -183,42 +186,40 @@ def test_a_refusal_of_the_api_is_told_in_its_own_words(
     ("verdict", "exit_code"), [("photo_rejected", ExitCode.REFUSED), ("failed", ExitCode.NO_VERDICT)]
 )
 def test_an_end_without_a_comparison_is_a_failure(
-    stand: Stand, api: FakeApi, photos: tuple[Path, Path], verdict: str, exit_code: ExitCode
+    cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path], verdict: str, exit_code: ExitCode
 ) -> None:
     result = {**RESULT, "verdict": verdict, "reason": "some_reason", "score": None}
     api.answers = [(200, {**ENDED, "result": result})]
 
-    assert stand.run("compare", *photos).exit_code == exit_code
+    assert cli.run("compare", *photos).exit_code == exit_code
 
 
-def test_an_api_that_is_not_there_is_told(stand: Stand, photos: tuple[Path, Path]) -> None:
-    assert stand.run("compare", *photos).exit_code == ExitCode.UNREACHABLE
+def test_an_api_that_is_not_there_is_told(cli: CliEnvironment, photos: tuple[Path, Path]) -> None:
+    assert cli.run("compare", *photos).exit_code == ExitCode.UNREACHABLE
 
 
 @pytest.fixture
-def provider(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+def provider(cli: CliEnvironment) -> Iterator[CliEnvironment]:
     """A stack whose provider is the emulator."""
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    secrets = stand.stack.secrets()
+    secrets = cli.stack.secrets()
     key = {
         "access_key_id": DEFAULT_CREDENTIALS.access_key_id,
         "access_key_secret": DEFAULT_CREDENTIALS.access_key_secret,
     }
-    arn = secrets.create_secret(Name=f"{stand.name}-provider", SecretString=json.dumps(key))["ARN"]
+    arn = secrets.create_secret(Name=f"{cli.name}-provider", SecretString=json.dumps(key))["ARN"]
     with run_emulator(Rules(qps=dict.fromkeys(REGIONS, 1000))) as addresses:
         stand_ins = ",".join(
             f"{endpoint.region}.{endpoint.network}={address}" for endpoint, address in addresses.endpoints
         )
-        environment = stand.make_environment(LOCAL_STACK="true", PROVIDER_ENDPOINTS=stand_ins)
+        environment = cli.make_environment(LOCAL_STACK="true", PROVIDER_ENDPOINTS=stand_ins)
         settings = replace(read_settings(environment), provider_key=StoredKey(arn))
-        stand.change_stack(settings=settings)
+        cli.change_stack(settings=settings)
         with forgive_sdk():
-            yield stand
+            yield cli
         close_sdk_sessions()
 
 
-def test_a_pair_can_go_to_the_provider_itself(provider: Stand, photos: tuple[Path, Path]) -> None:
+def test_a_pair_can_go_to_the_provider_itself(provider: CliEnvironment, photos: tuple[Path, Path]) -> None:
     source, _ = photos
 
     ran = provider.run("compare", source, source, "--direct", "--stack", "any", "--json", "--face-quality")
@@ -236,7 +237,7 @@ def test_a_pair_can_go_to_the_provider_itself(provider: Stand, photos: tuple[Pat
     ids=["match", "photo_rejected"],
 )
 def test_a_direct_result_has_the_fields_of_the_result_event(
-    provider: Stand, photos: tuple[Path, Path], content: bytes, verdict: str, kind: str
+    provider: CliEnvironment, photos: tuple[Path, Path], content: bytes, verdict: str, kind: str
 ) -> None:
     source, target = photos
     target.write_bytes(content)
@@ -249,7 +250,7 @@ def test_a_direct_result_has_the_fields_of_the_result_event(
     check_result_event({**event, **names, "data": result})
 
 
-def test_the_bounds_decide_there_too(provider: Stand, photos: tuple[Path, Path]) -> None:
+def test_the_bounds_decide_there_too(provider: CliEnvironment, photos: tuple[Path, Path]) -> None:
     source, target = photos
     target.write_bytes(encode(Image.blend(draw_portrait(), draw_portrait(seed=2), 0.4)))
     bounds = ("--match-from", "100", "--no-match-up-to", "0")
@@ -259,7 +260,7 @@ def test_the_bounds_decide_there_too(provider: Stand, photos: tuple[Path, Path])
     assert ran.document["verdict"] == "review"
 
 
-def test_a_bad_photo_costs_no_call(provider: Stand, photos: tuple[Path, Path]) -> None:
+def test_a_bad_photo_costs_no_call(provider: CliEnvironment, photos: tuple[Path, Path]) -> None:
     source, target = photos
     target.write_bytes(b"Dear Sir or Madam")
 
@@ -269,7 +270,9 @@ def test_a_bad_photo_costs_no_call(provider: Stand, photos: tuple[Path, Path]) -
     assert (ran.document["reason"], ran.document["photo"]) == ("not_an_image", "target")
 
 
-def test_a_key_that_the_provider_does_not_know_is_told(provider: Stand, photos: tuple[Path, Path]) -> None:
+def test_a_key_that_the_provider_does_not_know_is_told(
+    provider: CliEnvironment, photos: tuple[Path, Path]
+) -> None:
     settings = provider.stack.settings
     assert isinstance(settings.provider_key, StoredKey)
     secret = json.dumps({"access_key_id": "nobody", "access_key_secret": "nothing"})
@@ -283,12 +286,12 @@ def test_a_key_that_the_provider_does_not_know_is_told(provider: Stand, photos: 
 
 
 def test_without_stack_and_key_the_way_to_one_is_told(
-    stand: Stand, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    cli: CliEnvironment, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ALIBABA_CLOUD_ACCESS_KEY_ID", raising=False)
 
-    ran = stand.run("compare", *photos, "--direct", "--region", "singapore")
+    ran = cli.run("compare", *photos, "--direct", "--region", "singapore")
 
     assert ran.exit_code == ExitCode.USAGE
     assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in ran.err
-    assert stand.run("compare", *photos, "--direct").exit_code == ExitCode.USAGE
+    assert cli.run("compare", *photos, "--direct").exit_code == ExitCode.USAGE

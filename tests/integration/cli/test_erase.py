@@ -5,25 +5,25 @@ import pytest
 from facematch.domain.comparison import Origin
 from facematch_client.errors import ExitCode
 from tests.factories import CALLER, COMPARISON_ID, make_ended
+from tests.fakes.api import FakeApi
 from tests.fakes.clock import START_MS
-from tests.integration.cli.fake_api import FakeApi
-from tests.integration.cli.stand import Stand
+from tests.integration.cli.environment import CliEnvironment
 
 NOT_FOUND = {"code": "comparison_not_found", "detail": "There is no comparison here."}
 
 
-def register_two(stand: Stand) -> None:
+def register_two(cli: CliEnvironment) -> None:
     for number, origin in enumerate(Origin):
-        stand.ledger.register(
+        cli.ledger.register(
             make_ended(id=f"c-{number}", pair_id="customer-1", origin=origin, created_at_ms=START_MS + number)
         )
 
 
-def test_all_comparisons_of_a_pair_are_erased_by_the_api(stand: Stand, api: FakeApi) -> None:
-    register_two(stand)
+def test_all_comparisons_of_a_pair_are_erased_by_the_api(cli: CliEnvironment, api: FakeApi) -> None:
+    register_two(cli)
     api.answers = [(204, None)] * 2
 
-    ran = stand.run("erase", "customer-1", "--yes")
+    ran = cli.run("erase", "customer-1", "--yes")
 
     assert ran.exit_code == ExitCode.DONE
     assert [line for line, _, _ in api.requests] == [
@@ -37,47 +37,49 @@ def test_all_comparisons_of_a_pair_are_erased_by_the_api(stand: Stand, api: Fake
     assert "What the provider keeps is not deleted" in told
 
 
-def test_one_comparison_is_erased_by_its_id_for_a_program(stand: Stand, api: FakeApi) -> None:
-    register_two(stand)
+def test_one_comparison_is_erased_by_its_id_for_a_program(cli: CliEnvironment, api: FakeApi) -> None:
+    register_two(cli)
     api.answers = [(204, None)]
 
-    ran = stand.run("erase", "c-0", "--yes", "--json")
+    ran = cli.run("erase", "c-0", "--yes", "--json")
 
     assert ran.document["comparisons"] == {"c-0": "erased"}
     assert "tombstone" in ran.document["remains"][0]
     assert len(api.requests) == 1
 
 
-def test_nothing_is_erased_without_a_yes(stand: Stand, api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    register_two(stand)
+def test_nothing_is_erased_without_a_yes(
+    cli: CliEnvironment, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_two(cli)
     monkeypatch.setattr("sys.stdin", iter_answers("n"))
 
-    ran = stand.run("erase", "customer-1")
+    ran = cli.run("erase", "customer-1")
 
     assert ran.exit_code == ExitCode.INTERRUPTED
     assert api.requests == []
-    assert stand.run("erase", "customer-1", "--json").exit_code == ExitCode.USAGE
+    assert cli.run("erase", "customer-1", "--json").exit_code == ExitCode.USAGE
 
 
 def iter_answers(*answers: str) -> io.StringIO:
     return io.StringIO("".join(f"{answer}\n" for answer in answers))
 
 
-def test_one_that_was_erased_is_not_erased_again(stand: Stand, api: FakeApi) -> None:
-    stand.ledger.register(make_ended())
-    stand.erase(COMPARISON_ID)
+def test_one_that_was_erased_is_not_erased_again(cli: CliEnvironment, api: FakeApi) -> None:
+    cli.ledger.register(make_ended())
+    cli.erase(COMPARISON_ID)
 
-    ran = stand.run("erase", COMPARISON_ID, "--yes")
+    ran = cli.run("erase", COMPARISON_ID, "--yes")
 
     assert (ran.exit_code, api.requests) == (ExitCode.DONE, [])
     assert "erased before" in ran.out
 
 
-def test_whoever_may_not_erase_is_told_who_may(stand: Stand, api: FakeApi) -> None:
-    stand.ledger.register(make_ended(origin=Origin.API, caller=CALLER))
+def test_whoever_may_not_erase_is_told_who_may(cli: CliEnvironment, api: FakeApi) -> None:
+    cli.ledger.register(make_ended(origin=Origin.API, caller=CALLER))
     api.answers = [(404, NOT_FOUND)]
 
-    ran = stand.run("erase", COMPARISON_ID, "--yes")
+    ran = cli.run("erase", COMPARISON_ID, "--yes")
 
     assert ran.exit_code == ExitCode.UNREACHABLE
     assert "AdminPrincipals" in ran.out
@@ -85,18 +87,18 @@ def test_whoever_may_not_erase_is_told_who_may(stand: Stand, api: FakeApi) -> No
     assert "tombstone" not in ran.err
 
 
-def test_what_could_not_be_erased_is_named_beside_what_was(stand: Stand, api: FakeApi) -> None:
-    register_two(stand)
+def test_what_could_not_be_erased_is_named_beside_what_was(cli: CliEnvironment, api: FakeApi) -> None:
+    register_two(cli)
     api.answers = [(204, None), (500, {"code": "internal", "detail": "Something failed."})]
 
-    ran = stand.run("erase", "customer-1", "--yes", "--json")
+    ran = cli.run("erase", "customer-1", "--yes", "--json")
 
     assert ran.exit_code == ExitCode.PARTIAL
     assert ran.document["comparisons"]["c-1"] == "erased"
     assert "Something failed" in ran.document["comparisons"]["c-0"]
 
 
-def test_a_pair_that_is_not_there_is_refused(stand: Stand, api: FakeApi) -> None:
-    ran = stand.run("erase", "nobody", "--yes")
+def test_a_pair_that_is_not_there_is_refused(cli: CliEnvironment, api: FakeApi) -> None:
+    ran = cli.run("erase", "nobody", "--yes")
 
     assert (ran.exit_code, api.requests) == (ExitCode.REFUSED, [])

@@ -7,14 +7,14 @@ from facematch.domain.verdict import Decision, Role
 from facematch_client.errors import ExitCode
 from tests.factories import CALLER, make_comparison, make_ended, make_verdict
 from tests.fakes.clock import START_MS
-from tests.integration.cli.stand import Stand
+from tests.integration.cli.environment import CliEnvironment
 
 
 @pytest.fixture
-def stand_with_customers(stand: Stand) -> Stand:
+def stand_with_customers(cli: CliEnvironment) -> CliEnvironment:
     """Comparisons of three customers; one of them came by the bucket and by the API."""
-    stand.ledger.register(make_ended(id="by-bucket", pair_id="customer-1"))
-    stand.ledger.register(
+    cli.ledger.register(make_ended(id="by-bucket", pair_id="customer-1"))
+    cli.ledger.register(
         make_ended(
             make_verdict(Decision.NO_MATCH),
             id="by-api",
@@ -25,18 +25,20 @@ def stand_with_customers(stand: Stand) -> Stand:
             created_at_ms=START_MS + 1000,
         )
     )
-    stand.ledger.register(make_comparison(id="open", pair_id="customer-2"))
-    stand.ledger.register(make_ended(id="gone", pair_id="customer-3"))
-    stand.erase("gone")
-    return stand
+    cli.ledger.register(make_comparison(id="open", pair_id="customer-2"))
+    cli.ledger.register(make_ended(id="gone", pair_id="customer-3"))
+    cli.erase("gone")
+    return cli
 
 
-def find(stand: Stand, *arguments: str) -> list[str]:
-    document = stand.run("find", *arguments, "--json").document
+def find(cli: CliEnvironment, *arguments: str) -> list[str]:
+    document = cli.run("find", *arguments, "--json").document
     return [comparison["id"] for comparison in document["comparisons"]]
 
 
-def test_a_customer_is_found_whatever_the_way_in_the_newest_first(stand_with_customers: Stand) -> None:
+def test_a_customer_is_found_whatever_the_way_in_the_newest_first(
+    stand_with_customers: CliEnvironment,
+) -> None:
     assert find(stand_with_customers, "customer-1") == ["by-api", "by-bucket"]
 
     ran = stand_with_customers.run("find", "customer-1")
@@ -45,19 +47,19 @@ def test_a_customer_is_found_whatever_the_way_in_the_newest_first(stand_with_cus
         assert told in ran.out
 
 
-def test_a_comparison_is_found_by_its_id_erased_or_not(stand_with_customers: Stand) -> None:
+def test_a_comparison_is_found_by_its_id_erased_or_not(stand_with_customers: CliEnvironment) -> None:
     assert find(stand_with_customers, "by-api") == ["by-api"]
     assert find(stand_with_customers, "gone") == ["gone"]
 
 
-def test_a_list_is_narrowed_by_region_and_verdict(stand_with_customers: Stand) -> None:
+def test_a_list_is_narrowed_by_region_and_verdict(stand_with_customers: CliEnvironment) -> None:
     assert find(stand_with_customers, "customer-1", "--region", "singapore") == ["by-bucket"]
     assert find(stand_with_customers, "--verdict", "no_match") == ["by-api"]
     assert find(stand_with_customers, "--verdict", "open") == ["open"]
     assert find(stand_with_customers, "--verdict", "erased") == ["gone"]
 
 
-def test_an_erased_customer_is_not_found(stand_with_customers: Stand) -> None:
+def test_an_erased_customer_is_not_found(stand_with_customers: CliEnvironment) -> None:
     ran = stand_with_customers.run("find", "customer-3")
 
     assert ran.exit_code == ExitCode.REFUSED
@@ -65,17 +67,17 @@ def test_an_erased_customer_is_not_found(stand_with_customers: Stand) -> None:
 
 
 @pytest.mark.parametrize("caller", [None, CALLER])
-def test_a_pair_that_waits_for_a_photo_is_found(stand: Stand, caller: str | None) -> None:
+def test_a_pair_that_waits_for_a_photo_is_found(cli: CliEnvironment, caller: str | None) -> None:
     key = make_inbox_key("singapore", "customer-1", Role.SOURCE, "jpg", caller)
     arrived = ArrivedPhoto(photo=StoredPhoto(key=key, etag="e"), sequencer="1", arrived_at_ms=START_MS)
-    stand.ledger.put_photo("singapore", make_folder("customer-1", caller), Role.SOURCE, arrived)
+    cli.ledger.put_photo("singapore", make_folder("customer-1", caller), Role.SOURCE, arrived)
 
-    (pair,) = stand.run("find", "customer-1", "--json").document["incomplete_pairs"]
+    (pair,) = cli.run("find", "customer-1", "--json").document["incomplete_pairs"]
 
     assert (pair["pair_id"], pair["caller"], pair["missing"]) == ("customer-1", caller, "target")
-    ran = stand.run("find", "--verdict", "open")
+    ran = cli.run("find", "--verdict", "open")
     assert "waits for its target photo since 2027-01-15 08:00:00Z" in " ".join(ran.out.split())
 
 
-def test_a_search_for_nothing_is_refused(stand: Stand) -> None:
-    assert stand.run("find").exit_code == ExitCode.USAGE
+def test_a_search_for_nothing_is_refused(cli: CliEnvironment) -> None:
+    assert cli.run("find").exit_code == ExitCode.USAGE

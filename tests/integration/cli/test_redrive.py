@@ -12,7 +12,7 @@ from facematch_cli.dead_letters import Source, Undertaker, list_queues
 from facematch_client.errors import ExitCode
 from tests.factories import make_comparison, make_ended
 from tests.fakes.clock import START_MS, FakeClock
-from tests.integration.cli.stand import Ran, Stand
+from tests.integration.cli.environment import CliEnvironment, Ran
 
 POINTER = {
     "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": 9},
@@ -35,26 +35,26 @@ class OldSqs:
 
 
 @pytest.fixture
-def old_cloud(stand: Stand) -> Stand:
+def old_cloud(cli: CliEnvironment) -> CliEnvironment:
     """A stack whose cloud has no `StartMessageMoveTask`, at a time after all that a test does."""
-    client = OldSqs(stand.sqs)
+    client = OldSqs(cli.sqs)
 
     class Session:
         """Hands out that client."""
 
         def client(self, name: str, **_: Any) -> Any:
-            return client if name == "sqs" else getattr(stand, name)
+            return client if name == "sqs" else getattr(cli, name)
 
-    stand.clock = FakeClock(at_ms=max(time.time() * 1000, START_MS) + 3_600_000)
-    stand.change_stack(session=Session())
-    return stand
+    cli.clock = FakeClock(at_ms=max(time.time() * 1000, START_MS) + 3_600_000)
+    cli.change_stack(session=Session())
+    return cli
 
 
 def find(ran: Ran, source: str) -> Any:
     return ran.document[source]
 
 
-def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: Stand) -> None:
+def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: CliEnvironment) -> None:
     dead = old_cloud.stack.dead_letters
     old_cloud.ledger.register(
         make_comparison(id="faulted", unbilled_calls={Outcome.FAULTED: 2}, last_code="InternalError")
@@ -77,7 +77,7 @@ def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: Stand) ->
     assert old_cloud.depth(dead.comparisons) == 5
 
 
-def test_uploads_are_told_by_their_keys(old_cloud: Stand) -> None:
+def test_uploads_are_told_by_their_keys(old_cloud: CliEnvironment) -> None:
     dead = old_cloud.stack.dead_letters
     record = {"s3": {"object": {"key": "inbox/singapore/Nguy%E1%BB%85n+V%C4%83n/source.jpg"}}}
     old_cloud.send(dead.uploads, {"Records": [record]})
@@ -92,7 +92,7 @@ def test_uploads_are_told_by_their_keys(old_cloud: Stand) -> None:
     }
 
 
-def test_messages_go_back_to_the_queue_that_they_came_from(old_cloud: Stand) -> None:
+def test_messages_go_back_to_the_queue_that_they_came_from(old_cloud: CliEnvironment) -> None:
     dead = old_cloud.stack.dead_letters
     for number in range(12):
         body = {"region": "indonesia" if number % 2 else "singapore", "priority": "urgent"}
@@ -104,19 +104,19 @@ def test_messages_go_back_to_the_queue_that_they_came_from(old_cloud: Stand) -> 
     assert ran.exit_code == ExitCode.DONE
     assert (find(ran, "comparisons")["put_back"], find(ran, "uploads")["put_back"]) == (12, 1)
     assert old_cloud.depth(dead.comparisons) == old_cloud.depth(dead.uploads) == 0
-    for lane in ("singapore_urgent", "indonesia_urgent"):
-        assert old_cloud.depth(old_cloud.lanes[lane]) == 6
+    for lane in ("singapore-urgent", "indonesia-urgent"):
+        assert old_cloud.depth(old_cloud.queue_urls[lane]) == 6
     (upload,) = old_cloud.bodies(old_cloud.uploads)
     assert json.loads(upload) == {"Records": []}
 
 
-def test_a_message_of_no_lane_stays_where_it_is(old_cloud: Stand) -> None:
+def test_a_message_of_no_lane_stays_where_it_is(old_cloud: CliEnvironment) -> None:
     old_cloud.send(old_cloud.stack.dead_letters.comparisons, "Dear Sir or Madam")
 
     assert old_cloud.run("redrive", "--yes", "--json").exit_code == ExitCode.PARTIAL
 
 
-def test_a_message_keeps_its_attributes(old_cloud: Stand) -> None:
+def test_a_message_keeps_its_attributes(old_cloud: CliEnvironment) -> None:
     attribute: Any = {"trace": {"DataType": "String", "StringValue": "0815"}}
     old_cloud.sqs.send_message(
         QueueUrl=old_cloud.stack.dead_letters.comparisons,
@@ -130,7 +130,7 @@ def test_a_message_keeps_its_attributes(old_cloud: Stand) -> None:
     assert received["Messages"][0]["MessageAttributes"] == attribute
 
 
-def test_verdicts_that_could_not_be_published_are_told_of_again(old_cloud: Stand) -> None:
+def test_verdicts_that_could_not_be_published_are_told_of_again(old_cloud: CliEnvironment) -> None:
     dead = old_cloud.stack.dead_letters
     for name in ("stuck-1", "stuck-2", "published"):
         old_cloud.end(name)
@@ -145,39 +145,39 @@ def test_verdicts_that_could_not_be_published_are_told_of_again(old_cloud: Stand
     assert (told["count"], told["pending"], told["put_back"]) == (1, 2, 2)
     assert "RetryAttemptsExhausted" in told["letters"][0]["why"]
     for name, is_nudged in {"stuck-1": True, "stuck-2": True, "published": False, "open": False}.items():
-        assert ("nudged_at_ms" in old_cloud.item(name)) is is_nudged
-    assert old_cloud.item("stuck-1")["work"] == {"S": "outbox"}
+        assert ("nudged_at_ms" in old_cloud.read_item(name)) is is_nudged
+    assert old_cloud.read_item("stuck-1")["work"] == {"S": "outbox"}
     assert old_cloud.ledger.find("stuck-1") == stuck
     assert old_cloud.depth(dead.outbox) == 0
 
 
-def test_a_verdict_of_this_very_moment_is_left_to_the_stream(old_cloud: Stand) -> None:
+def test_a_verdict_of_this_very_moment_is_left_to_the_stream(old_cloud: CliEnvironment) -> None:
     old_cloud.end("fresh")
     old_cloud.clock = FakeClock(at_ms=START_MS + 2000)
 
     ran = old_cloud.run("redrive", "--yes", "--json", "--queue", "outbox")
 
     assert find(ran, "outbox")["pending"] == 0
-    assert "nudged_at_ms" not in old_cloud.item("fresh")
+    assert "nudged_at_ms" not in old_cloud.read_item("fresh")
 
 
-def test_empty_queues_are_told(old_cloud: Stand) -> None:
+def test_empty_queues_are_told(old_cloud: CliEnvironment) -> None:
     ran = old_cloud.run("redrive")
 
     assert ran.exit_code == ExitCode.DONE
     assert "empty" in ran.err
 
 
-def test_a_program_must_say_that_it_means_it(old_cloud: Stand) -> None:
+def test_a_program_must_say_that_it_means_it(old_cloud: CliEnvironment) -> None:
     assert old_cloud.run("redrive", "--json").exit_code == ExitCode.USAGE
 
 
-def test_where_the_cloud_can_move_messages_it_does_and_the_move_is_followed(stand: Stand) -> None:
-    (queue,) = list_queues(stand.stack, [Source.COMPARISONS])
+def test_where_the_cloud_can_move_messages_it_does_and_the_move_is_followed(cli: CliEnvironment) -> None:
+    (queue,) = list_queues(cli.stack, [Source.COMPARISONS])
     arn = "arn:aws:sqs:ap-southeast-1:000000000000:dead"
     attributes: Any = {"Attributes": {"QueueArn": arn}}
     progress: list[int] = []
-    with Stubber(stand.sqs) as stub:
+    with Stubber(cli.sqs) as stub:
         stub.add_response("get_queue_attributes", attributes)
         stub.add_response("start_message_move_task", {"TaskHandle": "task"}, {"SourceArn": arn})
         stub.add_response("get_queue_attributes", attributes)
@@ -186,18 +186,18 @@ def test_where_the_cloud_can_move_messages_it_does_and_the_move_is_followed(stan
             asked = {"SourceArn": arn, "MaxResults": ANY}
             stub.add_response("list_message_move_tasks", {"Results": [result]}, asked)
 
-        count = Undertaker(stand.sqs, stand.ledger, stand.clock).put_back(queue, progress.append)
+        count = Undertaker(cli.sqs, cli.ledger, cli.clock).put_back(queue, progress.append)
 
         stub.assert_no_pending_responses()
     assert (count, progress) == (60, [0, 40, 20])
-    assert stand.clock.slept_s == 2
+    assert cli.clock.slept_s == 2
 
 
 @pytest.mark.parametrize(
     ("answer", "exit_code", "left"), [("y", ExitCode.DONE, 0), ("n", ExitCode.INTERRUPTED, 1)]
 )
 def test_a_person_is_asked_first(
-    old_cloud: Stand, monkeypatch: pytest.MonkeyPatch, answer: str, exit_code: ExitCode, left: int
+    old_cloud: CliEnvironment, monkeypatch: pytest.MonkeyPatch, answer: str, exit_code: ExitCode, left: int
 ) -> None:
     old_cloud.send(old_cloud.stack.dead_letters.comparisons, {"comparison_id": "c-1", **LANE})
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))

@@ -7,32 +7,32 @@ from facematch.domain.verdict import Role
 from facematch_client.errors import ExitCode
 from tests.factories import CALLER, COMPARISON_ID, make_attempt, make_comparison, make_ended
 from tests.fakes.clock import START_MS
-from tests.integration.cli.stand import Stand
+from tests.integration.cli.environment import CliEnvironment
 
 ETAGS = {Role.SOURCE: "etag-s", Role.TARGET: "etag-t"}
 PRINCIPAL = "arn:aws:sts::000000000000:assumed-role/onboarding"
 """By which name the API knows the caller."""
 
 
-def land(stand: Stand, *roles: Role, caller: str | None = None) -> dict[Role, StoredPhoto]:
+def land(cli: CliEnvironment, *roles: Role, caller: str | None = None) -> dict[Role, StoredPhoto]:
     photos = {}
     for role in roles:
         key = make_inbox_key("singapore", "customer-1", role, "jpg", caller)
         photos[role] = StoredPhoto(key=key, etag=ETAGS[role])
         arrived = ArrivedPhoto(photo=photos[role], sequencer="01", arrived_at_ms=START_MS)
-        stand.ledger.put_photo("singapore", make_folder("customer-1", caller), role, arrived)
+        cli.ledger.put_photo("singapore", make_folder("customer-1", caller), role, arrived)
     return photos
 
 
-def test_a_comparison_is_told_from_registration_to_publication(stand: Stand) -> None:
+def test_a_comparison_is_told_from_registration_to_publication(cli: CliEnvironment) -> None:
     attempts = (
         make_attempt(1, Outcome.POSSIBLY_BILLED, code="timeout", duration_ms=9),
         make_attempt(2, Outcome.ANSWERED, code="Success", duration_ms=300),
     )
-    stand.ledger.register(make_ended(attempts=attempts))
-    stand.ledger.mark_published(COMPARISON_ID, now_ms=START_MS + 5000)
+    cli.ledger.register(make_ended(attempts=attempts))
+    cli.ledger.mark_published(COMPARISON_ID, now_ms=START_MS + 5000)
 
-    ran = stand.run("show", COMPARISON_ID)
+    ran = cli.run("show", COMPARISON_ID)
 
     assert ran.exit_code == ExitCode.DONE
     for told in (
@@ -46,34 +46,34 @@ def test_a_comparison_is_told_from_registration_to_publication(stand: Stand) -> 
         assert told in ran.out
 
 
-def test_a_program_gets_the_story_with_what_it_cost(stand: Stand) -> None:
+def test_a_program_gets_the_story_with_what_it_cost(cli: CliEnvironment) -> None:
     attempts = (
         make_attempt(1, Outcome.POSSIBLY_BILLED, code="timeout"),
         make_attempt(2, Outcome.ANSWERED, code="Success"),
     )
-    stand.ledger.register(make_ended(attempts=attempts))
-    stand.clock.advance(60)
+    cli.ledger.register(make_ended(attempts=attempts))
+    cli.clock.advance(60)
 
-    told = stand.run("show", COMPARISON_ID, "--json", "--price", "singapore=0.002").document
+    told = cli.run("show", COMPARISON_ID, "--json", "--price", "singapore=0.002").document
 
     assert (told["billed_calls"], told["possibly_billed_calls"], told["cost_usd"]) == (1, 1, 0.002)
     assert told["result"]["verdict"] == "match"
     assert told["story"][-1]["details"] == "to be published"
 
 
-def test_one_that_is_being_compared_is_at_work(stand: Stand) -> None:
-    stand.ledger.register(make_comparison())
-    stand.ledger.claim(COMPARISON_ID, "worker", now_ms=START_MS, until_ms=START_MS + 30_000)
+def test_one_that_is_being_compared_is_at_work(cli: CliEnvironment) -> None:
+    cli.ledger.register(make_comparison())
+    cli.ledger.claim(COMPARISON_ID, "worker", now_ms=START_MS, until_ms=START_MS + 30_000)
 
-    assert "a worker has it, for at most 30 s" in stand.run("show", COMPARISON_ID).out
+    assert "a worker has it, for at most 30 s" in cli.run("show", COMPARISON_ID).out
 
 
-def test_a_pair_is_found_by_its_own_name(stand: Stand) -> None:
-    photos = land(stand, *Role)
+def test_a_pair_is_found_by_its_own_name(cli: CliEnvironment) -> None:
+    photos = land(cli, *Role)
     comparison_id = identify_upload("singapore", "customer-1", ETAGS)
-    stand.ledger.register(make_ended(id=comparison_id, pair_id="customer-1", photos=photos))
+    cli.ledger.register(make_ended(id=comparison_id, pair_id="customer-1", photos=photos))
 
-    told = stand.run("show", "singapore/customer-1", "--json").document
+    told = cli.run("show", "singapore/customer-1", "--json").document
 
     assert told["id"] == comparison_id
     assert [chapter["what"] for chapter in told["story"][:3]] == [
@@ -84,61 +84,59 @@ def test_a_pair_is_found_by_its_own_name(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize("caller", [CALLER, f"{PRINCIPAL}/a-session"])
-def test_a_pair_of_an_upload_form_is_found_as_its_callers_own(stand: Stand, caller: str) -> None:
-    photos = land(stand, *Role, caller=PRINCIPAL)
+def test_a_pair_of_an_upload_form_is_found_as_its_callers_own(cli: CliEnvironment, caller: str) -> None:
+    photos = land(cli, *Role, caller=PRINCIPAL)
     comparison_id = identify_upload("singapore", make_folder("customer-1", PRINCIPAL), ETAGS)
-    stand.ledger.register(make_ended(id=comparison_id, pair_id="customer-1", caller=PRINCIPAL, photos=photos))
+    cli.ledger.register(make_ended(id=comparison_id, pair_id="customer-1", caller=PRINCIPAL, photos=photos))
 
-    told = stand.run("show", "singapore/customer-1", "--caller", caller, "--json").document
+    told = cli.run("show", "singapore/customer-1", "--caller", caller, "--json").document
 
     assert told["id"] == comparison_id
     assert told["story"][0]["what"] == "source landed"
-    assert stand.run("show", "customer-1", "--json").document["id"] == comparison_id
+    assert cli.run("show", "customer-1", "--json").document["id"] == comparison_id
 
 
 @pytest.mark.parametrize("name", ["order-7", "singapore/order-7"])
-def test_a_pair_of_the_api_is_found_by_its_pair_id(stand: Stand, name: str) -> None:
-    stand.ledger.register(make_ended(origin=Origin.API, caller=CALLER, pair_id="order-7"))
+def test_a_pair_of_the_api_is_found_by_its_pair_id(cli: CliEnvironment, name: str) -> None:
+    cli.ledger.register(make_ended(origin=Origin.API, caller=CALLER, pair_id="order-7"))
 
-    assert stand.run("show", name, "--json").document["id"] == COMPARISON_ID
+    assert cli.run("show", name, "--json").document["id"] == COMPARISON_ID
 
 
-def test_of_several_comparisons_of_a_name_one_is_chosen_by_its_id(stand: Stand) -> None:
+def test_of_several_comparisons_of_a_name_one_is_chosen_by_its_id(cli: CliEnvironment) -> None:
     for number in range(2):
-        stand.ledger.register(
-            make_ended(id=f"c-{number}", pair_id="order-7", created_at_ms=START_MS + number)
-        )
+        cli.ledger.register(make_ended(id=f"c-{number}", pair_id="order-7", created_at_ms=START_MS + number))
 
-    ran = stand.run("show", "order-7")
+    ran = cli.run("show", "order-7")
 
     assert ran.exit_code == ExitCode.REFUSED
     assert "c-1 (singapore), c-0 (singapore)" in ran.err
 
 
-def test_one_that_waits_for_a_region_on_hold_says_why_since_when_and_until_when(stand: Stand) -> None:
-    stand.ledger.register(make_comparison())
-    stand.put_hold("singapore", reason="operator", code="Forbidden.RAMUserAccessDenied", for_s=60)
+def test_one_that_waits_for_a_region_on_hold_says_why_since_when_and_until_when(cli: CliEnvironment) -> None:
+    cli.ledger.register(make_comparison())
+    cli.put_hold("singapore", reason="operator", code="Forbidden.RAMUserAccessDenied", for_s=60)
 
-    waiting = stand.run("show", COMPARISON_ID, "--json").document["story"][-1]
+    waiting = cli.run("show", COMPARISON_ID, "--json").document["story"][-1]
 
     assert waiting["what"] == "waiting"
     told = "(Forbidden.RAMUserAccessDenied), since 2027-01-15 07:59:48Z; next call at 2027-01-15 08:01:00Z"
     assert waiting["details"].endswith(f"the provider refuses the account or its key {told}")
 
 
-def test_a_region_that_resembles_one_is_answered_with_it(stand: Stand) -> None:
-    assert "Did you mean singapore?" in stand.run("show", "Singapore/customer-1").err
+def test_a_region_that_resembles_one_is_answered_with_it(cli: CliEnvironment) -> None:
+    assert "Did you mean singapore?" in cli.run("show", "Singapore/customer-1").err
 
 
-def test_half_a_pair_waits_for_the_other_half(stand: Stand) -> None:
-    land(stand, Role.SOURCE)
+def test_half_a_pair_waits_for_the_other_half(cli: CliEnvironment) -> None:
+    land(cli, Role.SOURCE)
 
-    ran = stand.run("show", "singapore/customer-1")
+    ran = cli.run("show", "singapore/customer-1")
 
     assert ran.exit_code == ExitCode.NO_VERDICT
     assert "waits for its target photo" in ran.err
 
 
-def test_what_the_ledger_does_not_know_is_told(stand: Stand) -> None:
-    assert stand.run("show", "nothing").exit_code == ExitCode.REFUSED
-    assert stand.run("show", "singapore/nobody").exit_code == ExitCode.REFUSED
+def test_what_the_ledger_does_not_know_is_told(cli: CliEnvironment) -> None:
+    assert cli.run("show", "nothing").exit_code == ExitCode.REFUSED
+    assert cli.run("show", "singapore/nobody").exit_code == ExitCode.REFUSED

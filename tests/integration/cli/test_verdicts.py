@@ -9,10 +9,11 @@ from facematch.domain.inbox import make_inbox_key
 from facematch.domain.pair import ArrivedPhoto, Pair, identify_pair
 from facematch.domain.verdict import Decision, Role, Verdict
 from facematch_client.errors import ExitCode
-from tests.factories import make_comparison, make_ended, make_portrait, make_verdict
+from tests.factories import make_comparison, make_ended, make_verdict
+from tests.factories.command import write_pair
+from tests.factories.photos import make_portrait
 from tests.fakes.clock import FakeClock
-from tests.integration.cli.stand import Stand
-from tests.unit.cli.factories import write_pair
+from tests.integration.cli.environment import CliEnvironment
 
 
 @pytest.fixture
@@ -27,26 +28,26 @@ def manifest(tmp_path: Path) -> Path:
     return manifest
 
 
-def notice(stand: Stand, pair_id: str) -> str:
+def notice(cli: CliEnvironment, pair_id: str) -> str:
     """Have the ledger know the photos of a pair that are in the bucket; return their comparison's id."""
     for role in Role:
         key = make_inbox_key("singapore", pair_id, role, "jpg")
-        etag = stand.s3.head_object(Bucket=stand.name, Key=key)["ETag"].strip('"')
+        etag = cli.s3.head_object(Bucket=cli.bucket, Key=key)["ETag"].strip('"')
         arrived = ArrivedPhoto(
             photo=StoredPhoto(key=key, etag=etag),
             # Later notices have larger ones.
-            sequencer=f"{stand.clock.now_ms():020}",
-            arrived_at_ms=stand.clock.now_ms(),
+            sequencer=f"{cli.clock.now_ms():020}",
+            arrived_at_ms=cli.clock.now_ms(),
         )
-        pair = stand.ledger.put_photo("singapore", pair_id, role, arrived)
+        pair = cli.ledger.put_photo("singapore", pair_id, role, arrived)
     comparison_id = identify_pair("singapore", pair_id, pair.photos)
-    assert stand.ledger.take_pair(pair, comparison_id)
+    assert cli.ledger.take_pair(pair, comparison_id)
     return comparison_id
 
 
-def end(stand: Stand, pair_id: str, verdict: Verdict | None = None) -> None:
-    ended = make_ended(verdict, id=notice(stand, pair_id), pair_id=pair_id)
-    stand.ledger.register(ended)
+def end(cli: CliEnvironment, pair_id: str, verdict: Verdict | None = None) -> None:
+    ended = make_ended(verdict, id=notice(cli, pair_id), pair_id=pair_id)
+    cli.ledger.register(ended)
 
 
 def read(manifest: Path) -> list[dict[str, str]]:
@@ -54,13 +55,15 @@ def read(manifest: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_verdicts_of_a_batch_are_written_beside_it_in_its_order(stand: Stand, manifest: Path) -> None:
-    stand.run("submit", manifest)
-    end(stand, "c-2")
-    end(stand, "c-0", make_verdict(Decision.PHOTO_REJECTED, photo=Role.TARGET))
-    end(stand, "c-1", make_verdict(Decision.NO_MATCH))
+def test_the_verdicts_of_a_batch_are_written_beside_it_in_its_order(
+    cli: CliEnvironment, manifest: Path
+) -> None:
+    cli.run("submit", manifest)
+    end(cli, "c-2")
+    end(cli, "c-0", make_verdict(Decision.PHOTO_REJECTED, photo=Role.TARGET))
+    end(cli, "c-1", make_verdict(Decision.NO_MATCH))
 
-    ran = stand.run("verdicts", manifest)
+    ran = cli.run("verdicts", manifest)
 
     assert ran.exit_code == ExitCode.DONE
     rows = [
@@ -71,93 +74,95 @@ def test_the_verdicts_of_a_batch_are_written_beside_it_in_its_order(stand: Stand
         ("3", "c-0", "photo_rejected", "", "target"),
         ("4", "c-1", "no_match", "52.57", ""),
     ]
-    assert stand.depth(stand.results) == 0
+    assert cli.depth(cli.results) == 0
     assert "pairs.csv.verdicts.csv" in ran.out
 
 
-def test_pairs_without_a_verdict_say_why(stand: Stand, manifest: Path) -> None:
-    stand.run("submit", manifest)
-    end(stand, "c-2")
-    stand.ledger.register(make_comparison(id=notice(stand, "c-0"), pair_id="c-0"))
+def test_pairs_without_a_verdict_say_why(cli: CliEnvironment, manifest: Path) -> None:
+    cli.run("submit", manifest)
+    end(cli, "c-2")
+    cli.ledger.register(make_comparison(id=notice(cli, "c-0"), pair_id="c-0"))
 
-    ran = stand.run("verdicts", manifest, "--json")
+    ran = cli.run("verdicts", manifest, "--json")
 
     assert ran.exit_code == ExitCode.PARTIAL
     assert ran.document["counts"] == {"match": 1, "waiting": 2}
     assert [row["state"] for row in read(manifest)] == ["completed", "waiting", "waiting"]
 
 
-def test_a_batch_that_was_never_submitted_has_no_verdicts(stand: Stand, manifest: Path) -> None:
-    ran = stand.run("verdicts", manifest)
+def test_a_batch_that_was_never_submitted_has_no_verdicts(cli: CliEnvironment, manifest: Path) -> None:
+    ran = cli.run("verdicts", manifest)
 
     assert ran.exit_code == ExitCode.NO_VERDICT
     assert {row["state"] for row in read(manifest)} == {"not_submitted"}
 
 
-def test_an_erased_pair_has_no_verdict_any_more(stand: Stand, manifest: Path) -> None:
-    stand.run("submit", manifest)
+def test_an_erased_pair_has_no_verdict_any_more(cli: CliEnvironment, manifest: Path) -> None:
+    cli.run("submit", manifest)
     for number in range(3):
-        end(stand, f"c-{number}")
-    pair = stand.ledger.find_pair("singapore", "c-1")
+        end(cli, f"c-{number}")
+    pair = cli.ledger.find_pair("singapore", "c-1")
     assert pair is not None
     assert pair.comparison_id is not None
-    stand.erase(pair.comparison_id)
+    cli.erase(pair.comparison_id)
     # As the API does, which leaves no pair id.
-    assert stand.ledger.forget_pair(pair)
+    assert cli.ledger.forget_pair(pair)
 
-    ran = stand.run("verdicts", manifest)
+    ran = cli.run("verdicts", manifest)
 
     assert ran.exit_code == ExitCode.DONE
     assert [row["verdict"] or row["state"] for row in read(manifest)] == ["match", "match", "erased"]
 
 
-def put_photo(stand: Stand, role: Role, etag: str) -> Pair:
+def put_photo(cli: CliEnvironment, role: Role, etag: str) -> Pair:
     """Have the ledger know a photo of the pair `c-1`, later than those before it."""
-    stand.clock.advance(1)
-    now_ms = stand.clock.now_ms()
+    cli.clock.advance(1)
+    now_ms = cli.clock.now_ms()
     photo = StoredPhoto(key=make_inbox_key("singapore", "c-1", role, "jpg"), etag=etag)
     arrived = ArrivedPhoto(photo=photo, sequencer=f"{now_ms:020}", arrived_at_ms=now_ms)
-    return stand.ledger.put_photo("singapore", "c-1", role, arrived)
+    return cli.ledger.put_photo("singapore", "c-1", role, arrived)
 
 
-def test_a_pair_whose_other_photo_never_arrived_has_failed(stand: Stand, manifest: Path) -> None:
-    pair = put_photo(stand, Role.SOURCE, "etag")
+def test_a_pair_whose_other_photo_never_arrived_has_failed(cli: CliEnvironment, manifest: Path) -> None:
+    pair = put_photo(cli, Role.SOURCE, "etag")
     verdict = make_verdict(Decision.FAILED, reason="pair_incomplete")
     ended = make_ended(verdict, pair_id="c-1", photos=pair.photos)
-    assert stand.ledger.register(ended, pair=pair, takes_photos=False)
+    assert cli.ledger.register(ended, pair=pair, takes_photos=False)
 
-    stand.run("verdicts", manifest)
+    cli.run("verdicts", manifest)
 
     assert (read(manifest)[2]["state"], read(manifest)[2]["reason"]) == ("failed", "pair_incomplete")
-    assert stand.run("show", "singapore/c-1", "--json").document["result"]["reason"] == "pair_incomplete"
+    assert cli.run("show", "singapore/c-1", "--json").document["result"]["reason"] == "pair_incomplete"
 
 
-def test_photos_that_came_after_the_last_comparison_wait_for_their_own(stand: Stand, manifest: Path) -> None:
-    put_photo(stand, Role.SOURCE, "old")
-    assert stand.ledger.register(make_ended(pair_id="c-1"), pair=put_photo(stand, Role.TARGET, "old"))
-    stand.run("verdicts", manifest)
+def test_photos_that_came_after_the_last_comparison_wait_for_their_own(
+    cli: CliEnvironment, manifest: Path
+) -> None:
+    put_photo(cli, Role.SOURCE, "old")
+    assert cli.ledger.register(make_ended(pair_id="c-1"), pair=put_photo(cli, Role.TARGET, "old"))
+    cli.run("verdicts", manifest)
     before = read(manifest)[2]["state"]
     for role in Role:
-        put_photo(stand, role, "new")
+        put_photo(cli, role, "new")
 
-    stand.run("verdicts", manifest)
+    cli.run("verdicts", manifest)
 
     assert (before, read(manifest)[2]["state"]) == ("completed", "waiting")
 
 
 def test_the_verdict_on_a_photo_that_was_corrected_since_is_not_the_pairs(
-    stand: Stand, manifest: Path
+    cli: CliEnvironment, manifest: Path
 ) -> None:
-    stand.run("submit", manifest)
+    cli.run("submit", manifest)
     for number in range(3):
-        end(stand, f"c-{number}")
+        end(cli, f"c-{number}")
     (manifest.parent / "t1.jpg").write_bytes(make_portrait("corrected"))
-    stand.run("submit", manifest)
+    cli.run("submit", manifest)
 
-    before = stand.run("verdicts", manifest, "--json").document
-    stand.clock.advance(1)
-    end(stand, "c-1", make_verdict(Decision.NO_MATCH))
-    after = stand.run("verdicts", manifest, "--json").document
+    before = cli.run("verdicts", manifest, "--json").document
+    cli.clock.advance(1)
+    end(cli, "c-1", make_verdict(Decision.NO_MATCH))
+    after = cli.run("verdicts", manifest, "--json").document
 
     assert before["counts"] == {"match": 2, "waiting": 1}
     assert after["counts"] == {"match": 2, "no_match": 1}
@@ -166,23 +171,23 @@ def test_the_verdict_on_a_photo_that_was_corrected_since_is_not_the_pairs(
 class ClockThatCompares(FakeClock):
     """Has the stack end the comparisons while the command sleeps."""
 
-    def __init__(self, stand: Stand) -> None:
+    def __init__(self, cli: CliEnvironment) -> None:
         super().__init__()
-        self.stand = stand
+        self.cli = cli
         self.sleeps = 0
 
     def sleep(self, duration_s: float) -> None:
         super().sleep(duration_s)
-        end(self.stand, f"c-{self.sleeps}")
+        end(self.cli, f"c-{self.sleeps}")
         self.sleeps += 1
 
 
 @pytest.mark.parametrize("command", [("submit",), ("verdicts",)])
-def test_verdicts_are_waited_for(stand: Stand, manifest: Path, command: tuple[Any, ...]) -> None:
-    stand.run("submit", manifest)
-    clock = ClockThatCompares(stand)
+def test_verdicts_are_waited_for(cli: CliEnvironment, manifest: Path, command: tuple[Any, ...]) -> None:
+    cli.run("submit", manifest)
+    clock = ClockThatCompares(cli)
 
-    ran = stand.run(*command, manifest, "--wait", "60", clock=clock)
+    ran = cli.run(*command, manifest, "--wait", "60", clock=clock)
 
     assert (ran.exit_code, clock.sleeps) == (ExitCode.DONE, 3)
     assert [row["verdict"] for row in read(manifest)] == ["match"] * 3

@@ -19,7 +19,7 @@ from darabonba.core import DaraCore
 from darabonba.runtime import RuntimeOptions
 
 from facecompare_emulator import DEFAULT_CREDENTIALS, Credentials
-from tests.integration.emulator.portraits import PORTRAIT
+from tests.factories.photos import PORTRAIT
 
 TIMEOUT_S = 10
 

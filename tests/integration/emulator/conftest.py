@@ -7,12 +7,6 @@ from facecompare_emulator.endpoints import REGIONS
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _closed_sdk_sessions() -> Iterator[None]:
     yield

@@ -10,8 +10,8 @@ from PIL import Image
 
 from facecompare_emulator import DataLimit, Rules, run_emulator
 from facematch.domain.regions import Network, Region
+from tests.factories.photos import PORTRAIT, STRANGER, draw_portrait, encode, to_base64
 from tests.integration.emulator.clients import ControlClient, compare, exchange, new_id, send, sign
-from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode, to_base64
 
 URL = "https://photos.example.com/a.jpg"
 

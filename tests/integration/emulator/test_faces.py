@@ -23,8 +23,8 @@ from facecompare_emulator.faces import DEFAULT_MODELS, score_distance
 from facecompare_emulator.photos import Face
 from imaging import normalise
 from local.portraits import make_portraits, make_stranger
+from tests.factories.photos import draw_portrait, encode, to_base64
 from tests.integration.emulator.clients import ControlClient, compare, new_id, send, sign
-from tests.integration.emulator.portraits import draw_portrait, encode, to_base64
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,20 +1,11 @@
-from dataclasses import dataclass
-
 import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException, ThrottlingException
 
 from facecompare_emulator import Addresses, QpsWindow, Rules, run_emulator
 from facecompare_emulator.endpoints import DEFAULT_QPS
 from facecompare_emulator.quota import make_quota
+from tests.fakes.clock import FakeClock
 from tests.integration.emulator.clients import ControlClient, compare, send, sign
-
-
-@dataclass
-class SteppedClock:
-    now_s: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def admitted(window: QpsWindow, qps: int, times_s: list[float]) -> list[bool]:
@@ -59,17 +50,17 @@ def count_admitted(addresses: Addresses, region: str, calls: int) -> int:
 
 @pytest.mark.parametrize("window", QpsWindow)
 def test_each_region_has_its_quota_over_both_networks(window: QpsWindow) -> None:
-    clock = SteppedClock()
-    with run_emulator(Rules(qps_window=window, clock=clock)) as addresses:
+    clock = FakeClock(0)
+    with run_emulator(Rules(qps_window=window, clock=clock.now_s)) as addresses:
         for region, qps in DEFAULT_QPS.items():
             assert count_admitted(addresses, region, qps + 2) == qps
-        clock.now_s += 1
+        clock.advance(1)
         assert count_admitted(addresses, "indonesia", 5) == 3
 
 
 def test_throttled_call_is_refused_as_the_provider_does() -> None:
-    clock = SteppedClock()
-    with run_emulator(Rules(qps={"malaysia": 1}, clock=clock)) as addresses:
+    clock = FakeClock(0)
+    with run_emulator(Rules(qps={"malaysia": 1}, clock=clock.now_s)) as addresses:
         compare(addresses.address("malaysia"))
         with pytest.raises(ClientException) as refusal:
             compare(addresses.address("malaysia", "internal"))
@@ -79,8 +70,8 @@ def test_throttled_call_is_refused_as_the_provider_does() -> None:
 
 
 def test_retry_after_is_sent_where_it_is_asked_for() -> None:
-    clock = SteppedClock(0.75)
-    with run_emulator(Rules(qps={"malaysia": 1}, clock=clock, send_retry_after=True)) as addresses:
+    clock = FakeClock(750)
+    with run_emulator(Rules(qps={"malaysia": 1}, clock=clock.now_s, send_retry_after=True)) as addresses:
         compare(addresses.address("malaysia"))
         with pytest.raises(ThrottlingException) as refusal:
             compare(addresses.address("malaysia"))
@@ -88,7 +79,7 @@ def test_retry_after_is_sent_where_it_is_asked_for() -> None:
 
 
 def test_keepalive_takes_nothing_of_the_quota() -> None:
-    with run_emulator(Rules(qps={"malaysia": 1}, clock=SteppedClock())) as addresses:
+    with run_emulator(Rules(qps={"malaysia": 1}, clock=FakeClock(0).now_s)) as addresses:
         address = addresses.address("malaysia")
         for _ in range(3):
             assert send(address, sign(address, x_acs_action="KeepaliveIntl")).code == "Success"
@@ -96,7 +87,7 @@ def test_keepalive_takes_nothing_of_the_quota() -> None:
 
 
 def test_each_operation_has_its_own_quota() -> None:
-    with run_emulator(Rules(qps={"malaysia": 1}, clock=SteppedClock())) as addresses:
+    with run_emulator(Rules(qps={"malaysia": 1}, clock=FakeClock(0).now_s)) as addresses:
         address = addresses.address("malaysia")
         codes = [
             send(address, sign(address, x_acs_action=operation)).code
@@ -106,8 +97,8 @@ def test_each_operation_has_its_own_quota() -> None:
 
 
 def test_the_quota_is_changed_while_the_emulator_runs() -> None:
-    clock = SteppedClock(0.9)
-    with run_emulator(Rules(qps={"malaysia": 5}, clock=clock)) as addresses:
+    clock = FakeClock(900)
+    with run_emulator(Rules(qps={"malaysia": 5}, clock=clock.now_s)) as addresses:
         control = ControlClient(addresses.control.removeprefix("http://"))
         assert count_admitted(addresses, "malaysia", 6) == 5
 
@@ -117,7 +108,7 @@ def test_the_quota_is_changed_while_the_emulator_runs() -> None:
         assert count_admitted(addresses, "malaysia", 4) == 2
 
         # A fixed window would start anew here.
-        clock.now_s = 1.1
+        clock.advance(0.2)
         assert count_admitted(addresses, "malaysia", 1) == 0
         assert control.ask("PUT", "/quota", {}).document == told.document
 

@@ -13,6 +13,7 @@ from facecompare_emulator import DEFAULT_CREDENTIALS, Addresses, Rules, run_emul
 from facecompare_emulator.answers import CODES
 from facecompare_emulator.operations import OPERATIONS
 from facecompare_emulator.scenarios import CallFacts, ScenarioError, Script, read_scenario, read_scenarios
+from tests.factories.photos import PORTRAIT, STRANGER
 from tests.integration.emulator.clients import (
     ControlClient,
     compare,
@@ -22,7 +23,6 @@ from tests.integration.emulator.clients import (
     send,
     sign,
 )
-from tests.integration.emulator.portraits import PORTRAIT, STRANGER
 
 PAGE_CODES = [
     "MissingParameter",

@@ -12,6 +12,7 @@ from alibabacloud_tea_openapi.exceptions import ClientException
 from facecompare_emulator import DEFAULT_CREDENTIALS, Addresses, Credentials, Rules, run_emulator
 from facecompare_emulator.endpoints import ENDPOINTS, Endpoint
 from facecompare_emulator.signature import ReceivedRequest, canonicalise
+from facematch.domain.regions import PROFILES, Network, Region
 from tests.integration.emulator.clients import (
     TIMEOUT_S,
     ControlClient,
@@ -22,17 +23,6 @@ from tests.integration.emulator.clients import (
     send,
     sign,
 )
-
-HOSTS = {
-    ("singapore", "public"): "cloudauth-intl.ap-southeast-1.aliyuncs.com",
-    ("singapore", "internal"): "cloudauth-intl-vpc.ap-southeast-1.aliyuncs.com",
-    ("indonesia", "public"): "cloudauth-intl.ap-southeast-5.aliyuncs.com",
-    ("indonesia", "internal"): "cloudauth-intl-vpc.ap-southeast-5.aliyuncs.com",
-    ("malaysia", "public"): "cloudauth-intl.ap-southeast-3.aliyuncs.com",
-    ("malaysia", "internal"): "cloudauth-intl-vpc.ap-southeast-3.aliyuncs.com",
-    ("hong-kong", "public"): "cloudauth-intl.cn-hongkong.aliyuncs.com",
-    ("hong-kong", "internal"): "cloudauth-intl-vpc.cn-hongkong.aliyuncs.com",
-}
 
 
 def test_the_provider_documents_this_signature() -> None:
@@ -63,7 +53,7 @@ def test_sdk_is_accepted_at_every_endpoint(
     assert (body.code, body.message, body.result.passed) == ("Success", "success", "Y")
     call = control.last_call()
     assert (call["region"], call["network"], call["code"]) == (endpoint.region, endpoint.network, "Success")
-    assert call["host"] == HOSTS[endpoint.region, endpoint.network]
+    assert call["host"] == PROFILES[Region(endpoint.region)].host(Network(endpoint.network))
 
 
 def test_keepalive_is_accepted_and_compares_nothing(singapore: str, control: ControlClient) -> None:

@@ -17,8 +17,8 @@ from facecompare_emulator.__main__ import _make_rules, _parse_arguments
 from facecompare_emulator.endpoints import ENDPOINTS, Endpoint
 from facecompare_emulator.keys import KeyRing
 from facecompare_emulator.sts import read_public_key
+from tests.fakes.web_identity import ISSUER, SUBJECT, encode, make_claims, make_key, make_token
 from tests.integration.emulator.clients import ControlClient, RawResponse, compare, exchange
-from tests.integration.emulator.tokens import ISSUER, SUBJECT, encode, make_claims, make_key, make_token
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 QUERY = {"Action": "AssumeRoleWithOIDC", "Version": "2015-04-01", "Format": "JSON"}

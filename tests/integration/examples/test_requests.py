@@ -4,15 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.template import ROOT
-from tests.factories import make_portrait
-from tests.integration.cli.fake_api import FakeApi
+from tests.factories.photos import make_portrait
+from tests.fakes.api import FakeApi, run_fake_api
 
 REQUESTS = ROOT / "examples" / "requests"
 PROBLEM = {"code": "not_an_image", "detail": "The source photo: this is no image."}
@@ -21,13 +20,8 @@ ENDED = {"id": "c-1", "state": "completed", "result": {"verdict": "match"}}
 
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
-    fake = FakeApi()
-    thread = threading.Thread(target=fake.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield fake
-    fake.server.shutdown()
-    thread.join()
-    fake.server.server_close()
+    with run_fake_api() as fake:
+        yield fake
 
 
 @pytest.fixture

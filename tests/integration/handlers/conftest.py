@@ -15,9 +15,10 @@ from facematch.adapters.face_compare import FaceCompareProvider
 from facematch.domain.regions import Region
 from tests.factories import make_environment
 from tests.fakes.clock import FakeClock
+from tests.fakes.moto_stack import AWS_REGION
 from tests.integration.aws_rules import honour_copy_conditions, refuse_invalid_requests, serialise_requests
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
-from tests.integration.handlers.cloud import AWS_REGION, Cloud
+from tests.integration.handlers.stack import HandlerStack
 
 _PATIENCE_S = 60.0
 """How long a call waits for the emulator, on a machine however busy."""
@@ -44,18 +45,16 @@ def _aws_session() -> boto3.Session:
 
 
 @pytest.fixture(scope="module")
-def _resources(_aws_session: boto3.Session) -> Iterator[Cloud]:
+def _resources(_aws_session: boto3.Session) -> Iterator[HandlerStack]:
     _forget_wiring(clients_too=True)
     with mock_aws(), serialise_requests():
-        yield Cloud(_aws_session)
+        yield HandlerStack(_aws_session)
     _forget_wiring(clients_too=True)
 
 
 @pytest.fixture
-def provider(_emulator: Addresses, monkeypatch: pytest.MonkeyPatch) -> ControlClient:
+def provider(_emulator: Addresses) -> ControlClient:
     """The emulator's control port, with an empty log and no scenario."""
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
     control = ControlClient(_emulator.control.removeprefix("http://"))
     control.reset()
     return control
@@ -74,9 +73,9 @@ def _wait_patiently(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cloud(
-    _resources: Cloud, _emulator: Addresses, provider: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Cloud]:
+def stack(
+    _resources: HandlerStack, _emulator: Addresses, provider: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[HandlerStack]:
     """A stack in moto with the emulator as its provider, and the environment of its functions.
 
     Its clock starts at the present and moves only when someone sleeps, so that no deadline passes by itself.

@@ -11,7 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from facematch.domain.verdict import Role
 from tests.events import Event, load_event
-from tests.integration.handlers.cloud import AWS_REGION, BULK, Cloud
+from tests.fakes.moto_stack import AWS_REGION
+from tests.integration.handlers.stack import BULK, HandlerStack
 
 PAIR_FOLDER = "inbox/singapore/pair-1"
 PLENTY_OF_TIME_MS = 60_000
@@ -47,11 +48,16 @@ def failed_records(response: Any) -> list[str]:
 
 
 def land(
-    cloud: Cloud, role: Role, content: bytes, folder: str = PAIR_FOLDER, *, sequencer: str | None = None
+    stack: HandlerStack,
+    role: Role,
+    content: bytes,
+    folder: str = PAIR_FOLDER,
+    *,
+    sequencer: str | None = None,
 ) -> Event:
     """Put a photo into the inbox; return the recorded event, as it tells of this photo."""
     key = f"{folder}/{role}.jpg"
-    etag = cloud.put_photo(key, content)
+    etag = stack.put_photo(key, content)
     if role is Role.SOURCE:
         event = load_event("uploads_source", source_etag=etag)
     else:
@@ -63,10 +69,10 @@ def land(
     return event
 
 
-def land_pair(cloud: Cloud, source: bytes, target: bytes, folder: str = PAIR_FOLDER) -> None:
+def land_pair(stack: HandlerStack, source: bytes, target: bytes, folder: str = PAIR_FOLDER) -> None:
     """Upload a pair and receive its notifications; then its comparison is enqueued."""
     for role, content in ((Role.SOURCE, source), (Role.TARGET, target)):
-        assert failed_records(invoke("uploads", land(cloud, role, content, folder))) == []
+        assert failed_records(invoke("uploads", land(stack, role, content, folder))) == []
 
 
 def make_messages(*bodies: str) -> Event:
@@ -78,20 +84,22 @@ def make_messages(*bodies: str) -> Event:
     return {"Records": records}
 
 
-def compare_waiting(cloud: Cloud, queue: str = BULK, *, remaining_ms: int = PLENTY_OF_TIME_MS) -> list[str]:
+def compare_waiting(
+    stack: HandlerStack, queue: str = BULK, *, remaining_ms: int = PLENTY_OF_TIME_MS
+) -> list[str]:
     """Hand all messages of a queue to the worker, as one batch; return those that failed."""
-    bodies = cloud.take_bodies(queue)
+    bodies = stack.take_bodies(queue)
     return (
         failed_records(invoke("compare", make_messages(*bodies), remaining_ms=remaining_ms)) if bodies else []
     )
 
 
-def publish_waiting(cloud: Cloud) -> list[dict[str, Any]]:
+def publish_waiting(stack: HandlerStack) -> list[dict[str, Any]]:
     """Hand the ledger's stream to the publish function; return the new events of the results queue."""
-    records = [make_stream_record(change) for change in cloud.take_stream()]
+    records = [make_stream_record(change) for change in stack.take_stream()]
     if records:
         assert failed_records(invoke("publish", {"Records": records})) == []
-    return [json.loads(body) for body in cloud.take_bodies("results")]
+    return [json.loads(body) for body in stack.take_bodies("results")]
 
 
 def make_stream_record(change: dict[str, Any]) -> Event:

@@ -1,15 +1,10 @@
-"""Photos for the handlers: drawn ones that compare, and each kind of bad one."""
+"""Each kind of bad photo."""
 
-import base64
 from functools import cache
 
 from facematch.domain.verdict import Role
 from harness.photos import make_png_bomb
-from tests.integration.emulator.portraits import PORTRAIT, STRANGER, draw_portrait, encode
-
-PERSON = base64.b64decode(PORTRAIT)
-SAME_PERSON = encode(draw_portrait(), quality=60)
-OTHER_PERSON = base64.b64decode(STRANGER)
+from tests.factories.photos import PERSON, draw_portrait, encode
 
 BAD_PHOTOS = [
     (Role.SOURCE, "not an image", "not_an_image"),
@@ -39,7 +34,3 @@ def make_bad_photo(kind: str) -> bytes:
         case "25 MB":
             return PERSON + bytes(25_000_000)
     raise ValueError(kind)
-
-
-def to_base64(photo: bytes) -> str:
-    return base64.b64encode(photo).decode()

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from facematch import bootstrap
-from tests.integration.handlers.cloud import Cloud
 from tests.integration.handlers.functions import failed_records, invoke, make_messages
+from tests.integration.handlers.stack import HandlerStack
 
 INVOCATIONS_LIMIT: Final = 16
 """How often one chain may invoke a function. Source: Lambda developer guide, recursive loop detection."""
@@ -27,7 +27,7 @@ class RecursionGuard:
     invoked, and `longest` is the most invocations of each function in one chain.
     """
 
-    cloud: Cloud
+    stack: HandlerStack
     monkeypatch: pytest.MonkeyPatch
     allowed: frozenset[str]
     dropped: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class RecursionGuard:
 
     def deliver(self, queue: str, function: str) -> int:
         """Deliver all messages of a queue, one at a time; return how many there were."""
-        bodies, headers = self.cloud.take_bodies(queue), self._headers
+        bodies, headers = self.stack.take_bodies(queue), self._headers
         assert len(bodies) == len(headers)
         self._headers = []
         for body, header in zip(bodies, headers, strict=True):

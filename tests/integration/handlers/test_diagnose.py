@@ -3,13 +3,13 @@
 import pytest
 
 from tests.integration.emulator.clients import ControlClient
-from tests.integration.handlers.cloud import Cloud
 from tests.integration.handlers.functions import invoke
+from tests.integration.handlers.stack import HandlerStack
 
 ALLOWED = ["singapore", "indonesia", "malaysia"]
 
 
-@pytest.mark.usefixtures("cloud")
+@pytest.mark.usefixtures("stack")
 def test_a_good_key_is_accepted_in_each_allowed_region_for_free(provider: ControlClient) -> None:
     diagnosis = invoke("diagnose", {})
 
@@ -22,22 +22,22 @@ def test_a_good_key_is_accepted_in_each_allowed_region_for_free(provider: Contro
     assert [call["action"] for call in provider.calls()] == ["KeepaliveIntl"] * 3
 
 
-def test_a_key_that_was_replaced_since_is_tried(cloud: Cloud) -> None:
+def test_a_key_that_was_replaced_since_is_tried(stack: HandlerStack) -> None:
     assert invoke("diagnose", {})["regions"]["malaysia"]["access"] == "accepted"
-    cloud.set_secret('{"access_key_id": "another", "access_key_secret": "another"}')
+    stack.set_secret('{"access_key_id": "another", "access_key_secret": "another"}')
     replaced = invoke("diagnose", {})
-    cloud.restore_secret()
+    stack.restore_secret()
 
     assert {found["code"] for found in replaced["regions"].values()} == {"InvalidAccessKeyId.NotFound"}
     assert {found["access"] for found in replaced["regions"].values()} == {"refused"}
 
 
 def test_a_secret_in_another_format_is_told_without_its_content(
-    cloud: Cloud, provider: ControlClient, capsys: pytest.CaptureFixture[str]
+    stack: HandlerStack, provider: ControlClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cloud.set_secret("s3cret")
+    stack.set_secret("s3cret")
     diagnosis = invoke("diagnose", {})
-    cloud.restore_secret()
+    stack.restore_secret()
 
     assert diagnosis == {"key_fault": "secret_unreadable", "regions": {}}
     assert provider.calls() == []

@@ -14,7 +14,7 @@ from tests.integration.handlers.functions import invoke
 ALLOWED_REGIONS = 3
 
 
-@pytest.mark.usefixtures("cloud")
+@pytest.mark.usefixtures("stack")
 def test_a_sweep_that_finds_nothing_counts_these_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     invoke("sweep", load_event("sweep_scheduled"))
 
@@ -23,7 +23,7 @@ def test_a_sweep_that_finds_nothing_counts_these_metrics(capsys: pytest.CaptureF
     assert len(emitted) == SWEEP_METRICS
 
 
-@pytest.mark.usefixtures("cloud")
+@pytest.mark.usefixtures("stack")
 def test_a_sweep_that_finds_nothing_makes_these_requests_to_the_ledger() -> None:
     asked = Counter[str]()
 

@@ -11,21 +11,14 @@ from facematch.adapters.federated_credentials import FederatedCredentials
 from facematch.adapters.web_identity import WebIdentity
 from facematch.domain.clock import SystemClock
 from facematch.domain.errors import OperatorFaultError
-from facematch.domain.provider import Call, InlinePicture
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.use_cases.diagnose_provider import Access, Diagnosis, ProviderDiagnoser
 from local.processes import LOCAL_KEY, Ports, Running, start
+from tests.factories import make_call
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
-from tests.integration.emulator.portraits import draw_portrait, encode
 
 AWS_REGION = "ap-southeast-1"
 PERMISSION = {"Effect": "Allow", "Action": "sts:GetWebIdentityToken", "Resource": "*"}
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +65,10 @@ def make_provider(
     return FaceCompareProvider({Region.MALAYSIA: FaceCompareEndpoint(address, "HTTP")}, credentials)
 
 
-def make_call() -> Call:
-    picture = InlinePicture(encode(draw_portrait()))
-    return Call(
-        region=Region.MALAYSIA,
-        merchant_biz_id="a1" * 16,
-        source=picture,
-        target=picture,
-        face_quality_check=False,
-    )
-
-
 def test_a_pair_is_compared_without_a_stored_key(running: Running, control: ControlClient) -> None:
     provider = make_provider(running, control, make_principal(running, "allowed", PERMISSION))
 
-    assert provider.compare(make_call()).code == "Success"
+    assert provider.compare(make_call(region=Region.MALAYSIA)).code == "Success"
     assert [call["action"] for call in control.calls()] == ["AssumeRoleWithOIDC", "FaceCompare"]
 
 
@@ -94,7 +76,7 @@ def test_who_may_not_ask_for_a_token_gets_no_key(running: Running, control: Cont
     provider = make_provider(running, control, make_principal(running, "nobody"))
 
     with pytest.raises(OperatorFaultError) as failure:
-        provider.compare(make_call())
+        provider.compare(make_call(region=Region.MALAYSIA))
 
     assert failure.value.code == "web_identity.AccessDenied"
     assert control.calls() == []
@@ -104,7 +86,9 @@ def test_a_token_for_someone_else_brings_no_key(running: Running, control: Contr
     principal = make_principal(running, "elsewhere", PERMISSION)
 
     with pytest.raises(OperatorFaultError) as failure:
-        make_provider(running, control, principal, "another.audience").compare(make_call())
+        make_provider(running, control, principal, "another.audience").compare(
+            make_call(region=Region.MALAYSIA)
+        )
 
     assert failure.value.code == "assume_role.AuthenticationFail.OIDCToken.AudienceNotMatch"
     assert [call["action"] for call in control.calls()] == ["AssumeRoleWithOIDC"]

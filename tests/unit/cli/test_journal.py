@@ -6,7 +6,7 @@ import pytest
 from facematch.domain.verdict import Role
 from facematch_cli.journal import Fingerprint, digest_photos, open_journal, read_etags, stamp_files
 from facematch_client.errors import CommandError
-from tests.unit.cli.factories import STACK_ID
+from tests.factories.command import STACK_ID
 
 FINGERPRINT = Fingerprint("digest", "stamp")
 ETAGS = {Role.SOURCE: "etag-s", Role.TARGET: "etag-t"}

@@ -7,7 +7,7 @@ import pytest
 
 from facematch_cli.main import cli, run
 from facematch_client.errors import ExitCode
-from tests.factories import make_portrait
+from tests.factories.photos import make_portrait
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))

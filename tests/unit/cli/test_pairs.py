@@ -6,7 +6,7 @@ import pytest
 from facematch.domain.verdict import Role
 from facematch_cli.pairs import PairFiles, PairSource
 from facematch_client.errors import CommandError, ExitCode
-from tests.unit.cli.factories import write_pair
+from tests.factories.command import write_pair
 
 
 def read(path: Path, **options: Any) -> list[PairFiles]:

@@ -9,7 +9,7 @@ from facematch_cli.main import run
 from facematch_cli.sheet import SheetEntry, render_sheet
 from facematch_client.errors import ExitCode
 from imaging import faces, normalise
-from tests.factories import encode, make_noise, make_portrait, make_scene
+from tests.factories.photos import encode, make_noise, make_portrait, make_scene
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ from facematch_cli.submission import (
     estimate_verdicts_s,
     submit_all,
 )
-from tests.factories import make_policy, make_portrait
-from tests.unit.cli.factories import make_pair, make_placed, make_submitted, write_pair
+from tests.factories import make_policy
+from tests.factories.command import make_pair, make_placed, make_submitted, write_pair
+from tests.factories.photos import make_portrait
 
 POLICY = make_policy(Region.SINGAPORE, Region.INDONESIA, default=Region.SINGAPORE)
 

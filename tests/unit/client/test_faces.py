@@ -7,7 +7,7 @@ from PIL import ExifTags, Image, ImageChops, ImageOps, ImageStat
 
 from facematch_client.faces import mark_crop, mark_faces, read_warnings
 from imaging import Limits, NormalisedPhoto, normalise
-from tests.factories import encode, make_portrait, make_scene
+from tests.factories.photos import encode, make_portrait, make_scene
 
 STORED = {
     1: None,

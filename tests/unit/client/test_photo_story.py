@@ -7,7 +7,7 @@ from PIL import ExifTags, Image
 
 from facematch_client.photo_story import StoredFacts, describe_work, read_stored_facts
 from imaging import normalise
-from tests.factories import make_portrait
+from tests.factories.photos import make_portrait
 
 CROP = {"left": 0, "top": 0, "width": 600, "height": 800}
 

@@ -11,7 +11,7 @@ from facematch_client.errors import CommandError, ExitCode
 from facematch_client.stack import Place, describe_stack, find_stack
 from harness.template import read_template
 from tests.factories import make_environment
-from tests.unit.cli.factories import AWS_REGION, STACK_ID
+from tests.factories.command import AWS_REGION, STACK_ID
 
 OUTPUTS = {
     "ApiUrl": "https://api.invalid/live",

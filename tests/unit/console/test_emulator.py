@@ -20,7 +20,7 @@ def play(script: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return Script(lambda: 0.0, read_scenarios(script)).describe()
 
 
-def make_call(number: int, **changes: Any) -> dict[str, Any]:
+def make_logged_call(number: int, **changes: Any) -> dict[str, Any]:
     call = {
         "region": "singapore",
         "network": "public",
@@ -65,9 +65,9 @@ def test_a_script_is_told_as_switches() -> None:
 
 
 def test_the_latest_comparisons_are_told_and_nothing_else() -> None:
-    calls = [make_call(number) for number in range(30)]
-    calls.append(make_call(30, action="FaceCompareV2"))
-    calls.append(make_call(31, action="KeepaliveIntl", merchant_biz_id=None))
+    calls = [make_logged_call(number) for number in range(30)]
+    calls.append(make_logged_call(30, action="FaceCompareV2"))
+    calls.append(make_logged_call(31, action="KeepaliveIntl", merchant_biz_id=None))
 
     told = describe_calls(calls)
 

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from console import __main__ as program
-from tests.unit.cli.factories import make_stack
+from tests.factories.command import make_stack
 
 
 def run(*arguments: str) -> Result:

@@ -9,7 +9,7 @@ from facematch.domain.errors import InvalidInputError
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch_client.ask import INLINE_LIMIT_BYTES
-from tests.unit.cli.factories import make_settings, make_stack
+from tests.factories.command import make_settings, make_stack
 
 
 class FakeBucket:

@@ -6,8 +6,8 @@ from pillow_heif import register_heif_opener
 
 from console.photos import ExaminedPhoto, PhotoShelf, examine
 from facematch_client.faces import read_warnings
-from tests.factories import encode, make_portrait, make_scene
-from tests.unit.cli.factories import make_settings
+from tests.factories.command import make_settings
+from tests.factories.photos import encode, make_portrait, make_scene
 
 register_heif_opener()  # so that Pillow writes HEIC
 

@@ -13,8 +13,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from console.server import Site, describe_site, make_app
 from facematch_client.words import STEPS
-from tests.factories import encode, make_portrait, make_scene
-from tests.unit.cli.factories import make_settings, make_stack
+from tests.factories.command import make_settings, make_stack
+from tests.factories.photos import encode, make_portrait, make_scene
 
 type Ask = Callable[..., Awaitable[ClientResponse]]
 

@@ -26,7 +26,7 @@ from facematch.domain.retries import RetryPolicy
 from facematch.domain.verdict import Decision
 from tests.factories import make_answer
 from tests.fakes.clock import START_MS
-from tests.fakes.interludes import fail_to_answer
+from tests.fakes.hooks import fail_to_answer
 from tests.fakes.provider import Step
 from tests.fakes.stack import InMemoryStack, draw_lowest, make_stack
 
@@ -118,7 +118,7 @@ def test_a_call_leaves_in_its_slot_and_its_attempt_is_recorded_while_it_waits() 
     stack, comparison_id = make_ready(SUCCESS)
     stack.limiter.next_ms[SINGAPORE] = START_MS + 700
     recorded_at_ms: list[int] = []
-    stack.interludes.before("begin_attempt", lambda: recorded_at_ms.append(stack.clock.now_ms()))
+    stack.hooks.before("begin_attempt", lambda: recorded_at_ms.append(stack.clock.now_ms()))
 
     stack.compare(comparison_id)
 
@@ -129,7 +129,7 @@ def test_a_call_leaves_in_its_slot_and_its_attempt_is_recorded_while_it_waits() 
 @pytest.mark.parametrize(("late_ms", "slots"), [(LATENESS_LIMIT_MS, 1), (LATENESS_LIMIT_MS + 1, 2)])
 def test_a_slot_that_has_passed_is_replaced_unless_it_has_only_just_passed(late_ms: int, slots: int) -> None:
     stack, comparison_id = make_ready(SUCCESS)
-    stack.interludes.before("begin_attempt", lambda: stack.clock.advance((LEAD_MS + late_ms) / 1000))
+    stack.hooks.before("begin_attempt", lambda: stack.clock.advance((LEAD_MS + late_ms) / 1000))
 
     stack.compare(comparison_id)
 
@@ -154,7 +154,7 @@ def test_a_late_worker_without_another_slot_has_sent_nothing() -> None:
         stack.clock.advance(0.4)
         stack.limiter.next_ms[SINGAPORE] = START_MS + 60_000
 
-    stack.interludes.before("begin_attempt", stall)
+    stack.hooks.before("begin_attempt", stall)
     assert isinstance(postpone(stack, comparison_id, time_s=10), NoSlotError)
 
     assert stack.provider.calls == []
@@ -165,7 +165,7 @@ def test_a_late_worker_without_another_slot_has_sent_nothing() -> None:
 @pytest.mark.parametrize("step", ["find_lane", "reserve", "begin_attempt"])
 def test_a_ledger_that_does_not_answer_before_a_call_postpones_the_comparison(step: str) -> None:
     stack, comparison_id = make_ready(SUCCESS)
-    stack.interludes.before(step, fail_to_answer)
+    stack.hooks.before(step, fail_to_answer)
 
     assert isinstance(postpone(stack, comparison_id), LedgerUnavailableError)
     stack.compare(comparison_id)
@@ -182,7 +182,7 @@ def test_a_process_that_was_frozen_beyond_its_lease_sends_nothing_and_is_not_cha
         stack.clock.at_ms = START_MS + 3_600_000
 
     # The attempt was recorded in time; the call has not left yet.
-    stack.interludes.before("compare", freeze)
+    stack.hooks.before("compare", freeze)
     assert isinstance(postpone(stack, comparison_id), LeaseLostError)
 
     assert stack.provider.calls == []
@@ -450,7 +450,7 @@ def test_of_two_workers_that_see_the_hold_end_only_one_makes_the_trial() -> None
     stack.clock.advance(15)
     expired = stack.limiter.current[SINGAPORE]
     trial = expired.begin_trial(stack.clock.now_ms())
-    stack.interludes.before("hold", lambda: stack.limiter.hold(SINGAPORE, trial, replacing=expired))
+    stack.hooks.before("hold", lambda: stack.limiter.hold(SINGAPORE, trial, replacing=expired))
 
     assert isinstance(postpone(stack, comparison_id), LaneHeldError)
 
@@ -540,7 +540,7 @@ def test_a_worker_that_died_in_its_trial_makes_way_for_another_after_a_minute() 
 def test_a_hold_that_cannot_be_lifted_does_not_lose_the_verdict() -> None:
     stack, comparison_id = make_held(HoldReason.OUTAGE, SUCCESS)
     stack.clock.advance(15)
-    stack.interludes.before("lift", fail_to_answer)
+    stack.hooks.before("lift", fail_to_answer)
 
     stack.compare(comparison_id)
 

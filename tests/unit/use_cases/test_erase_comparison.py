@@ -6,8 +6,9 @@ from facematch.domain.comparison import Comparison, Options, State
 from facematch.domain.verdict import Role
 from facematch.use_cases.photo_inputs import UploadedPhoto
 from facematch.use_cases.request_comparison import Caller, ComparisonRequest
-from tests.factories import CALLER, make_answer, make_portrait
-from tests.fakes.interludes import Crash
+from tests.factories import CALLER, make_answer
+from tests.factories.photos import make_portrait
+from tests.fakes.hooks import Crash
 from tests.fakes.stack import InMemoryStack, make_stack
 
 SUCCESS = make_answer()
@@ -88,12 +89,12 @@ def test_an_erasure_that_dies_at_any_step_is_finished_by_the_next_one(
     make: Callable[[], tuple[InMemoryStack, Comparison]],
 ) -> None:
     recorded, comparison = make()
-    begin = len(recorded.interludes.steps)
+    begin = len(recorded.hooks.steps)
     recorded.eraser.erase(comparison)
 
-    for number in range(begin, len(recorded.interludes.steps)):
+    for number in range(begin, len(recorded.hooks.steps)):
         stack, comparison = make()
-        stack.interludes.crash_at = number
+        stack.hooks.crash_at = number
         with pytest.raises(Crash):
             stack.eraser.erase(comparison)
         stack.eraser.erase(stack.comparison(comparison.id))

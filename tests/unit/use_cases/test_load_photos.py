@@ -12,7 +12,8 @@ from facematch.domain.verdict import Role
 from facematch.use_cases.load_photos import PhotoLoader, PreparedPhoto, prepare_url
 from facematch.use_cases.prepare_photos import PhotoPreparer
 from imaging import Limits, NormalisedPhoto, normalise
-from tests.factories import make_link, make_photos, make_portrait
+from tests.factories import make_link, make_photos
+from tests.factories.photos import make_portrait
 from tests.fakes.clock import FakeClock
 from tests.fakes.photo_store import InMemoryPhotoStore
 
@@ -99,14 +100,14 @@ def test_of_several_pairs_two_are_in_memory_at_a_time() -> None:
         is_reading.release()
         assert may_read.wait(10)
 
-    store.interludes.before("read", *[stop] * 4)
+    store.hooks.before("read", *[stop] * 4)
     threads = [Thread(target=load, args=(loader,)) for _ in range(3)]
     for thread in threads:
         thread.start()
     assert all(is_reading.acquire(timeout=10) for _ in range(4))
     threads[-1].join(0.05)
 
-    assert len(store.interludes.steps) == 4
+    assert len(store.hooks.steps) == 4
     may_read.set()
     for thread in threads:
         thread.join(10)

@@ -1,4 +1,5 @@
 import base64
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -6,8 +7,8 @@ import pytest
 from facematch.domain.errors import RejectedPhotoError
 from facematch.domain.verdict import Role
 from facematch.use_cases.prepare_photos import PAIR_SIZE_LIMIT_BYTES, PhotoPreparer
-from imaging import Limits, NormalisedPhoto, PhotoError, PhotoErrorCode, Report
-from tests.factories import make_noise, make_portrait
+from imaging import Limits, NormalisedPhoto, PhotoError, PhotoErrorCode, normalise
+from tests.factories.photos import make_noise, make_portrait
 
 SOURCE, TARGET = Role.SOURCE, Role.TARGET
 
@@ -115,20 +116,5 @@ def test_the_largest_file_worth_reading_is_the_limits() -> None:
 
 
 def make_normalised(size_bytes: int) -> NormalisedPhoto:
-    report = Report(
-        source_format="PNG",
-        source_size_bytes=1,
-        source_width=480,
-        source_height=640,
-        source_mode="RGB",
-        orientation=1,
-        scale=1.0,
-        padded_rows=0,
-        alpha_flattened=False,
-        profile_converted=False,
-        quality=90,
-        passes=1,
-        size_bytes=size_bytes,
-        untouched=False,
-    )
+    report = replace(normalise(make_portrait()).report, size_bytes=size_bytes)
     return NormalisedPhoto(bytes(size_bytes), 480, 640, report)

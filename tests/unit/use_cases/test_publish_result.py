@@ -4,7 +4,7 @@ from facematch.domain.comparison import State
 from facematch.domain.errors import PhotoStoreError
 from facematch.domain.verdict import Role
 from tests.factories import COMPARISON_ID, make_answer, make_comparison, make_ended, make_photos
-from tests.fakes.interludes import Crash, crash
+from tests.fakes.hooks import Crash, crash
 from tests.fakes.queues import QueueRefusedError
 from tests.fakes.stack import InMemoryStack, make_stack
 
@@ -43,14 +43,14 @@ def test_photos_stay_for_the_lifecycle_if_the_stack_says_so() -> None:
 
 def test_a_crash_before_any_step_never_loses_the_event_and_repeats_it_under_the_same_id() -> None:
     recorded, comparison_id = make_compared()
-    begin = len(recorded.interludes.steps)
+    begin = len(recorded.hooks.steps)
     recorded.publisher.publish(comparison_id)
-    steps = recorded.interludes.steps[begin:]
+    steps = recorded.hooks.steps[begin:]
     assert steps == ["find", "send_event", "mark_published", "delete_all"]
 
     for number in range(len(steps)):
         stack, comparison_id = make_compared()
-        stack.interludes.crash_at = begin + number
+        stack.hooks.crash_at = begin + number
         with pytest.raises(Crash):
             stack.publisher.publish(comparison_id)
         stack.clock.advance(60)
@@ -80,7 +80,7 @@ def test_a_photo_that_cannot_be_deleted_does_not_repeat_the_event() -> None:
     def refuse() -> None:
         raise PhotoStoreError("AccessDenied")
 
-    stack.interludes.before("delete_all", refuse)
+    stack.hooks.before("delete_all", refuse)
     with pytest.raises(PhotoStoreError):
         stack.publisher.publish(comparison_id)
     stack.publisher.publish(comparison_id)
@@ -90,7 +90,7 @@ def test_a_photo_that_cannot_be_deleted_does_not_repeat_the_event() -> None:
 
 def test_two_publishers_at_once_send_the_same_event() -> None:
     stack, comparison_id = make_compared()
-    stack.interludes.before("mark_published", lambda: stack.publisher.publish(comparison_id))
+    stack.hooks.before("mark_published", lambda: stack.publisher.publish(comparison_id))
 
     stack.publisher.publish(comparison_id)
 
@@ -137,7 +137,7 @@ def test_an_erased_comparison_is_published_as_erased_and_says_no_more() -> None:
 
 def test_a_comparison_erased_after_its_event_was_sent_but_not_recorded_is_published_again() -> None:
     stack, comparison_id = make_compared()
-    stack.interludes.before("mark_published", crash)
+    stack.hooks.before("mark_published", crash)
     with pytest.raises(Crash):
         stack.publisher.publish(comparison_id)
     stack.eraser.erase(stack.comparison(comparison_id))

@@ -23,9 +23,10 @@ from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.use_cases.photo_inputs import InlinePhoto, LinkedPhoto, PhotoInput, UploadedPhoto
 from facematch.use_cases.request_comparison import RESCUE_DELAY_S, Caller, ComparisonRequest
-from tests.factories import CALLER, make_answer, make_policy, make_portrait, make_verdict
+from tests.factories import CALLER, make_answer, make_policy, make_verdict
+from tests.factories.photos import make_portrait
 from tests.fakes.clock import START_MS
-from tests.fakes.interludes import Crash, fail_to_answer, pass_by
+from tests.fakes.hooks import Crash, do_nothing, fail_to_answer
 from tests.fakes.photo_store import make_etag
 from tests.fakes.stack import InMemoryStack, make_stack
 
@@ -200,7 +201,7 @@ def test_a_request_is_ahead_of_a_bulk_backlog() -> None:
 @pytest.mark.parametrize("step", ["claim", "find_lane", "reserve", "begin_attempt"])
 def test_a_ledger_that_does_not_answer_leaves_the_request_to_the_queue(step: str) -> None:
     stack = make_stack(SUCCESS)
-    stack.interludes.before(step, fail_to_answer)
+    stack.hooks.before(step, fail_to_answer)
 
     comparison = ask(stack)
     stack.work()
@@ -298,7 +299,7 @@ def test_a_key_with_another_body_is_a_conflict_and_costs_nothing(change: dict[st
 
 def test_two_bodies_under_one_key_at_the_same_moment_are_a_conflict_too() -> None:
     stack = make_stack(SUCCESS)
-    stack.interludes.before("register", lambda: ask(stack, pair_id="another", time_s=None))
+    stack.hooks.before("register", lambda: ask(stack, pair_id="another", time_s=None))
 
     with pytest.raises(ConflictError):
         ask(stack)
@@ -326,7 +327,7 @@ def test_one_request_twice_at_the_same_moment_is_one_comparison(
 ) -> None:
     stack = make_uploaded()
     repeated: list[Comparison] = []
-    stack.interludes.before(step, lambda: repeated.append(ask(stack, photos=photos, time_s=None)))
+    stack.hooks.before(step, lambda: repeated.append(ask(stack, photos=photos, time_s=None)))
 
     first = ask(stack, photos=photos, time_s=None)
 
@@ -347,7 +348,7 @@ def test_one_request_twice_at_the_same_moment_is_compared_with_the_photos_of_its
         stack.photos.write(KEYS[SOURCE], newer)
         ask(stack, photos=photos, time_s=None)
 
-    stack.interludes.before("register", be_first)
+    stack.hooks.before("register", be_first)
     ask(stack, photos=photos)
 
     assert [call.source for call in stack.provider.calls] == [InlinePicture(newer)]
@@ -360,7 +361,7 @@ def test_a_request_that_ends_while_its_repetition_is_checked_keeps_no_photo() ->
         ask(stack)
         stack.publish()
 
-    stack.interludes.before("register", be_first)
+    stack.hooks.before("register", be_first)
 
     assert ask(stack).state is State.COMPLETED
     assert stack.photos.objects == {}
@@ -372,7 +373,7 @@ def test_a_request_during_the_call_of_the_first_one_waits_for_its_verdict() -> N
     comparison_id = ask(stack, time_s=None).id
     stack.ledger.claim(comparison_id, "worker", now_ms=START_MS, until_ms=START_MS + 40_000)
     ending = Ending(verdict=make_verdict(), ended_at_ms=START_MS)
-    stack.interludes.before("claim", pass_by, lambda: stack.ledger.end(comparison_id, ending, None))
+    stack.hooks.before("claim", do_nothing, lambda: stack.ledger.end(comparison_id, ending, None))
 
     comparison = ask(stack)
 
@@ -394,10 +395,10 @@ def test_a_request_that_dies_at_any_step_is_made_up_for_by_the_repeated_one() ->
     for photos in (INLINE, MIXED, UPLOADS):
         stack = make_uploaded(SUCCESS)
         ask(stack, photos=photos)
-        steps = stack.interludes.steps
+        steps = stack.hooks.steps
         for number in range(steps.index("begin_attempt")):
             crashed = make_uploaded(SUCCESS)
-            crashed.interludes.crash_at = number
+            crashed.hooks.crash_at = number
             with pytest.raises(Crash):
                 ask(crashed, photos=photos)
             crashed.clock.advance(600)
@@ -454,7 +455,7 @@ def test_notifications_during_a_request_make_the_same_comparison(step: str, befo
     stack = make_uploaded(SUCCESS)
     notify(stack, *before)
     rest = [role for role in Role if role not in before]
-    stack.interludes.before(step, lambda: notify(stack, *rest))
+    stack.hooks.before(step, lambda: notify(stack, *rest))
 
     comparison = ask(stack, photos=UPLOADS)
     finish(stack)
@@ -467,22 +468,6 @@ def test_notifications_during_a_request_make_the_same_comparison(step: str, befo
     # The key is known, whoever registered the comparison.
     stack.photos.write(KEYS[SOURCE], make_portrait("newer"))
     assert ask(stack, photos=UPLOADS).id == comparison.id
-
-
-@pytest.mark.parametrize("step", ["find", "copy", "register", "delete", "enqueue"])
-def test_a_request_during_a_notification_makes_the_same_comparison(step: str) -> None:
-    stack = make_uploaded(SUCCESS)
-    notify(stack, SOURCE)
-    asked: list[Comparison] = []
-    stack.interludes.before(step, lambda: asked.append(ask(stack, photos=UPLOADS)))
-
-    notify(stack, TARGET)
-    finish(stack)
-    expire(stack)
-
-    assert [comparison.id for comparison in asked] == list(stack.ledger.comparisons)
-    assert len(stack.provider.calls) == 1
-    assert stack.photos.objects == {}
 
 
 def test_a_request_and_a_notification_that_both_copied_the_photos_make_one_comparison() -> None:
@@ -501,7 +486,7 @@ def test_a_request_and_a_notification_that_both_copied_the_photos_make_one_compa
         assert has_copied.wait(10)
 
     # The request saw one photo of the pair; when it registers, the other one has been reported.
-    stack.interludes.before("register", let_the_notification_copy, stop_before_registering)
+    stack.hooks.before("register", let_the_notification_copy, stop_before_registering)
     comparison = ask(stack, photos=UPLOADS)
     may_register.set()
     notification.join(10)
@@ -766,7 +751,7 @@ def test_an_upload_that_is_deleted_during_the_request_is_not_there(
     photos: dict[Role, PhotoInput], step: str
 ) -> None:
     stack = make_uploaded()
-    stack.interludes.before(step, stack.photos.objects.clear)
+    stack.hooks.before(step, stack.photos.objects.clear)
 
     with pytest.raises(InvalidInputError) as refusal:
         ask(stack, photos=photos)
@@ -777,7 +762,7 @@ def test_an_upload_that_is_deleted_during_the_request_is_not_there(
 
 def test_an_uploaded_pair_that_is_deleted_while_it_is_registered_is_not_found() -> None:
     stack = make_uploaded()
-    stack.interludes.before("copy", stack.photos.objects.clear)
+    stack.hooks.before("copy", stack.photos.objects.clear)
 
     with pytest.raises(InvalidInputError) as refused:
         ask(stack, photos=UPLOADS)
@@ -794,7 +779,7 @@ def test_an_upload_that_is_replaced_during_the_request_is_compared_as_it_is_now(
 ) -> None:
     stack = make_uploaded(SUCCESS)
     newer = make_portrait("newer")
-    stack.interludes.before(step, lambda: stack.photos.write(KEYS[SOURCE], newer))
+    stack.hooks.before(step, lambda: stack.photos.write(KEYS[SOURCE], newer))
 
     comparison = ask(stack, photos=photos)
 
@@ -881,7 +866,7 @@ def test_what_a_repeated_request_stores_during_an_erasure_is_not_kept(step: str)
         stack.ledger.register(comparison)
         stack.eraser.erase(comparison)
 
-    stack.interludes.before(step, be_erased)
+    stack.hooks.before(step, be_erased)
 
     assert ask(stack, time_s=None).state is State.ERASED
     assert stack.photos.objects == {}
@@ -900,7 +885,7 @@ def test_a_request_that_loses_its_comparison_is_answered_with_its_state(act: str
             now_ms = stack.clock.now_ms()
             stack.ledger.claim(comparison.id, "worker", now_ms=now_ms, until_ms=now_ms + 40_000)
 
-    stack.interludes.before("begin_attempt", lose)
+    stack.hooks.before("begin_attempt", lose)
 
     assert ask(stack).state is (State.ERASED if act == "erased" else State.REGISTERED)
     assert stack.provider.calls == []
@@ -908,7 +893,7 @@ def test_a_request_that_loses_its_comparison_is_answered_with_its_state(act: str
 
 def test_a_comparison_that_ends_before_the_request_claims_it_is_answered_with_its_verdict() -> None:
     stack = make_stack(SUCCESS)
-    stack.interludes.before("claim", stack.work)
+    stack.hooks.before("claim", stack.work)
 
     assert ask(stack).state is State.COMPLETED
     assert len(stack.provider.calls) == 1

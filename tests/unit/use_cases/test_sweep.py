@@ -8,7 +8,7 @@ from facematch.domain.verdict import Role
 from facematch.use_cases.sweep import FORGOTTEN_AFTER_S, UNPUBLISHED_AFTER_S
 from tests.factories import make_answer, make_comparison, make_policy
 from tests.fakes.clock import START_MS
-from tests.fakes.interludes import Crash, crash
+from tests.fakes.hooks import Crash, crash
 from tests.fakes.stack import InMemoryStack, make_stack
 
 SUCCESS = make_answer()
@@ -89,7 +89,7 @@ def test_one_sweep_enqueues_a_limited_number_of_each_region_and_the_next_one_con
 def test_a_sweep_that_dies_before_it_records_an_enqueued_comparison_enqueues_it_again() -> None:
     stack = make_stack()
     comparison_id = stack.upload_pair()
-    stack.interludes.before("touch", crash)
+    stack.hooks.before("touch", crash)
     with pytest.raises(Crash):
         sweep(stack, after_s=FORGOTTEN_AFTER_S + 1)
 

@@ -4,56 +4,56 @@ import pytest
 
 from facematch_cli.doctor.bucket import check_encryption, check_lifecycle, check_notification
 from facematch_cli.doctor.check import Level
-from tests.integration.cli.stand import Stand
+from tests.integration.cli.environment import CliEnvironment
 
 KEY = "arn:aws:kms:ap-southeast-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 
 
-def find_arn(stand: Stand, url: str) -> str:
-    told = stand.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+def find_arn(cli: CliEnvironment, url: str) -> str:
+    told = cli.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     return told["Attributes"]["QueueArn"]
 
 
-def notify(stand: Stand, url: str, event: str = "s3:ObjectCreated:*", **rules: str) -> None:
-    queue: Any = {"QueueArn": find_arn(stand, url), "Events": [event]}
+def notify(cli: CliEnvironment, url: str, event: str = "s3:ObjectCreated:*", **rules: str) -> None:
+    queue: Any = {"QueueArn": find_arn(cli, url), "Events": [event]}
     if rules:
         names = [{"Name": name, "Value": value} for name, value in rules.items()]
         queue["Filter"] = {"Key": {"FilterRules": names}}
-    stand.s3.put_bucket_notification_configuration(
-        Bucket=stand.name, NotificationConfiguration={"QueueConfigurations": [queue]}
+    cli.s3.put_bucket_notification_configuration(
+        Bucket=cli.bucket, NotificationConfiguration={"QueueConfigurations": [queue]}
     )
 
 
-def expire(stand: Stand, days: int, *, status: Any = "Enabled", prefix: str = "") -> None:
+def expire(cli: CliEnvironment, days: int, *, status: Any = "Enabled", prefix: str = "") -> None:
     rule: Any = {"ID": "r", "Status": status, "Expiration": {"Days": days}, "Filter": {"Prefix": prefix}}
-    stand.s3.put_bucket_lifecycle_configuration(Bucket=stand.name, LifecycleConfiguration={"Rules": [rule]})
+    cli.s3.put_bucket_lifecycle_configuration(Bucket=cli.bucket, LifecycleConfiguration={"Rules": [rule]})
 
 
-def encrypt(stand: Stand, **rule: str) -> None:
+def encrypt(cli: CliEnvironment, **rule: str) -> None:
     rules: Any = [{"ApplyServerSideEncryptionByDefault": rule}]
-    stand.s3.put_bucket_encryption(Bucket=stand.name, ServerSideEncryptionConfiguration={"Rules": rules})
+    cli.s3.put_bucket_encryption(Bucket=cli.bucket, ServerSideEncryptionConfiguration={"Rules": rules})
 
 
-def check_reports(stand: Stand) -> Level:
-    return check_notification(stand.s3, stand.name, find_arn(stand, stand.uploads)).level
+def check_reports(cli: CliEnvironment) -> Level:
+    return check_notification(cli.s3, cli.bucket, find_arn(cli, cli.uploads)).level
 
 
-def test_a_bucket_that_reports_the_inbox_is_fine(stand: Stand) -> None:
-    notify(stand, stand.uploads, prefix="inbox/")
+def test_a_bucket_that_reports_the_inbox_is_fine(cli: CliEnvironment) -> None:
+    notify(cli, cli.uploads, prefix="inbox/")
 
-    assert check_reports(stand) is Level.OK
-
-
-def test_a_bucket_that_reports_everything_reports_the_inbox(stand: Stand) -> None:
-    notify(stand, stand.uploads)
-
-    assert check_reports(stand) is Level.OK
+    assert check_reports(cli) is Level.OK
 
 
-def test_a_bucket_that_reports_nothing_is_found_with_the_queue_to_report_to(stand: Stand) -> None:
-    arn = find_arn(stand, stand.uploads)
+def test_a_bucket_that_reports_everything_reports_the_inbox(cli: CliEnvironment) -> None:
+    notify(cli, cli.uploads)
 
-    check = check_notification(stand.s3, stand.name, arn)
+    assert check_reports(cli) is Level.OK
+
+
+def test_a_bucket_that_reports_nothing_is_found_with_the_queue_to_report_to(cli: CliEnvironment) -> None:
+    arn = find_arn(cli, cli.uploads)
+
+    check = check_notification(cli.s3, cli.bucket, arn)
 
     assert check.level is Level.ERROR
     assert check.fix is not None
@@ -69,39 +69,39 @@ def test_a_bucket_that_reports_nothing_is_found_with_the_queue_to_report_to(stan
     ],
 )
 def test_a_bucket_that_reports_only_some_photos_is_found(
-    stand: Stand, event: str, rules: dict[str, str]
+    cli: CliEnvironment, event: str, rules: dict[str, str]
 ) -> None:
-    notify(stand, stand.uploads, event, **rules)
+    notify(cli, cli.uploads, event, **rules)
 
-    assert check_reports(stand) is Level.ERROR
-
-
-def test_a_bucket_that_reports_to_another_queue_is_found(stand: Stand) -> None:
-    notify(stand, stand.results, prefix="inbox/")
-
-    assert check_reports(stand) is Level.ERROR
+    assert check_reports(cli) is Level.ERROR
 
 
-def test_photos_that_expire_in_time_are_fine(stand: Stand) -> None:
-    expire(stand, 3)
+def test_a_bucket_that_reports_to_another_queue_is_found(cli: CliEnvironment) -> None:
+    notify(cli, cli.results, prefix="inbox/")
 
-    assert check_lifecycle(stand.s3, stand.name, 3).level is Level.OK
+    assert check_reports(cli) is Level.ERROR
 
 
-def test_photos_that_expire_at_another_time_are_a_warning(stand: Stand) -> None:
-    expire(stand, 7)
+def test_photos_that_expire_in_time_are_fine(cli: CliEnvironment) -> None:
+    expire(cli, 3)
 
-    check = check_lifecycle(stand.s3, stand.name, 3)
+    assert check_lifecycle(cli.s3, cli.bucket, 3).level is Level.OK
+
+
+def test_photos_that_expire_at_another_time_are_a_warning(cli: CliEnvironment) -> None:
+    expire(cli, 7)
+
+    check = check_lifecycle(cli.s3, cli.bucket, 3)
 
     assert (check.level, "after 7 days" in check.finding) == (Level.WARNING, True)
 
 
 @pytest.mark.parametrize("rule", [None, {"status": "Disabled"}, {"prefix": "comparisons/"}], ids=str)
-def test_photos_that_do_not_all_expire_are_found(stand: Stand, rule: dict[str, str] | None) -> None:
+def test_photos_that_do_not_all_expire_are_found(cli: CliEnvironment, rule: dict[str, str] | None) -> None:
     if rule is not None:
-        expire(stand, 3, **rule)
+        expire(cli, 3, **rule)
 
-    assert check_lifecycle(stand.s3, stand.name, 3).level is Level.ERROR
+    assert check_lifecycle(cli.s3, cli.bucket, 3).level is Level.ERROR
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_photos_that_do_not_all_expire_are_found(stand: Stand, rule: dict[str, s
     ids=str,
 )
 def test_photos_are_encrypted_by_the_key_of_the_stack(
-    stand: Stand, rule: dict[str, str], key: str, level: Level
+    cli: CliEnvironment, rule: dict[str, str], key: str, level: Level
 ) -> None:
-    encrypt(stand, **rule)
+    encrypt(cli, **rule)
 
-    assert check_encryption(stand.s3, stand.name, key).level is level
+    assert check_encryption(cli.s3, cli.bucket, key).level is level

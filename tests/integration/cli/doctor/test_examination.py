@@ -10,7 +10,7 @@ from facematch_cli.main import run
 from facematch_cli.options import Surroundings
 from facematch_client.errors import CommandError, ExitCode
 from facematch_client.stack import Place, Stack
-from tests.integration.cli.stand import Stand
+from tests.integration.cli.environment import CliEnvironment
 
 TEMPLATE = {
     "Parameters": {
@@ -23,18 +23,18 @@ TEMPLATE = {
 
 
 @pytest.fixture
-def deployed(stand: Stand) -> Stand:
-    """The stand, as a stack that CloudFormation knows."""
-    client = stand.stack.session.client("cloudformation")
-    client.create_stack(StackName=stand.name, TemplateBody=json.dumps(TEMPLATE))
-    return stand
+def deployed(cli: CliEnvironment) -> CliEnvironment:
+    """The cli, as a stack that CloudFormation knows."""
+    client = cli.stack.session.client("cloudformation")
+    client.create_stack(StackName=cli.name, TemplateBody=json.dumps(TEMPLATE))
+    return cli
 
 
-def examine(stand: Stand, *options: str) -> Any:
-    return stand.run("doctor", "--json", *options).document
+def examine(cli: CliEnvironment, *options: str) -> Any:
+    return cli.run("doctor", "--json", *options).document
 
 
-def test_what_can_not_be_checked_does_not_keep_the_rest_from_it(deployed: Stand) -> None:
+def test_what_can_not_be_checked_does_not_keep_the_rest_from_it(deployed: CliEnvironment) -> None:
     ran = deployed.run("doctor", "--json")
 
     names = {check["name"]: check for check in ran.document["checks"]}
@@ -44,7 +44,7 @@ def test_what_can_not_be_checked_does_not_keep_the_rest_from_it(deployed: Stand)
     assert names["lanes.hold"]["level"] == "ok"
 
 
-def test_a_part_that_the_profile_may_not_read_is_a_warning(deployed: Stand) -> None:
+def test_a_part_that_the_profile_may_not_read_is_a_warning(deployed: CliEnvironment) -> None:
     def deny(**_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetBucketNotificationConfiguration")
 
@@ -59,14 +59,14 @@ def test_a_part_that_the_profile_may_not_read_is_a_warning(deployed: Stand) -> N
     assert "api.unsigned" in checks
 
 
-def test_a_region_that_the_stack_does_not_compare_in_is_named(deployed: Stand) -> None:
+def test_a_region_that_the_stack_does_not_compare_in_is_named(deployed: CliEnvironment) -> None:
     (check,) = examine(deployed, "--region", "hong-kong")["checks"]
 
     assert (check["name"], check["level"]) == ("stack.region", "error")
     assert "does not compare in hong-kong; it does in singapore, indonesia" in check["finding"]
 
 
-def test_each_fault_is_printed_with_its_repair(deployed: Stand) -> None:
+def test_each_fault_is_printed_with_its_repair(deployed: CliEnvironment) -> None:
     ran = deployed.run("doctor", "--region", "hong-kong")
 
     assert ran.exit_code == ExitCode.UNHEALTHY

@@ -7,47 +7,47 @@ from facematch.domain.regions import Region
 from facematch_cli.doctor.check import Check, Level
 from facematch_cli.doctor.lanes import Share, check_holds, check_shares, list_shares
 from facematch_client.holds import find_hold
-from tests.integration.cli.stand import Stand
+from tests.integration.cli.environment import CliEnvironment
 from tests.unit.cli.doctor.stubs import make_client
 
 SECRET = "arn:aws:secretsmanager:ap-southeast-1:1:secret:provider"
 ALL = frozenset({Region.SINGAPORE})
 
 
-def check_hold(stand: Stand, region: Region = Region.SINGAPORE) -> Check:
-    now_ms = stand.clock.now_ms()
-    (check,) = check_holds({region: find_hold(stand.stack, region, now_ms)}, now_ms)
+def check_hold(cli: CliEnvironment, region: Region = Region.SINGAPORE) -> Check:
+    now_ms = cli.clock.now_ms()
+    (check,) = check_holds({region: find_hold(cli.stack, region, now_ms)}, now_ms)
     return check
 
 
-def test_lanes_without_a_hold_are_fine(stand: Stand) -> None:
-    assert check_hold(stand).finding == "No lane is on hold."
+def test_lanes_without_a_hold_are_fine(cli: CliEnvironment) -> None:
+    assert check_hold(cli).finding == "No lane is on hold."
 
 
 @pytest.mark.parametrize(
     ("reason", "level"), [("operator", Level.ERROR), ("outage", Level.ERROR), ("throttling", Level.WARNING)]
 )
-def test_a_lane_on_hold_is_named_with_its_reason(stand: Stand, reason: str, level: Level) -> None:
-    stand.put_hold("singapore", reason=reason, code="Some.Code", for_s=60)
+def test_a_lane_on_hold_is_named_with_its_reason(cli: CliEnvironment, reason: str, level: Level) -> None:
+    cli.put_hold("singapore", reason=reason, code="Some.Code", for_s=60)
 
-    check = check_hold(stand)
+    check = check_hold(cli)
 
     assert (check.name, check.level) == ("lanes.hold.singapore", level)
     assert "Some.Code" in check.finding
 
 
-def test_a_hold_that_ended_waits_for_its_trial(stand: Stand) -> None:
-    stand.put_hold("singapore", reason="outage", code="Some.Code", for_s=60)
-    stand.clock.advance(61)
+def test_a_hold_that_ended_waits_for_its_trial(cli: CliEnvironment) -> None:
+    cli.put_hold("singapore", reason="outage", code="Some.Code", for_s=60)
+    cli.clock.advance(61)
 
-    assert check_hold(stand).level is Level.WARNING
+    assert check_hold(cli).level is Level.WARNING
 
 
-def test_throttling_that_is_over_is_over(stand: Stand) -> None:
-    stand.put_hold("singapore", reason="throttling", code="Throttling.Api", for_s=2)
-    stand.clock.advance(3)
+def test_throttling_that_is_over_is_over(cli: CliEnvironment) -> None:
+    cli.put_hold("singapore", reason="throttling", code="Throttling.Api", for_s=2)
+    cli.clock.advance(3)
 
-    assert check_hold(stand).level is Level.OK
+    assert check_hold(cli).level is Level.OK
 
 
 @pytest.mark.parametrize(

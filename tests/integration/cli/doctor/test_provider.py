@@ -11,17 +11,11 @@ from facematch.settings import Settings
 from facematch.use_cases.diagnose_provider import Access, Diagnosis
 from facematch_cli.doctor.check import Level
 from facematch_cli.doctor.provider import HERE, check_regions, diagnose_here
+from tests.factories.command import make_settings
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
-from tests.unit.cli.factories import make_settings
 
 KEY = Credentials(DEFAULT_CREDENTIALS.access_key_id, DEFAULT_CREDENTIALS.access_key_secret)
 ALLOWED = (Region.SINGAPORE, Region.INDONESIA)
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,21 @@ from botocore.exceptions import ClientError
 from facematch.domain.provider import Credentials
 from facematch_cli.doctor.check import Check, Level
 from facematch_cli.doctor.secret import read_key
-from tests.integration.cli.stand import AWS_REGION, Stand
+from tests.fakes.moto_stack import AWS_REGION
+from tests.integration.cli.environment import CliEnvironment
 
 
-def read(stand: Stand, text: str | None, binary: bytes | None = None) -> tuple[Check, Credentials | None]:
+def read(
+    cli: CliEnvironment, text: str | None, binary: bytes | None = None
+) -> tuple[Check, Credentials | None]:
     client = boto3.client("secretsmanager", region_name=AWS_REGION)
     value = {"SecretString": text} if binary is None else {"SecretBinary": binary}
-    arn = client.create_secret(Name=stand.name, **value)["ARN"]
+    arn = client.create_secret(Name=cli.name, **value)["ARN"]
     return read_key(client, arn)
 
 
-def test_a_key_in_the_right_format_is_read(stand: Stand) -> None:
-    check, key = read(stand, json.dumps({"access_key_id": "id", "access_key_secret": "secret", "more": 1}))
+def test_a_key_in_the_right_format_is_read(cli: CliEnvironment) -> None:
+    check, key = read(cli, json.dumps({"access_key_id": "id", "access_key_secret": "secret", "more": 1}))
 
     assert (check.level, key) == (Level.OK, Credentials("id", "secret"))
 
@@ -37,29 +40,31 @@ def test_a_key_in_the_right_format_is_read(stand: Stand) -> None:
     ],
     ids=lambda value: value[:40],
 )
-def test_a_secret_in_another_format_is_named_without_its_content(stand: Stand, text: str, words: str) -> None:
+def test_a_secret_in_another_format_is_named_without_its_content(
+    cli: CliEnvironment, text: str, words: str
+) -> None:
     if len(text) > 65_536:
         text = text[:60_000]
-    check, key = read(stand, text)
+    check, key = read(cli, text)
 
     assert (check.level, key) == (Level.ERROR, None)
     assert words in check.finding
     assert "s3cret" not in f"{check.finding}{check.fix}"
 
 
-def test_a_binary_secret_is_named(stand: Stand) -> None:
-    assert "binary" in read(stand, None, b"\x00")[0].finding
+def test_a_binary_secret_is_named(cli: CliEnvironment) -> None:
+    assert "binary" in read(cli, None, b"\x00")[0].finding
 
 
-def test_a_secret_that_is_not_there_is_named(stand: Stand) -> None:
+def test_a_secret_that_is_not_there_is_named(cli: CliEnvironment) -> None:
     client = boto3.client("secretsmanager", region_name=AWS_REGION)
 
-    check, key = read_key(client, f"arn:aws:secretsmanager:{AWS_REGION}:1:secret:{stand.name}-none")
+    check, key = read_key(client, f"arn:aws:secretsmanager:{AWS_REGION}:1:secret:{cli.name}-none")
 
     assert (check.level, key) == (Level.ERROR, None)
 
 
-def test_a_secret_that_may_not_be_read_is_not_said_to_be_wrong(stand: Stand) -> None:
+def test_a_secret_that_may_not_be_read_is_not_said_to_be_wrong(cli: CliEnvironment) -> None:
     client = boto3.client("secretsmanager", region_name=AWS_REGION)
 
     def deny(**_: object) -> None:
@@ -68,4 +73,4 @@ def test_a_secret_that_may_not_be_read_is_not_said_to_be_wrong(stand: Stand) -> 
     client.meta.events.register("before-call.secrets-manager.GetSecretValue", deny)
 
     with pytest.raises(ClientError):
-        read_key(client, f"{stand.name}-denied")
+        read_key(client, f"{cli.name}-denied")

@@ -5,7 +5,7 @@ from facematch.settings import Settings
 from facematch.use_cases.diagnose_provider import Access, Diagnosis, RegionDiagnosis
 from facematch_cli.doctor.check import Check, Level
 from facematch_cli.doctor.provider import FUNCTIONS, HERE, Viewpoint, check_key_source, check_regions
-from tests.unit.cli.factories import make_settings
+from tests.factories.command import make_settings
 
 ROLE = "arn:aws:iam::000000000000:role/diagnose"
 FEDERATED = make_settings(

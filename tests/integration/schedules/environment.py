@@ -1,4 +1,4 @@
-"""What surrounds the functions: queues, the bucket, the provider, the ledger's stream."""
+"""The environment of the functions: queues, the bucket, the provider, the ledger's stream."""
 
 import math
 from collections import defaultdict
@@ -15,7 +15,7 @@ from facematch.domain.provider import Answer, Call, Depart, depart_at_once
 from facematch.domain.regions import Region
 from tests.factories import make_answer
 from tests.fakes.photo_store import InMemoryPhotoStore
-from tests.integration.promises.stepping import Process, ProcessClock, Step, Time
+from tests.integration.schedules.stepping import Process, ProcessClock, Step, Time
 
 VISIBILITY_MS: Final = 120_000
 RECEIVES: Final = 5
@@ -163,7 +163,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class ProviderPort:
-    """A process's way to the provider: the call, and `latency_s` later its answer."""
+    """A process's flow to the provider: the call, and `latency_s` later its answer."""
 
     process: Process
     time: Time

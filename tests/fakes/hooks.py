@@ -1,4 +1,4 @@
-"""What happens between two steps: a test lets another worker act there, or this one die."""
+"""Hooks before the steps of a stack: a test lets another worker act there, or injects a fault or a crash."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -20,13 +20,13 @@ def fail_to_answer() -> None:
     raise LedgerUnavailableError
 
 
-def pass_by() -> None:
+def do_nothing() -> None:
     """Do nothing, so that the next call is the interesting one."""
 
 
 @dataclass(slots=True)
-class Interludes:
-    """Runs what a test wants to happen just before a named method does its work, once each and in order.
+class StepHooks:
+    """Runs the actions of a test just before a named method does its work, once each and in order.
 
     `steps` are the methods that were called. The process ends before step `crash_at`, counted from 0.
     """
@@ -41,11 +41,11 @@ class Interludes:
     def before(self, method: str, *acts: Callable[[], object]) -> None:
         self._waiting[method].extend(acts)
 
-    def play(self, method: str) -> None:
+    def run(self, method: str) -> None:
         with self._lock:
             is_last = len(self.steps) == self.crash_at
             self.steps.append(method)
-            act = self._waiting[method].popleft() if self._waiting[method] else pass_by
+            act = self._waiting[method].popleft() if self._waiting[method] else do_nothing
         if is_last:
             crash()
         act()

@@ -1,5 +1,6 @@
-"""A server on this machine that answers as it is told to, in the place of a cloud's."""
+"""An HTTP server on this machine that answers as a test decides, in the place of a cloud's."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +13,22 @@ from urllib.parse import parse_qs, urlsplit
 class Request:
     """One request; of parameters that repeat, the first counts."""
 
-    path: str
-    query: Mapping[str, str]
-    form: Mapping[str, str]
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        return _read(urlsplit(self.target).query)
+
+    @property
+    def form(self) -> dict[str, str]:
+        return _read(self.body.decode())
 
 
 @dataclass(frozen=True)
@@ -27,8 +41,12 @@ class Response:
 type Answer = Callable[[Request], Response | None]
 
 
-class StandIn(ThreadingHTTPServer):
-    """Answers each POST by `answer`; with None it says nothing until the test is over."""
+def make_json_response(document: object, http_status: int = 200) -> Response:
+    return Response(json.dumps(document).encode(), http_status, {"content-type": "application/json"})
+
+
+class FakeHttpServer(ThreadingHTTPServer):
+    """Answers each request by `answer`; with None it does not answer until the test is over."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -42,12 +60,11 @@ class StandIn(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: StandIn
+    server: FakeHttpServer
 
-    def do_POST(self) -> None:
-        url = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers["content-length"])).decode()
-        request = Request(url.path, _read(url.query), _read(body))
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        request = Request(self.command, self.path, dict(self.headers), body)
         self.server.requests.append(request)
         response = self.server.answer(request)
         if response is None:
@@ -60,6 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(response.body)
 
+    do_GET = do_POST = do_DELETE = answer  # noqa: N815 - so the server calls them
+
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
 
@@ -69,8 +88,8 @@ def _read(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def run_stand_in(answer: Answer) -> Iterator[StandIn]:
-    with StandIn(answer) as server:
+def run_http_server(answer: Answer) -> Iterator[FakeHttpServer]:
+    with FakeHttpServer(answer) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -1,4 +1,4 @@
-"""Interleavings that chance seldom meets, written out."""
+"""Interleavings that random schedules seldom reach, one by one."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,24 +8,24 @@ import pytest
 from facematch.domain.comparison import Comparison, Outcome, State
 from facematch.domain.deadline import CALL_TIMEOUT_S
 from facematch.domain.verdict import Role
-from tests.fakes.interludes import Crash
-from tests.integration.promises.stack import (
+from tests.fakes.hooks import Crash
+from tests.integration.schedules.environment import Message, Reply
+from tests.integration.schedules.stack import (
     PAIR_DEADLINE_S,
     WORKER_TIME_S,
-    Stack,
+    ScheduledStack,
     Task,
     make_request,
     make_stack,
     run,
 )
-from tests.integration.promises.stepping import Actor, Fate, Pace, Process, Step
-from tests.integration.promises.surroundings import Message, Reply
+from tests.integration.schedules.stepping import Process, Step, StepOutcome, SteppedProcess, StepPolicy
 
 SOURCE, TARGET = Role.SOURCE, Role.TARGET
 PAIR: Final = "pair-1"
 
 
-def take_all(stack: Stack, *, besides: list[Message] | None = None) -> None:
+def take_all(stack: ScheduledStack, *, besides: list[Message] | None = None) -> None:
     """Work on every message that is visible, one after the other."""
     for queue, take in ((stack.uploads, stack.take_upload), (stack.comparisons, stack.take_comparison)):
         for message in list(queue.visible()):
@@ -34,78 +34,78 @@ def take_all(stack: Stack, *, besides: list[Message] | None = None) -> None:
                 run(take(message))
 
 
-def upload_pair(stack: Stack, version: int = 1) -> None:
+def upload_pair(stack: ScheduledStack, version: int = 1) -> None:
     for role in Role:
         stack.upload(PAIR, role, version)
 
 
-def take_uploads(stack: Stack) -> None:
+def take_uploads(stack: ScheduledStack) -> None:
     for message in stack.uploads.visible():
         stack.uploads.receive(message)
         run(stack.take_upload(message))
 
 
-def receive_comparison(stack: Stack) -> Message:
+def receive_comparison(stack: ScheduledStack) -> Message:
     (message,) = stack.comparisons.visible()
     stack.comparisons.receive(message)
     return message
 
 
-def receive_upload(stack: Stack) -> Task:
+def receive_upload(stack: ScheduledStack) -> Task:
     message = stack.uploads.visible()[0]
     stack.uploads.receive(message)
     return stack.take_upload(message)
 
 
-def publish_all(stack: Stack) -> None:
+def publish_all(stack: ScheduledStack) -> None:
     for comparison_id in list(stack.stream):
         run(stack.publish(comparison_id))
 
 
-def begin(task: Task, *, skew_ms: int = 0) -> Actor:
-    actor = Actor("slow", skew_ms)
-    actor.start(lambda: task(actor.process))
-    return actor
+def begin(task: Task, *, skew_ms: int = 0) -> SteppedProcess:
+    process = SteppedProcess("slow", skew_ms)
+    process.start(lambda: task(process.process))
+    return process
 
 
-def step_past(actor: Actor, name: str) -> None:
-    """Let an actor step until it has taken the step of that name."""
-    while actor.next_step is not None:
-        taken = actor.next_step.name
-        actor.resume(Fate.DONE)
+def step_past(process: SteppedProcess, name: str) -> None:
+    """Let an process step until it has taken the step of that name."""
+    while process.next_step is not None:
+        taken = process.next_step.name
+        process.resume(StepOutcome.DONE)
         if taken == name:
             return
     raise AssertionError(f"There was no {name}.")
 
 
-def finish(actor: Actor) -> None:
-    while not actor.is_over:
-        actor.resume(Fate.DONE)
-    actor.process.dead = True
+def finish(process: SteppedProcess) -> None:
+    while not process.is_over:
+        process.resume(StepOutcome.DONE)
+    process.process.dead = True
 
 
-def die_before(name: str) -> Pace:
-    """Return the pace of a process that takes every step but that of this name."""
+def die_before(name: str) -> StepPolicy:
+    """Return the policy of a process that takes every step but that of this name."""
 
-    def pace(step: Step) -> Fate:
-        return Fate.CRASHED_BEFORE if step.name == name else Fate.DONE
+    def policy(step: Step) -> StepOutcome:
+        return StepOutcome.CRASHED_BEFORE if step.name == name else StepOutcome.DONE
 
-    return pace
+    return policy
 
 
-def find(stack: Stack, comparison_id: str) -> Comparison:
+def find(stack: ScheduledStack, comparison_id: str) -> Comparison:
     comparison = stack.ledger.find(comparison_id)
     assert comparison is not None
     return comparison
 
 
-def verdicts(stack: Stack) -> list[str | None]:
+def verdicts(stack: ScheduledStack) -> list[str | None]:
     """Return the reason, or for a compared pair the decision, of each comparison, by the order of events."""
     results = [events[0]["data"] for events in stack.model.results.events.values()]
     return [data["reason"] or data["verdict"] for data in results]
 
 
-def settle(stack: Stack) -> None:
+def settle(stack: ScheduledStack) -> None:
     """Deliver everything that is left, and check every promise."""
     stack.drain()
     stack.check()
@@ -178,7 +178,7 @@ def test_pair_is_compared_once_whichever_of_bucket_and_api_is_first(first: str, 
     slow = begin(tasks.pop(first))
     for _ in range(steps):
         if not slow.is_over:
-            slow.resume(Fate.DONE)
+            slow.resume(StepOutcome.DONE)
     (other,) = tasks.values()
     run(other)
     finish(slow)
@@ -201,7 +201,7 @@ def test_duplicate_notification_at_any_step_costs_nothing(steps: int) -> None:
     slow = begin(receive_upload(stack))
     for _ in range(steps):
         if not slow.is_over:
-            slow.resume(Fate.DONE)
+            slow.resume(StepOutcome.DONE)
     take_all(stack)
     publish_all(stack)
     finish(slow)
@@ -213,20 +213,20 @@ def test_duplicate_notification_at_any_step_costs_nothing(steps: int) -> None:
     assert stack.bucket.objects == {}
 
 
-def erase_while_comparing(stack: Stack) -> Task:
+def erase_while_comparing(stack: ScheduledStack) -> Task:
     upload_pair(stack)
     take_uploads(stack)
     return stack.take_comparison(receive_comparison(stack))
 
 
-def erase_while_publishing(stack: Stack) -> Task:
+def erase_while_publishing(stack: ScheduledStack) -> Task:
     upload_pair(stack)
     take_all(stack)
     (comparison_id,) = stack.stream
     return stack.publish(comparison_id)
 
 
-def erase_while_repeating(stack: Stack) -> Task:
+def erase_while_repeating(stack: ScheduledStack) -> Task:
     """Return another request of the API for a comparison that is known."""
     run(stack.submit(make_request("key-1"), at_once=False))
     return stack.submit(make_request("key-1"), at_once=True)
@@ -234,12 +234,12 @@ def erase_while_repeating(stack: Stack) -> Task:
 
 @pytest.mark.parametrize("begin_work", [erase_while_comparing, erase_while_publishing, erase_while_repeating])
 @pytest.mark.parametrize("steps", range(14))
-def test_erasure_at_any_step_leaves_nothing(begin_work: Callable[[Stack], Task], steps: int) -> None:
+def test_erasure_at_any_step_leaves_nothing(begin_work: Callable[[ScheduledStack], Task], steps: int) -> None:
     stack = make_stack()
     slow = begin(begin_work(stack))
     for _ in range(steps):
         if not slow.is_over:
-            slow.resume(Fate.DONE)
+            slow.resume(StepOutcome.DONE)
     (comparison_id,) = stack.model.registered
     run(stack.erase(comparison_id))
     finish(slow)
@@ -265,7 +265,7 @@ def test_late_photo_at_any_step_of_the_sweep_is_compared(steps: int, *, is_sweep
     slow = begin(first)
     for _ in range(steps):
         if not slow.is_over:
-            slow.resume(Fate.DONE)
+            slow.resume(StepOutcome.DONE)
     run(second)
     finish(slow)
 
@@ -312,24 +312,6 @@ def test_answer_to_a_worker_that_lost_its_lease_changes_no_event_and_stays_possi
         Outcome.ANSWERED,
     ]
     assert stack.count_surplus() == {comparison_id: (2, 1)}
-
-
-def test_worker_that_lost_its_lease_before_its_call_does_not_call() -> None:
-    stack = make_stack()
-    upload_pair(stack)
-    take_uploads(stack)
-    message = receive_comparison(stack)
-    slow = begin(stack.take_comparison(message))
-    step_past(slow, "ledger.begin_attempt")
-    stack.time.reach(message.visible_at_ms)
-    take_all(stack)
-    finish(slow)
-
-    settle(stack)
-
-    assert verdicts(stack) == ["no_match"]
-    ((billed, _),) = stack.count_surplus().values()
-    assert billed == 1
 
 
 def test_pair_that_the_api_compared_before_its_notifications_is_compared_again_when_both_photos_are_new() -> (

@@ -1,11 +1,6 @@
-"""Makes what tests work with; nothing of a real person."""
+"""Makes domain objects, settings and calls; nothing is of a real person."""
 
-import random
-from functools import cache
-from io import BytesIO
 from typing import Any
-
-from PIL import Image, ImageDraw
 
 from facematch.domain.comparison import (
     Attempt,
@@ -19,54 +14,18 @@ from facematch.domain.comparison import (
     end_state,
     make_photo_prefix,
 )
+from facematch.domain.pair import ArrivedPhoto
 from facematch.domain.priority import Priority
-from facematch.domain.provider import Answer
+from facematch.domain.provider import Answer, Call, InlinePicture, Picture
 from facematch.domain.regions import PROFILES, Region, RegionPolicy
 from facematch.domain.verdict import Decision, Role, Verdict
-from facematch_cli.doctor.sample import read_samples
 from harness.template import read_template
+from tests.factories.photos import PERSON
 from tests.fakes.clock import START_MS
 
 COMPARISON_ID = "abcdefghijklmnopqrstuvwxyz"
+FOLDER = "customer-0815"
 CALLER = "arn:aws:iam::000000000000:role/onboarding"
-
-
-@cache
-def make_portrait(seed: object = "someone", width: int = 480, height: int = 640) -> bytes:
-    """Make a JPEG that is acceptable as it is; another `seed` makes another photo."""
-    chance = random.Random(str(seed))  # noqa: S311 - colours, not secrets
-    picture = Image.new("RGB", (width, height), _draw_colour(chance))
-    ImageDraw.Draw(picture).ellipse(
-        (width // 4, height // 4, 3 * width // 4, 3 * height // 4), _draw_colour(chance)
-    )
-    return encode(picture)
-
-
-@cache
-def make_scene(width: int = 1600, height: int = 1200, *, face: float = 0.35) -> Image.Image:
-    """Make a picture in which the detector finds a face: a drawn portrait, `face` of the width wide."""
-    portrait = Image.open(BytesIO(read_samples()[Role.SOURCE]))
-    scene = Image.new("RGB", (width, height), (90, 110, 100))
-    side = round(width * face)
-    scene.paste(portrait.resize((side, side * 4 // 3)), (width // 2, height // 10))
-    return scene
-
-
-@cache
-def make_noise(width: int = 720, height: int = 960) -> bytes:
-    """Make a photo that compresses as badly as any can."""
-    pixels = random.Random(7).randbytes(width * height * 3)  # noqa: S311 - noise, not a secret
-    return encode(Image.frombytes("RGB", (width, height), pixels), "PNG")
-
-
-def encode(picture: Image.Image, file_format: str = "JPEG", **options: Any) -> bytes:
-    buffer = BytesIO()
-    picture.save(buffer, file_format, **options)
-    return buffer.getvalue()
-
-
-def _draw_colour(chance: random.Random) -> tuple[int, int, int]:
-    return chance.randrange(256), chance.randrange(256), chance.randrange(256)
 
 
 def make_policy(*allowed: Region, default: Region | None = None) -> RegionPolicy:
@@ -87,6 +46,25 @@ def make_answer(
         transaction_id="transaction-1",
         passed=passed,
         score=score,
+    )
+
+
+def make_call(
+    source: Picture | None = None,
+    target: Picture | None = None,
+    *,
+    region: Region = Region.SINGAPORE,
+    merchant_biz_id: str = "a1" * 16,
+    face_quality_check: bool = False,
+) -> Call:
+    """Make a call; without photos, one that compares a photo with itself."""
+    picture = InlinePicture(PERSON)
+    return Call(
+        region=region,
+        merchant_biz_id=merchant_biz_id,
+        source=source or picture,
+        target=target or picture,
+        face_quality_check=face_quality_check,
     )
 
 
@@ -144,6 +122,27 @@ def make_verdict(decision: Decision = Decision.MATCH, **changes: Any) -> Verdict
         is_rejected = decision is Decision.PHOTO_REJECTED
         fields |= {"reason": "no_face_detected" if is_rejected else "attempts_exhausted"}
     return Verdict(**(fields | changes))
+
+
+def make_ending(decision: Decision = Decision.MATCH, **changes: Any) -> Ending:
+    """Make an ending with every kind of value that a report can hold."""
+    fields: dict[str, Any] = {
+        "verdict": make_verdict(decision, face_quality={"FaceQualityScore": 88.125, "Sharpness": 100.0}),
+        "ended_at_ms": START_MS + 5000,
+        "photos": {
+            Role.SOURCE: {"url": True},
+            Role.TARGET: {"width": 720, "steps": ["rotated"], "quality": None, "ratio": 0.1},
+        },
+        "timings_ms": {"wait_for_worker": 0, "call": 412},
+    }
+    return Ending(**(fields | changes))
+
+
+def make_arrived(
+    role: Role = Role.SOURCE, sequencer: str = "01", arrived_at_ms: int = START_MS, **photo: str
+) -> ArrivedPhoto:
+    stored = {"key": f"inbox/singapore/{FOLDER}/{role}.jpg", "etag": f"{role}-{sequencer}"} | photo
+    return ArrivedPhoto(photo=StoredPhoto(**stored), sequencer=sequencer, arrived_at_ms=arrived_at_ms)  # type: ignore[arg-type] # only texts are given
 
 
 def make_ended(verdict: Verdict | None = None, **changes: Any) -> Comparison:

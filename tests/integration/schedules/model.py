@@ -1,4 +1,4 @@
-"""What facematch promises, as a model that watches the ledger, the provider and the bucket, and objects."""
+"""What facematch guarantees, as a model that observes ledger, provider and bucket, and records violations."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -19,8 +19,8 @@ from facematch.domain.pair import Pair
 from facematch.domain.ports import IdempotentRequest, Ledger
 from facematch.domain.provider import Call
 from facematch.domain.verdict import Decision, Verdict
-from tests.integration.promises.stepping import Process, Time
-from tests.integration.promises.surroundings import Reply, Results
+from tests.integration.schedules.environment import Reply, Results
+from tests.integration.schedules.stepping import Process, Time
 
 _OUTCOMES: Final = {
     Reply.THROTTLED: Outcome.THROTTLED,
@@ -42,7 +42,7 @@ class Lease:
 
 @dataclass(slots=True)
 class Model:
-    """What has happened so far; `objections` are the promises that were broken on the way."""
+    """What has happened so far, and which guarantees were violated."""
 
     time: Time
     registered: dict[str, Comparison] = field(default_factory=dict)
@@ -59,72 +59,72 @@ class Model:
     """The comparison of each attempt that the ledger knows, by its `MerchantBizId`."""
     called: list[str] = field(default_factory=list)
     results: Results = field(init=False)
-    objections: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     _leases: dict[tuple[str, Process], Lease] = field(default_factory=dict)
     _at_work: defaultdict[str, list[Process]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.results = Results(self.time)
 
-    def object_if(self, broken: bool, promise: str) -> None:  # noqa: FBT001 - a condition, as in `if`
+    def report_if(self, broken: bool, violation: str) -> None:  # noqa: FBT001 - a condition, as in `if`
         if broken:
-            self.objections.append(promise)
+            self.violations.append(violation)
 
-    def see_uploaded(self, place: tuple[str, str], photo: StoredPhoto) -> None:
+    def observe_uploaded(self, place: tuple[str, str], photo: StoredPhoto) -> None:
         self.uploads[place] = photo
 
-    def see_copied(self, photo: StoredPhoto, key: str) -> None:
+    def observe_copied(self, photo: StoredPhoto, key: str) -> None:
         self.copied[key] = photo
 
-    def see_registered(self, comparison: Comparison, pair: Pair | None = None) -> None:
+    def observe_registered(self, comparison: Comparison, pair: Pair | None = None) -> None:
         self.taken.update(pair.photos.values() if pair else ())
         self.registered.setdefault(comparison.id, comparison)
         if comparison.ending and comparison.state is not State.ERASED:
             self.endings.setdefault(comparison.id, comparison.ending)
 
-    def see_claim(self, process: Process, comparison_id: str, lease: Lease) -> None:
+    def observe_claim(self, process: Process, comparison_id: str, lease: Lease) -> None:
         self._leases[comparison_id, process] = lease
 
-    def see_begun(self, process: Process, comparison_id: str, attempt: Attempt) -> None:
+    def observe_begun(self, process: Process, comparison_id: str, attempt: Attempt) -> None:
         self.begun[attempt.merchant_biz_id] = comparison_id
         mine = self._leases.get((comparison_id, process))
         others = [other for other in self._at_work[comparison_id] if not other.dead and other is not process]
         for other in others:
             theirs = self._leases[comparison_id, other]
-            self.object_if(
+            self.report_if(
                 mine is None or mine.taken_at_ms < theirs.until_ms,
                 f"{process.name} began an attempt while {other.name} had the lease.",
             )
         self._at_work[comparison_id] = [*others, process]
 
-    def see_over(self, process: Process, comparison_id: str) -> None:
+    def observe_over(self, process: Process, comparison_id: str) -> None:
         if process in self._at_work[comparison_id]:
             self._at_work[comparison_id].remove(process)
 
-    def see_ended(self, comparison_id: str, ending: Ending) -> None:
-        self.object_if(comparison_id in self.endings, f"{comparison_id} ended twice.")
+    def observe_ended(self, comparison_id: str, ending: Ending) -> None:
+        self.report_if(comparison_id in self.endings, f"{comparison_id} ended twice.")
         self.endings[comparison_id] = ending
 
-    def see_call(self, process: Process, call: Call, called_at_ms: int) -> None:
-        self.object_if(
+    def observe_call(self, process: Process, call: Call, called_at_ms: int) -> None:
+        self.report_if(
             call.merchant_biz_id not in self.begun, "A call left that the ledger knows nothing of."
         )
-        self.object_if(call.merchant_biz_id in self.called, "Two calls left under one MerchantBizId.")
+        self.report_if(call.merchant_biz_id in self.called, "Two calls left under one MerchantBizId.")
         self.called.append(call.merchant_biz_id)
         lease = self._leases.get((self.begun.get(call.merchant_biz_id, ""), process))
-        self.object_if(
+        self.report_if(
             lease is not None and called_at_ms >= lease.until_ms,
             f"{process.name} called though its lease had run out.",
         )
 
-    def see_deleted(self, photo: StoredPhoto) -> None:
-        """Object to a photo that is deleted before its event, or in the inbox before a comparison has it."""
+    def observe_deleted(self, photo: StoredPhoto) -> None:
+        """Report a photo that is deleted before its event, or in the inbox before a comparison has it."""
         if photo.key.startswith(INBOX_PREFIX):
             is_taken = photo in self.taken or self._find_owners(photo)
-            self.object_if(not is_taken, f"{photo.key} was deleted before a comparison had it.")
+            self.report_if(not is_taken, f"{photo.key} was deleted before a comparison had it.")
             return
         owners = [owner for owner in self.registered.values() if self._owns(owner, photo.key)]
-        self.object_if(
+        self.report_if(
             any(owner.id not in self.erased | self.results.events.keys() for owner in owners),
             f"{photo.key} was deleted before its event was sent.",
         )
@@ -143,80 +143,80 @@ class Model:
         return any(photo.key == key for photo in owner.photos.values())
 
     def check(self, ledger: Ledger, replies: Mapping[str, Reply]) -> None:
-        """Object to every broken promise once there is nothing left to do."""
+        """Report every violated guarantee once there is nothing left to do."""
         for comparison_id in self.registered:
             comparison = ledger.find(comparison_id)
             if comparison is None or comparison.ending is None:
-                self.object_if(broken=True, promise=f"{comparison_id} is lost: it never ended.")
+                self.report_if(broken=True, violation=f"{comparison_id} is lost: it never ended.")
                 continue
             self._check_verdict(comparison, comparison.ending)
             self._check_events(comparison)
             self._check_attempts(comparison, replies)
-        self.object_if(
+        self.report_if(
             not self.results.events.keys() <= self.registered.keys(), "An event has no comparison."
         )
         event_ids = [events[0]["id"] for events in self.results.events.values()]
-        self.object_if(len(event_ids) != len(set(event_ids)), "Two comparisons share an event id.")
+        self.report_if(len(event_ids) != len(set(event_ids)), "Two comparisons share an event id.")
         for place, photo in self.uploads.items():
             is_taken = photo in self.taken or self._find_owners(photo)
-            self.object_if(not is_taken, f"The latest photo of {place} is lost: it is in no comparison.")
+            self.report_if(not is_taken, f"The latest photo of {place} is lost: it is in no comparison.")
 
     def _check_verdict(self, comparison: Comparison, ending: Ending) -> None:
         if comparison.state is State.ERASED:
-            self.object_if(comparison.id not in self.erased, f"{comparison.id} was erased by nobody.")
+            self.report_if(comparison.id not in self.erased, f"{comparison.id} was erased by nobody.")
             return
         first = self.endings.get(comparison.id)
-        self.object_if(first != ending, f"The verdict of {comparison.id} changed.")
+        self.report_if(first != ending, f"The verdict of {comparison.id} changed.")
         if ending.verdict.decision in {Decision.MATCH, Decision.NO_MATCH, Decision.REVIEW}:
-            self.object_if(
+            self.report_if(
                 all(attempt.outcome is not Outcome.ANSWERED for attempt in comparison.attempts),
                 f"The verdict of {comparison.id} has no answered attempt.",
             )
 
     def _check_events(self, comparison: Comparison) -> None:
         events = self.results.events.get(comparison.id, [])
-        self.object_if(not events, f"{comparison.id} is lost: it has no event.")
-        self.object_if(
+        self.report_if(not events, f"{comparison.id} is lost: it has no event.")
+        self.report_if(
             len({event["id"] for event in events}) > 1, f"{comparison.id} left under several event ids."
         )
         of_verdict = [event for event in events if event["data"]["reason"] != "comparison_erased"]
         of_erasure = [event for event in events if event not in of_verdict]
-        self.object_if(
+        self.report_if(
             bool(of_erasure) and comparison.id not in self.erased, f"{comparison.id} was erased by nobody."
         )
         for alike in (of_verdict, of_erasure):
-            self.object_if(
+            self.report_if(
                 any(event != alike[0] for event in alike), f"{comparison.id} left with several contents."
             )
 
     def _check_attempts(self, comparison: Comparison, replies: Mapping[str, Reply]) -> None:
-        """Object to a call that the ledger reports wrongly, or that was billed and is not recorded.
+        """Report a call that the ledger reports wrongly, or that was billed and is not recorded.
 
         Each attempt is recorded, or counted as unbilled. Of the billed calls of a comparison at most one
         was answered; each other one is recorded as possibly billed.
         """
         begun = {one for one, comparison_id in self.begun.items() if comparison_id == comparison.id}
         outcomes = {attempt.merchant_biz_id: attempt.outcome for attempt in comparison.attempts}
-        self.object_if(
+        self.report_if(
             comparison.call_count != len(begun) or not outcomes.keys() <= begun,
             f"The ledger counts {comparison.call_count} of {len(begun)} attempts of {comparison.id}.",
         )
         for one in begun & set(self.called):
             if replies[one].is_billed:
-                self.object_if(one not in outcomes, f"A billed call of {comparison.id} is not recorded.")
+                self.report_if(one not in outcomes, f"A billed call of {comparison.id} is not recorded.")
             else:
-                self.object_if(
+                self.report_if(
                     outcomes.get(one, Outcome.POSSIBLY_BILLED) not in _POSSIBLY,
                     f"The ledger says {outcomes.get(one)} of a call of {comparison.id}: {replies[one]}.",
                 )
         counted = Counter(_OUTCOMES[replies[one]] for one in begun - outcomes.keys() if one in replies)
         for outcome, count in counted.items():
-            self.object_if(
+            self.report_if(
                 comparison.unbilled_calls.get(outcome, 0) < count,
                 f"The ledger counts too few {outcome} calls of {comparison.id}.",
             )
         answered = [outcome for outcome in outcomes.values() if outcome is Outcome.ANSWERED]
-        self.object_if(len(answered) > 1, f"{comparison.id} was paid for twice, and the ledger hides it.")
+        self.report_if(len(answered) > 1, f"{comparison.id} was paid for twice, and the ledger hides it.")
 
     def count_surplus(self, ledger: Ledger, replies: Mapping[str, Reply]) -> dict[str, tuple[int, int]]:
         """Return of each comparison how many calls were billed, and how many are possibly billed."""
@@ -254,28 +254,28 @@ class WatchedLedger:
     ) -> bool:
         is_new = self.ledger.register(comparison, pair=pair, takes_photos=takes_photos, request=request)
         if is_new:
-            self.model.see_registered(comparison, pair if takes_photos else None)
+            self.model.observe_registered(comparison, pair if takes_photos else None)
             self.on_write(comparison.id)
         return is_new
 
     def claim(self, comparison_id: str, owner: str, *, now_ms: int, until_ms: int) -> Comparison:
         comparison = self.ledger.claim(comparison_id, owner, now_ms=now_ms, until_ms=until_ms)
-        self.model.see_claim(self.process, comparison_id, Lease(now_ms, until_ms))
+        self.model.observe_claim(self.process, comparison_id, Lease(now_ms, until_ms))
         return comparison
 
     def begin_attempt(self, comparison_id: str, owner: str, attempt: Attempt) -> None:
         self.ledger.begin_attempt(comparison_id, owner, attempt)
-        self.model.see_begun(self.process, comparison_id, attempt)
+        self.model.observe_begun(self.process, comparison_id, attempt)
 
     def settle_attempt(self, comparison_id: str, attempt: Attempt) -> None:
         self.ledger.settle_attempt(comparison_id, attempt)
-        self.model.see_over(self.process, comparison_id)
+        self.model.observe_over(self.process, comparison_id)
         self.on_write(comparison_id)
 
     def end(self, comparison_id: str, ending: Ending, attempt: Attempt | None) -> None:
         self.ledger.end(comparison_id, ending, attempt)
-        self.model.see_over(self.process, comparison_id)
-        self.model.see_ended(comparison_id, ending)
+        self.model.observe_over(self.process, comparison_id)
+        self.model.observe_ended(comparison_id, ending)
         self.on_write(comparison_id)
 
     def erase(

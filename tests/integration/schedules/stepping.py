@@ -1,4 +1,4 @@
-"""Functions that run one step at a time: each call to the outside world is a step, and may be the last."""
+"""Processes that run one step at a time. Each call of a port is a step, which may fail or end the process."""
 
 import threading
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from functools import partial
 from typing import Any, Final
 
 from tests.fakes.clock import START_MS
-from tests.fakes.interludes import Crash
+from tests.fakes.hooks import Crash
 
 _STUCK_AFTER_S: Final = 60.0
-_threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="actor")
+_threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="stepped")
 
 
-class Fate(StrEnum):
-    """What becomes of a step."""
+class StepOutcome(StrEnum):
+    """How a step ends."""
 
     DONE = "done"
     REPEATED = "repeated"
@@ -53,20 +53,20 @@ class Time:
         self.at_ms = max(self.at_ms, at_ms)
 
 
-type Pace = Callable[[Step], Fate]
+type StepPolicy = Callable[[Step], StepOutcome]
 
 
-def go_on(_: Step) -> Fate:
-    """Let every step be done."""
-    return Fate.DONE
+def complete_step(_: Step) -> StepOutcome:
+    """Do every step."""
+    return StepOutcome.DONE
 
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """One run of a function; `pace` decides when each of its steps is taken, and what becomes of it."""
+    """One run of a function; `policy` decides when each of its steps is done, and how it ends."""
 
     name: str
-    pace: Pace = go_on
+    policy: StepPolicy = complete_step
     skew_ms: int = 0
     dead: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,16 +81,16 @@ class Process:
         """
         with self._lock:
             self._end_if(self.dead)
-            fate = self.pace(step)
-            self._end_if(fate is Fate.CRASHED_BEFORE)
-            if fate is Fate.REFUSED and step.refusal:
+            outcome = self.policy(step)
+            self._end_if(outcome is StepOutcome.CRASHED_BEFORE)
+            if outcome is StepOutcome.REFUSED and step.refusal:
                 raise step.refusal()
-            if fate is Fate.REPEATED and step.repeats:
+            if outcome is StepOutcome.REPEATED and step.repeats:
                 with suppress(Exception):
                     act()
             answer = act()
-            self._end_if(fate is Fate.CRASHED_AFTER)
-            if fate is Fate.UNANSWERED and step.refusal:
+            self._end_if(outcome is StepOutcome.CRASHED_AFTER)
+            if outcome is StepOutcome.UNANSWERED and step.refusal:
                 raise step.refusal()
             return answer
 
@@ -116,8 +116,8 @@ class ProcessClock:
 
 
 @dataclass(frozen=True, slots=True)
-class Stepping:
-    """Stands before a port: each call of one of its methods is a step of `process`."""
+class SteppedPort:
+    """Wraps a port: each call of one of its methods is a step of `process`."""
 
     process: Process
     name: str
@@ -134,10 +134,10 @@ class Stepping:
         return take
 
 
-class InTurn:
+class SourceFirst:
     """Orders the steps that a process takes for both photos in two threads: the source's is the first."""
 
-    def __init__(self, port: Stepping) -> None:
+    def __init__(self, port: SteppedPort) -> None:
         self._port = port
         self._source_is_through = threading.Event()
 
@@ -159,13 +159,13 @@ class InTurn:
         return take_turn
 
 
-class Actor:
-    """A process in a thread of its own that takes a step when it is told to, and not before."""
+class SteppedProcess:
+    """A process in its own thread that waits before each step until `resume`."""
 
     def __init__(self, name: str, skew_ms: int) -> None:
-        self.process = Process(name, self._wait_for_fate, skew_ms)
+        self.process = Process(name, self._wait_for_outcome, skew_ms)
         self.next_step: Step | None = None
-        self._fate = Fate.DONE
+        self._outcome = StepOutcome.DONE
         self._told, self._arrived = threading.Lock(), threading.Lock()
         self._told.acquire()
         self._arrived.acquire()
@@ -179,9 +179,9 @@ class Actor:
         _threads.submit(self._run, task)
         self._wait_for_arrival()
 
-    def resume(self, fate: Fate) -> None:
+    def resume(self, outcome: StepOutcome) -> None:
         """Take the next step, and run up to the one after it."""
-        self.next_step, self._fate = None, fate
+        self.next_step, self._outcome = None, outcome
         self._told.release()
         self._wait_for_arrival()
 
@@ -189,11 +189,11 @@ class Actor:
         if not self._arrived.acquire(timeout=_STUCK_AFTER_S):
             raise AssertionError(f"{self.process.name} came to no further step, nor to its end.")
 
-    def _wait_for_fate(self, step: Step) -> Fate:
+    def _wait_for_outcome(self, step: Step) -> StepOutcome:
         self.next_step = step
         self._arrived.release()
         self._told.acquire()
-        return self._fate
+        return self._outcome
 
     def _run(self, task: Callable[[], object]) -> None:
         try:

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
-from tests.integration.adapters.stand_in import Request, Response
-from tests.integration.emulator.tokens import make_claims, make_token
+from tests.fakes.http_server import Request, Response
+from tests.fakes.web_identity import make_claims, make_token
 
 _XML = {"content-type": "text/xml"}
 _NAMESPACE = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"'

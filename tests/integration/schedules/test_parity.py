@@ -30,13 +30,13 @@ from tests.factories import make_comparison, make_photos, make_verdict
 from tests.fakes.clock import START_MS
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.rate_limiter import InMemoryRateLimiter
-from tests.integration.promises.schedule import Tape
-from tests.integration.promises.test_state_machine import bounded
+from tests.integration.schedules.schedule import ChoiceSequence
+from tests.integration.schedules.test_state_machine import bounded
 
 pytestmark = pytest.mark.verify
 
 SEQUENCES: Final = 15
-TAPES: Final = st.binary(min_size=100, max_size=250).map(Tape)
+CHOICE_SEQUENCES: Final = st.binary(min_size=100, max_size=250).map(ChoiceSequence)
 IDS: Final = ["one", "one", "one", "two"]
 OWNERS: Final = ["ann", "ben"]
 REQUESTS: Final = ["r1", "r2", "r3"]
@@ -70,71 +70,73 @@ PAIR_METHODS: Final = [
 type Operation = Callable[[Any], Any]
 
 
-def make_arrived(tape: Tape, role: Role) -> ArrivedPhoto:
-    extension = tape.choose(["jpg", "jpg", "png"])
+def make_arrived(choices: ChoiceSequence, role: Role) -> ArrivedPhoto:
+    extension = choices.choose(["jpg", "jpg", "png"])
     # No two objects have one sequencer.
-    sequencer = f"{tape.choose(['01', '02', '03'])}{'jpg png'.index(extension)}"
+    sequencer = f"{choices.choose(['01', '02', '03'])}{'jpg png'.index(extension)}"
     key = f"inbox/{REGION}/{FOLDER}/{role}.{extension}"
     photo = StoredPhoto(key=key, etag=f"etag-{sequencer}-{extension}")
-    return ArrivedPhoto(photo=photo, sequencer=sequencer, arrived_at_ms=tape.choose(TIMES_MS))
+    return ArrivedPhoto(photo=photo, sequencer=sequencer, arrived_at_ms=choices.choose(TIMES_MS))
 
 
-def make_attempt(tape: Tape) -> Attempt:
+def make_attempt(choices: ChoiceSequence) -> Attempt:
     return Attempt(
-        number=tape.choose([1, 2]),
-        merchant_biz_id=tape.choose(["first", "second"]),
-        started_at_ms=tape.choose(TIMES_MS),
-        outcome=tape.choose(list(Outcome)),
-        duration_ms=tape.choose([None, 300]),
+        number=choices.choose([1, 2]),
+        merchant_biz_id=choices.choose(["first", "second"]),
+        started_at_ms=choices.choose(TIMES_MS),
+        outcome=choices.choose(list(Outcome)),
+        duration_ms=choices.choose([None, 300]),
     )
 
 
-def make_ending(tape: Tape) -> Ending:
+def make_ending(choices: ChoiceSequence) -> Ending:
     return Ending(
-        verdict=make_verdict(tape.choose(list(Decision))),
-        ended_at_ms=tape.choose(TIMES_MS),
+        verdict=make_verdict(choices.choose(list(Decision))),
+        ended_at_ms=choices.choose(TIMES_MS),
         photos={Role.SOURCE: {"width": 720, "steps": ["scaled"], "ratio": 0.1}},
         timings_ms={"call": 300},
     )
 
 
-def make_registered(tape: Tape) -> Comparison:
-    comparison_id = tape.choose(IDS)
+def make_registered(choices: ChoiceSequence) -> Comparison:
+    comparison_id = choices.choose(IDS)
     comparison = make_comparison(
-        id=comparison_id, photos=make_photos(comparison_id), created_at_ms=tape.choose(TIMES_MS)
+        id=comparison_id, photos=make_photos(comparison_id), created_at_ms=choices.choose(TIMES_MS)
     )
-    if tape.read() % 8:
+    if choices.read() % 8:
         return comparison
-    ending = make_ending(tape)
+    ending = make_ending(choices)
     return replace(comparison, state=end_state(ending.verdict.decision), ending=ending)
 
 
-def make_request(tape: Tape) -> IdempotentRequest:
-    return IdempotentRequest(tape.choose(REQUESTS), tape.choose(OWNERS), tape.choose(IDS))
+def make_request(choices: ChoiceSequence) -> IdempotentRequest:
+    return IdempotentRequest(choices.choose(REQUESTS), choices.choose(OWNERS), choices.choose(IDS))
 
 
-def draw_on_comparison(tape: Tape, known: list[Comparison]) -> tuple[str, Operation]:  # noqa: C901, PLR0911, PLR0912 - one case a method
+def draw_on_comparison(choices: ChoiceSequence, known: list[Comparison]) -> tuple[str, Operation]:  # noqa: C901, PLR0911, PLR0912 - one case a method
     """Return a method's name and a call of it; `known` are comparisons as the ledger returned them."""
-    comparison_id, owner, now_ms = tape.choose(IDS), tape.choose(OWNERS), tape.choose(TIMES_MS)
-    name = tape.choose([*COMPARISON_METHODS, "register", "claim", "claim", "begin_attempt", "begin_attempt"])
+    comparison_id, owner, now_ms = choices.choose(IDS), choices.choose(OWNERS), choices.choose(TIMES_MS)
+    name = choices.choose(
+        [*COMPARISON_METHODS, "register", "claim", "claim", "begin_attempt", "begin_attempt"]
+    )
     match name:
         case "register":
-            comparison = make_registered(tape)
-            request = make_request(tape) if tape.read() % 2 else None
+            comparison = make_registered(choices)
+            request = make_request(choices) if choices.read() % 2 else None
             request = request and replace(request, comparison_id=comparison.id)
             return name, lambda ledger: ledger.register(comparison, request=request)
         case "claim":
-            until_ms = now_ms + tape.choose([1000, 60_000])
+            until_ms = now_ms + choices.choose([1000, 60_000])
             return name, lambda ledger: ledger.claim(comparison_id, owner, now_ms=now_ms, until_ms=until_ms)
         case "begin_attempt":
-            attempt = replace(make_attempt(tape), outcome=Outcome.NOT_SETTLED)
+            attempt = replace(make_attempt(choices), outcome=Outcome.NOT_SETTLED)
             return name, lambda ledger: ledger.begin_attempt(comparison_id, owner, attempt)
         case "settle_attempt":
-            attempt = make_attempt(tape)
+            attempt = make_attempt(choices)
             return name, lambda ledger: ledger.settle_attempt(comparison_id, attempt)
         case "end":
-            ending, attempt = make_ending(tape), replace(make_attempt(tape), outcome=Outcome.ANSWERED)
-            brings = attempt if tape.read() % 2 else None
+            ending, attempt = make_ending(choices), replace(make_attempt(choices), outcome=Outcome.ANSWERED)
+            brings = attempt if choices.read() % 2 else None
             return name, lambda ledger: ledger.end(comparison_id, ending, brings)
         case "release":
             return name, lambda ledger: ledger.release(comparison_id, owner)
@@ -145,13 +147,13 @@ def draw_on_comparison(tape: Tape, known: list[Comparison]) -> tuple[str, Operat
         case "list_forgotten":
             return name, lambda ledger: sorted(ledger.list_forgotten(REGION, before_ms=now_ms))
         case "find_request":
-            request_id = tape.choose(REQUESTS)
+            request_id = choices.choose(REQUESTS)
             return name, lambda ledger: ledger.find_request(request_id)
         case "add_request":
-            added = make_request(tape)
+            added = make_request(choices)
             return name, lambda ledger: ledger.add_request(added)
         case "erase" if known:
-            erased, due = tape.choose(known), tape.choose([None, ProviderErasure(transaction_id="T1")])
+            erased, due = choices.choose(known), choices.choose([None, ProviderErasure(transaction_id="T1")])
             return name, lambda ledger: ledger.erase(erased, ERASED, due, now_ms=now_ms)
         case "settle_erasure":
             settled = ProviderErasure(transaction_id="T1", outcome="deleted")
@@ -162,55 +164,59 @@ def draw_on_comparison(tape: Tape, known: list[Comparison]) -> tuple[str, Operat
             return "find", lambda ledger: ledger.find(comparison_id)
 
 
-def draw_on_pair(tape: Tape, pairs: list[Pair]) -> tuple[str, Operation]:
+def draw_on_pair(choices: ChoiceSequence, pairs: list[Pair]) -> tuple[str, Operation]:
     """Return a method's name and a call of it; `pairs` are what the ledger returned of the pair so far."""
-    name = tape.choose([*PAIR_METHODS, "put_photo", "put_photo", "put_photo"])
+    name = choices.choose([*PAIR_METHODS, "put_photo", "put_photo", "put_photo"])
     match name:
         case "forget_pair" if pairs:
-            pair = tape.choose(pairs)
+            pair = choices.choose(pairs)
             return name, lambda ledger: ledger.forget_pair(pair)
         case "take_pair" if pairs:
-            pair, comparison_id = tape.choose(pairs), tape.choose(IDS)
+            pair, comparison_id = choices.choose(pairs), choices.choose(IDS)
             return name, lambda ledger: ledger.take_pair(pair, comparison_id)
         case "register" if pairs:
-            comparison, pair, takes = make_registered(tape), tape.choose(pairs), bool(tape.read() % 2)
+            comparison, pair, takes = (
+                make_registered(choices),
+                choices.choose(pairs),
+                bool(choices.read() % 2),
+            )
             return name, lambda ledger: ledger.register(comparison, pair=pair, takes_photos=takes)
         case "list_incomplete_pairs":
-            before_ms = tape.choose(TIMES_MS)
+            before_ms = choices.choose(TIMES_MS)
             return name, lambda ledger: list(ledger.list_incomplete_pairs(before_ms=before_ms))
         case "find_pair":
             return name, lambda ledger: ledger.find_pair(REGION, FOLDER)
         case _:
-            role = tape.choose(list(Role))
-            arrived = make_arrived(tape, role)
+            role = choices.choose(list(Role))
+            arrived = make_arrived(choices, role)
             return "put_photo", lambda ledger: ledger.put_photo(REGION, FOLDER, role, arrived)
 
 
-def make_hold_at(tape: Tape, known: list[Hold]) -> Hold:
-    now_ms = tape.choose(TIMES_MS)
-    if known and tape.read() % 2:
-        return tape.choose(known).begin_trial(now_ms)
-    if tape.read() % 3 == 0:
+def make_hold_at(choices: ChoiceSequence, known: list[Hold]) -> Hold:
+    now_ms = choices.choose(TIMES_MS)
+    if known and choices.read() % 2:
+        return choices.choose(known).begin_trial(now_ms)
+    if choices.read() % 3 == 0:
         return make_throttling_hold("Throttling", now_ms, 1.5)
-    return make_hold(tape.choose([HoldReason.OUTAGE, HoldReason.OPERATOR]), "code", now_ms)
+    return make_hold(choices.choose([HoldReason.OUTAGE, HoldReason.OPERATOR]), "code", now_ms)
 
 
-def draw_on_lane(tape: Tape, holds: list[Hold]) -> tuple[str, Operation]:
+def draw_on_lane(choices: ChoiceSequence, holds: list[Hold]) -> tuple[str, Operation]:
     """Return a method's name and a call of it; `holds` are those that were asked for so far."""
-    name = tape.choose(["reserve", "reserve", "hold", "hold", "lift", "record_failure", "find_lane"])
-    known = tape.choose([None, *holds])
+    name = choices.choose(["reserve", "reserve", "hold", "hold", "lift", "record_failure", "find_lane"])
+    known = choices.choose([None, *holds])
     match name:
         case "reserve":
-            now_ms, horizon_ms = tape.choose(TIMES_MS), tape.choose([0, 100, 1000, 100_000])
+            now_ms, horizon_ms = choices.choose(TIMES_MS), choices.choose([0, 100, 1000, 100_000])
             return name, lambda limiter: limiter.reserve(REGION, now_ms=now_ms, horizon_ms=horizon_ms)
         case "hold":
-            hold = make_hold_at(tape, holds)
+            hold = make_hold_at(choices, holds)
             holds.append(hold)
             return name, lambda limiter: limiter.hold(REGION, hold, replacing=known)
         case "lift":
             return name, lambda limiter: limiter.lift(REGION, known)
         case "record_failure":
-            comparison_id = tape.choose(IDS)
+            comparison_id = choices.choose(IDS)
             return name, lambda limiter: limiter.record_failure(REGION, comparison_id)
         case _:
             return name, lambda limiter: limiter.find_lane(REGION)
@@ -235,13 +241,13 @@ def assert_alike[Port](
 
 def test_both_ledgers_agree_on_comparisons(make_dynamodb_ledger: Callable[[], DynamoDbLedger]) -> None:
     @settings(bounded, max_examples=SEQUENCES)
-    @given(TAPES)
-    def hold(tape: Tape) -> None:
+    @given(CHOICE_SEQUENCES)
+    def hold(choices: ChoiceSequence) -> None:
         ledgers: tuple[Ledger, Ledger] = InMemoryLedger(), make_dynamodb_ledger()
         known = list[Comparison]()
         assert_alike("register", lambda ledger: ledger.register(make_comparison(id=IDS[0])), *ledgers)
-        while not tape.is_over:
-            found = assert_alike(*draw_on_comparison(tape, known), *ledgers)
+        while not choices.is_over:
+            found = assert_alike(*draw_on_comparison(choices, known), *ledgers)
             if isinstance(found, Comparison):
                 known.append(found)
         for comparison_id in sorted(set(IDS)):
@@ -254,12 +260,12 @@ def test_both_ledgers_agree_on_comparisons(make_dynamodb_ledger: Callable[[], Dy
 
 def test_both_ledgers_agree_on_pairs(make_dynamodb_ledger: Callable[[], DynamoDbLedger]) -> None:
     @settings(bounded, max_examples=SEQUENCES)
-    @given(TAPES)
-    def hold(tape: Tape) -> None:
+    @given(CHOICE_SEQUENCES)
+    def hold(choices: ChoiceSequence) -> None:
         ledgers: tuple[Ledger, Ledger] = InMemoryLedger(), make_dynamodb_ledger()
         pairs = list[Pair]()
-        while not tape.is_over:
-            known = assert_alike(*draw_on_pair(tape, pairs), *ledgers)
+        while not choices.is_over:
+            known = assert_alike(*draw_on_pair(choices, pairs), *ledgers)
             if isinstance(known, Pair):
                 pairs.append(known)
 
@@ -268,15 +274,15 @@ def test_both_ledgers_agree_on_pairs(make_dynamodb_ledger: Callable[[], DynamoDb
 
 def test_both_rate_limiters_agree(make_dynamodb_ledger: Callable[[], DynamoDbLedger]) -> None:
     @settings(bounded, max_examples=SEQUENCES)
-    @given(TAPES)
-    def hold(tape: Tape) -> None:
+    @given(CHOICE_SEQUENCES)
+    def hold(choices: ChoiceSequence) -> None:
         ledger, holds = make_dynamodb_ledger(), list[Hold]()
         limiters: tuple[RateLimiter, RateLimiter] = (
             InMemoryRateLimiter(CALLS_PER_S),
             DynamoDbRateLimiter(ledger.client, ledger.table, CALLS_PER_S),
         )
-        while not tape.is_over:
-            assert_alike(*draw_on_lane(tape, holds), *limiters)
+        while not choices.is_over:
+            assert_alike(*draw_on_lane(choices, holds), *limiters)
 
     hold()
 

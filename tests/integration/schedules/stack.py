@@ -27,14 +27,13 @@ from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch.use_cases.request_comparison import Caller, ComparisonRequest
 from facematch.use_cases.sweep import FORGOTTEN_AFTER_S
 from imaging import Limits, NormalisedPhoto, normalise
-from tests.factories import CALLER, make_portrait
+from tests.factories import CALLER
+from tests.factories.photos import make_portrait
 from tests.fakes import stack as fakes
 from tests.fakes.ledger import InMemoryLedger
 from tests.fakes.rate_limiter import InMemoryRateLimiter
 from tests.fakes.stack import InMemoryStack
-from tests.integration.promises.model import Model, WatchedLedger
-from tests.integration.promises.stepping import InTurn, Process, ProcessClock, Stepping, Time
-from tests.integration.promises.surroundings import (
+from tests.integration.schedules.environment import (
     Bucket,
     ComparisonMessage,
     Message,
@@ -44,6 +43,8 @@ from tests.integration.promises.surroundings import (
     QueuesPort,
     succeed,
 )
+from tests.integration.schedules.model import Model, WatchedLedger
+from tests.integration.schedules.stepping import Process, ProcessClock, SourceFirst, SteppedPort, Time
 
 _CALLER = Caller(CALLER, is_administrator=True)
 """Asks for and erases what comes through the bucket as well."""
@@ -74,7 +75,7 @@ class Wiring(InMemoryStack):
     """The use cases of one process; its photos are prepared at once."""
 
     def __post_init__(self) -> None:
-        """Have no interludes: every port is a step."""
+        """Set no hooks: every port is a step."""
 
     @property
     def loader(self) -> PhotoLoader:
@@ -90,8 +91,8 @@ class PhotoEvent:
 
 
 @dataclass(slots=True)
-class Stack:
-    """Queues, bucket, provider and ledger, and each function's way of working on what they deliver."""
+class ScheduledStack:
+    """Queues, bucket, provider and ledger, and each function's flow of working on what they deliver."""
 
     ledger: Ledger
     is_pending: Callable[[str], bool]
@@ -116,9 +117,9 @@ class Stack:
     def __post_init__(self) -> None:
         self.model = Model(self.time)
         self.uploads, self.comparisons = Queue(self.time), Queue(self.time)
-        self.provider.on_call = self.model.see_call
-        self.bucket.on_copy = self.model.see_copied
-        self.bucket.on_delete = self.model.see_deleted
+        self.provider.on_call = self.model.observe_call
+        self.bucket.on_copy = self.model.observe_copied
+        self.bucket.on_delete = self.model.observe_deleted
 
     # What happens outside.
 
@@ -128,7 +129,7 @@ class Stack:
         self.bucket.objects[key] = f"{pair_id} {role} {version}".encode()
         photo = self.bucket.find(key)
         assert photo is not None
-        self.model.see_uploaded((pair_id, role), photo)
+        self.model.observe_uploaded((pair_id, role), photo)
         arrived = ArrivedPhoto(
             photo=photo, sequencer=f"{next(self._numbers):032x}", arrived_at_ms=int(self.time.at_ms)
         )
@@ -226,9 +227,9 @@ class Stack:
             raise AssertionError("A function failed without a fault.") from self.failures[0]
 
     def check(self) -> None:
-        if not self.model.objections:
+        if not self.model.violations:
             self.model.check(self.ledger, self.provider.replies)
-        assert not self.model.objections, "\n".join(self.model.objections)
+        assert not self.model.violations, "\n".join(self.model.violations)
 
     def count_surplus(self) -> dict[str, tuple[int, int]]:
         return self.model.count_surplus(self.ledger, self.provider.replies)
@@ -274,31 +275,31 @@ class Stack:
     def _wire(self, process: Process) -> Wiring:
         """Return the use cases with every port a step away."""
         made = fakes.make_stack(pair_deadline_s=PAIR_DEADLINE_S)
-        ledger = WatchedLedger(self.ledger, process, self.model, self._see_written)
+        ledger = WatchedLedger(self.ledger, process, self.model, self._observe_write)
         ports: dict[str, Any] = {
             "clock": ProcessClock(self.time, process),
-            "ledger": Stepping(process, "ledger", ledger, LedgerUnavailableError),
-            "limiter": Stepping(process, "limiter", self.limiter, LedgerUnavailableError),
+            "ledger": SteppedPort(process, "ledger", ledger, LedgerUnavailableError),
+            "limiter": SteppedPort(process, "limiter", self.limiter, LedgerUnavailableError),
             "provider": ProviderPort(process, self.time, self.provider, self.latency_s),
-            "photos": InTurn(Stepping(process, "photos", self.bucket, UnavailableError)),
-            "queues": Stepping(process, "queues", QueuesPort(self.comparisons), UnavailableError),
-            "results": Stepping(process, "results", self.model.results, UnavailableError),
+            "photos": SourceFirst(SteppedPort(process, "photos", self.bucket, UnavailableError)),
+            "queues": SteppedPort(process, "queues", QueuesPort(self.comparisons), UnavailableError),
+            "results": SteppedPort(process, "results", self.model.results, UnavailableError),
         }
         given = {one.name: getattr(made, one.name) for one in fields(made) if one.init}
         return Wiring(**{**given, **ports})
 
-    def _see_written(self, comparison_id: str) -> None:
+    def _observe_write(self, comparison_id: str) -> None:
         if comparison_id not in self.stream and self.is_pending(comparison_id):
             self.stream.append(comparison_id)
 
 
-def make_stack() -> Stack:
+def make_stack() -> ScheduledStack:
     """Make a stack with its ledger in memory."""
     ledger = InMemoryLedger()
-    return Stack(ledger, is_pending=lambda comparison_id: comparison_id in ledger.pending)
+    return ScheduledStack(ledger, is_pending=lambda comparison_id: comparison_id in ledger.pending)
 
 
-def make_dynamodb_stack(ledger: DynamoDbLedger) -> Stack:
+def make_dynamodb_stack(ledger: DynamoDbLedger) -> ScheduledStack:
     """Make a stack on a ledger in DynamoDB."""
 
     def is_pending(comparison_id: str) -> bool:
@@ -307,7 +308,7 @@ def make_dynamodb_stack(ledger: DynamoDbLedger) -> Stack:
         )
         return found["Item"].get("work") == {"S": OUTBOX}
 
-    return Stack(ledger, is_pending=is_pending)
+    return ScheduledStack(ledger, is_pending=is_pending)
 
 
 def run(task: Task, process: Process | None = None) -> None:
