@@ -69,7 +69,7 @@ ADAPTERS_OF_THE_CLIENT = (
 
 RULES = {
     "src/facematch": make_rule("facematch.*", "imaging.*", packages=None),
-    "src/facematch/domain": make_rule("facematch.domain.*", packages=set()),
+    "src/facematch/domain": make_rule("facematch", "facematch.domain.*", packages=set()),
     "src/facematch/use_cases": make_rule(*CORE, packages=set()),
     "src/facematch/handlers": make_rule(
         *CORE,
@@ -113,7 +113,7 @@ RULES = {
         "facematch.*", "imaging.*", "facecompare_emulator.*", "local.*", "harness.*", packages=None
     ),
     "bench": make_rule("facematch.*", "imaging.*", "local.*", "harness.*", "bench.*", packages=None),
-    "audit": make_rule("local.*", "audit.*", packages=None),
+    "audit": make_rule("facematch", "local.*", "audit.*", packages=None),
 }
 """By folder; the innermost one that holds a module decides."""
 
