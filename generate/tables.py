@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from facematch.domain.regions import PROFILES, Network, Region
-from generate.cloudformation import parse_template
+from local.cloudformation import parse_template
 
 
 def tabulate_regions() -> str:

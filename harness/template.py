@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from generate.cloudformation import parse_template
+from local.cloudformation import parse_template
 
 ROOT = Path(__file__).parents[1]
 

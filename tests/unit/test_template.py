@@ -16,9 +16,9 @@ from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
 from facematch.handlers import api, compare, diagnose, publish, sweep, uploads
 from generate.lanes import WORKERS
-from generate.names import name_queue, name_region
 from harness.deployed import read_stack
 from harness.template import ROOT, read_template
+from local.resource_names import name_queue, name_region
 from tests.fakes.clock import FakeClock
 
 TEMPLATE = read_template()
