@@ -13,12 +13,12 @@ from generate.dashboard import write_dashboard
 from generate.emulator import write_regions
 from generate.sections import fill_code, fill_markdown
 from generate.settings import list_settings
-from generate.tables import tabulate_parameters, tabulate_regions
+from generate.tables import tabulate_outputs, tabulate_parameters, tabulate_regions
 from local import describe_api
 
 ROOT: Final = Path(__file__).parents[1]
 _TEMPLATE: Final = ROOT / "template.yaml"
-_README: Final = ROOT / "README.md"
+_PARAMETERS: Final = ROOT / "docs" / "parameters.md"
 _PROVIDER: Final = ROOT / "docs" / "provider.md"
 _EMULATOR: Final = ROOT / "emulator" / "facecompare_emulator" / "endpoints.py"
 
@@ -35,9 +35,9 @@ def render() -> dict[Path, str]:
     template = render_template(_TEMPLATE.read_text())
     return {
         _TEMPLATE: template,
-        _README: fill_markdown(
-            _README.read_text(),
-            {"regions": tabulate_regions(), "parameters": tabulate_parameters(template)},
+        _PARAMETERS: fill_markdown(
+            _PARAMETERS.read_text(),
+            {"parameters": tabulate_parameters(template), "outputs": tabulate_outputs(template)},
         ),
         _PROVIDER: fill_markdown(_PROVIDER.read_text(), {"regions": tabulate_regions()}),
         _EMULATOR: fill_code(_EMULATOR.read_text(), {"regions": write_regions()}),
