@@ -1,5 +1,7 @@
 """The template as the tests read it."""
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def read_template() -> dict[str, Any]:
+    """Return the template, which is parsed once, as a copy that a test may change."""
+    return deepcopy(_parse())
+
+
+@cache
+def _parse() -> dict[str, Any]:
     return parse_template((ROOT / "template.yaml").read_text())
 
 
