@@ -19,7 +19,7 @@ FOLDER: Final = LOCAL / "sbom"
 _SUFFIX: Final = ".cdx.json"
 
 
-class BillError(Exception):
+class SbomError(Exception):
     """A bill could not be made, or is not of what its bundle holds."""
 
 
@@ -29,12 +29,12 @@ def list_bundles() -> dict[str, tuple[str, ...]]:
     return layers | {f"function-{name}": held for name, held in FUNCTION_LAYERS.items()}
 
 
-def make_bill(name: str, layers: Iterable[str]) -> dict[str, Any]:
+def make_sbom(name: str, layers: Iterable[str]) -> dict[str, Any]:
     """Return the bill of a bundle.
 
     Raises
     ------
-    BillError
+    SbomError
         The tool failed, or what it made does not list exactly the bundle's packages.
     """
     held = tuple(layers)
@@ -44,7 +44,7 @@ def make_bill(name: str, layers: Iterable[str]) -> dict[str, Any]:
         text=pins,
     )
     if said.code:
-        raise BillError(f"{name}: {said.errors}")
+        raise SbomError(f"{name}: {said.errors}")
     bill: dict[str, Any] = json.loads(said.output)
     _check_complete(name, bill, held)
     bill.setdefault("metadata", {})["component"] = {
@@ -60,7 +60,7 @@ def make_bill(name: str, layers: Iterable[str]) -> dict[str, Any]:
 def _check_complete(name: str, bill: Mapping[str, Any], layers: Iterable[str]) -> None:
     listed = sorted(Package(canonicalize_name(part["name"]), part["version"]) for part in bill["components"])
     if listed != list_packages(layers):
-        raise BillError(f"{name} does not list exactly what its layers hold.")
+        raise SbomError(f"{name} does not list exactly what its layers hold.")
 
 
 def main() -> int:
@@ -68,8 +68,8 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, layers in list_bundles().items():
         try:
-            bill = make_bill(name, layers)
-        except BillError as error:
+            bill = make_sbom(name, layers)
+        except SbomError as error:
             print(error, file=sys.stderr)
             return 1
         path = FOLDER / f"{name}{_SUFFIX}"

@@ -1,7 +1,7 @@
 """Every command of the docs is run by a test, or stands in the table below with what keeps it from that.
 
-A command is run where a test hands it, as the docs have it, to a method `types` or `starts`
-(`tests/e2e/newcomer.py`). Whether run or not, its program has to know its words and options.
+A command is run where a test hands it, as the docs have it, to a method `run_commands` or `start_commands`
+(`tests/e2e/shell.py`). Whether run or not, its program has to know its words and options.
 """
 
 import ast
@@ -151,7 +151,10 @@ def list_typed() -> dict[str, str]:
 def _list_typed_by(function: ast.FunctionDef) -> Iterator[str]:
     for call in ast.walk(function):
         match call:
-            case ast.Call(func=ast.Attribute(attr="types" | "starts"), args=[ast.Constant(value=str(text))]):
+            case ast.Call(
+                func=ast.Attribute(attr="run_commands" | "start_commands"),
+                args=[ast.Constant(value=str(text))],
+            ):
                 yield from split_commands(text)
 
 

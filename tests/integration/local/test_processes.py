@@ -4,13 +4,13 @@ import signal
 import subprocess
 import sys
 
-from local.processes import ROOT, ending_in_order
+from local.processes import ROOT, exit_on_sigterm
 
 PROGRAM = """
 import sys
-from local.processes import ending_in_order
+from local.processes import exit_on_sigterm
 
-with ending_in_order():
+with exit_on_sigterm():
     try:
         print("started", flush=True)
         sys.stdin.read()
@@ -33,6 +33,6 @@ def test_a_program_that_is_asked_to_end_ends_what_it_had_started() -> None:
 
 def test_afterwards_signals_are_handled_as_before() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with ending_in_order():
+    with exit_on_sigterm():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
