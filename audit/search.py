@@ -19,8 +19,8 @@ _DISTINCT_AT_LEAST: Final = 5
 class Marker:
     """A known text that the search looks for, as it is or encoded.
 
-    A location that holds `fragment_bytes` of it or more is a finding. `allowed` are the kinds of location that
-    may hold it.
+    A location that holds `fragment_bytes` of it or more is a finding. `allowed` are the kinds of location
+    that may hold it.
     """
 
     name: str
