@@ -341,11 +341,9 @@ class FaceCompareProvider:
         exchange = self._exchange(
             region, self.credentials.read(), Client.keepalive_intl_with_options, timeout_s=_PROBE_TIMEOUT_S
         )
-        response, ended_s = exchange.conclude(), self.clock_s()
-        answer = _read_answer(response, "Passed", is_billable=False)
-        if answer is None:
-            raise exchange.fail("unreadable_answer", "The provider's answer can't be read.")
-        sent_at_s = _read_date_s(response.headers.get("date"))
+        ended_s = self.clock_s()
+        answer = _read_answer(exchange, "Passed")
+        sent_at_s = _read_date_s(exchange.conclude().headers.get("date"))
         return Examination(
             answer=answer,
             latency_s=ended_s - started_s,
@@ -438,10 +436,7 @@ class FaceCompareProvider:
             timeout_s=timeout_s,
             is_billable=is_billable,
         )
-        answer = _read_answer(exchange.conclude(), yes_or_no, is_billable=is_billable)
-        if answer is None:
-            raise exchange.fail("unreadable_answer", "The provider's answer can't be read.")
-        return answer
+        return _read_answer(exchange, yes_or_no)
 
     def _exchange(
         self,
@@ -529,12 +524,18 @@ def _split_photo(photo: CallPhoto) -> tuple[str | None, str | None]:
     return None, photo.url
 
 
-def _read_answer(response: Response, yes_or_no: str, *, is_billable: bool) -> Answer | None:
-    """Return the answer in a response, or None if it is not a readable answer of the provider.
+def _read_answer(exchange: _Exchange, yes_or_no: str) -> Answer:
+    """Return the provider's answer.
 
     `yes_or_no` names the field of the result that becomes `passed`. A code is optional in an answer with a
     result, and in an answer to a free call.
+
+    Raises
+    ------
+    UnreachableError, ProviderFaultError
+        There is no response, or it is not a readable answer of the provider.
     """
+    response = exchange.conclude()
     http_status = response.status_code
     document = _read_object(response.content)
     result = document.get("Result")
@@ -543,10 +544,10 @@ def _read_answer(response: Response, yes_or_no: str, *, is_billable: bool) -> An
     code = _read_code(document.get("Code") or document.get("code"))
     if code is None and http_status in _UNPROCESSED_STATUSES:
         code = f"HTTP.{http_status}"
-    elif code is None and (has_result or (is_ok and document and not is_billable)):
+    elif code is None and (has_result or (is_ok and document and not exchange.is_billable)):
         code = ""
     if code is None or HTTPStatus.MULTIPLE_CHOICES <= http_status < HTTPStatus.BAD_REQUEST:
-        return None
+        raise exchange.fail("unreadable_answer", "The provider's answer can't be read.")
     fields = result if isinstance(result, dict) else {}
     return Answer(
         code=code,

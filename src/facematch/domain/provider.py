@@ -78,11 +78,6 @@ class Answer:
     face_quality: dict[str, float] | None = None
 
     @property
-    def shows_outage(self) -> bool:
-        """Whether the provider failed, whatever the call was."""
-        return self.code == "InternalError" or self.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-    @property
     def refuses_key(self) -> bool:
         """Whether the key was refused before any processing. With another key, the call may succeed."""
         return self.code.startswith(_KEY_REFUSALS)
