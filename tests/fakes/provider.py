@@ -70,13 +70,13 @@ _KEY = Credentials("emulator-key-id", "emulator-key-secret")
 
 @dataclass(slots=True)
 class FixedCredentials:
-    """A source of one key, by default the emulator's, that counts how often it is distrusted."""
+    """A source of one key, by default the emulator's, that counts how often it is invalidated."""
 
     key: Credentials = _KEY
-    distrusted: int = 0
+    invalidated: int = 0
 
     def read(self) -> Credentials:
         return self.key
 
     def invalidate(self) -> None:
-        self.distrusted += 1
+        self.invalidated += 1

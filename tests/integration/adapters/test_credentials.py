@@ -73,7 +73,7 @@ def test_key_is_kept(credentials: SecretCredentials) -> None:
     assert credentials.read() == make(KEY)
 
 
-def test_distrusted_key_is_read_anew_once_and_kept_again(credentials: SecretCredentials) -> None:
+def test_invalidated_key_is_read_again_once_and_kept_again(credentials: SecretCredentials) -> None:
     credentials.read()
     change(credentials, json.dumps(OTHER_KEY))
     credentials.invalidate()
@@ -82,7 +82,7 @@ def test_distrusted_key_is_read_anew_once_and_kept_again(credentials: SecretCred
     assert credentials.read() == make(OTHER_KEY)
 
 
-def test_distrusted_key_that_is_still_there_is_read_anew_once_more(credentials: SecretCredentials) -> None:
+def test_invalidated_key_that_is_still_there_is_read_again_once_more(credentials: SecretCredentials) -> None:
     credentials.read()
     credentials.invalidate()
     assert [credentials.read() for _ in range(2)] == [make(KEY)] * 2
@@ -90,7 +90,7 @@ def test_distrusted_key_that_is_still_there_is_read_anew_once_more(credentials: 
     assert credentials.read() == make(KEY)
 
 
-def test_distrusted_key_that_is_replaced_after_all_is_not_used_again(credentials: SecretCredentials) -> None:
+def test_invalidated_key_that_is_replaced_after_all_is_not_used_again(credentials: SecretCredentials) -> None:
     credentials.read()
     credentials.invalidate()
     credentials.read()
@@ -98,7 +98,7 @@ def test_distrusted_key_that_is_replaced_after_all_is_not_used_again(credentials
     assert credentials.read() == make(OTHER_KEY)
 
 
-def test_distrusted_key_stays_so_until_it_could_be_read(credentials: SecretCredentials) -> None:
+def test_invalidated_key_stays_so_until_it_could_be_read(credentials: SecretCredentials) -> None:
     credentials.read()
     credentials.invalidate()
     change(credentials, "not a key")

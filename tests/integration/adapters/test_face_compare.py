@@ -373,14 +373,14 @@ class TestKeys:
             ),
         ],
     )
-    def test_unknown_key_is_distrusted_and_the_operators_fault(
+    def test_unknown_key_is_invalidated_and_the_operators_fault(
         self, emulator: Addresses, control: ControlClient, key: Credentials, code: str
     ) -> None:
         credentials = FixedCredentials(key)
         outcome = compare_and_judge(make_provider(emulator.address("singapore"), credentials))
         assert isinstance(outcome, OperatorError)
         assert outcome.code == code
-        assert credentials.distrusted == 1
+        assert credentials.invalidated == 1
         assert find_leaks(outcome, key.access_key_secret, key.access_key_id) == []
         assert not control.last_call()["compared"]
 
@@ -389,7 +389,7 @@ class TestKeys:
         credentials = FixedCredentials()
         control.play({"effect": "refuse", "code": code})
         compare_and_judge(make_provider(emulator.address("singapore"), credentials))
-        assert credentials.distrusted == 0
+        assert credentials.invalidated == 0
 
     def test_fault_of_the_key_source_passes(self, emulator: Addresses, control: ControlClient) -> None:
         class NoCredentials(FixedCredentials):
@@ -791,7 +791,7 @@ class TestProbe:
         with pytest.raises(UnreachableError):
             make_provider(f"127.0.0.1:{port}").probe(Region.SINGAPORE)
 
-    def test_key_that_was_replaced_is_read_anew(self, server: FaceCompareServer) -> None:
+    def test_key_that_was_replaced_is_read_again(self, server: FaceCompareServer) -> None:
         credentials = FixedCredentials()
 
         def reply(request: Request) -> Reply:
@@ -802,7 +802,7 @@ class TestProbe:
 
         server.reply = reply
         make_provider_at(server, credentials=credentials).probe(Region.SINGAPORE)
-        assert (len(server.requests), credentials.distrusted) == (2, 1)
+        assert (len(server.requests), credentials.invalidated) == (2, 1)
 
 
 class TestExamination:

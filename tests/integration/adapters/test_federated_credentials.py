@@ -213,7 +213,7 @@ class TestExchange:
             counts.append(len(alibaba.requests))
         assert counts == [1, 1, 2]
 
-    def test_a_distrusted_key_is_replaced(
+    def test_a_invalidated_key_is_replaced(
         self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         alibaba = run(grant)
@@ -284,7 +284,7 @@ class TestRenewalThatFails:
         alibaba.answer = refuse
         assert fail_to_read(credentials).code == "assume_role.AuthenticationFail.NoPermission"
 
-    def test_a_distrusted_key_is_not_used_on(
+    def test_a_invalidated_key_is_not_used_on(
         self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock
     ) -> None:
         alibaba = run(grant)

@@ -177,9 +177,9 @@ def test_role_stays_one_caller_whatever_its_session(stack: HandlerStack) -> None
 
 
 def land_my_pair(stack: HandlerStack) -> tuple[dict[str, Any], list[Event]]:
-    """Upload a pair by tickets; return it as the fields of a request, and the bucket's events."""
-    tickets = ask(ask_for_uploads()).body
-    keys = {role: tickets[role.value]["key"] for role in Role}
+    """Upload a pair by forms; return it as the fields of a request, and the bucket's events."""
+    forms = ask(ask_for_uploads()).body
+    keys = {role: forms[role.value]["key"] for role in Role}
     photos = {Role.SOURCE: PERSON, Role.TARGET: SAME_PERSON}
     events = [land(stack, role, photos[role], key.rpartition("/")[0]) for role, key in keys.items()]
     return {role.value: {"upload_key": key} for role, key in keys.items()}, events
@@ -842,7 +842,7 @@ def test_administrator_is_a_role_in_any_spelling_whatever_its_session(named: str
     check_problem(unseen, 404, "comparison_not_found")
 
 
-def test_pair_that_came_by_tickets_is_its_callers_even_if_only_the_bucket_tells_of_it(
+def test_pair_that_came_by_upload_forms_is_its_callers_even_if_only_the_bucket_tells_of_it(
     stack: HandlerStack,
 ) -> None:
     _, events = land_my_pair(stack)

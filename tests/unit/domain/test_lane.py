@@ -24,7 +24,7 @@ def test_holds_of_one_reason_double_up_to_a_limit_and_remember_when_they_began(
 
 
 @pytest.mark.parametrize("previous", [HoldReason.OUTAGE, HoldReason.THROTTLING])
-def test_a_hold_of_another_reason_begins_anew(previous: HoldReason) -> None:
+def test_a_hold_of_another_reason_begins_again(previous: HoldReason) -> None:
     if previous is HoldReason.THROTTLING:
         before = make_throttling_hold("Throttling", NOW_MS, 30.0)
     else:

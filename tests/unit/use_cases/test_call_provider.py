@@ -487,7 +487,7 @@ def test_each_failed_trial_doubles_the_hold_up_to_a_limit(
     assert {hold.since_ms for hold in holds} == {holds[0].since_ms}
 
 
-def test_a_trial_that_meets_another_fault_starts_its_hold_anew() -> None:
+def test_a_trial_that_meets_another_fault_starts_its_hold_again() -> None:
     stack, comparison_id = make_held(HoldReason.OUTAGE)
     stack.provider.probe_script.extend([TIMEOUT, OperatorError("Forbidden", "A sentence.")])
     for pause_s in (15, 30):

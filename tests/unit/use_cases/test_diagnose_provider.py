@@ -14,7 +14,7 @@ class CountingCredentials:
     """A key, or the fault that keeps it away; what was read before `invalidate` may be old."""
 
     fault: str | None = None
-    distrusted: int = 0
+    invalidated: int = 0
 
     def read(self) -> Credentials:
         if self.fault:
@@ -22,7 +22,7 @@ class CountingCredentials:
         return Credentials("id", "secret")
 
     def invalidate(self) -> None:
-        self.distrusted += 1
+        self.invalidated += 1
 
 
 @dataclass
@@ -63,12 +63,12 @@ def test_each_allowed_region_is_examined_once() -> None:
     assert list(diagnosis.regions) == examiner.asked == [Region.SINGAPORE, Region.HONG_KONG]
 
 
-def test_the_key_is_read_anew() -> None:
+def test_the_key_is_read_again() -> None:
     credentials = CountingCredentials()
 
     ProviderDiagnoser(credentials, FixedExaminer(make_examination()), make_policy()).diagnose()
 
-    assert credentials.distrusted == 1
+    assert credentials.invalidated == 1
 
 
 def test_without_a_key_no_region_is_examined() -> None:
