@@ -15,7 +15,7 @@ from console.guard import LOOPBACK_NAMES
 from console.server import Site, make_app
 from facematch.domain.errors import FacematchError
 from facematch_client.errors import CommandError, explain_error
-from facematch_client.stack import Place, find_stack
+from facematch_client.stack import StackLocation, find_stack
 
 _PORT: Final = 4590
 _SHUTDOWN_LIMIT_S: Final = 1.0
@@ -34,14 +34,14 @@ def main(*, name: str | None, profile: str | None, aws_region: str | None, host:
 
     There is no login: whoever reaches the port can send pairs and read verdicts.
     """
-    place = Place(stack=name, local=name is None, profile=profile, aws_region=aws_region)
+    location = StackLocation(stack=name, local=name is None, profile=profile, aws_region=aws_region)
     try:
-        site = Site(find_stack(place), find_emulator(Path.cwd()) if place.local else None)
+        site = Site(find_stack(location), find_emulator(Path.cwd()) if location.local else None)
         app = make_app(site, host_names={*LOOPBACK_NAMES, host.lower()})
     except CommandError as error:
         raise click.ClickException(error.message) from None
     except (FacematchError, BotoCoreError, ClientError) as error:
-        raise click.ClickException(explain_error(error, is_local=place.local).message) from None
+        raise click.ClickException(explain_error(error, is_local=location.local).message) from None
     try:
         asyncio.run(_serve(app, host, port))
     except OSError as error:

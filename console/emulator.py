@@ -127,8 +127,8 @@ class EmulatorControl:
 def choose_script(on: Collection[str], script: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the scenarios to put in force, given those that are (`script`, as the emulator tells them)."""
     ours = [{"id": switch.id, **switch.fields} for switch in SWITCHES if switch.id in on]
-    foreign = [dict(part["scenario"]) for part in script if not _is_ours(part)]
-    return [*ours, *foreign]
+    other_scenarios = [dict(part["scenario"]) for part in script if not _is_ours(part)]
+    return [*ours, *other_scenarios]
 
 
 def describe_script(script: Collection[Mapping[str, Any]]) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def describe_script(script: Collection[Mapping[str, Any]]) -> dict[str, Any]:
             }
             for switch in SWITCHES
         ],
-        "foreign": sum(part["active"] and not _is_ours(part) for part in script),
+        "other_scenarios": sum(part["active"] and not _is_ours(part) for part in script),
     }
 
 

@@ -8,8 +8,8 @@ from facematch.domain.comparison import Comparison, State
 from facematch.domain.lane import Hold
 from facematch.domain.ports import Ledger
 from facematch_client.holds import describe_hold
-from facematch_client.overview import Overview, Tally, look_over
-from facematch_client.records import Found, HalfPair, Query, Record, RecordReader
+from facematch_client.overview import Overview, Tally, read_stack_overview
+from facematch_client.records import IncompletePair, Query, Record, RecordReader, SearchResult
 from facematch_client.stack import Stack
 
 PAGE_LIMIT: Final = 4
@@ -65,7 +65,7 @@ def describe_result(comparison: Comparison) -> dict[str, Any] | None:
 
 def read_overview(stack: Stack, feed: ResultFeed, *, now_ms: int) -> dict[str, Any]:
     """Return the state of a stack, as JSON values."""
-    overview = look_over(stack, now_ms=now_ms, page_limit=PAGE_LIMIT)
+    overview = read_stack_overview(stack, now_ms=now_ms, page_limit=PAGE_LIMIT)
     return {**describe_overview(overview), "results": feed.list_latest(overview.tally)}
 
 
@@ -83,7 +83,11 @@ def describe_overview(overview: Overview) -> dict[str, Any]:
             for name in (*overview.queues, "outbox")
         ],
         "regions": {
-            region.value: {**asdict(use), "share": use.share, "hold": view_hold(use.hold, tally.now_ms)}
+            region.value: {
+                **asdict(use),
+                "share": use.share,
+                "hold": describe_hold_document(use.hold, tally.now_ms),
+            }
             for region, use in overview.regions.items()
         },
         "open": tally.open,
@@ -95,7 +99,7 @@ def describe_overview(overview: Overview) -> dict[str, Any]:
     }
 
 
-def view_hold(hold: Hold | None, now_ms: int) -> dict[str, Any] | None:
+def describe_hold_document(hold: Hold | None, now_ms: int) -> dict[str, Any] | None:
     """Return a hold as JSON values, in words as well."""
     if hold is None:
         return None
@@ -112,9 +116,9 @@ def search(stack: Stack, query: Query) -> dict[str, Any]:
     return describe_found(reader.search(query, page_limit=PAGE_LIMIT))
 
 
-def describe_found(found: Found) -> dict[str, Any]:
+def describe_found(found: SearchResult) -> dict[str, Any]:
     """Return what a search found as JSON values: rows for a list, and whether there is more than it shows."""
-    rows = [*map(_describe_half_pair, found.half_pairs), *map(_describe_record, found.records)]
+    rows = [*map(_describe_incomplete_pair, found.incomplete_pairs), *map(_describe_record, found.records)]
     return {"rows": rows[:FOUND_LIMIT], "has_more": len(rows) > FOUND_LIMIT, "is_cut": found.is_cut}
 
 
@@ -131,7 +135,7 @@ def _describe_record(record: Record) -> dict[str, Any]:
     }
 
 
-def _describe_half_pair(pair: HalfPair) -> dict[str, Any]:
+def _describe_incomplete_pair(pair: IncompletePair) -> dict[str, Any]:
     return {
         "id": None,
         "pair_id": pair.pair_id,

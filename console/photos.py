@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from facematch.settings import Settings
 from facematch.use_cases.prepare_photos import photo_limits
-from facematch_client.faces import Drawing, look_for_faces, mark_faces
+from facematch_client.faces import Drawing, enable_face_detection, mark_faces
 from facematch_client.files import explain_too_large
 from imaging import PhotoError, PhotoErrorCode, normalise
 
-SHELF_LIMIT_BYTES: Final = 200_000_000
+CACHE_LIMIT_BYTES: Final = 200_000_000
 _NO_FORMAT: Final = "dat"
 
 
@@ -45,7 +45,7 @@ def examine(content: bytes, settings: Settings, size_bytes: int | None = None) -
 
     `size_bytes` is the photo's real size, if it is known: of one over the limit `content` is only a part.
     """
-    limits = look_for_faces(photo_limits(settings))
+    limits = enable_face_detection(photo_limits(settings))
     if len(content) > limits.max_source_size_bytes:
         message = explain_too_large(limits.max_source_size_bytes, size_bytes)
         return _refuse(content, PhotoErrorCode.FILE_TOO_LARGE, message)
@@ -61,15 +61,15 @@ def _refuse(content: bytes, code: str, message: str) -> ExaminedPhoto:
     return ExaminedPhoto(content, refusal={"code": str(code), "message": message})
 
 
-class PhotoShelf:
+class PhotoCache:
     """Keeps photos in memory, the latest up to `limit_bytes`; an id can't be guessed."""
 
-    def __init__(self, limit_bytes: int = SHELF_LIMIT_BYTES) -> None:
+    def __init__(self, limit_bytes: int = CACHE_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._photos: OrderedDict[str, ExaminedPhoto] = OrderedDict()
 
     def put(self, photo: ExaminedPhoto) -> str:
-        """Keep a photo, where needed in place of the oldest; return its id."""
+        """Keep a photo, where needed in location of the oldest; return its id."""
         photo_id = secrets.token_urlsafe(16)
         self._photos[photo_id] = photo
         while len(self._photos) > 1 and self._size_bytes() > self._limit_bytes:

@@ -17,21 +17,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from console.emulator import EmulatorControl
 from console.guard import LOOPBACK_NAMES, add_headers, make_guard
-from console.orders import read_order, send
 from console.overview import ResultFeed, read_overview, search
-from console.passage import read_passage
-from console.photos import ExaminedPhoto, PhotoShelf, examine
+from console.photos import ExaminedPhoto, PhotoCache, examine
+from console.progress import read_progress
+from console.submissions import read_submission, send
 from facematch.domain.clock import Clock, SystemClock
 from facematch.domain.errors import FacematchError
 from facematch.domain.regions import PROFILES, Network, Region
 from facematch.use_cases.prepare_photos import photo_limits
-from facematch_client.ask import INLINE_LIMIT_BYTES
 from facematch_client.errors import CommandError, ExitCode, explain_error
 from facematch_client.faces import explain_missing_detector, mark_crop, read_warnings
-from facematch_client.photo_story import describe_work, read_stored_facts
+from facematch_client.labels import STEPS, VERDICTS, WARNINGS
+from facematch_client.pair_request import INLINE_LIMIT_BYTES
+from facematch_client.photo_summary import describe_changes, read_header
 from facematch_client.records import Query, open_ledger
 from facematch_client.stack import Stack
-from facematch_client.words import STEPS, VERDICTS, WARNINGS
 from local.portraits import make_portraits
 
 _PAGE: Final = Path(__file__).with_name("page")
@@ -57,13 +57,13 @@ class Site:
 class _Pace:
     """How often the page looks: at the stack as a whole, and at a pair on its way."""
 
-    look_interval_ms: int
-    watch_interval_ms: int
+    refresh_interval_ms: int
+    poll_interval_ms: int
 
 
-_LOCAL_PACE: Final = _Pace(look_interval_ms=2000, watch_interval_ms=400)
+_LOCAL_PACE: Final = _Pace(refresh_interval_ms=2000, poll_interval_ms=400)
 # Every look at a deployed stack is paid for.
-_CLOUD_PACE: Final = _Pace(look_interval_ms=15_000, watch_interval_ms=1500)
+_CLOUD_PACE: Final = _Pace(refresh_interval_ms=15_000, poll_interval_ms=1500)
 
 
 def make_app(
@@ -85,7 +85,7 @@ class _Console:
         self._ledger = open_ledger(site.stack)
         self._s3 = site.stack.s3()
         self._feed = ResultFeed(self._ledger)
-        self._shelf = PhotoShelf()
+        self._cache = PhotoCache()
 
     def add_to(self, app: web.Application) -> None:
         app.cleanup_ctx.append(self._run)
@@ -93,7 +93,7 @@ class _Console:
         router.add_get("/", self._get_page)
         router.add_get("/comparisons/{comparison_id}", self._get_page)
         router.add_static("/page", _PAGE)
-        router.add_get("/api/words", self._get_words)
+        router.add_get("/api/labels", self._get_labels)
         router.add_get("/api/stack", self._get_stack)
         router.add_get("/api/overview", self._get_overview)
         router.add_get("/api/samples/{number:[01]}", self._get_sample)
@@ -120,7 +120,7 @@ class _Console:
     async def _get_page(self, _: web.Request) -> web.StreamResponse:
         return web.FileResponse(_PAGE / "index.html")
 
-    async def _get_words(self, _: web.Request) -> web.Response:
+    async def _get_labels(self, _: web.Request) -> web.Response:
         verdicts = {name: {"word": word, "tone": tone} for name, (word, tone) in VERDICTS.items()}
         return web.json_response({"verdicts": verdicts, "steps": dict(STEPS)})
 
@@ -141,24 +141,24 @@ class _Console:
         settings = self._stack.settings
         content = await _read_body(request, settings.photos.max_source_size_bytes)
         photo = await asyncio.to_thread(examine, content, settings, request.content_length)
-        told = {"id": self._shelf.put(photo), **await asyncio.to_thread(describe_photo, photo)}
+        told = {"id": self._cache.put(photo), **await asyncio.to_thread(describe_photo, photo)}
         return web.json_response(told, status=HTTPStatus.CREATED)
 
     async def _get_photo(self, request: web.Request) -> web.Response:
-        photo = self._shelf.find(request.match_info["photo_id"])
+        photo = self._cache.find(request.match_info["photo_id"])
         if photo is None or photo.jpeg is None:
             raise web.HTTPNotFound
         return web.Response(body=photo.jpeg, content_type="image/jpeg")
 
     async def _add_comparison(self, request: web.Request) -> web.Response:
-        order = read_order(await _read_json(request), self._shelf, self._stack.settings)
+        submission = read_submission(await _read_json(request), self._cache, self._stack.settings)
         sent_at_ms = self._clock.now_ms()
-        comparison_id = await asyncio.to_thread(send, self._stack, self._s3, order)
+        comparison_id = await asyncio.to_thread(send, self._stack, self._s3, submission)
         told = {
             "id": comparison_id,
-            "pair_id": order.pair_id,
-            "region": order.region.value,
-            "way": order.way.value,
+            "pair_id": submission.pair_id,
+            "region": submission.region.value,
+            "way": submission.way.value,
             "sent_at_ms": sent_at_ms,
         }
         return web.json_response(told, status=HTTPStatus.CREATED)
@@ -169,9 +169,9 @@ class _Console:
 
     async def _get_comparison(self, request: web.Request) -> web.Response:
         region, separator, pair_id = request.query.get("pair", "").partition("/")
-        passage = await self._read(
+        progress = await self._read(
             partial(
-                read_passage,
+                read_progress,
                 self._stack,
                 self._ledger,
                 request.match_info["comparison_id"],
@@ -179,7 +179,7 @@ class _Console:
                 now_ms=self._clock.now_ms(),
             )
         )
-        return web.json_response(passage)
+        return web.json_response(progress)
 
     async def _get_emulator(self, request: web.Request) -> web.Response:
         return web.json_response(await _find_emulator(request).describe())
@@ -199,13 +199,13 @@ def describe_photo(photo: ExaminedPhoto) -> dict[str, Any]:
     """Return what the page shows of a photo, as JSON values: its story and warnings, or why it is refused."""
     if photo.report is None:
         return {"report": None, "refusal": photo.refusal, "posture": None, "work": [], "warnings": []}
-    facts = read_stored_facts(photo.content)
+    facts = read_header(photo.content)
     crop = mark_crop(photo.report)
     return {
         "report": photo.report,
         "refusal": photo.refusal,
         "posture": facts.posture,
-        "work": describe_work(photo.report, facts),
+        "work": describe_changes(photo.report, facts),
         "warnings": [WARNINGS[warning] for warning in read_warnings(photo.report)],
         "crop": crop and asdict(crop),
         "faces": photo.faces and asdict(photo.faces),

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from facematch_client.faces import mark_crop
+from facematch_client.labels import STEPS, VERDICTS, WARNINGS
 from facematch_client.page import load_template, shrink_photo
-from facematch_client.photo_story import describe_work, read_stored_facts
-from facematch_client.words import STEPS, VERDICTS, WARNINGS
+from facematch_client.photo_summary import describe_changes, read_header
 from local.journey import FoundFace, Journey, PhotoPassage
 
 _TEMPLATE: Final = Path(__file__).with_suffix(".html")
@@ -117,7 +117,7 @@ def _name_verdict(journey: Journey) -> tuple[str, str]:
 
 
 def _describe_photo(role: str, passage: PhotoPassage, limit_bytes: int) -> dict[str, Any]:
-    facts = read_stored_facts(passage.before)
+    facts = read_header(passage.before)
     note = "as sent to the provider" if passage.report else "as it would be sent"
     if passage.face is not None:
         note = f"{note}; {_describe_face(passage.face)}"
@@ -132,7 +132,7 @@ def _describe_photo(role: str, passage: PhotoPassage, limit_bytes: int) -> dict[
         "faces": passage.face.draw() if passage.face else passage.faces,
         "note": note,
         "warnings": [WARNINGS[warning] for warning in passage.warnings],
-        "work": describe_work(passage.report, facts),
+        "work": describe_changes(passage.report, facts),
     }
 
 

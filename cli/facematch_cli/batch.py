@@ -67,7 +67,7 @@ class Batch:
         ledger = open_ledger(self.stack)
         with ThreadPoolExecutor(_READERS) as pool:
             for some in batched(self._place(), _PAIRS_PER_READ, strict=False):
-                yield from pool.map(lambda placed: self._read_one(ledger, *placed), some)
+                yield from pool.map(lambda routed: self._read_one(ledger, *routed), some)
 
     def _place(self) -> Iterator[tuple[PairFiles, Region | None]]:
         seen: set[tuple[str, str]] = set()

@@ -85,7 +85,7 @@ def list_queues(stack: Stack, sources: Sequence[Source]) -> list[DeadLetterQueue
 
 
 @dataclass(frozen=True, slots=True)
-class Undertaker:
+class Redriver:
     """Looks into dead-letter queues and puts back what they hold."""
 
     sqs: "SQSClient"
@@ -203,7 +203,7 @@ class Undertaker:
         began_at_ms = self.clock.now_ms()
         nudged = 0
         for comparison_id in self.list_pending():
-            nudged += records.nudge(comparison_id, now_ms=self.clock.now_ms())
+            nudged += records.touch(comparison_id, now_ms=self.clock.now_ms())
             advance(1)
         for message in self._peek(queue.url, self.count(queue)):
             # What points to something that failed meanwhile has not been seen to.
@@ -220,9 +220,9 @@ class Undertaker:
         ]
 
 
-def open_dead_letters(stack: Stack, clock: Clock) -> Undertaker:
+def make_redriver(stack: Stack, clock: Clock) -> Redriver:
     """Return what looks after a stack's dead letters."""
-    return Undertaker(stack.sqs(), open_ledger(stack), clock)
+    return Redriver(stack.sqs(), open_ledger(stack), clock)
 
 
 def _read_body(text: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from facematch.domain.principals import name_principal
 from facematch.domain.regions import Region
 from facematch_cli.regions import suggest_region
 from facematch_client.errors import CommandError, ExitCode
-from facematch_client.records import PAGE_LIMIT, Found, Query, RecordReader, find_uploaded
+from facematch_client.records import PAGE_LIMIT, Query, RecordReader, SearchResult, find_uploaded
 from facematch_client.text import clean
 
 
@@ -75,7 +75,7 @@ class Lookup:
         ids = [record.id for record in found.records if owner in {None, record.caller}]
         comparisons = [one for one in map(self.ledger.find, ids) if one is not None]
         if not comparisons:
-            raise self._explain_absence(name, found)
+            raise self._explain_missing(name, found)
         return comparisons
 
     def _find_uploaded(self, name: str) -> Comparison | None:
@@ -95,9 +95,9 @@ class Lookup:
             raise CommandError(f"There is no region {clean(region)}.{suggestion}", ExitCode.REFUSED)
         return region, pair_id
 
-    def _explain_absence(self, name: str, found: Found) -> CommandError:
-        if found.half_pairs:
-            half = found.half_pairs[0]
+    def _explain_missing(self, name: str, found: SearchResult) -> CommandError:
+        if found.incomplete_pairs:
+            half = found.incomplete_pairs[0]
             return CommandError(
                 f"The pair {clean(half.pair_id)} in {clean(half.region)} has no comparison yet: it waits for "
                 f"its {half.missing} photo.",

@@ -21,7 +21,7 @@ from facematch_cli.commands.show import show
 from facematch_cli.commands.status import status
 from facematch_cli.commands.submit import submit
 from facematch_cli.commands.verdicts import verdicts
-from facematch_cli.options import Surroundings
+from facematch_cli.options import Environment
 from facematch_client.errors import CommandError, ExitCode, explain_error
 
 _NAME = "facematch"
@@ -54,11 +54,11 @@ for _part in (compare, prepare, submit, verdicts, results, find, show, erase, st
     cli.add_command(_part)
 
 
-def run(arguments: Sequence[str], surroundings: Surroundings | None = None) -> int:
+def run(arguments: Sequence[str], environment: Environment | None = None) -> int:
     """Run the command; return its exit code."""
     try:
         ended = cli.main(
-            list(arguments), prog_name=_NAME, standalone_mode=False, obj=surroundings or Surroundings()
+            list(arguments), prog_name=_NAME, standalone_mode=False, obj=environment or Environment()
         )
     except click.Abort:
         return _report(CommandError("Stopped.", ExitCode.INTERRUPTED), arguments)

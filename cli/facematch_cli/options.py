@@ -15,14 +15,14 @@ from facematch.domain.verdict import Role
 from facematch_cli.output import Output, make_output
 from facematch_cli.pairs import PairSource
 from facematch_cli.regions import suggest_region
-from facematch_client.stack import Place, Stack, find_stack
+from facematch_client.stack import Stack, StackLocation, find_stack
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """What a run depends on, so that a test can replace it."""
 
-    find_stack: Callable[[Place], Stack] = find_stack
+    find_stack: Callable[[StackLocation], Stack] = find_stack
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -31,13 +31,13 @@ class Invocation:
     """One run of a command that works on a stack."""
 
     output: Output
-    place: Place
-    surroundings: Surroundings
+    location: StackLocation
+    environment: Environment
 
     @property
     def clock(self) -> Clock:
         """The clock to use."""
-        return self.surroundings.clock
+        return self.environment.clock
 
     def find_stack(self) -> Stack:
         """Return the stack that the user named.
@@ -47,11 +47,11 @@ class Invocation:
         CommandError
             There is none.
         """
-        return self.surroundings.find_stack(self.place)
+        return self.environment.find_stack(self.location)
 
     def find_named_stack(self) -> Stack | None:
         """Return the stack that the user named, or None if none is named."""
-        return self.find_stack() if self.place.stack is not None or self.place.local else None
+        return self.find_stack() if self.location.stack is not None or self.location.local else None
 
 
 def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,8 +77,8 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
         as_json: bool,
         **arguments: Any,  # noqa: ANN401 - the command's own
     ) -> Any:  # noqa: ANN401 - what the command returns
-        place = Place(stack, local, profile, aws_region)
-        return command(Invocation(make_output(as_json=as_json), place, context.obj), **arguments)
+        location = StackLocation(stack, local, profile, aws_region)
+        return command(Invocation(make_output(as_json=as_json), location, context.obj), **arguments)
 
     return run
 

@@ -21,16 +21,16 @@ _NAMED: Final = 5
 class PairFiles:
     """The photo files of a pair, as far as there are any; `region` is as the user wrote it.
 
-    `line` is where a manifest names the pair. `absence` is a sentence that says why a photo is missing.
-    `flaw` is a sentence that says why the pair can't be used.
+    `line` is where a manifest names the pair. `missing_hint` is a sentence that says why a photo is missing.
+    `problem` is a sentence that says why the pair can't be used.
     """
 
     pair_id: str
     region: str | None
     files: Mapping[Role, Path]
     line: int | None = None
-    absence: str = ""
-    flaw: str | None = None
+    missing_hint: str = ""
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class PairSource:
             return self._read_manifest()
         raise CommandError(f"There is no folder or manifest {self.path}.", ExitCode.REFUSED)
 
-    def describe_loose_photos(self) -> str:
+    def describe_ignored_photos(self) -> str:
         """Return a sentence about photos that are in no pair's folder, empty if there are none."""
         if not self.path.is_dir():
             return ""
@@ -88,10 +88,12 @@ class PairSource:
         }
         files = {role: candidates[0] for role, candidates in found.items() if candidates}
         twice = [entry.name for candidates in found.values() if len(candidates) > 1 for entry in candidates]
-        flaw = f"The folder has more than one photo of a role: {_list_names(twice)}." if twice else None
-        return PairFiles(folder.name, None, files, absence=self._explain_absence(folder, entries), flaw=flaw)
+        problem = f"The folder has more than one photo of a role: {_list_names(twice)}." if twice else None
+        return PairFiles(
+            folder.name, None, files, missing_hint=self._explain_missing(folder, entries), problem=problem
+        )
 
-    def _explain_absence(self, folder: Path, entries: list[Path]) -> str:
+    def _explain_missing(self, folder: Path, entries: list[Path]) -> str:
         holds = _list_names([entry.name for entry in entries]) if entries else "nothing"
         expected = " and ".join(f"{name}.*" for name in self.names.values())
         return (
@@ -105,7 +107,11 @@ class PairSource:
             named = {Role.SOURCE: row.source, Role.TARGET: row.target}
             files = {role: folder / name for role, name in named.items() if name}
             yield PairFiles(
-                row.pair_id, row.region or None, files, row.line, absence="The manifest names no file for it."
+                row.pair_id,
+                row.region or None,
+                files,
+                row.line,
+                missing_hint="The manifest names no file for it.",
             )
 
 

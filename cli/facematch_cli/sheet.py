@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from facematch_client.faces import Drawing
+from facematch_client.labels import WARNINGS
 from facematch_client.page import load_template, shrink_photo
-from facematch_client.photo_story import describe_work, read_stored_facts
-from facematch_client.words import WARNINGS
+from facematch_client.photo_summary import describe_changes, read_header
 
 _TEMPLATE: Final = Path(__file__).with_name("sheet.html")
 
@@ -36,12 +36,12 @@ def render_sheet(entries: Sequence[SheetEntry]) -> str:
 
 
 def _describe(entry: SheetEntry) -> dict[str, Any]:
-    facts = read_stored_facts(entry.before)
+    facts = read_header(entry.before)
     return {
         "entry": entry,
         "before": shrink_photo(entry.before),
         "after": shrink_photo(entry.after or b""),
         "posture": "as received" if entry.refusal else facts.posture,
         "warnings": [WARNINGS[warning] for warning in entry.warnings],
-        "work": describe_work(entry.report or {}, facts),
+        "work": describe_changes(entry.report or {}, facts),
     }

@@ -20,7 +20,7 @@ from facematch_cli.journal import Fingerprint, digest_photos, stamp_files
 from facematch_cli.pairs import PairFiles
 from facematch_cli.regions import choose_region
 from facematch_client.files import read_photo
-from facematch_client.words import WARNINGS
+from facematch_client.labels import WARNINGS
 from imaging import NormalisedPhoto, find_warnings
 
 _WINDOW_PER_WORKER: Final = 2
@@ -54,7 +54,7 @@ class RefusedPair:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedPair:
+class RoutedPair:
     """A pair whose region is known; `submitted` are the photos that an earlier run submitted for it."""
 
     pair: PairFiles
@@ -71,7 +71,7 @@ class PlacedPair:
 class SubmittedPair:
     """A pair whose photos are in the inbox; without `etags` they were there before this run."""
 
-    placed: PlacedPair
+    routed: RoutedPair
     fingerprint: Fingerprint
     etags: Mapping[Role, str] | None
     warnings: tuple[Finding, ...] = ()
@@ -84,10 +84,10 @@ class SubmittedPair:
     @property
     def is_changed(self) -> bool:
         """Whether an earlier run submitted other photos for the pair."""
-        return self.etags is not None and self.placed.submitted is not None
+        return self.etags is not None and self.routed.submitted is not None
 
 
-type Settled = SubmittedPair | RefusedPair
+type PairOutcome = SubmittedPair | RefusedPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +102,29 @@ class Submitter:
     preparer: PhotoPreparer
     _decoders: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(os.process_cpu_count() or 1))
 
-    def submit(self, placed: PlacedPair) -> Settled:
+    def submit(self, routed: RoutedPair) -> PairOutcome:
         """Check a pair as the stack would, and upload it unless an earlier run submitted the same photos."""
-        pair = placed.pair
+        pair = routed.pair
         # Before the photos are read: a photo that changes meanwhile is then read again by the next run.
         stamp = stamp_files(pair.files) or ""
         photos, errors = self._read(pair)
         fingerprint = Fingerprint("" if errors else digest_photos(photos), stamp)
-        if placed.submitted and placed.submitted.digest == fingerprint.digest:
-            return SubmittedPair(placed, fingerprint, None)
+        if routed.submitted and routed.submitted.digest == fingerprint.digest:
+            return SubmittedPair(routed, fingerprint, None)
         prepared, faults = self._check(photos, is_whole=not errors)
         errors += faults
         if errors:
             errors.sort(key=lambda error: error.field or "")
-            return RefusedPair(pair, tuple(make_finding(pair, placed.region, error) for error in errors))
-        etags = {role: self._upload(placed, role, photo) for role, photo in photos.items()}
-        return SubmittedPair(placed, fingerprint, etags, tuple(list_warnings(placed, prepared)))
+            return RefusedPair(pair, tuple(make_finding(pair, routed.region, error) for error in errors))
+        etags = {role: self._upload(routed, role, photo) for role, photo in photos.items()}
+        return SubmittedPair(routed, fingerprint, etags, tuple(list_warnings(routed, prepared)))
 
     def _read(self, pair: PairFiles) -> tuple[dict[Role, bytes], list[InvalidInputError]]:
         photos: dict[Role, bytes] = {}
         errors: list[InvalidInputError] = []
         for role in Role:
             if role not in pair.files:
-                message = f"There is no {role} photo. {pair.absence}".rstrip()
+                message = f"There is no {role} photo. {pair.missing_hint}".rstrip()
                 errors.append(InvalidInputError(Reason.PHOTO_MISSING, message, field=role))
                 continue
             try:
@@ -153,9 +153,9 @@ class Submitter:
         except InvalidInputError as error:
             return {}, error
 
-    def _upload(self, placed: PlacedPair, role: Role, photo: bytes) -> str:
-        extension = placed.pair.files[role].suffix.lstrip(".") or "jpg"
-        return self.upload(make_inbox_key(placed.region, placed.pair.pair_id, role, extension), photo)
+    def _upload(self, routed: RoutedPair, role: Role, photo: bytes) -> str:
+        extension = routed.pair.files[role].suffix.lstrip(".") or "jpg"
+        return self.upload(make_inbox_key(routed.region, routed.pair.pair_id, role, extension), photo)
 
 
 def make_finding(pair: PairFiles, region: str | None, error: InvalidInputError) -> Finding:
@@ -172,17 +172,17 @@ def make_finding(pair: PairFiles, region: str | None, error: InvalidInputError) 
     )
 
 
-def list_warnings(placed: PlacedPair, photos: Mapping[Role, NormalisedPhoto]) -> Iterator[Finding]:
+def list_warnings(routed: RoutedPair, photos: Mapping[Role, NormalisedPhoto]) -> Iterator[Finding]:
     """Yield the warnings about a pair's prepared photos."""
     for role, photo in photos.items():
         for warning in find_warnings(photo.report.face):
             yield make_finding(
-                placed.pair, placed.region, InvalidInputError(warning, WARNINGS[warning], field=role)
+                routed.pair, routed.region, InvalidInputError(warning, WARNINGS[warning], field=role)
             )
 
 
 @dataclass(slots=True)
-class Sieve:
+class PairFilter:
     """Lets through the pairs that are still to be submitted, each once."""
 
     regions: RegionPolicy
@@ -191,31 +191,31 @@ class Sieve:
     skipped: int = 0
     _seen: dict[str, int | None] = field(default_factory=dict)
 
-    def sift(self, pairs: Iterable[PairFiles]) -> Iterator[PlacedPair | RefusedPair]:
+    def select(self, pairs: Iterable[PairFiles]) -> Iterator[RoutedPair | RefusedPair]:
         """Yield each pair with its region, or why it has none; skip those whose files have not changed."""
         for pair in pairs:
             sifted = self._sift_one(pair)
-            if isinstance(sifted, PlacedPair) and _is_as_submitted(sifted):
+            if isinstance(sifted, RoutedPair) and _is_as_submitted(sifted):
                 self.skipped += 1
             else:
                 yield sifted
 
-    def _sift_one(self, pair: PairFiles) -> PlacedPair | RefusedPair:
+    def _sift_one(self, pair: PairFiles) -> RoutedPair | RefusedPair:
         requested = pair.region or self.region
         try:
             check_pair_id(pair.pair_id)
-            placed = PlacedPair(pair, choose_region(self.regions, requested))
-            self._check(placed)
+            routed = RoutedPair(pair, choose_region(self.regions, requested))
+            self._check(routed)
         except InvalidInputError as error:
             return RefusedPair(pair, (make_finding(pair, requested, error),))
-        self._seen[placed.key] = pair.line
-        return PlacedPair(pair, placed.region, self.done.get(placed.key))
+        self._seen[routed.key] = pair.line
+        return RoutedPair(pair, routed.region, self.done.get(routed.key))
 
-    def _check(self, placed: PlacedPair) -> None:
-        if placed.pair.flaw is not None:
-            raise InvalidInputError("ambiguous_photo", placed.pair.flaw, field="pair_id")
-        if placed.key in self._seen:
-            first = self._seen[placed.key]
+    def _check(self, routed: RoutedPair) -> None:
+        if routed.pair.problem is not None:
+            raise InvalidInputError("ambiguous_photo", routed.pair.problem, field="pair_id")
+        if routed.key in self._seen:
+            first = self._seen[routed.key]
             where = f" in line {first}" if first else ""
             raise InvalidInputError(
                 "repeated_pair_id",
@@ -224,14 +224,14 @@ class Sieve:
             )
 
 
-def _is_as_submitted(placed: PlacedPair) -> bool:
-    return placed.submitted is not None and stamp_files(placed.pair.files) == placed.submitted.stamp
+def _is_as_submitted(routed: RoutedPair) -> bool:
+    return routed.submitted is not None and stamp_files(routed.pair.files) == routed.submitted.stamp
 
 
 def submit_all(
-    pairs: Iterable[PlacedPair | RefusedPair],
-    submit: Callable[[PlacedPair], Settled],
-    settle: Callable[[Settled], None],
+    pairs: Iterable[RoutedPair | RefusedPair],
+    submit: Callable[[RoutedPair], PairOutcome],
+    settle: Callable[[PairOutcome], None],
     *,
     workers: int,
 ) -> None:
@@ -240,7 +240,7 @@ def submit_all(
     If anything ends this early, a keyboard interrupt included, pairs that are being uploaded are waited for
     and settled, and no further one is begun.
     """
-    running: deque[Future[Settled]] = deque()
+    running: deque[Future[PairOutcome]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for pair in pairs:
@@ -262,8 +262,8 @@ def submit_all(
             raise
 
 
-def _finish(refused: RefusedPair) -> Future[Settled]:
-    future: Future[Settled] = Future()
+def _finish(refused: RefusedPair) -> Future[PairOutcome]:
+    future: Future[PairOutcome] = Future()
     future.set_result(refused)
     return future
 
@@ -273,7 +273,7 @@ def estimate_verdicts_s(pairs: Mapping[Region | None, int], calls_per_s: Mapping
     return max((count / calls_per_s[region] for region, count in pairs.items() if region), default=0.0)
 
 
-def estimate_rest(*, quota_s: float, elapsed_s: float, done: int, left: int) -> tuple[float, str]:
+def estimate_remaining(*, quota_s: float, elapsed_s: float, done: int, left: int) -> tuple[float, str]:
     """Return in how many seconds the last verdict can be there, and what decides that: quota or upload.
 
     `quota_s` is what the quota takes for all; `done` pairs are through after `elapsed_s`, `left` are not.

@@ -31,7 +31,7 @@ class Answer:
     body: Any
 
 
-def ask_api(
+def call_api(
     stack: Stack,
     method: str,
     path: str,

@@ -34,7 +34,7 @@ class Drawing:
     rectangles: tuple[Rectangle, ...]
 
 
-def look_for_faces(limits: Limits = PROVIDER_LIMITS) -> Limits:
+def enable_face_detection(limits: Limits = PROVIDER_LIMITS) -> Limits:
     """Return limits that also look for faces, for warnings; photos become the same."""
     return replace(limits, find_faces=True)
 

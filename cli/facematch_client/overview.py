@@ -24,7 +24,7 @@ _DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class RegionUse:
+class RegionUsage:
     """A region's quota: calls a second that are this stack's, and billed calls of the last minute.
 
     `hold` is why no calls are made, or were not until a moment ago.
@@ -92,12 +92,12 @@ class Overview:
 
     queues: Mapping[str, Depth]
     dead_letters: Mapping[str, Depth]
-    regions: Mapping[Region, RegionUse]
+    regions: Mapping[Region, RegionUsage]
     tally: Tally
     is_cut: bool
 
 
-def look_over(stack: Stack, *, now_ms: int, page_limit: int | None) -> Overview:
+def read_stack_overview(stack: Stack, *, now_ms: int, page_limit: int | None) -> Overview:
     """Return how a stack is, from its queues and at the most `page_limit` pages (1 MB each) of its ledger."""
     sqs, dynamodb, settings = stack.sqs(), stack.dynamodb(), stack.settings
     regions = [region for region in Region if region in settings.regions.allowed]
@@ -120,14 +120,14 @@ def look_over(stack: Stack, *, now_ms: int, page_limit: int | None) -> Overview:
     return Overview(
         queues={name: measure_depth(sqs, url) for name, url in queues.items()},
         dead_letters={name: measure_depth(sqs, url) for name, url in dead_letters.items()},
-        regions={region: _read_use(stack, region, tally) for region in regions},
+        regions={region: _read_usage(stack, region, tally) for region in regions},
         tally=tally,
         is_cut=reader.is_cut,
     )
 
 
-def _read_use(stack: Stack, region: Region, tally: Tally) -> RegionUse:
-    return RegionUse(
+def _read_usage(stack: Stack, region: Region, tally: Tally) -> RegionUsage:
+    return RegionUsage(
         calls_per_s=stack.settings.calls_per_s[region],
         calls_last_minute=tally.calls_last_minute[region],
         hold=find_hold(stack, region, tally.now_ms),

@@ -66,7 +66,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HalfPair:
+class IncompletePair:
     """A pair of which one photo has arrived and the other has not."""
 
     pair_id: str
@@ -95,7 +95,7 @@ class Query:
             and self.verdict in {None, record.verdict}
         )
 
-    def matches_half(self, pair: HalfPair) -> bool:
+    def matches_incomplete(self, pair: IncompletePair) -> bool:
         """Whether a pair that waits for its other photo is one of those searched for."""
         return (
             self.name in {None, pair.pair_id}
@@ -105,11 +105,11 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What a search found, the newest first; `is_cut` says that not all of the ledger was read."""
 
     records: Sequence[Record]
-    half_pairs: Sequence[HalfPair]
+    incomplete_pairs: Sequence[IncompletePair]
     is_cut: bool
 
 
@@ -131,7 +131,7 @@ class RecordReader:
         values: Item = {":comparison": {"S": _COMPARISON}}
         yield from map(_read_record, self._scan("begins_with(pk, :comparison)", values, page_limit))
 
-    def search(self, query: Query, *, page_limit: int | None) -> Found:
+    def search(self, query: Query, *, page_limit: int | None) -> SearchResult:
         """Return what matches in up to `page_limit` pages of the table, comparisons and half pairs.
 
         There is no index on the pair id: the table is read through, and filtered where it is.
@@ -148,11 +148,11 @@ class RecordReader:
             }
         items = list(self._scan(condition, values, page_limit))
         records = [_read_record(item) for item in items if item["pk"]["S"].startswith(_COMPARISON)]
-        halves = [_read_half_pair(item) for item in items if item["pk"]["S"].startswith(_PAIR)]
-        return Found(
+        halves = [_read_incomplete_pair(item) for item in items if item["pk"]["S"].startswith(_PAIR)]
+        return SearchResult(
             sorted(filter(query.matches, records), key=lambda one: one.created_at_ms, reverse=True),
             sorted(
-                (half for half in halves if half and query.matches_half(half)),
+                (half for half in halves if half and query.matches_incomplete(half)),
                 key=lambda one: one.since_ms,
                 reverse=True,
             ),
@@ -185,7 +185,7 @@ class RecordReader:
         for page in pages:
             yield from (item["pk"]["S"].removeprefix(_COMPARISON) for item in page["Items"])
 
-    def nudge(self, comparison_id: str, *, now_ms: int) -> bool:
+    def touch(self, comparison_id: str, *, now_ms: int) -> bool:
         """Have the table's stream tell again of a comparison that is still to be published, if it is."""
         try:
             self.client.update_item(
@@ -260,13 +260,13 @@ def _read_record(item: Mapping[str, Any]) -> Record:
     )
 
 
-def _read_half_pair(item: Mapping[str, Any]) -> HalfPair | None:
+def _read_incomplete_pair(item: Mapping[str, Any]) -> IncompletePair | None:
     plain = deserialise(item)
     arrived = [role for role in Role if role in plain and not plain[role]["taken"]]
     if len(arrived) != 1:
         return None
     pair_id, caller = split_folder(plain["folder"])
-    return HalfPair(
+    return IncompletePair(
         pair_id=pair_id,
         region=plain["region"],
         caller=caller,

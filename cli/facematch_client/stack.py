@@ -33,7 +33,7 @@ _WORKER: Final = "Compare"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StackLocation:
     """Where the user says that the stack is."""
 
     stack: str | None = None
@@ -90,7 +90,7 @@ def choose_limits(stack: Stack | None) -> Limits:
     return photo_limits(stack.settings) if stack else PROVIDER_LIMITS
 
 
-def find_stack(place: Place) -> Stack:
+def find_stack(location: StackLocation) -> Stack:
     """Return the stack that the user means.
 
     Raises
@@ -98,15 +98,15 @@ def find_stack(place: Place) -> Stack:
     CommandError
         None is named, there is none of that name, or it is not one of facematch.
     """
-    if place.local:
+    if location.local:
         return _find_local_stack(Path.cwd())
-    if place.stack is None:
+    if location.stack is None:
         raise CommandError(
             "No stack is named: give --stack NAME, or --local for the one on this machine.",
             ExitCode.USAGE,
         )
-    session = boto3.Session(profile_name=place.profile, region_name=place.aws_region)
-    return describe_stack(session, place.stack)
+    session = boto3.Session(profile_name=location.profile, region_name=location.aws_region)
+    return describe_stack(session, location.stack)
 
 
 def describe_stack(

@@ -1,6 +1,6 @@
 // What the page asks the console for.
 
-export class Refusal extends Error {}
+export class ApiError extends Error {}
 
 export async function ask(path, { method = "GET", body } = {}) {
   const isDocument = body !== undefined && !(body instanceof Blob);
@@ -12,7 +12,7 @@ export async function ask(path, { method = "GET", body } = {}) {
   const isJson = (answer.headers.get("Content-Type") ?? "").includes("json");
   if (!answer.ok) {
     const told = isJson ? (await answer.json()).error : await answer.text();
-    throw new Refusal(told || `The console answers HTTP ${answer.status}.`);
+    throw new ApiError(told || `The console answers HTTP ${answer.status}.`);
   }
   return isJson ? answer.json() : answer.blob();
 }
@@ -21,22 +21,22 @@ async function send(path, request) {
   try {
     return await fetch(`/api/${path}`, request);
   } catch {
-    throw new Refusal("The console has stopped: start it again with make console.");
+    throw new ApiError("The console has stopped: start it again with make console.");
   }
 }
 
 /**
- * Look again and again, while the page can be seen; `tellHealth` hears null, or why a look failed.
+ * Look again and again, while the page can be seen; `showHealth` hears null, or why a look failed.
  * Returns what looks at once.
  */
-export function keepLooking(interval_ms, look, tellHealth = () => {}) {
+export function poll(interval_ms, look, showHealth = () => {}) {
   let timer = null;
   let isLooking = false;
   async function run() {
     if (isLooking) return;
     isLooking = true;
     clearTimeout(timer);
-    await lookOnce(look, tellHealth);
+    await pollOnce(look, showHealth);
     isLooking = false;
     timer = setTimeout(run, interval_ms);
   }
@@ -45,12 +45,12 @@ export function keepLooking(interval_ms, look, tellHealth = () => {}) {
   return run;
 }
 
-async function lookOnce(look, tellHealth) {
+async function pollOnce(look, showHealth) {
   if (document.hidden) return;
   try {
     await look();
-    tellHealth(null);
+    showHealth(null);
   } catch (error) {
-    tellHealth(error);
+    showHealth(error);
   }
 }

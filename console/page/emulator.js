@@ -2,31 +2,31 @@
 
 import { ask } from "./api.js";
 import { find, make, replaceRows } from "./dom.js";
-import { sayCount, sayMoment, sayTime } from "./words.js";
+import { formatCount, formatMoment, formatTime } from "./labels.js";
 
 const JUDGES = {
   faces: "It compares faces with dlib's networks, not with the provider's: scores are not comparable.",
   pixels: "It compares pixels, not faces.",
 };
 
-/** Look at the emulator once; `onScenes` hears the titles of what is switched on, `onProblem` what went wrong. */
-export async function lookAtEmulator(onScenes, onProblem) {
+/** Look at the emulator once; `onScenarios` hears the titles of what is switched on, `onProblem` what went wrong. */
+export async function refreshEmulator(onScenarios, onProblem) {
   const { judge, pass_score, calls, ...script } = await ask("emulator");
   find("#emulator").hidden = false;
   find("#to-switches").hidden = false;
-  showScript(script, onScenes, onProblem);
+  showScript(script, onScenarios, onProblem);
   find("#emulator-hint").textContent =
     `${JUDGES[judge]} A score of ${pass_score} or more passes. ` +
     "Switch on what the provider should do, then compare a pair. If several are on, the first decides." +
-    (script.foreign ? ` ${sayCount(script.foreign, "scenario")} set by others also apply.` : "");
+    (script.other_scenarios ? ` ${formatCount(script.other_scenarios, "scenario")} set by others also apply.` : "");
   replaceRows(find("#calls"), calls, drawCall);
   find("#calls-none").hidden = calls.length > 0;
 }
 
-function showScript({ switches }, onScenes, onProblem) {
+function showScript({ switches }, onScenarios, onProblem) {
   const change = async (on) => {
     try {
-      showScript(await ask("emulator/switches", { method: "PUT", body: on }), onScenes, onProblem);
+      showScript(await ask("emulator/switches", { method: "PUT", body: on }), onScenarios, onProblem);
     } catch (error) {
       onProblem(error);
     }
@@ -34,7 +34,7 @@ function showScript({ switches }, onScenes, onProblem) {
   replaceRows(find("#switches"), switches, (one) =>
     drawSwitch(one, () => change(switches.filter((other) => other.is_on !== (other === one)).map(({ id }) => id))),
   );
-  onScenes(switches.filter(({ is_on }) => is_on).map(({ title }) => title));
+  onScenarios(switches.filter(({ is_on }) => is_on).map(({ title }) => title));
 }
 
 function drawSwitch({ id, title, told, is_on, played }, onChange) {
@@ -51,7 +51,7 @@ function drawSwitch({ id, title, told, is_on, played }, onChange) {
     make("span", { class: "knob", "aria-hidden": "true" }),
   );
   button.addEventListener("click", onChange);
-  const count = played ? ` Played ${sayCount(played, "time")}.` : "";
+  const count = played ? ` Played ${formatCount(played, "time")}.` : "";
   return make("li", { class: is_on ? "on" : "" }, button, make("p", { id: `told-${id}` }, told + count));
 }
 
@@ -61,7 +61,7 @@ function drawCall(call) {
   const parts = [
     call.region,
     call.http_status && `HTTP ${call.http_status}`,
-    sayTime(call.duration_ms),
+    formatTime(call.duration_ms),
     call.is_billed ? "compared" : "not compared",
     call.scenario && `scenario ${call.scenario}`,
   ];
@@ -74,7 +74,7 @@ function drawCall(call) {
       make("span", { class: `chip ${tone}` }, answer),
       make("span", { class: "subject" }, call.merchant_biz_id ?? ""),
       make("span", { class: "hint" }, parts.filter(Boolean).join(" · ")),
-      make("time", { datetime: call.received_at }, sayMoment(Date.parse(call.received_at))),
+      make("time", { datetime: call.received_at }, formatMoment(Date.parse(call.received_at))),
     ),
   );
 }

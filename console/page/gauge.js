@@ -1,13 +1,13 @@
 // The verdict: a gauge with the score and both bounds, the verdict's word and its reason.
 
 import { find, make, makeSvg } from "./dom.js";
-import { nameVerdict, sayBounds } from "./words.js";
+import { nameVerdict, describeBounds } from "./labels.js";
 
 const ARC = { d: "M 25 118 A 95 95 0 0 1 215 118", pathLength: "100" };
 
 let shown = "";
 
-/** Show a verdict, or what stands in its place: `{tone, word, sentence, code, score, bounds}`. */
+/** Show a verdict, or what stands in its location: `{tone, word, sentence, code, score, bounds}`. */
 export function showVerdict(view) {
   // Drawn anew only where it says something new: an arc that grows twice looks like a second verdict.
   const key = JSON.stringify(view);
@@ -20,7 +20,7 @@ export function showVerdict(view) {
     make("p", { class: "word" }, view.word),
     make("p", { class: "sentence" }, view.sentence),
     ...(view.code ? [make("p", { class: "code" }, make("code", {}, view.code))] : []),
-    ...(view.bounds ? [make("p", { class: "said-bounds" }, sayBounds(view.bounds))] : []),
+    ...(view.bounds ? [make("p", { class: "said-bounds" }, describeBounds(view.bounds))] : []),
   );
 }
 

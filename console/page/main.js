@@ -1,10 +1,10 @@
 // The console: its parts, put together.
 
-import { ask, keepLooking } from "./api.js";
-import { lookAtStack } from "./board.js";
+import { ask, poll } from "./api.js";
+import { refreshStack } from "./status.js";
 import { find, tell } from "./dom.js";
-import { lookAtEmulator } from "./emulator.js";
-import { OrderForm } from "./order.js";
+import { refreshEmulator } from "./emulator.js";
+import { PairForm } from "./form.js";
 import { Outcome } from "./outcome.js";
 import { PhotoSlot } from "./photos.js";
 import { Search } from "./search.js";
@@ -12,19 +12,19 @@ import { Search } from "./search.js";
 const stack = await ask("stack");
 const [source, target] = ["source", "target"].map((role) => new PhotoSlot(role));
 const slots = [source, target];
-const outcome = new Outcome(stack, slots, tellHealth);
-const form = new OrderForm(stack, slots, compare);
+const outcome = new Outcome(stack, slots, showHealth);
+const form = new PairForm(stack, slots, compare);
 const search = new Search(stack.regions, (row) => outcome.review(row));
 
 source.onMore = (file) => target.take(file);
 target.onMore = (file) => source.take(file);
-for (const slot of slots) slot.onChange = () => form.weigh();
+for (const slot of slots) slot.onChange = () => form.update();
 find("#samples").addEventListener("click", takeSamples);
 introduce();
 addEventListener("popstate", followAddress);
 followAddress();
-outcome.onSettled = keepLooking(stack.look_interval_ms, lookAround, tellHealth);
-if (stack.has_emulator) keepLooking(stack.look_interval_ms, () => lookAtEmulator(tellScenes, tellProblem));
+outcome.onSettled = poll(stack.refresh_interval_ms, lookAround, showHealth);
+if (stack.has_emulator) poll(stack.refresh_interval_ms, () => refreshEmulator(showScenarios, showProblem));
 
 function introduce() {
   find("#stack-name").textContent = `${stack.name}, ${stack.is_local ? "on this machine" : stack.aws_region}`;
@@ -45,7 +45,7 @@ function followAddress() {
 }
 
 async function lookAround() {
-  const { results } = await lookAtStack();
+  const { results } = await refreshStack();
   await search.show(results);
   await outcome.lookAgain();
 }
@@ -64,7 +64,7 @@ async function takeSamples() {
     // The button that was pressed has lost the focus.
     source.focus();
   } catch (error) {
-    tellProblem(error);
+    showProblem(error);
   } finally {
     button.disabled = false;
   }
@@ -75,15 +75,15 @@ async function takeSample(slot, number) {
   await slot.take(new File([photo], `portrait-${number + 1}.jpg`, { type: photo.type }));
 }
 
-function tellScenes(titles) {
+function showScenarios(titles) {
   form.scenes = titles;
 }
 
-function tellProblem(error) {
+function showProblem(error) {
   tell(find("#problem"), error.message);
 }
 
-function tellHealth(error) {
+function showHealth(error) {
   const health = find("#health");
   health.className = `health ${error ? "ill" : "well"}`;
   const text = error ? `No answer: ${error.message}` : "Live";

@@ -16,16 +16,16 @@ export class Outcome {
   onSettled = () => {};
   #stack;
   #slots;
-  #tellHealth;
+  #showHealth;
   #turn = 0;
   #announced = "";
   /** Looks once at what is shown, if it is settled. */
   #review = null;
 
-  constructor(stack, slots, tellHealth) {
+  constructor(stack, slots, showHealth) {
     this.#stack = stack;
     this.#slots = slots;
-    this.#tellHealth = tellHealth;
+    this.#showHealth = showHealth;
   }
 
   /** Send a pair, and follow it until its verdict is published. Returns once it is accepted or refused. */
@@ -84,7 +84,7 @@ export class Outcome {
     }
     this.#title(title);
     showVerdict({ ...WAITING, bounds });
-    showTimeline({ chapters: [], present: null, begun_at_ms: 0, now_ms: 0 });
+    showTimeline({ entries: [], present: null, begun_at_ms: 0, now_ms: 0 });
     this.#announce("The pair is on its way.");
     find("#outcome").scrollIntoView({ block: "nearest" });
     find("#outcome-title").focus();
@@ -96,13 +96,13 @@ export class Outcome {
   #tick(turn, way, begun_at_ms) {
     if (turn !== this.#turn) return;
     const details = way === "api" ? "the API compares it while the page waits" : "the photos are being uploaded";
-    showTimeline({ chapters: [], present: { what: "sent", details }, begun_at_ms, now_ms: Date.now() });
+    showTimeline({ entries: [], present: { what: "sent", details }, begun_at_ms, now_ms: Date.now() });
   }
 
   #refuse(message, begun_at_ms) {
     const now_ms = Date.now();
-    const chapter = { at_ms: now_ms, what: "refused", details: "no comparison was made", tone: "fault" };
-    showTimeline({ chapters: [chapter], present: null, begun_at_ms, now_ms });
+    const entry = { at_ms: now_ms, what: "refused", details: "no comparison was made", tone: "fault" };
+    showTimeline({ entries: [entry], present: null, begun_at_ms, now_ms });
     showVerdict({ tone: "fault", word: "Refused", sentence: message, isFault: true });
     this.#announce(`Refused. ${message}`);
   }
@@ -110,42 +110,42 @@ export class Outcome {
   async #watch(turn, { id, pair_id, region, sent_at_ms }, bounds) {
     const pair = region === null ? "" : `?${new URLSearchParams({ pair: `${region}/${pair_id}` })}`;
     const look = async () => {
-      const passage = await ask(`comparisons/${encodeURIComponent(id)}${pair}`);
-      if (turn === this.#turn) this.#show(passage, sent_at_ms, bounds);
-      return passage;
+      const progress = await ask(`comparisons/${encodeURIComponent(id)}${pair}`);
+      if (turn === this.#turn) this.#show(progress, sent_at_ms, bounds);
+      return progress;
     };
-    let interval_ms = this.#stack.watch_interval_ms;
+    let interval_ms = this.#stack.poll_interval_ms;
     while (turn === this.#turn) {
       try {
-        const passage = await look();
+        const progress = await look();
         // Perhaps there never was one.
-        if (passage.state === "absent" && sent_at_ms === null) interval_ms = this.#stack.look_interval_ms;
-        if (passage.is_settled) {
+        if (progress.state === "absent" && sent_at_ms === null) interval_ms = this.#stack.refresh_interval_ms;
+        if (progress.is_settled) {
           if (turn === this.#turn) this.#review = look;
-          if (passage.event && sent_at_ms && this.#stack.has_emulator) await this.#showFaces(turn, passage.event);
+          if (progress.event && sent_at_ms && this.#stack.has_emulator) await this.#showFaces(turn, progress.event);
           this.onSettled();
           return;
         }
       } catch (error) {
-        this.#tellHealth(error);
+        this.#showHealth(error);
       }
       await new Promise((resolve) => setTimeout(resolve, interval_ms));
     }
   }
 
-  #show(passage, sent_at_ms, bounds) {
+  #show(progress, sent_at_ms, bounds) {
     const sent = { at_ms: sent_at_ms, what: "sent", details: "from this page", tone: "plain" };
-    const chapters = sent_at_ms ? [sent, ...passage.chapters] : passage.chapters;
+    const entries = sent_at_ms ? [sent, ...progress.entries] : progress.entries;
     const now_ms = Date.now();
-    const begun_at_ms = chapters[0]?.at_ms ?? now_ms;
-    showTimeline({ chapters, present: passage.present, begun_at_ms, now_ms });
-    this.#name(passage, sent_at_ms);
-    if (passage.event) {
-      this.#showEvent(passage.event, { isOurs: sent_at_ms !== null });
-      showTimes(passage.event.data.timings_ms, chapters.at(-1).at_ms - begun_at_ms);
+    const begun_at_ms = entries[0]?.at_ms ?? now_ms;
+    showTimeline({ entries, present: progress.present, begun_at_ms, now_ms });
+    this.#name(progress, sent_at_ms);
+    if (progress.event) {
+      this.#showEvent(progress.event, { isOurs: sent_at_ms !== null });
+      showTimes(progress.event.data.timings_ms, entries.at(-1).at_ms - begun_at_ms);
     } else {
       this.#hideEvent();
-      showVerdict({ ...chooseView(passage, sent_at_ms), bounds: passage.bounds ?? bounds });
+      showVerdict({ ...chooseView(progress, sent_at_ms), bounds: progress.bounds ?? bounds });
     }
   }
 

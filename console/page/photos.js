@@ -1,4 +1,4 @@
-// A photo's place on the page: it is dropped, chosen or taken, and shown before and after.
+// A photo's location on the page: it is dropped, chosen or taken, and shown before and after.
 
 import { ask } from "./api.js";
 import { takeWithCamera } from "./camera.js";
@@ -18,7 +18,7 @@ export class PhotoSlot {
   #address = null;
   /** The faces that were found in what would be sent. */
   #faces = null;
-  /** Whether the face that the emulator compared is drawn in place of them. */
+  /** Whether the face that the emulator compared is drawn in location of them. */
   #isComparedShown = false;
 
   constructor(role) {
@@ -69,7 +69,7 @@ export class PhotoSlot {
     if (!picture?.face_box) return;
     const { width, height, faces, face_box } = picture;
     const { naturalWidth, naturalHeight } = this.#find(".after img");
-    // Another photo may be in this place by now.
+    // Another photo may be in this location by now.
     if (naturalWidth !== width || naturalHeight !== height) return;
     this.#isComparedShown = true;
     this.#draw("after", { width, height, rectangles: [face_box] });
@@ -82,7 +82,7 @@ export class PhotoSlot {
     return find(selector, this.#root);
   }
 
-  /** Draw rectangles over one of the two pictures, in place of those that are there; null for none. */
+  /** Draw rectangles over one of the two pictures, in location of those that are there; null for none. */
   #draw(side, drawing) {
     const framed = this.#find(`.${side} .framed`);
     framed.querySelector(".face")?.remove();

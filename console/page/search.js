@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { find, make, replaceRows, tell } from "./dom.js";
-import { nameVerdict, sayCount, sayMoment } from "./words.js";
+import { nameVerdict, formatCount, formatMoment } from "./labels.js";
 
 /** The list of comparisons, and the form that narrows it. */
 export class Search {
@@ -54,7 +54,7 @@ export class Search {
     if (turn !== this.#turn) return;
     this.#draw(rows, "Nothing found.");
     const more = has_more || is_cut ? " There may be more: narrow the search, or use facematch find --all." : "";
-    tell(find("#search-count"), `${sayCount(rows.length, "result")}.${more}`);
+    tell(find("#search-count"), `${formatCount(rows.length, "result")}.${more}`);
   }
 
   #read() {
@@ -75,7 +75,7 @@ function drawRow(row, onChoose) {
     make("span", { class: "figure" }, row.score === null ? "" : String(row.score)),
     make("span", { class: "subject" }, row.pair_id ?? row.id),
     make("span", { class: "hint" }, describeRow(row)),
-    make("time", { datetime: new Date(row.at_ms).toISOString() }, sayMoment(row.at_ms)),
+    make("time", { datetime: new Date(row.at_ms).toISOString() }, formatMoment(row.at_ms)),
   ];
   // A pair that waits for a photo is no comparison yet.
   if (!row.id) return make("li", {}, make("span", { class: "row" }, ...parts));

@@ -1,46 +1,46 @@
 // A pair's way through the stack, as it goes on.
 
 import { find, make, makeSvg, replaceRows } from "./dom.js";
-import { STEP_NAMES, nameStep, sayTime } from "./words.js";
+import { STEP_NAMES, nameStep, formatTime } from "./labels.js";
 
 /** Show what has happened since `begun_at_ms`, and what the pair waits for at `now_ms`, if it does. */
-export function showTimeline({ chapters, present, begun_at_ms, now_ms }) {
+export function showTimeline({ entries, present, begun_at_ms, now_ms }) {
   const list = find("#timeline");
   const going = list.querySelector(".present");
-  replacePast(list, chapters, begun_at_ms);
+  replacePast(list, entries, begun_at_ms);
   if (!present) {
     going?.remove();
     return;
   }
   // The same element each time, so that it goes on pulsing.
-  const shown = going ?? drawChapter({ at_ms: 0, ...present, tone: "present" }, 0);
-  find(".at", shown).textContent = sayOffset(now_ms - begun_at_ms);
+  const shown = going ?? drawEntry({ at_ms: 0, ...present, tone: "present" }, 0);
+  find(".at", shown).textContent = formatOffset(now_ms - begun_at_ms);
   find(".what", shown).textContent = present.what;
   find(".details", shown).textContent = present.details;
   if (list.lastElementChild !== shown) list.append(shown);
 }
 
-function replacePast(list, chapters, begun_at_ms) {
-  const key = JSON.stringify(chapters);
+function replacePast(list, entries, begun_at_ms) {
+  const key = JSON.stringify(entries);
   if (list.dataset.shown === key) return;
   list.dataset.shown = key;
   for (const old of list.querySelectorAll("li:not(.present)")) old.remove();
-  list.prepend(...chapters.map((chapter) => drawChapter(chapter, begun_at_ms)));
+  list.prepend(...entries.map((entry) => drawEntry(entry, begun_at_ms)));
 }
 
-function drawChapter({ at_ms, what, details, tone }, begun_at_ms) {
+function drawEntry({ at_ms, what, details, tone }, begun_at_ms) {
   return make(
     "li",
     { class: tone },
-    make("span", { class: "at" }, sayOffset(at_ms - begun_at_ms)),
+    make("span", { class: "at" }, formatOffset(at_ms - begun_at_ms)),
     make("span", { class: "what" }, what),
     make("span", { class: "details" }, details),
   );
 }
 
-function sayOffset(offset_ms) {
+function formatOffset(offset_ms) {
   const time_ms = Math.max(offset_ms, 0);
-  return time_ms < 100_000 ? `+${(time_ms / 1000).toFixed(2)} s` : `+${sayTime(time_ms)}`;
+  return time_ms < 100_000 ? `+${(time_ms / 1000).toFixed(2)} s` : `+${formatTime(time_ms)}`;
 }
 
 /** Show where the time went: `timings_ms` by step, of `whole_ms` in all. */
@@ -84,6 +84,6 @@ function drawKey({ name, part, time_ms }) {
     {},
     makeSvg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, swatch),
     `${name} `,
-    make("strong", {}, sayTime(time_ms)),
+    make("strong", {}, formatTime(time_ms)),
   );
 }

@@ -127,9 +127,9 @@ class Desk:
     def expect_verdict(self, word: str) -> None:
         expect(self.page.locator("#verdict .word")).to_have_text(word)
 
-    def expect_chapter(self, text: str) -> None:
-        chapters = self.page.locator("#timeline li:not(.present)").filter(has_text=text)
-        expect(chapters.first).to_be_visible(timeout=LONGEST_WAIT_MS)
+    def expect_entry(self, text: str) -> None:
+        entries = self.page.locator("#timeline li:not(.present)").filter(has_text=text)
+        expect(entries.first).to_be_visible(timeout=LONGEST_WAIT_MS)
 
     def read_event(self) -> Any:
         return json.loads(self.page.locator("#event-json").text_content() or "")
@@ -169,8 +169,8 @@ type OpenDesk = Callable[..., Desk]
 
 @pytest.fixture
 def open_desk(browser: Browser, address: str) -> Iterator[OpenDesk]:
-    """Open the page in a browser that knows nothing yet; afterwards nothing was amiss in it."""
-    contexts, amiss = [], []
+    """Open the page in a browser that knows nothing yet; afterwards nothing was wrong in it."""
+    contexts, problems = [], []
 
     def open_page(
         scheme: Scheme = "light", size: tuple[int, int] = DESKTOP, timezone: str | None = None
@@ -185,11 +185,13 @@ def open_desk(browser: Browser, address: str) -> Iterator[OpenDesk]:
         context.set_default_timeout(LONGEST_WAIT_MS)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: amiss.append(str(error)))
-        page.on("console", lambda message: amiss.append(message.text) if _is_amiss(message) else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if _is_problem(message) else None)
         page.on(
             "request",
-            lambda request: None if request.url.startswith((address, "blob:")) else amiss.append(request.url),
+            lambda request: (
+                None if request.url.startswith((address, "blob:")) else problems.append(request.url)
+            ),
         )
         page.goto(address)
         expect(page.locator("#health")).to_have_text("Live")
@@ -198,10 +200,10 @@ def open_desk(browser: Browser, address: str) -> Iterator[OpenDesk]:
     yield open_page
     for context in contexts:
         context.close()
-    assert amiss == []
+    assert problems == []
 
 
-def _is_amiss(message: Any) -> bool:
+def _is_problem(message: Any) -> bool:
     # The browser notes every refusal of a request, too, and some are what a test is about.
     return message.type in {"error", "warning"} and "Failed to load resource" not in message.text
 
@@ -229,12 +231,12 @@ def test_a_good_pair_is_followed_to_the_event_that_leaves(
     desk.compare()
 
     desk.expect_verdict("Match")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     expect(desk.page.locator("#verdict svg")).to_have_accessible_name(
         "Score 100 of 100; match from 0, no match up to 100"
     )
-    for chapter in ("registered", "attempt 1", "ended: match"):
-        desk.expect_chapter(chapter)
+    for entry in ("registered", "attempt 1", "ended: match"):
+        desk.expect_entry(entry)
     event = desk.read_event()
     # It is still there for its consumer: the console took nothing off the queue.
     assert driver.wait_for_event(event["subject"]) == event
@@ -264,7 +266,7 @@ def test_bounds_decide_who_should_look(open_desk: OpenDesk) -> None:
 
     desk.expect_verdict("For review")
     expect(desk.page.locator("#verdict")).to_contain_text("Match from 80, no match up to 100")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     desk.switch("In doubt", on=False)
 
 
@@ -284,7 +286,7 @@ def test_a_refused_photo_is_told_before_and_after_it_is_sent(open_desk: OpenDesk
     desk.compare()
     desk.expect_verdict("Photo rejected")
     expect(desk.page.locator("#verdict")).to_contain_text("Photo at fault: source.")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     assert desk.read_event()["data"]["attempts"] == 0
     expect(desk.page.locator("#target")).not_to_have_class("photo at-fault")
 
@@ -297,7 +299,7 @@ def test_each_region_is_called_where_it_is(open_desk: OpenDesk, driver: Driver, 
     desk.compare()
 
     desk.expect_verdict("Match")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     (call,) = driver.list_calls(desk.read_event())
     assert call["region"] == region.value
     row = desk.page.locator("#calls li").filter(has_text=call["merchant_biz_id"])
@@ -332,7 +334,7 @@ def test_an_outage_puts_the_region_on_hold_and_the_pairs_end_once_it_is_over(ope
     desk.take_picture("console-outage", first="#order .wishes", last="#switches")
     desk.switch("Outage", on=False)
     desk.expect_verdict("Match")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     expect(desk.page.locator("#holds")).to_be_hidden()
 
 
@@ -405,7 +407,7 @@ def test_a_verdict_of_the_feed_tells_its_way_when_it_is_chosen(open_desk: OpenDe
     row.click()
 
     expect(desk.page.locator("#outcome-title")).to_be_focused()
-    desk.expect_chapter("ended")
+    desk.expect_entry("ended")
     assert desk.read_event()["subject"] == subject
 
 
@@ -417,8 +419,8 @@ def test_a_pair_of_upload_forms_is_told_from_where_its_photos_landed(
     desk = open_desk()
     desk.page.locator("#results a").filter(has_text="seen-by-form").click()
 
-    for chapter in ("source landed", "target landed", "uploaded by", "published"):
-        desk.expect_chapter(chapter)
+    for entry in ("source landed", "target landed", "uploaded by", "published"):
+        desk.expect_entry(entry)
 
 
 def test_the_sample_portraits_are_a_pair_to_begin_with(open_desk: OpenDesk) -> None:
@@ -430,7 +432,7 @@ def test_the_sample_portraits_are_a_pair_to_begin_with(open_desk: OpenDesk) -> N
     desk.compare()
 
     desk.expect_verdict("Match")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     desk.take_picture("console", first="header", last=".columns")
 
 
@@ -452,7 +454,7 @@ def test_a_comparison_has_an_address_that_outlasts_a_reload(open_desk: OpenDesk)
     desk.choose_both(PHOTO, PHOTO)
     desk.compare()
     desk.expect_verdict("Match")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     subject = desk.read_event()["subject"]
 
     expect(desk.page).to_have_url(f"{desk.address}comparisons/{desk.read_event()['id']}")
@@ -496,7 +498,7 @@ def test_an_erased_person_disappears_from_the_page(open_desk: OpenDesk, driver: 
     comparison_id = driver.wait_for_event("to-be-erased")["id"]
     desk = open_desk()
     desk.page.locator("#results a").filter(has_text="to-be-erased").click()
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     assert desk.read_event()["subject"] == "to-be-erased"
 
     assert driver.request("DELETE", f"/v1/comparisons/{comparison_id}").status == HTTPStatus.NO_CONTENT
@@ -538,7 +540,7 @@ def test_times_are_in_utc_with_their_date_whatever_the_browsers_zone(open_desk: 
     desk.choose_both(PHOTO, PHOTO)
     desk.compare()
     desk.expect_verdict("Match")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     event = desk.read_event()
 
     row = desk.page.locator("#results li").filter(has_text=event["subject"])
@@ -551,7 +553,7 @@ def test_at_any_width_nothing_overlaps_and_no_heading_is_broken(open_desk: OpenD
     desk.choose_both(TOO_SMALL, TOO_SMALL)
     expect(desk.page.locator("#target")).to_contain_text("too_small")
     desk.page.locator("#results a").first.click()
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
 
     assert desk.page.evaluate("document.documentElement.scrollWidth") == width
     assert desk.page.evaluate(FIND_CLIPPED) == []
@@ -581,7 +583,7 @@ def test_anyone_can_use_the_page_with_all_of_it_in_use(open_desk: OpenDesk, sche
     desk.choose_both(PHOTO, PHOTO)
     desk.compare()
     desk.expect_verdict("Match")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
     desk.choose("source", TOO_SMALL)
     expect(desk.page.locator("#source")).to_contain_text("too_small")
     desk.switch("No face", on=True)
@@ -597,7 +599,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_desk: OpenDesk)
     desk.ask_for("API, async", "hong-kong")
     desk.compare()
     desk.expect_verdict("Match")
-    desk.expect_chapter("published")
+    desk.expect_entry("published")
 
     assert desk.page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
     desk.check_accessibility()

@@ -14,10 +14,10 @@ from facematch_cli.direct import DirectRequest, compare_directly
 from facematch_cli.options import Invocation, region_option, stack_options
 from facematch_cli.output import Output, make_facts, style_verdict, summarise_photo
 from facematch_cli.regions import choose_region
-from facematch_client.ask import PairRequest, ask_for_verdict, make_key
 from facematch_client.errors import CommandError, ExitCode
 from facematch_client.faces import explain_missing_detector
 from facematch_client.files import read_photo
+from facematch_client.pair_request import PairRequest, make_idempotency_key, request_verdict
 from facematch_client.stack import choose_limits
 from facematch_client.text import clean
 
@@ -78,8 +78,8 @@ def compare(
         "face_quality_check": face_quality or None,
     }
     asked = {name: wish for name, wish in wishes.items() if wish is not None}
-    request = PairRequest(photos, asked, make_key(photos, asked, anew=anew))
-    comparison = ask_for_verdict(stack, request, wait_s=wait_s, clock=invocation.clock)
+    request = PairRequest(photos, asked, make_idempotency_key(photos, asked, anew=anew))
+    comparison = request_verdict(stack, request, wait_s=wait_s, clock=invocation.clock)
     return _present(invocation.output, comparison["result"], comparison)
 
 

@@ -10,7 +10,7 @@ from facematch.domain.reasons import Reason
 from facematch_cli.lookup import Lookup, pair_name_options
 from facematch_cli.options import Invocation, stack_options
 from facematch_cli.output import Output, make_table, style_verdict
-from facematch_client.api import ask_api
+from facematch_client.api import call_api
 from facematch_client.errors import CommandError, ExitCode
 from facematch_client.records import open_ledger
 from facematch_client.stack import Stack
@@ -67,7 +67,7 @@ def _erase(stack: Stack, comparison: Comparison) -> str:
     if comparison.state is State.ERASED:
         return _BEFORE
     try:
-        ask_api(stack, "DELETE", f"/v1/comparisons/{comparison.id}")
+        call_api(stack, "DELETE", f"/v1/comparisons/{comparison.id}")
     except CommandError as error:
         if error.reason == _NOT_FOUND:
             # The API answers so to whoever may not see a comparison: the ledger has it.

@@ -13,7 +13,7 @@ from facematch.domain.verdict import Decision
 from facematch_cli.options import Invocation, region_option, stack_options
 from facematch_cli.output import Output, make_table, style_verdict
 from facematch_client.errors import CommandError, ExitCode
-from facematch_client.records import OPEN, PAGE_LIMIT, Found, Query, Record, RecordReader
+from facematch_client.records import OPEN, PAGE_LIMIT, Query, Record, RecordReader, SearchResult
 from facematch_client.text import clean, format_moment
 
 _VERDICTS: Final = (OPEN, *(decision.value for decision in Decision), State.ERASED.value)
@@ -44,15 +44,15 @@ def find(
         invocation.output.print_document(describe_found(found))
     else:
         _print(invocation.output, found)
-    is_missing = name is not None and not found.records and not found.half_pairs
+    is_missing = name is not None and not found.records and not found.incomplete_pairs
     return ExitCode.REFUSED if is_missing else ExitCode.DONE
 
 
-def describe_found(found: Found) -> dict[str, Any]:
+def describe_found(found: SearchResult) -> dict[str, Any]:
     """Return what a search found as JSON values."""
     return {
         "comparisons": [describe_record(record) for record in found.records],
-        "incomplete_pairs": [asdict(pair) for pair in found.half_pairs],
+        "incomplete_pairs": [asdict(pair) for pair in found.incomplete_pairs],
         "has_more_records": found.is_cut,
     }
 
@@ -73,10 +73,10 @@ def describe_record(record: Record) -> dict[str, Any]:
     }
 
 
-def _print(output: Output, found: Found) -> None:
+def _print(output: Output, found: SearchResult) -> None:
     if found.records:
         output.print(_tabulate(found.records))
-    for pair in found.half_pairs:
+    for pair in found.incomplete_pairs:
         owner = f", uploaded by {clean(pair.caller)}" if pair.caller else ""
         output.print(
             Text(
@@ -84,7 +84,7 @@ def _print(output: Output, found: Found) -> None:
                 f"photo since {format_moment(pair.since_ms)}."
             )
         )
-    if not found.records and not found.half_pairs:
+    if not found.records and not found.incomplete_pairs:
         output.note("Nothing found.")
     if found.is_cut:
         output.note(f"Only the first {PAGE_LIMIT} MB of the ledger were searched; --all searches all of it.")

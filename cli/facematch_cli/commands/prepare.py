@@ -14,8 +14,8 @@ from facematch_cli.output import make_table, summarise_photo
 from facematch_cli.sheet import SheetEntry, render_sheet
 from facematch_client.errors import ExitCode
 from facematch_client.faces import (
+    enable_face_detection,
     explain_missing_detector,
-    look_for_faces,
     mark_crop,
     mark_faces,
     read_warnings,
@@ -39,7 +39,7 @@ def prepare(invocation: Invocation, *, photos: tuple[Path, ...], folder: Path, f
     The photos stay on this machine. Without a stack, the default settings apply, and no cloud is needed.
     """
     output = invocation.output
-    limits = look_for_faces(choose_limits(invocation.find_named_stack()))
+    limits = enable_face_detection(choose_limits(invocation.find_named_stack()))
     limits = replace(limits, frame_faces=frame_faces or limits.frame_faces)
     if missing := explain_missing_detector(limits):
         output.note(missing)

@@ -11,10 +11,10 @@ from rich.text import Text
 from facematch_cli.dead_letters import (
     DeadLetter,
     DeadLetterQueue,
+    Redriver,
     Source,
-    Undertaker,
     list_queues,
-    open_dead_letters,
+    make_redriver,
 )
 from facematch_cli.options import Invocation, stack_options
 from facematch_cli.output import Output, make_table
@@ -50,15 +50,15 @@ def redrive(invocation: Invocation, *, sources: tuple[str, ...], dry_run: bool, 
     stack = invocation.find_stack()
     chosen = [source for source in Source if not sources or source in sources]
     queues = list_queues(stack, chosen)
-    undertaker = open_dead_letters(stack, invocation.clock)
-    finds = [_look(undertaker, queue) for queue in queues]
+    redriver = make_redriver(stack, invocation.clock)
+    finds = [_look(redriver, queue) for queue in queues]
     if not output.as_json:
         _print_finds(output, finds)
     if not dry_run and any(find.total for find in finds):
         if not yes:
             click.confirm("Put them back?", abort=True, err=True)
         for find in finds:
-            find.put_back = _put_back(undertaker, find, output) if find.total else 0
+            find.put_back = _put_back(redriver, find, output) if find.total else 0
     if output.as_json:
         output.print_document({find.queue.source.value: _describe(find) for find in finds})
     return ExitCode.PARTIAL if any(find.is_left for find in finds) else ExitCode.DONE
@@ -85,10 +85,10 @@ class _Find:
         return self.pending is None and self.put_back is not None and self.put_back < self.count
 
 
-def _look(undertaker: Undertaker, queue: DeadLetterQueue) -> _Find:
-    count = undertaker.count(queue)
-    letters = undertaker.look(queue, min(count, _SHOWN))
-    pending = len(undertaker.list_pending()) if queue.source is Source.OUTBOX else None
+def _look(redriver: Redriver, queue: DeadLetterQueue) -> _Find:
+    count = redriver.count(queue)
+    letters = redriver.look(queue, min(count, _SHOWN))
+    pending = len(redriver.list_pending()) if queue.source is Source.OUTBOX else None
     return _Find(queue, count, letters, pending)
 
 
@@ -123,7 +123,7 @@ def _print_letters(output: Output, find: _Find) -> None:
         output.note(f"Only the first {len(find.letters)} of {find.count} are listed.")
 
 
-def _put_back(undertaker: Undertaker, find: _Find, output: Output) -> int:
+def _put_back(redriver: Redriver, find: _Find, output: Output) -> int:
     source = find.queue.source
     with Progress(
         TextColumn("Putting back {task.description}"),
@@ -133,7 +133,7 @@ def _put_back(undertaker: Undertaker, find: _Find, output: Output) -> int:
         disable=output.as_json or not output.notes.is_terminal,
     ) as progress:
         task = progress.add_task(source.value, total=find.total)
-        moved = undertaker.put_back(find.queue, lambda count: progress.advance(task, count))
+        moved = redriver.put_back(find.queue, lambda count: progress.advance(task, count))
     if not output.as_json:
         noun = "verdict" if source is Source.OUTBOX else "message"
         output.print(f"{source}: put back {count_of(moved, noun)}")

@@ -17,8 +17,8 @@ from facematch_client.errors import ExitCode
 from facematch_client.holds import find_hold
 from facematch_client.prices import Bill
 from facematch_client.records import open_ledger, read_item
-from facematch_client.story import Chapter, find_landed, tell_story
 from facematch_client.text import clean, format_moment
+from facematch_client.timeline import TimelineEntry, find_arrived_pair, make_timeline
 
 
 @click.command(short_help="Show what happened to one comparison.")
@@ -40,7 +40,7 @@ def show(
     item = read_item(ledger.client, ledger.table, found.id)
     now_ms = invocation.clock.now_ms()
     hold = None if found.has_ended else find_hold(stack, found.region, now_ms)
-    chapters = tell_story(found, item, find_landed(ledger, found), hold, now_ms=now_ms)
+    chapters = make_timeline(found, item, find_arrived_pair(ledger, found), hold, now_ms=now_ms)
     bill = Bill()
     bill.add(found.region, found.attempts)
     if invocation.output.as_json:
@@ -51,7 +51,7 @@ def show(
 
 
 def _make_document(
-    comparison: Comparison, chapters: Sequence[Chapter], bill: Bill, prices: Mapping[Region, float]
+    comparison: Comparison, chapters: Sequence[TimelineEntry], bill: Bill, prices: Mapping[Region, float]
 ) -> dict[str, Any]:
     ending = comparison.ending
     return {
@@ -87,7 +87,7 @@ def _list_unbilled(comparison: Comparison) -> str | None:
     return f"{counts}; last code {clean(comparison.last_code)}" if comparison.last_code else counts
 
 
-def _print(output: Output, comparison: Comparison, chapters: Sequence[Chapter], cost: str) -> None:
+def _print(output: Output, comparison: Comparison, chapters: Sequence[TimelineEntry], cost: str) -> None:
     ending = comparison.ending
     verdict = ending.verdict if ending and comparison.state is not State.ERASED else None
     waits = ending.timings_ms if ending else {}

@@ -14,7 +14,7 @@ from facematch_cli.options import Invocation, price_option, stack_options
 from facematch_cli.output import Output, make_facts, make_table, style_verdict
 from facematch_client.errors import ExitCode
 from facematch_client.holds import describe_hold
-from facematch_client.overview import Overview, RegionUse, look_over
+from facematch_client.overview import Overview, RegionUsage, read_stack_overview
 from facematch_client.queues import Depth
 from facematch_client.records import PAGE_LIMIT
 from facematch_client.text import clean, count_of, format_duration, format_moment
@@ -30,7 +30,7 @@ def status(invocation: Invocation, *, reads_all: bool, prices: Mapping[Region, f
     """Show backlog and its age, quota in use, holds on regions, today's verdicts and spend, dead letters."""
     stack = invocation.find_stack()
     now_ms = invocation.clock.now_ms()
-    overview = look_over(stack, now_ms=now_ms, page_limit=None if reads_all else PAGE_LIMIT)
+    overview = read_stack_overview(stack, now_ms=now_ms, page_limit=None if reads_all else PAGE_LIMIT)
     if invocation.output.as_json:
         invocation.output.print_document(_make_document(stack.name, overview, prices))
     else:
@@ -113,7 +113,7 @@ def _count_dead(depth: Depth | None) -> Text:
     return Text(str(depth.total), "bold red" if depth.total else "green")
 
 
-def _tabulate_regions(regions: Mapping[Region, RegionUse], now_ms: int) -> Any:  # noqa: ANN401 - a table
+def _tabulate_regions(regions: Mapping[Region, RegionUsage], now_ms: int) -> Any:  # noqa: ANN401 - a table
     figures = ("calls a second", "last minute", "quota used")
     table = make_table("region", *figures, "calls", right=figures)
     for region, use in regions.items():
@@ -135,7 +135,7 @@ def _describe_hold(hold: Hold | None, now_ms: int) -> Text:
     return Text(f"about to be tried: {clean(hold.code)}", "bold yellow")
 
 
-def _document_hold(use: RegionUse, now_ms: int) -> dict[str, Any] | None:
+def _document_hold(use: RegionUsage, now_ms: int) -> dict[str, Any] | None:
     if use.hold is None:
         return None
     return {

@@ -24,18 +24,18 @@ from facematch_cli.output import Output, make_facts
 from facematch_cli.pairs import PairSource
 from facematch_cli.submission import (
     Finding,
-    PlacedPair,
+    PairFilter,
+    PairOutcome,
     RefusedPair,
-    Settled,
-    Sieve,
+    RoutedPair,
     Submitter,
     Upload,
-    estimate_rest,
+    estimate_remaining,
     estimate_verdicts_s,
     submit_all,
 )
 from facematch_client.errors import CommandError, ExitCode, explain_error
-from facematch_client.faces import explain_missing_detector, look_for_faces
+from facematch_client.faces import enable_face_detection, explain_missing_detector
 from facematch_client.stack import Stack
 from facematch_client.text import clean, count_of, format_duration
 
@@ -131,7 +131,7 @@ def submit(
 
 
 def _check_source(output: Output, pairs: PairSource) -> None:
-    loose = pairs.describe_loose_photos()
+    loose = pairs.describe_ignored_photos()
     if next(pairs.read(), None) is None:
         raise CommandError(
             f"There are no pairs in {pairs.path}: a folder needs one folder per pair, a manifest one row."
@@ -186,17 +186,19 @@ class _Run:
         """Submit every pair that the journal does not have with the same photos."""
         settings = self.stack.settings
         self._look_ahead()
-        limits = look_for_faces(photo_limits(settings))
+        limits = enable_face_detection(photo_limits(settings))
         submitter = Submitter(_discard if self.dry_run else self._make_upload(), PhotoPreparer(limits))
         self.started_at_ms = self.clock.now_ms()
         with _make_progress(output) as progress:
             task = progress.add_task("", total=self.total, completed=self.settled, told=self._describe())
 
-            def settle(settled: Settled) -> None:
+            def settle(settled: PairOutcome) -> None:
                 self._settle(settled)
                 progress.update(task, completed=self.settled, told=self._describe())
 
-            submit_all(self._sieve().sift(self.pairs.read()), submitter.submit, settle, workers=workers)
+            submit_all(
+                self._make_filter().select(self.pairs.read()), submitter.submit, settle, workers=workers
+            )
 
     def explain_stop(self, why: str) -> str:
         """Return why the run ended early, and how to continue."""
@@ -209,17 +211,18 @@ class _Run:
             return ExitCode.DONE
         return ExitCode.PARTIAL if self.submitted or self.skipped else ExitCode.REFUSED
 
-    def _sieve(self) -> Sieve:
-        return Sieve(self.stack.settings.regions, self.region, self.journal.done)
+    def _make_filter(self) -> PairFilter:
+        return PairFilter(self.stack.settings.regions, self.region, self.journal.done)
 
     def _look_ahead(self) -> None:
         """Count the pairs: no photo is read."""
-        sieve = self._sieve()
+        pair_filter = self._make_filter()
         to_come = Counter(
-            pair.region if isinstance(pair, PlacedPair) else None for pair in sieve.sift(self.pairs.read())
+            pair.region if isinstance(pair, RoutedPair) else None
+            for pair in pair_filter.select(self.pairs.read())
         )
-        self.skipped = sieve.skipped
-        self.total = to_come.total() + sieve.skipped
+        self.skipped = pair_filter.skipped
+        self.total = to_come.total() + pair_filter.skipped
         self.quota_s = estimate_verdicts_s(to_come, self.stack.settings.calls_per_s)
 
     def _make_upload(self) -> Upload:
@@ -230,7 +233,7 @@ class _Run:
 
         return upload
 
-    def _settle(self, settled: Settled) -> None:
+    def _settle(self, settled: PairOutcome) -> None:
         if isinstance(settled, RefusedPair):
             self.refusals += 1
             self.reasons.update(refusal.reason for refusal in settled.refusals)
@@ -243,10 +246,10 @@ class _Run:
             self.warning_counts.update(warning.reason for warning in settled.warnings)
             self.warnings.writerows(asdict(warning) for warning in settled.warnings)
             if not self.dry_run:
-                self.journal.note(settled.placed.key, settled.fingerprint, settled.etags)
+                self.journal.note(settled.routed.key, settled.fingerprint, settled.etags)
 
     def _describe(self) -> str:
-        rest_s, slower = estimate_rest(
+        rest_s, slower = estimate_remaining(
             quota_s=self.quota_s,
             elapsed_s=self.elapsed_s,
             done=self.submitted + self.refusals,

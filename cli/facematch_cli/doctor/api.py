@@ -12,7 +12,7 @@ from botocore.utils import get_environ_proxies
 
 from facematch.domain.regions import Region
 from facematch_cli.doctor.check import Check, failed, passed
-from facematch_client.api import ask_api
+from facematch_client.api import call_api
 from facematch_client.errors import CommandError
 from facematch_client.stack import Stack
 
@@ -45,7 +45,7 @@ def check_signed(stack: Stack, region: Region) -> Check:
     """Check that the API answers a request that your AWS profile signs."""
     name = "api.signed"
     try:
-        answer = ask_api(stack, "POST", _PATH, {"region": region.value, "pair_id": "doctor"})
+        answer = call_api(stack, "POST", _PATH, {"region": region.value, "pair_id": "doctor"})
     except CommandError as error:
         return failed(
             name,

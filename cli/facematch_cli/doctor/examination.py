@@ -18,9 +18,9 @@ from facematch_cli.doctor.check import Check, failed, warned
 from facematch_cli.doctor.clients import Clients
 from facematch_cli.doctor.concurrency import check_concurrency, sum_needs
 from facematch_cli.doctor.deployment import Deployment, check_deployment, describe_deployment
-from facematch_cli.doctor.function import FunctionFailedError, diagnose_there
+from facematch_cli.doctor.function import FunctionFailedError, diagnose_from_functions
 from facematch_cli.doctor.lanes import check_holds, check_shares, list_shares
-from facematch_cli.doctor.provider import FUNCTIONS, HERE, check_key_source, check_regions, diagnose_here
+from facematch_cli.doctor.provider import FUNCTIONS, HERE, check_key_source, check_regions, diagnose_from_here
 from facematch_cli.doctor.queues import check_dead_letters, check_depths, check_open, check_outbox
 from facematch_cli.doctor.sample import check_sample
 from facematch_cli.doctor.secret import read_key
@@ -116,7 +116,7 @@ def _check_provider_from_here(subject: _Subject) -> Iterator[Check]:
     yield finding
     if key is None:
         return
-    diagnosis = diagnose_here(settings, key)
+    diagnosis = diagnose_from_here(settings, key)
     if diagnosis is None:
         yield warned(
             "provider.here",
@@ -130,7 +130,7 @@ def _check_provider_from_here(subject: _Subject) -> Iterator[Check]:
 def _check_provider_from_functions(subject: _Subject) -> Iterator[Check]:
     deployment, settings = subject.deployment, subject.stack.settings
     try:
-        diagnosis = diagnose_there(subject.clients.functions(), deployment.resources[_FUNCTION])
+        diagnosis = diagnose_from_functions(subject.clients.functions(), deployment.resources[_FUNCTION])
     except FunctionFailedError as error:
         yield failed(
             "provider.functions", f"The diagnostic function failed: {error}.", "Read the log of diagnose."

@@ -14,7 +14,7 @@ class FunctionFailedError(Exception):
     """The diagnostic function gave no diagnosis; the message is Lambda's."""
 
 
-def diagnose_there(client: "LambdaClient", function: str) -> Diagnosis:
+def diagnose_from_functions(client: "LambdaClient", function: str) -> Diagnosis:
     """Have the function try the key.
 
     Raises

@@ -54,7 +54,7 @@ HERE: Final = Viewpoint("here", "this machine", "this machine's clock", is_decis
 FUNCTIONS: Final = Viewpoint("functions", "the functions", "the functions' clock", is_decisive=True)
 
 
-def diagnose_here(settings: Settings, key: Credentials) -> Diagnosis | None:
+def diagnose_from_here(settings: Settings, key: Credentials) -> Diagnosis | None:
     """Try the key from this machine by free calls; None if the provider's SDK is not installed here."""
     try:
         from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider  # noqa: PLC0415 - an extra

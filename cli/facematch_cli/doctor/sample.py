@@ -9,8 +9,8 @@ from facematch.domain.clock import Clock
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch_cli.doctor.check import Check, failed, passed, warned
-from facematch_client.ask import PairRequest, ask_for_verdict, make_key
 from facematch_client.errors import CommandError
+from facematch_client.pair_request import PairRequest, make_idempotency_key, request_verdict
 from facematch_client.stack import Stack
 from facematch_client.text import clean
 
@@ -30,9 +30,9 @@ def read_samples() -> dict[Role, bytes]:
 def check_sample(stack: Stack, region: Region, ledger: DynamoDbLedger, clock: Clock) -> Iterator[Check]:
     """Have the sample compared through the API, and wait until its event is published."""
     photos, wishes = read_samples(), {"region": region.value, "pair_id": PAIR_ID}
-    request = PairRequest(photos, wishes, make_key(photos, wishes, anew=True))
+    request = PairRequest(photos, wishes, make_idempotency_key(photos, wishes, anew=True))
     try:
-        comparison = ask_for_verdict(stack, request, wait_s=_WAIT_S, clock=clock)
+        comparison = request_verdict(stack, request, wait_s=_WAIT_S, clock=clock)
     except CommandError as error:
         yield failed(
             _NAME, f"The sample got no verdict. {error.message}", "Repair what the other lines name."

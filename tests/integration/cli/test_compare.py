@@ -13,8 +13,8 @@ from facecompare_emulator import DEFAULT_CREDENTIALS, Rules, run_emulator
 from facecompare_emulator.endpoints import REGIONS
 from facematch.domain.result_event import make_result_event
 from facematch.settings import StoredKey, read_settings
-from facematch_client.ask import INLINE_LIMIT_BYTES
 from facematch_client.errors import ExitCode
+from facematch_client.pair_request import INLINE_LIMIT_BYTES
 from tests.factories import make_ended
 from tests.factories.photos import OTHER_PERSON, PERSON, draw_portrait, encode
 from tests.fakes.api import FakeApi

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from facematch.domain.comparison import Outcome
-from facematch_cli.dead_letters import Source, Undertaker, list_queues
+from facematch_cli.dead_letters import Redriver, Source, list_queues
 from facematch_client.errors import ExitCode
 from tests.factories import make_comparison, make_ended
 from tests.fakes.clock import START_MS, FakeClock
@@ -186,7 +186,7 @@ def test_where_the_cloud_can_move_messages_it_does_and_the_move_is_followed(cli:
             asked = {"SourceArn": arn, "MaxResults": ANY}
             stub.add_response("list_message_move_tasks", {"Results": [result]}, asked)
 
-        count = Undertaker(cli.sqs, cli.ledger, cli.clock).put_back(queue, progress.append)
+        count = Redriver(cli.sqs, cli.ledger, cli.clock).put_back(queue, progress.append)
 
         stub.assert_no_pending_responses()
     assert (count, progress) == (60, [0, 40, 20])

@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from console.server import Site, describe_site, make_app
-from facematch_client.words import STEPS
+from facematch_client.labels import STEPS
 from tests.factories.command import make_settings, make_stack
 from tests.factories.photos import encode, make_portrait, make_scene
 
@@ -188,7 +188,7 @@ def test_the_page_is_told_of_the_regions_that_the_stack_allows() -> None:
 
 
 def test_the_page_has_its_words_from_where_the_demos_page_has_them() -> None:
-    words = json.loads(ask("GET", "/api/words")[1])
+    words = json.loads(ask("GET", "/api/labels")[1])
 
     assert words["verdicts"]["no_match"] == {"word": "No match", "tone": "no_match"}
     assert list(words["steps"]) == list(STEPS)
@@ -208,7 +208,9 @@ def test_a_local_stack_that_is_gone_is_told() -> None:
 
 
 def test_a_deployed_stack_is_looked_at_less_often() -> None:
-    assert describe_site(Site(make_stack()))["look_interval_ms"] > describe_site(LOCAL)["look_interval_ms"]
+    assert (
+        describe_site(Site(make_stack()))["refresh_interval_ms"] > describe_site(LOCAL)["refresh_interval_ms"]
+    )
 
 
 def post_photo(photo: bytes, **settings: str) -> Any:

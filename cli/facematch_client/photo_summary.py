@@ -24,7 +24,7 @@ _PLAIN_MODES: Final = frozenset({"RGB", "L"})
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFacts:
+class PhotoHeader:
     """What the header of a photo says of it, as far as it can be read; `metadata` are its private parts."""
 
     orientation: int = _UPRIGHT
@@ -37,7 +37,7 @@ class StoredFacts:
         return f"as stored: {_POSTURES[self.orientation]}{tag}"
 
 
-def read_stored_facts(photo: bytes) -> StoredFacts:
+def read_header(photo: bytes) -> PhotoHeader:
     """Return what the header of a photo says; of what can't be read, that it is upright and names nothing."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(photo)) as image:
@@ -45,11 +45,11 @@ def read_stored_facts(photo: bytes) -> StoredFacts:
             orientation = exif.get(ExifTags.Base.Orientation, _UPRIGHT)
             metadata = tuple(_name_metadata(exif))
     except Exception:  # noqa: BLE001 - whatever a stranger's file does to a decoder, the story must come out
-        return StoredFacts()
-    return StoredFacts(orientation if orientation in _POSTURES else _UPRIGHT, metadata)
+        return PhotoHeader()
+    return PhotoHeader(orientation if orientation in _POSTURES else _UPRIGHT, metadata)
 
 
-def describe_work(report: Mapping[str, Any], facts: StoredFacts) -> list[str]:
+def describe_changes(report: Mapping[str, Any], facts: PhotoHeader) -> list[str]:
     """Return what was done to a photo, a line each, by its report; nothing where there is none."""
     if report.get("url"):
         return ["Fetched by the provider from a URL; not changed here."]
@@ -111,7 +111,7 @@ def _describe_colours(report: Mapping[str, Any]) -> Iterator[str]:
         yield "Colours converted from the embedded profile to sRGB"
 
 
-def _describe_metadata(facts: StoredFacts) -> str:
+def _describe_metadata(facts: PhotoHeader) -> str:
     if not facts.metadata:
         return "Sent without metadata (no camera, date or location was found)"
     return f"Metadata removed: {', '.join(facts.metadata)}"

@@ -2,24 +2,24 @@
 
 import { ask } from "./api.js";
 import { find, make, replaceRows, tell } from "./dom.js";
-import { VERDICT_NAMES, nameVerdict, sayCount } from "./words.js";
+import { VERDICT_NAMES, nameVerdict, formatCount } from "./labels.js";
 
 /** Look at the stack once. Returns what was seen. */
-export async function lookAtStack() {
+export async function refreshStack() {
   const overview = await ask("overview");
   replaceRows(find("#queues"), overview.queues, drawQueue);
   replaceRows(find("#quota"), Object.entries(overview.regions), drawQuota);
-  find("#tally").textContent = sayTally(overview);
-  tell(find("#holds"), sayHolds(overview.regions));
+  find("#tally").textContent = describeTally(overview);
+  tell(find("#holds"), describeHolds(overview.regions));
   tell(
     find("#results-cut"),
-    overview.is_cut && `Only the first ${sayCount(overview.records, "record")} of the ledger are read.`,
+    overview.is_cut && `Only the first ${formatCount(overview.records, "record")} of the ledger are read.`,
   );
   return overview;
 }
 
 /** Return which regions are on hold and why, empty if none is. */
-function sayHolds(regions) {
+function describeHolds(regions) {
   return Object.entries(regions)
     .filter(([, { hold }]) => hold?.is_in_force)
     .map(([region, { hold }]) => `Calls to ${region} are on hold: ${hold.text}.`)
@@ -45,7 +45,7 @@ function drawQuota([region, use]) {
   // By the object model, which the content security policy lets a module do.
   fill.style.width = `${Math.min(use.share, 1) * 100}%`;
   const share = `${Math.round(use.share * 100)} % of ${use.calls_per_s.toFixed(2)} a second`;
-  const calls = `${sayCount(use.calls_last_minute, "call")} in the last minute: ${share}`;
+  const calls = `${formatCount(use.calls_last_minute, "call")} in the last minute: ${share}`;
   return make(
     "li",
     { "data-region": region },
@@ -62,14 +62,14 @@ function drawHold(hold) {
   return make("span", { class: "hold fault", title: hold.text }, `${words}: ${hold.code}`);
 }
 
-function sayTally({ verdicts_today, erased_today, open, pending }) {
+function describeTally({ verdicts_today, erased_today, open, pending }) {
   const verdicts = VERDICT_NAMES.filter((verdict) => verdicts_today[verdict])
     .map((verdict) => `${verdicts_today[verdict]} ${nameVerdict(verdict).word.toLowerCase()}`);
   const parts = [
     verdicts.length ? `Today (UTC): ${verdicts.join(", ")}` : "No verdict today",
     erased_today ? `${erased_today} erased` : null,
-    open ? `${sayCount(open, "comparison")} open` : null,
-    pending ? `${sayCount(pending, "verdict")} to be published` : null,
+    open ? `${formatCount(open, "comparison")} open` : null,
+    pending ? `${formatCount(pending, "verdict")} to be published` : null,
   ];
   return `${parts.filter(Boolean).join("; ")}.`;
 }

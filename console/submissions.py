@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from console.photos import ExaminedPhoto, PhotoShelf
+from console.photos import ExaminedPhoto, PhotoCache
 from facematch.domain.comparison import identify_upload
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.inbox import make_inbox_key
@@ -15,8 +15,8 @@ from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Bounds, Role
 from facematch.settings import Settings
-from facematch_client.api import ask_api
-from facematch_client.ask import INLINE_LIMIT_BYTES
+from facematch_client.api import call_api
+from facematch_client.pair_request import INLINE_LIMIT_BYTES
 from facematch_client.stack import Stack
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Submission:
     """A pair to be compared. Only the API takes `bounds`: by the bucket the stack's own hold."""
 
     pair_id: str
@@ -42,8 +42,8 @@ class Order:
     bounds: Bounds
 
 
-def read_order(document: object, shelf: PhotoShelf, settings: Settings) -> Order:
-    """Return the order that the page's JSON asks for, under a pair id that no other has.
+def read_submission(document: object, cache: PhotoCache, settings: Settings) -> Submission:
+    """Return the submission that the page's JSON asks for, under a pair id that no other has.
 
     Raises
     ------
@@ -51,21 +51,21 @@ def read_order(document: object, shelf: PhotoShelf, settings: Settings) -> Order
         It can't be worked with; the message is for the page.
     """
     if not isinstance(document, dict):
-        raise InvalidInputError("invalid_order", "An order is a JSON object.", field="body")
+        raise InvalidInputError("invalid_order", "An submission is a JSON object.", field="body")
     way = document.get("way")
     if way not in set(Way):
         raise InvalidInputError("unknown_way", f"The way in is one of {', '.join(Way)}.", field="way")
-    return Order(
+    return Submission(
         pair_id=f"console-{secrets.token_hex(4)}",
-        photos={role: _find_photo(document.get(role), role, shelf) for role in Role},
+        photos={role: _find_photo(document.get(role), role, cache) for role in Role},
         region=settings.regions.choose(document.get("region")),
         way=Way(way),
         bounds=_read_bounds(document, settings.options.bounds),
     )
 
 
-def _find_photo(photo_id: object, role: Role, shelf: PhotoShelf) -> ExaminedPhoto:
-    photo = shelf.find(str(photo_id))
+def _find_photo(photo_id: object, role: Role, cache: PhotoCache) -> ExaminedPhoto:
+    photo = cache.find(str(photo_id))
     if photo is None:
         raise InvalidInputError(
             "photo_gone",
@@ -83,7 +83,7 @@ def _read_bounds(document: Mapping[str, Any], standing: Bounds) -> Bounds:
     return Bounds(**asked)
 
 
-def send(stack: Stack, s3: "S3Client", order: Order) -> str:
+def send(stack: Stack, s3: "S3Client", submission: Submission) -> str:
     """Send a pair into a stack by the way that is asked for; return its comparison's id.
 
     Raises
@@ -93,28 +93,28 @@ def send(stack: Stack, s3: "S3Client", order: Order) -> str:
     CommandError
         The API refused the request.
     """
-    if order.way is Way.BUCKET:
-        return _put(stack.settings.bucket, s3, order)
-    return _post(stack, order)
+    if submission.way is Way.BUCKET:
+        return _put(stack.settings.bucket, s3, submission)
+    return _post(stack, submission)
 
 
-def _put(bucket: str, s3: "S3Client", order: Order) -> str:
+def _put(bucket: str, s3: "S3Client", submission: Submission) -> str:
     etags = {
         role: s3.put_object(
             Bucket=bucket,
-            Key=make_inbox_key(order.region, order.pair_id, role, photo.extension),
+            Key=make_inbox_key(submission.region, submission.pair_id, role, photo.extension),
             Body=photo.content,
         )["ETag"].strip('"')
-        for role, photo in order.photos.items()
+        for role, photo in submission.photos.items()
     }
-    return identify_upload(order.region, order.pair_id, etags)
+    return identify_upload(submission.region, submission.pair_id, etags)
 
 
 _ASYNCHRONOUSLY: Final = {"Prefer": "respond-async"}
 
 
-def _post(stack: Stack, order: Order) -> str:
-    size_bytes = sum(len(photo.content) for photo in order.photos.values())
+def _post(stack: Stack, submission: Submission) -> str:
+    size_bytes = sum(len(photo.content) for photo in submission.photos.values())
     if size_bytes > INLINE_LIMIT_BYTES:
         raise InvalidInputError(
             Reason.REQUEST_TOO_LARGE,
@@ -123,13 +123,16 @@ def _post(stack: Stack, order: Order) -> str:
             field="way",
         )
     body = {
-        "region": order.region.value,
-        "pair_id": order.pair_id,
-        **asdict(order.bounds),
+        "region": submission.region.value,
+        "pair_id": submission.pair_id,
+        **asdict(submission.bounds),
         **{
             role.value: {"photo": base64.b64encode(photo.content).decode()}
-            for role, photo in order.photos.items()
+            for role, photo in submission.photos.items()
         },
     }
-    headers = {"Idempotency-Key": order.pair_id, **(_ASYNCHRONOUSLY if order.way is Way.ASYNC else {})}
-    return str(ask_api(stack, "POST", "/v1/comparisons", body, headers).body["id"])
+    headers = {
+        "Idempotency-Key": submission.pair_id,
+        **(_ASYNCHRONOUSLY if submission.way is Way.ASYNC else {}),
+    }
+    return str(call_api(stack, "POST", "/v1/comparisons", body, headers).body["id"])

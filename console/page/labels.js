@@ -15,7 +15,7 @@ export function nameVerdict(verdict) {
   return verdicts[verdict] ?? { word: verdict, tone: "plain" };
 }
 
-export function sayTime(time_ms) {
+export function formatTime(time_ms) {
   if (time_ms < 1000) return `${Math.round(time_ms)} ms`;
   if (time_ms < 120_000) return `${(time_ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(time_ms / 1000);
@@ -24,16 +24,16 @@ export function sayTime(time_ms) {
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 
-export function sayCount(number, noun) {
+export function formatCount(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 /** Return a moment as the command prints it: date and time in UTC, to the second. */
-export function sayMoment(at_ms) {
+export function formatMoment(at_ms) {
   return `${new Date(at_ms).toISOString().slice(0, 19).replace("T", " ")}Z`;
 }
 
-export function sayBounds({ match_from, no_match_up_to }) {
+export function describeBounds({ match_from, no_match_up_to }) {
   const words = `Match from ${match_from}, no match up to ${no_match_up_to}`;
   if (match_from === 0 && no_match_up_to === 100) return `${words}: the provider's own word decides.`;
   return `${words}; a score short of its bound is for a person.`;

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from facematch.domain.clock import Clock
 from facematch.domain.verdict import Role
-from facematch_client.api import Answer, ask_api, post_form
+from facematch_client.api import Answer, call_api, post_form
 from facematch_client.errors import CommandError, ExitCode
 from facematch_client.holds import describe_hold, find_hold
 from facematch_client.stack import Stack
@@ -35,7 +35,7 @@ class PairRequest:
     key: str
 
 
-def make_key(photos: Mapping[Role, bytes], wishes: Mapping[str, Any], *, anew: bool) -> str:
+def make_idempotency_key(photos: Mapping[Role, bytes], wishes: Mapping[str, Any], *, anew: bool) -> str:
     """Return an `Idempotency-Key` made of what is asked, or with `anew` by chance."""
     if anew:
         return secrets.token_hex(16)
@@ -44,7 +44,7 @@ def make_key(photos: Mapping[Role, bytes], wishes: Mapping[str, Any], *, anew: b
     return hashlib.sha256(asked.encode()).hexdigest()[:32]
 
 
-def ask_for_verdict(stack: Stack, request: PairRequest, *, wait_s: float, clock: Clock) -> dict[str, Any]:
+def request_verdict(stack: Stack, request: PairRequest, *, wait_s: float, clock: Clock) -> dict[str, Any]:
     """Return the comparison as the API shows it, once it has ended.
 
     Raises
@@ -55,7 +55,7 @@ def ask_for_verdict(stack: Stack, request: PairRequest, *, wait_s: float, clock:
     is_small = sum(map(len, request.photos.values())) <= INLINE_LIMIT_BYTES
     photos = _put_inline(request) if is_small else _upload(stack, request)
     body = {**request.wishes, **photos}
-    answer = ask_api(stack, "POST", "/v1/comparisons", body, {"Idempotency-Key": request.key})
+    answer = call_api(stack, "POST", "/v1/comparisons", body, {"Idempotency-Key": request.key})
     return _wait_for_verdict(stack, answer, wait_s, clock)
 
 
@@ -65,7 +65,7 @@ def _put_inline(request: PairRequest) -> dict[str, Any]:
 
 def _upload(stack: Stack, request: PairRequest) -> dict[str, Any]:
     wanted = {"region": request.wishes.get("region"), "pair_id": request.wishes.get("pair_id") or request.key}
-    tickets = ask_api(stack, "POST", "/v1/uploads", wanted).body
+    tickets = call_api(stack, "POST", "/v1/uploads", wanted).body
     for role, photo in request.photos.items():
         post_form(tickets[role.value]["url"], tickets[role.value]["fields"], photo)
     return {role.value: {"upload_key": tickets[role.value]["key"]} for role in request.photos}
@@ -83,7 +83,7 @@ def _wait_for_verdict(stack: Stack, answer: Answer, wait_s: float, clock: Clock)
                 ExitCode.NO_VERDICT,
             )
         clock.sleep(_POLL_INTERVAL_S)
-        comparison = ask_api(stack, "GET", f"/v1/comparisons/{comparison['id']}").body
+        comparison = call_api(stack, "GET", f"/v1/comparisons/{comparison['id']}").body
     return comparison
 
 

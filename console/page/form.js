@@ -1,7 +1,7 @@
 // What is asked for: both photos, the way in, the region, the bounds.
 
 import { find, make, tell } from "./dom.js";
-import { sayBounds } from "./words.js";
+import { describeBounds } from "./labels.js";
 
 const WAY_HINTS = {
   bucket: "Puts two objects into the inbox; the stack does the rest.",
@@ -9,7 +9,7 @@ const WAY_HINTS = {
   async: "One request, answered at once; the verdict comes later.",
 };
 
-export class OrderForm {
+export class PairForm {
   #form = find("#order");
   #stack;
   #slots;
@@ -21,39 +21,39 @@ export class OrderForm {
     this.#stack = stack;
     this.#slots = slots;
     this.#offerRegions();
-    this.#form.addEventListener("input", () => this.weigh());
+    this.#form.addEventListener("input", () => this.update());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.#findObstacle() === null) onOrder(this.#read());
     });
-    this.weigh();
+    this.update();
   }
 
   /** The titles of the scenarios that the emulator plays. */
   set scenes(titles) {
     this.#scenes = titles;
-    this.weigh();
+    this.update();
   }
 
   set isSending(isSending) {
     this.#isSending = isSending;
-    this.weigh();
+    this.update();
   }
 
   /** Bring the form into line with what is chosen. */
-  weigh() {
+  update() {
     const { way, region } = this.#readChoices();
     const isByBucket = way === "bucket";
     find("#way-hint").textContent = WAY_HINTS[way];
-    find("#region-hint").textContent = this.#sayPlace(region);
+    find("#region-hint").textContent = this.#describeRegion(region);
     for (const input of this.#listBounds()) {
       input.disabled = isByBucket;
       if (isByBucket) input.value = this.#stack.bounds[input.name];
     }
-    find("#bounds-hint").textContent = isByBucket ? "For the bucket the stack's own bounds apply." : this.#sayBounds();
+    find("#bounds-hint").textContent = isByBucket ? "For the bucket the stack's own bounds apply." : this.#describeBounds();
     const obstacle = this.#findObstacle();
     find("#compare").disabled = obstacle !== null;
-    tell(find("#compare-hint"), obstacle ?? this.#sayScenes());
+    tell(find("#compare-hint"), obstacle ?? this.#describeScenarios());
   }
 
   #offerRegions() {
@@ -110,18 +110,18 @@ export class OrderForm {
     return `Together over ${limit} MB, which is what a request to the API holds: choose the bucket.`;
   }
 
-  #sayPlace(name) {
+  #describeRegion(name) {
     const region = this.#stack.regions.find((one) => one.name === name);
     const called = this.#stack.is_local ? ` Called here: ${region.called_address}.` : "";
     return `Photos are sent to ${region.provider_host} only.${called}`;
   }
 
-  #sayBounds() {
+  #describeBounds() {
     const bounds = this.#readBounds();
-    return bounds ? sayBounds(bounds) : "A bound is a score from 0 to 100.";
+    return bounds ? describeBounds(bounds) : "A bound is a score from 0 to 100.";
   }
 
-  #sayScenes() {
+  #describeScenarios() {
     return this.#scenes.length ? `The emulator plays: ${this.#scenes.join(", ")}.` : null;
   }
 }

@@ -13,7 +13,7 @@ from facematch.domain.verdict import Role
 from facematch_client.holds import find_hold
 from facematch_client.records import read_item
 from facematch_client.stack import Stack
-from facematch_client.story import Chapter, find_landed, recall_landings, tell_story
+from facematch_client.timeline import TimelineEntry, find_arrived_pair, list_arrivals, make_timeline
 
 _PRESENT: Final = frozenset({"at work", "waiting"})
 _TONES: Final = {
@@ -23,7 +23,7 @@ _TONES: Final = {
 }
 
 
-def read_passage(
+def read_progress(
     stack: Stack, ledger: DynamoDbLedger, comparison_id: str, *, pair: tuple[str, str] | None, now_ms: int
 ) -> dict[str, Any]:
     """Return what the ledger holds of a comparison.
@@ -33,13 +33,13 @@ def read_passage(
     """
     comparison = ledger.find(comparison_id)
     if comparison is not None:
-        landed = find_landed(ledger, comparison)
+        landed = find_arrived_pair(ledger, comparison)
         item = read_item(ledger.client, ledger.table, comparison_id)
         hold = None if comparison.has_ended else find_hold(stack, comparison.region, now_ms)
     else:
         landed = ledger.find_pair(*pair) if pair else None
         item, hold = {}, None
-    return describe_passage(
+    return describe_progress(
         comparison_id,
         comparison,
         item,
@@ -50,7 +50,7 @@ def read_passage(
     )
 
 
-def describe_passage(
+def describe_progress(
     comparison_id: str,
     comparison: Comparison | None,
     item: Mapping[str, Any],
@@ -62,12 +62,14 @@ def describe_passage(
 ) -> dict[str, Any]:
     """Return a comparison's way as JSON values.
 
-    `chapters` are what has happened, `present` what it waits for, if it does. A `comparison` of None is not
+    `entries` are what has happened, `present` what it waits for, if it does. A `comparison` of None is not
     registered yet; `item` is its whole item in the ledger.
     """
-    story = tell_story(comparison, item, pair, hold, now_ms=now_ms) if comparison else _foretell(pair, now_ms)
-    past = [chapter for chapter in story if chapter.what not in _PRESENT]
-    present = next((chapter for chapter in story if chapter.what in _PRESENT), None)
+    story = (
+        make_timeline(comparison, item, pair, hold, now_ms=now_ms) if comparison else _foretell(pair, now_ms)
+    )
+    past = [entry for entry in story if entry.what not in _PRESENT]
+    present = next((entry for entry in story if entry.what in _PRESENT), None)
     tones = _choose_tones(comparison)
     return {
         "id": comparison_id,
@@ -77,17 +79,17 @@ def describe_passage(
         "origin": comparison.origin.value if comparison else None,
         "bounds": asdict(comparison.options.bounds) if comparison else None,
         "is_settled": _is_settled(comparison),
-        "chapters": [{**asdict(chapter), "tone": tones.get(chapter.what, "plain")} for chapter in past],
+        "entries": [{**asdict(entry), "tone": tones.get(entry.what, "plain")} for entry in past],
         "present": asdict(present) if present else None,
         "event": _make_event(comparison, event_source),
     }
 
 
-def _foretell(pair: Pair | None, now_ms: int) -> list[Chapter]:
+def _foretell(pair: Pair | None, now_ms: int) -> list[TimelineEntry]:
     """Return what is known of a pair that is not registered yet."""
-    landings = list(recall_landings(pair).values()) if pair else []
-    landings.sort(key=lambda chapter: chapter.at_ms)
-    return [*landings, Chapter(now_ms, "waiting", _describe_wait(pair))]
+    landings = list(list_arrivals(pair).values()) if pair else []
+    landings.sort(key=lambda entry: entry.at_ms)
+    return [*landings, TimelineEntry(now_ms, "waiting", _describe_wait(pair))]
 
 
 def _describe_wait(pair: Pair | None) -> str:
@@ -98,7 +100,7 @@ def _describe_wait(pair: Pair | None) -> str:
 
 
 def _choose_tones(comparison: Comparison | None) -> dict[str, str]:
-    """Return how the chapters are coloured, by what they are called."""
+    """Return how the entries are coloured, by what they are called."""
     if comparison is None:
         return {}
     tones = {f"attempt {attempt.number}": _TONES[attempt.outcome] for attempt in comparison.attempts}
