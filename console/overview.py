@@ -1,4 +1,4 @@
-"""The state of a stack and its comparisons: from the ledger, so that no consumer of the queue misses one."""
+"""The state of a stack and its comparisons, from the ledger. No consumer of the queue misses an event."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,22 +13,22 @@ from facematch_client.records import IncompletePair, Query, Record, RecordReader
 from facematch_client.stack import Stack
 
 PAGE_LIMIT: Final = 4
-"""Of the ledger, in MB: the page looks often."""
+"""In MB of the ledger. It is small because the page refreshes often."""
 FOUND_LIMIT: Final = 50
-"""How many rows a search shows."""
+"""The number of rows that a search shows."""
 
 
 class ResultFeed:
-    """Knows the latest verdicts, and keeps those that are published by when and what ended."""
+    """Lists the latest verdicts, and caches those that are published."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._published: Mapping[tuple[int, str], dict[str, Any]] = {}
 
     def list_latest(self, tally: Tally) -> list[dict[str, Any]]:
-        """Return the latest verdicts, the newest first; a published one is not read again.
+        """Return the latest verdicts, newest first. Published ones are not read again.
 
-        The tally has no erased comparison, so none is listed, whatever was known of it before.
+        The tally has no erased comparisons, so that none is listed.
         """
         found = {
             (ended_at_ms, record_id): self._published.get((ended_at_ms, record_id))
@@ -45,7 +45,7 @@ class ResultFeed:
 
 
 def describe_result(comparison: Comparison) -> dict[str, Any] | None:
-    """Return an ended comparison as a line of the feed, or None if it has not ended."""
+    """Return an ended comparison as a row, or None if it has not ended."""
     if comparison.ending is None:
         return None
     verdict = comparison.ending.verdict
@@ -70,7 +70,7 @@ def read_overview(stack: Stack, feed: ResultFeed, *, now_ms: int) -> dict[str, A
 
 
 def describe_overview(overview: Overview) -> dict[str, Any]:
-    """Return an overview as JSON values; the outbox has dead letters only, and so no depth."""
+    """Return an overview as JSON values. The outbox has only dead letters, and no depth."""
     tally = overview.tally
     return {
         "at_ms": tally.now_ms,
@@ -100,7 +100,7 @@ def describe_overview(overview: Overview) -> dict[str, Any]:
 
 
 def describe_hold_document(hold: Hold | None, now_ms: int) -> dict[str, Any] | None:
-    """Return a hold as JSON values, in words as well."""
+    """Return a hold as JSON values, with a description in `text`."""
     if hold is None:
         return None
     return {
@@ -111,13 +111,13 @@ def describe_hold_document(hold: Hold | None, now_ms: int) -> dict[str, Any] | N
 
 
 def search(stack: Stack, query: Query) -> dict[str, Any]:
-    """Return the comparisons and the incomplete pairs that match, the newest first, as JSON values."""
+    """Return the matching comparisons and incomplete pairs as JSON values, newest first."""
     reader = RecordReader(stack.dynamodb(), stack.settings.table)
     return describe_found(reader.search(query, page_limit=PAGE_LIMIT))
 
 
 def describe_found(found: SearchResult) -> dict[str, Any]:
-    """Return what a search found as JSON values: rows for a list, and whether there is more than it shows."""
+    """Return the results of a search as JSON values: the rows to show, and if there are more."""
     rows = [*map(_describe_incomplete_pair, found.incomplete_pairs), *map(_describe_record, found.records)]
     return {"rows": rows[:FOUND_LIMIT], "has_more": len(rows) > FOUND_LIMIT, "is_cut": found.is_cut}
 

@@ -1,4 +1,4 @@
-"""A pair's way through the stack, from what the ledger holds of it."""
+"""The progress of a pair through the stack, from the ledger."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from facematch_client.records import read_item
 from facematch_client.stack import Stack
 from facematch_client.timeline import TimelineEntry, find_arrived_pair, list_arrivals, make_timeline
 
-_PRESENT: Final = frozenset({"at work", "waiting"})
+_PRESENT: Final = frozenset({"in progress", "waiting"})
 _TONES: Final = {
     Outcome.ANSWERED: "good",
     Outcome.POSSIBLY_BILLED: "fault",
@@ -26,24 +26,23 @@ _TONES: Final = {
 def read_progress(
     stack: Stack, ledger: DynamoDbLedger, comparison_id: str, *, pair: tuple[str, str] | None, now_ms: int
 ) -> dict[str, Any]:
-    """Return what the ledger holds of a comparison.
+    """Return the progress of a comparison from the ledger.
 
-    `pair` is the region and pair id of one that was put into the bucket, which is looked for until it is
-    registered.
+    `pair` is the region and pair id of a pair in the bucket. It is read until the comparison is registered.
     """
     comparison = ledger.find(comparison_id)
     if comparison is not None:
-        landed = find_arrived_pair(ledger, comparison)
+        arrived_pair = find_arrived_pair(ledger, comparison)
         item = read_item(ledger.client, ledger.table, comparison_id)
         hold = None if comparison.has_ended else find_hold(stack, comparison.region, now_ms)
     else:
-        landed = ledger.find_pair(*pair) if pair else None
+        arrived_pair = ledger.find_pair(*pair) if pair else None
         item, hold = {}, None
     return describe_progress(
         comparison_id,
         comparison,
         item,
-        landed,
+        arrived_pair,
         hold,
         event_source=stack.settings.event_source,
         now_ms=now_ms,
@@ -60,16 +59,18 @@ def describe_progress(
     event_source: str,
     now_ms: int,
 ) -> dict[str, Any]:
-    """Return a comparison's way as JSON values.
+    """Return the progress of a comparison as JSON values.
 
-    `entries` are what has happened, `present` what it waits for, if it does. A `comparison` of None is not
-    registered yet; `item` is its whole item in the ledger.
+    `entries` are the past events, `present` is the current state, if it has not ended. A comparison that is
+    not registered is None. `item` is its item in the ledger.
     """
-    story = (
-        make_timeline(comparison, item, pair, hold, now_ms=now_ms) if comparison else _foretell(pair, now_ms)
+    timeline = (
+        make_timeline(comparison, item, pair, hold, now_ms=now_ms)
+        if comparison
+        else _describe_unregistered(pair, now_ms)
     )
-    past = [entry for entry in story if entry.what not in _PRESENT]
-    present = next((entry for entry in story if entry.what in _PRESENT), None)
+    past = [entry for entry in timeline if entry.what not in _PRESENT]
+    present = next((entry for entry in timeline if entry.what in _PRESENT), None)
     tones = _choose_tones(comparison)
     return {
         "id": comparison_id,
@@ -85,22 +86,22 @@ def describe_progress(
     }
 
 
-def _foretell(pair: Pair | None, now_ms: int) -> list[TimelineEntry]:
-    """Return what is known of a pair that is not registered yet."""
-    landings = list(list_arrivals(pair).values()) if pair else []
-    landings.sort(key=lambda entry: entry.at_ms)
-    return [*landings, TimelineEntry(now_ms, "waiting", _describe_wait(pair))]
+def _describe_unregistered(pair: Pair | None, now_ms: int) -> list[TimelineEntry]:
+    """Return the timeline of a pair that is not registered yet."""
+    arrivals = list(list_arrivals(pair).values()) if pair else []
+    arrivals.sort(key=lambda entry: entry.at_ms)
+    return [*arrivals, TimelineEntry(now_ms, "waiting", _describe_wait(pair))]
 
 
 def _describe_wait(pair: Pair | None) -> str:
     if pair is None:
-        return "for the bucket's notification of its photos"
+        return "for the bucket's notification of the photos"
     missing = [role.value for role in Role if role not in pair.arrived]
     return f"for its {missing[0]} photo" if missing else "to be registered"
 
 
 def _choose_tones(comparison: Comparison | None) -> dict[str, str]:
-    """Return how the entries are coloured, by what they are called."""
+    """Return the colours of timeline entries by their names."""
     if comparison is None:
         return {}
     tones = {f"attempt {attempt.number}": _TONES[attempt.outcome] for attempt in comparison.attempts}
@@ -111,7 +112,7 @@ def _choose_tones(comparison: Comparison | None) -> dict[str, str]:
 
 
 def _is_settled(comparison: Comparison | None) -> bool:
-    """Tell whether nothing more will happen."""
+    """Return whether the progress is complete."""
     if comparison is None:
         return False
     return comparison.state is State.ERASED or comparison.published_at_ms is not None

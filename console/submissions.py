@@ -1,4 +1,4 @@
-"""Pairs on their way into a stack."""
+"""Sends pairs to a stack."""
 
 import base64
 import secrets
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Way(StrEnum):
-    """The ways into a stack."""
+    """The ways to send a pair."""
 
     BUCKET = "bucket"
     API = "api"
@@ -33,7 +33,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A pair to be compared. Only the API takes `bounds`: by the bucket the stack's own hold."""
+    """A pair to compare. Only the API uses `bounds`. The stack's bounds apply to pairs in the bucket."""
 
     pair_id: str
     photos: Mapping[Role, ExaminedPhoto]
@@ -43,18 +43,18 @@ class Submission:
 
 
 def read_submission(document: object, cache: PhotoCache, settings: Settings) -> Submission:
-    """Return the submission that the page's JSON asks for, under a pair id that no other has.
+    """Return the submission from the page's JSON, with a unique pair id.
 
     Raises
     ------
     InvalidInputError
-        It can't be worked with; the message is for the page.
+        The JSON is not valid. The message is for the page.
     """
     if not isinstance(document, dict):
-        raise InvalidInputError("invalid_order", "An submission is a JSON object.", field="body")
+        raise InvalidInputError("invalid_order", "A submission is a JSON object.", field="body")
     way = document.get("way")
     if way not in set(Way):
-        raise InvalidInputError("unknown_way", f"The way in is one of {', '.join(Way)}.", field="way")
+        raise InvalidInputError("unknown_way", f"The way must be one of {', '.join(Way)}.", field="way")
     return Submission(
         pair_id=f"console-{secrets.token_hex(4)}",
         photos={role: _find_photo(document.get(role), role, cache) for role in Role},
@@ -69,22 +69,24 @@ def _find_photo(photo_id: object, role: Role, cache: PhotoCache) -> ExaminedPhot
     if photo is None:
         raise InvalidInputError(
             "photo_gone",
-            f"The {role} photo is no longer in the console's memory: choose it again.",
+            f"The {role} photo is no longer in the console's memory. Choose it again.",
             field=role,
         )
     return photo
 
 
-def _read_bounds(document: Mapping[str, Any], standing: Bounds) -> Bounds:
-    asked = {name: document.get(name, score) for name, score in asdict(standing).items()}
-    for name, score in asked.items():
+def _read_bounds(document: Mapping[str, Any], defaults: Bounds) -> Bounds:
+    bounds = {name: document.get(name, score) for name, score in asdict(defaults).items()}
+    for name, score in bounds.items():
         if type(score) not in {int, float}:
-            raise InvalidInputError(Reason.INVALID_BOUNDS, f"{name} is a score from 0 to 100.", field=name)
-    return Bounds(**asked)
+            raise InvalidInputError(
+                Reason.INVALID_BOUNDS, f"{name} must be a score from 0 to 100.", field=name
+            )
+    return Bounds(**bounds)
 
 
 def send(stack: Stack, s3: "S3Client", submission: Submission) -> str:
-    """Send a pair into a stack by the way that is asked for; return its comparison's id.
+    """Send a pair to a stack, and return the id of its comparison.
 
     Raises
     ------
@@ -110,7 +112,7 @@ def _put(bucket: str, s3: "S3Client", submission: Submission) -> str:
     return identify_upload(submission.region, submission.pair_id, etags)
 
 
-_ASYNCHRONOUSLY: Final = {"Prefer": "respond-async"}
+_ASYNC_HEADERS: Final = {"Prefer": "respond-async"}
 
 
 def _post(stack: Stack, submission: Submission) -> str:
@@ -118,8 +120,8 @@ def _post(stack: Stack, submission: Submission) -> str:
     if size_bytes > INLINE_LIMIT_BYTES:
         raise InvalidInputError(
             Reason.REQUEST_TOO_LARGE,
-            f"These photos come to {size_bytes / 1e6:.1f} MB together, and a request to the API holds "
-            f"{INLINE_LIMIT_BYTES / 1e6:.0f} MB: send them by the bucket.",
+            f"The photos have {size_bytes / 1e6:.1f} MB together. The limit of an API request is "
+            f"{INLINE_LIMIT_BYTES / 1e6:.0f} MB. Send them by the bucket.",
             field="way",
         )
     body = {
@@ -133,6 +135,6 @@ def _post(stack: Stack, submission: Submission) -> str:
     }
     headers = {
         "Idempotency-Key": submission.pair_id,
-        **(_ASYNCHRONOUSLY if submission.way is Way.ASYNC else {}),
+        **(_ASYNC_HEADERS if submission.way is Way.ASYNC else {}),
     }
     return str(call_api(stack, "POST", "/v1/comparisons", body, headers).body["id"])

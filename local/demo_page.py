@@ -124,7 +124,7 @@ def _describe_photo(role: str, passage: PhotoPassage, limit_bytes: int) -> dict[
     return {
         "role": role,
         "name": passage.name,
-        "posture": facts.posture,
+        "orientation_text": facts.orientation_text,
         "before": shrink_photo(passage.before, limit_bytes),
         "after": shrink_photo(passage.after, limit_bytes) if passage.after else None,
         "was_refused": passage.after is None,

@@ -1,4 +1,4 @@
-"""A submission: many pairs, each checked and then uploaded, a bounded number of them at a time."""
+"""Checks and uploads many pairs, a limited number at a time."""
 
 import os
 from collections import deque
@@ -26,15 +26,12 @@ from imaging import NormalisedPhoto, find_warnings
 _WINDOW_PER_WORKER: Final = 2
 
 type Upload = Callable[[str, bytes], str]
-"""Puts a photo's bytes under a key of the inbox; returns the ETag."""
+"""Puts the bytes of a photo under a key in the inbox, and returns the ETag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What is wrong with a pair: the line that names it, the photo with its file, the reason.
-
-    It refuses the pair, or is a warning.
-    """
+    """An error or a warning about a pair: its line, the photo with its file, and the reason."""
 
     line: int | None
     pair_id: str
@@ -47,7 +44,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RefusedPair:
-    """A pair that can't be submitted, with every reason."""
+    """A pair that cannot be submitted, with all reasons."""
 
     pair: PairFiles
     refusals: tuple[Finding, ...]
@@ -55,7 +52,7 @@ class RefusedPair:
 
 @dataclass(frozen=True, slots=True)
 class RoutedPair:
-    """A pair whose region is known; `submitted` are the photos that an earlier run submitted for it."""
+    """A pair with its region. `submitted` identifies the photos that an earlier run submitted."""
 
     pair: PairFiles
     region: Region
@@ -63,13 +60,13 @@ class RoutedPair:
 
     @property
     def key(self) -> str:
-        """What identifies the pair in a stack's inbox."""
+        """The identity of the pair in a stack's inbox."""
         return f"{self.region}/{self.pair.pair_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedPair:
-    """A pair whose photos are in the inbox; without `etags` they were there before this run."""
+    """A pair whose photos are in the inbox. Without `etags` an earlier run uploaded them."""
 
     routed: RoutedPair
     fingerprint: Fingerprint
@@ -83,7 +80,7 @@ class SubmittedPair:
 
     @property
     def is_changed(self) -> bool:
-        """Whether an earlier run submitted other photos for the pair."""
+        """Whether an earlier run submitted other photos of the pair."""
         return self.etags is not None and self.routed.submitted is not None
 
 
@@ -94,8 +91,8 @@ type PairOutcome = SubmittedPair | RefusedPair
 class Submitter:
     """Submits pairs, in any number of threads.
 
-    Photos are decoded for as many pairs at once as there are processors: more would be no faster, and each
-    takes the memory of its pixels.
+    It decodes the photos of one pair per processor at a time. More would not be faster, and would use more
+    memory.
     """
 
     upload: Upload
@@ -103,16 +100,16 @@ class Submitter:
     _decoders: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(os.process_cpu_count() or 1))
 
     def submit(self, routed: RoutedPair) -> PairOutcome:
-        """Check a pair as the stack would, and upload it unless an earlier run submitted the same photos."""
+        """Check a pair with the stack's limits. Upload it unless an earlier run submitted the same photos."""
         pair = routed.pair
-        # Before the photos are read: a photo that changes meanwhile is then read again by the next run.
+        # Before the photos are read: if a photo changes meanwhile, the next run reads it again.
         stamp = stamp_files(pair.files) or ""
         photos, errors = self._read(pair)
         fingerprint = Fingerprint("" if errors else digest_photos(photos), stamp)
         if routed.submitted and routed.submitted.digest == fingerprint.digest:
             return SubmittedPair(routed, fingerprint, None)
-        prepared, faults = self._check(photos, is_whole=not errors)
-        errors += faults
+        prepared, refusals = self._check(photos, is_complete=not errors)
+        errors += refusals
         if errors:
             errors.sort(key=lambda error: error.field or "")
             return RefusedPair(pair, tuple(make_finding(pair, routed.region, error) for error in errors))
@@ -134,16 +131,16 @@ class Submitter:
         return photos, errors
 
     def _check(
-        self, photos: Mapping[Role, bytes], *, is_whole: bool
+        self, photos: Mapping[Role, bytes], *, is_complete: bool
     ) -> tuple[Mapping[Role, NormalisedPhoto], list[InvalidInputError]]:
-        """Return the prepared photos, or what is wrong with each: the preparer stops at the first fault."""
+        """Return the prepared photos, or the errors of each photo. The preparer stops at the first error."""
         with self._decoders:
-            prepared, fault = self._prepare(photos) if is_whole else ({}, None)
+            prepared, error = self._prepare(photos) if is_complete else ({}, None)
             if prepared:
                 return prepared, []
-            each = [self._prepare({role: photo})[1] for role, photo in photos.items()]
-        # Together they may be too much for one call although neither photo alone is.
-        return {}, [error for error in each if error is not None] or ([fault] if fault else [])
+            errors = [self._prepare({role: photo})[1] for role, photo in photos.items()]
+        # Both photos together may be too large for one call although each one is not.
+        return {}, [found for found in errors if found is not None] or ([error] if error else [])
 
     def _prepare(
         self, photos: Mapping[Role, bytes]
@@ -159,7 +156,7 @@ class Submitter:
 
 
 def make_finding(pair: PairFiles, region: str | None, error: InvalidInputError) -> Finding:
-    """Return an error in a pair with the pair's line and files."""
+    """Return an error of a pair with the pair's line and files."""
     role = Role(error.field) if error.field in set(Role) else None
     return Finding(
         line=pair.line,
@@ -183,7 +180,7 @@ def list_warnings(routed: RoutedPair, photos: Mapping[Role, NormalisedPhoto]) ->
 
 @dataclass(slots=True)
 class PairFilter:
-    """Lets through the pairs that are still to be submitted, each once."""
+    """Selects the pairs to submit, each once."""
 
     regions: RegionPolicy
     region: str | None
@@ -192,15 +189,15 @@ class PairFilter:
     _seen: dict[str, int | None] = field(default_factory=dict)
 
     def select(self, pairs: Iterable[PairFiles]) -> Iterator[RoutedPair | RefusedPair]:
-        """Yield each pair with its region, or why it has none; skip those whose files have not changed."""
+        """Yield each pair with its region, or refused. Skip pairs whose files have not changed."""
         for pair in pairs:
-            sifted = self._sift_one(pair)
-            if isinstance(sifted, RoutedPair) and _is_as_submitted(sifted):
+            selected = self._select_one(pair)
+            if isinstance(selected, RoutedPair) and _is_unchanged(selected):
                 self.skipped += 1
             else:
-                yield sifted
+                yield selected
 
-    def _sift_one(self, pair: PairFiles) -> RoutedPair | RefusedPair:
+    def _select_one(self, pair: PairFiles) -> RoutedPair | RefusedPair:
         requested = pair.region or self.region
         try:
             check_pair_id(pair.pair_id)
@@ -219,37 +216,39 @@ class PairFilter:
             where = f" in line {first}" if first else ""
             raise InvalidInputError(
                 "repeated_pair_id",
-                f"The pair id was used before{where}. Only that pair is sent.",
+                f"The pair id was used before{where}. Only the first pair is submitted.",
                 field="pair_id",
             )
 
 
-def _is_as_submitted(routed: RoutedPair) -> bool:
+def _is_unchanged(routed: RoutedPair) -> bool:
     return routed.submitted is not None and stamp_files(routed.pair.files) == routed.submitted.stamp
 
 
 def submit_all(
     pairs: Iterable[RoutedPair | RefusedPair],
     submit: Callable[[RoutedPair], PairOutcome],
-    settle: Callable[[PairOutcome], None],
+    record: Callable[[PairOutcome], None],
     *,
     workers: int,
 ) -> None:
-    """Submit pairs, some `workers` at a time; call `settle` for each in this thread, in the pairs' order.
+    """Submit pairs with `workers` threads. Call `record` for each in this thread, in the pairs' order.
 
-    If anything ends this early, a keyboard interrupt included, pairs that are being uploaded are waited for
-    and settled, and no further one is begun.
+    If an exception stops this early, such as a keyboard interrupt, it waits for running uploads and records
+    them, and starts no others.
     """
     running: deque[Future[PairOutcome]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for pair in pairs:
-                running.append(_finish(pair) if isinstance(pair, RefusedPair) else pool.submit(submit, pair))
+                running.append(
+                    _make_finished(pair) if isinstance(pair, RefusedPair) else pool.submit(submit, pair)
+                )
                 if len(running) >= workers * _WINDOW_PER_WORKER:
-                    settle(running[0].result())
+                    record(running[0].result())
                     running.popleft()
             while running:
-                settle(running[0].result())
+                record(running[0].result())
                 running.popleft()
         except BaseException:
             for future in running:
@@ -258,26 +257,31 @@ def submit_all(
             for future in running:
                 with suppress(Exception):
                     if not future.cancelled():
-                        settle(future.result())
+                        record(future.result())
             raise
 
 
-def _finish(refused: RefusedPair) -> Future[PairOutcome]:
+def _make_finished(refused: RefusedPair) -> Future[PairOutcome]:
     future: Future[PairOutcome] = Future()
     future.set_result(refused)
     return future
 
 
 def estimate_verdicts_s(pairs: Mapping[Region | None, int], calls_per_s: Mapping[Region, float]) -> float:
-    """Return how long the quota takes for so many pairs; the regions are compared side by side."""
+    """Return the time that the quota takes for these pairs. The regions work in parallel."""
     return max((count / calls_per_s[region] for region, count in pairs.items() if region), default=0.0)
 
 
 def estimate_remaining(*, quota_s: float, elapsed_s: float, done: int, left: int) -> tuple[float, str]:
-    """Return in how many seconds the last verdict can be there, and what decides that: quota or upload.
+    """Return the seconds until the last verdict, at the earliest, and the slower of `quota` and `upload`.
 
-    `quota_s` is what the quota takes for all; `done` pairs are through after `elapsed_s`, `left` are not.
+    `quota_s` is the time that the quota takes for all pairs. After `elapsed_s`, `done` pairs are finished and
+    `left` are not.
     """
-    by_quota_s = max(quota_s - elapsed_s, 0.0)
-    by_upload_s = left * elapsed_s / done if done else 0.0
-    return (by_upload_s, "upload") if by_upload_s > by_quota_s else (by_quota_s, "quota")
+    remaining_quota_s = max(quota_s - elapsed_s, 0.0)
+    remaining_upload_s = left * elapsed_s / done if done else 0.0
+    return (
+        (remaining_upload_s, "upload")
+        if remaining_upload_s > remaining_quota_s
+        else (remaining_quota_s, "quota")
+    )

@@ -1,4 +1,4 @@
-"""One pair compared by way of the stack's API."""
+"""Sends one pair to the stack's API and waits for the verdict."""
 
 import base64
 import hashlib
@@ -12,40 +12,40 @@ from botocore.exceptions import ClientError
 
 from facematch.domain.clock import Clock
 from facematch.domain.verdict import Role
-from facematch_client.api import Answer, call_api, post_form
+from facematch_client.api import ApiResponse, call_api, post_form
 from facematch_client.errors import CommandError, ExitCode
 from facematch_client.holds import describe_hold, find_hold
 from facematch_client.stack import Stack
 
 INLINE_LIMIT_BYTES: Final = 4_000_000
-"""Both photos together: more does not fit a Lambda function's request once it is Base64."""
+"""The limit for both photos together. Base64 makes them larger, and a Lambda request may have 6 MB."""
 _POLL_INTERVAL_S: Final = 1.0
 _REGISTERED: Final = "registered"
 
 
 @dataclass(frozen=True, slots=True)
 class PairRequest:
-    """A pair, and what is asked of it in the API's own words, `region` and `match_from` among them.
+    """A pair and its options, such as `region` and `match_from`, with the names that the API uses.
 
-    `key` makes the same pair asked for twice one comparison.
+    `key` is the idempotency key: two requests with the same key are one comparison.
     """
 
     photos: Mapping[Role, bytes]
-    wishes: Mapping[str, Any]
+    options: Mapping[str, Any]
     key: str
 
 
-def make_idempotency_key(photos: Mapping[Role, bytes], wishes: Mapping[str, Any], *, anew: bool) -> str:
-    """Return an `Idempotency-Key` made of what is asked, or with `anew` by chance."""
-    if anew:
+def make_idempotency_key(photos: Mapping[Role, bytes], options: Mapping[str, Any], *, is_random: bool) -> str:
+    """Return an idempotency key: a digest of photos and options, or with `is_random` a random key."""
+    if is_random:
         return secrets.token_hex(16)
     digests = {role.value: hashlib.sha256(photo).hexdigest() for role, photo in photos.items()}
-    asked = json.dumps({**digests, **wishes}, sort_keys=True)
-    return hashlib.sha256(asked.encode()).hexdigest()[:32]
+    content = json.dumps({**digests, **options}, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
 def request_verdict(stack: Stack, request: PairRequest, *, wait_s: float, clock: Clock) -> dict[str, Any]:
-    """Return the comparison as the API shows it, once it has ended.
+    """Send a pair, wait until the comparison has ended, and return it as the API's document.
 
     Raises
     ------
@@ -53,29 +53,32 @@ def request_verdict(stack: Stack, request: PairRequest, *, wait_s: float, clock:
         The API refused the pair, or there is no verdict after `wait_s`.
     """
     is_small = sum(map(len, request.photos.values())) <= INLINE_LIMIT_BYTES
-    photos = _put_inline(request) if is_small else _upload(stack, request)
-    body = {**request.wishes, **photos}
-    answer = call_api(stack, "POST", "/v1/comparisons", body, {"Idempotency-Key": request.key})
-    return _wait_for_verdict(stack, answer, wait_s, clock)
+    photos = _encode_photos(request) if is_small else _upload(stack, request)
+    body = {**request.options, **photos}
+    response = call_api(stack, "POST", "/v1/comparisons", body, {"Idempotency-Key": request.key})
+    return _wait_for_verdict(stack, response, wait_s, clock)
 
 
-def _put_inline(request: PairRequest) -> dict[str, Any]:
+def _encode_photos(request: PairRequest) -> dict[str, Any]:
     return {role.value: {"photo": base64.b64encode(photo).decode()} for role, photo in request.photos.items()}
 
 
 def _upload(stack: Stack, request: PairRequest) -> dict[str, Any]:
-    wanted = {"region": request.wishes.get("region"), "pair_id": request.wishes.get("pair_id") or request.key}
-    tickets = call_api(stack, "POST", "/v1/uploads", wanted).body
+    target = {
+        "region": request.options.get("region"),
+        "pair_id": request.options.get("pair_id") or request.key,
+    }
+    forms = call_api(stack, "POST", "/v1/uploads", target).body
     for role, photo in request.photos.items():
-        post_form(tickets[role.value]["url"], tickets[role.value]["fields"], photo)
-    return {role.value: {"upload_key": tickets[role.value]["key"]} for role in request.photos}
+        post_form(forms[role.value]["url"], forms[role.value]["fields"], photo)
+    return {role.value: {"upload_key": forms[role.value]["key"]} for role in request.photos}
 
 
-def _wait_for_verdict(stack: Stack, answer: Answer, wait_s: float, clock: Clock) -> dict[str, Any]:
-    give_up_at_ms = clock.now_ms() + round(wait_s * 1000)
-    comparison: dict[str, Any] = answer.body
+def _wait_for_verdict(stack: Stack, response: ApiResponse, wait_s: float, clock: Clock) -> dict[str, Any]:
+    deadline_ms = clock.now_ms() + round(wait_s * 1000)
+    comparison: dict[str, Any] = response.body
     while comparison["state"] == _REGISTERED:
-        if clock.now_ms() >= give_up_at_ms:
+        if clock.now_ms() >= deadline_ms:
             raise CommandError(
                 f"No verdict yet.{_explain_hold(stack, comparison['region'], clock.now_ms())} The comparison "
                 f"continues: `facematch show {comparison['id']}` shows its state. Repeating this command is "
@@ -88,10 +91,10 @@ def _wait_for_verdict(stack: Stack, answer: Answer, wait_s: float, clock: Clock)
 
 
 def _explain_hold(stack: Stack, region: str, now_ms: int) -> str:
-    """Return a sentence about what keeps a region's calls from being made, if it is known."""
+    """Return a sentence about the hold on a region, empty if there is none."""
     try:
         hold = find_hold(stack, region, now_ms)
     except ClientError:
-        # Whoever may only compare can't read the ledger.
+        # A profile that may only call the API cannot read the ledger.
         return " `facematch status` shows whether calls are on hold."
     return f" Calls to {region} are on hold: {describe_hold(hold, now_ms)}." if hold else ""

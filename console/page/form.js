@@ -1,37 +1,37 @@
-// What is asked for: both photos, the way in, the region, the bounds.
+// The form for a pair: way in, region and bounds.
 
-import { find, make, tell } from "./dom.js";
+import { find, make, setText } from "./dom.js";
 import { describeBounds } from "./labels.js";
 
 const WAY_HINTS = {
-  bucket: "Puts two objects into the inbox; the stack does the rest.",
-  api: "One request, answered with the verdict if it comes in time.",
-  async: "One request, answered at once; the verdict comes later.",
+  bucket: "Puts both photos into the inbox.",
+  api: "Sends one request. The response has the verdict if it comes in time.",
+  async: "Sends one request. The response is immediate, and the verdict comes later.",
 };
 
 export class PairForm {
-  #form = find("#order");
+  #form = find("#pair-form");
   #stack;
-  #slots;
-  #scenes = [];
+  #panels;
+  #scenarios = [];
   #isSending = false;
 
-  /** `onOrder` gets what is asked for, once it can be sent. */
-  constructor(stack, slots, onOrder) {
+  /** `onSubmit` receives the pair with its options. */
+  constructor(stack, panels, onSubmit) {
     this.#stack = stack;
-    this.#slots = slots;
-    this.#offerRegions();
+    this.#panels = panels;
+    this.#showRegions();
     this.#form.addEventListener("input", () => this.update());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (this.#findObstacle() === null) onOrder(this.#read());
+      if (this.#findObstacle() === null) onSubmit(this.#read());
     });
     this.update();
   }
 
-  /** The titles of the scenarios that the emulator plays. */
-  set scenes(titles) {
-    this.#scenes = titles;
+  /** The titles of the emulator's active scenarios. */
+  set scenarios(titles) {
+    this.#scenarios = titles;
     this.update();
   }
 
@@ -40,7 +40,7 @@ export class PairForm {
     this.update();
   }
 
-  /** Bring the form into line with what is chosen. */
+  /** Update hints and buttons for the current choices. */
   update() {
     const { way, region } = this.#readChoices();
     const isByBucket = way === "bucket";
@@ -50,13 +50,13 @@ export class PairForm {
       input.disabled = isByBucket;
       if (isByBucket) input.value = this.#stack.bounds[input.name];
     }
-    find("#bounds-hint").textContent = isByBucket ? "For the bucket the stack's own bounds apply." : this.#describeBounds();
+    find("#bounds-hint").textContent = isByBucket ? "The stack's own bounds apply to pairs in the bucket." : this.#describeBounds();
     const obstacle = this.#findObstacle();
     find("#compare").disabled = obstacle !== null;
-    tell(find("#compare-hint"), obstacle ?? this.#describeScenarios());
+    setText(find("#compare-hint"), obstacle ?? this.#describeScenarios());
   }
 
-  #offerRegions() {
+  #showRegions() {
     const { regions, default_region } = this.#stack;
     const chosen = default_region ?? regions[0].name;
     const pills = regions.map(({ name }) => {
@@ -77,43 +77,42 @@ export class PairForm {
 
   #readBounds() {
     const inputs = this.#listBounds();
-    // Only what can be changed is ever found at fault.
     if (inputs.some((input) => input.value === "" || !input.validity.valid)) return null;
     return Object.fromEntries(inputs.map((input) => [input.name, input.valueAsNumber]));
   }
 
   #read() {
-    const photos = Object.fromEntries(this.#slots.map(({ role, id }) => [role, id]));
+    const photos = Object.fromEntries(this.#panels.map(({ role, id }) => [role, id]));
     return { ...this.#readChoices(), bounds: this.#readBounds(), photos };
   }
 
   #findObstacle() {
     if (this.#isSending) return "Sending …";
-    return this.#findObstacleInPhotos() ?? this.#findObstacleInApi();
+    return this.#findPhotoObstacle() ?? this.#findApiObstacle();
   }
 
-  #findObstacleInPhotos() {
-    const missing = this.#slots.filter(({ size_bytes }) => !size_bytes);
+  #findPhotoObstacle() {
+    const missing = this.#panels.filter(({ size_bytes }) => !size_bytes);
     if (missing.length === 2) return "Choose both photos first.";
-    if (missing.length === 1) return `Choose the ${missing[0].role} photo, too.`;
-    if (this.#slots.some(({ id, refusal }) => id === null && refusal === null)) return "Examining the photos …";
-    if (this.#slots.some(({ id }) => id === null)) return "A photo could not be examined: choose it again.";
+    if (missing.length === 1) return `Choose the ${missing[0].role} photo.`;
+    if (this.#panels.some(({ id, refusal }) => id === null && refusal === null)) return "Examining the photos …";
+    if (this.#panels.some(({ id }) => id === null)) return "A photo could not be examined. Choose it again.";
     return null;
   }
 
-  #findObstacleInApi() {
+  #findApiObstacle() {
     if (this.#readChoices().way === "bucket") return null;
     if (this.#readBounds() === null) return "Both bounds are scores from 0 to 100.";
-    const size_bytes = this.#slots.reduce((sum, slot) => sum + slot.size_bytes, 0);
+    const size_bytes = this.#panels.reduce((sum, panel) => sum + panel.size_bytes, 0);
     if (size_bytes <= this.#stack.inline_limit_bytes) return null;
     const limit = this.#stack.inline_limit_bytes / 1e6;
-    return `Together over ${limit} MB, which is what a request to the API holds: choose the bucket.`;
+    return `The photos have more than ${limit} MB together, the limit of an API request. Choose the bucket.`;
   }
 
   #describeRegion(name) {
-    const region = this.#stack.regions.find((one) => one.name === name);
-    const called = this.#stack.is_local ? ` Called here: ${region.called_address}.` : "";
-    return `Photos are sent to ${region.provider_host} only.${called}`;
+    const region = this.#stack.regions.find((candidate) => candidate.name === name);
+    const called = this.#stack.is_local ? ` This stack calls ${region.called_address}.` : "";
+    return `Photos are sent only to ${region.provider_host}.${called}`;
   }
 
   #describeBounds() {
@@ -122,6 +121,6 @@ export class PairForm {
   }
 
   #describeScenarios() {
-    return this.#scenes.length ? `The emulator plays: ${this.#scenes.join(", ")}.` : null;
+    return this.#scenarios.length ? `Active in the emulator: ${this.#scenarios.join(", ")}.` : null;
   }
 }

@@ -125,7 +125,7 @@ class Desk:
         expect(switch).to_have_attribute("aria-checked", str(on).lower())
 
     def expect_verdict(self, word: str) -> None:
-        expect(self.page.locator("#verdict .word")).to_have_text(word)
+        expect(self.page.locator("#verdict .label")).to_have_text(word)
 
     def expect_entry(self, text: str) -> None:
         entries = self.page.locator("#timeline li:not(.present)").filter(has_text=text)
@@ -285,10 +285,10 @@ def test_a_refused_photo_is_told_before_and_after_it_is_sent(open_desk: OpenDesk
     desk.ask_for("Bucket")
     desk.compare()
     desk.expect_verdict("Photo rejected")
-    expect(desk.page.locator("#verdict")).to_contain_text("Photo at fault: source.")
+    expect(desk.page.locator("#verdict")).to_contain_text("Rejected photo: source.")
     desk.expect_entry("published")
     assert desk.read_event()["data"]["attempts"] == 0
-    expect(desk.page.locator("#target")).not_to_have_class("photo at-fault")
+    expect(desk.page.locator("#target")).not_to_have_class("photo rejected")
 
 
 @pytest.mark.parametrize("region", list(Region))
@@ -323,15 +323,15 @@ def test_an_outage_puts_the_region_on_hold_and_the_pairs_end_once_it_is_over(ope
     desk.choose_both(PHOTO, PHOTO)
     desk.ask_for("API, async", "malaysia")
     desk.switch("Outage", on=True)
-    expect(desk.page.locator("#compare-hint")).to_have_text("The emulator plays: Outage.")
+    expect(desk.page.locator("#compare-hint")).to_have_text("Active in the emulator: Outage.")
     for _ in range(FAILURES_TO_HOLD):
         desk.compare()
         expect(desk.page.get_by_role("button", name="Compare")).to_be_enabled()
 
-    why = "the provider fails or does not answer (InternalError)"
+    why = "the provider fails or does not respond (InternalError)"
     expect(desk.page.locator("#holds")).to_contain_text(f"Calls to malaysia are on hold: {why}")
     expect(desk.page.locator("#timeline .present")).to_contain_text(why)
-    desk.take_picture("console-outage", first="#order .wishes", last="#switches")
+    desk.take_picture("console-outage", first="#pair-form .options", last="#switches")
     desk.switch("Outage", on=False)
     desk.expect_verdict("Match")
     desk.expect_entry("published")
@@ -364,7 +364,7 @@ def _encode_small_photo() -> str:
 
 def test_a_photo_is_taken_with_the_camera_unless_one_thinks_better_of_it(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    take = desk.page.get_by_role("button", name="Take it")
+    take = desk.page.get_by_role("button", name="Take the photo")
     desk.page.get_by_role("button", name="Take with the camera as the target").click()
     expect(take).to_be_enabled()
     desk.page.keyboard.press("Escape")
@@ -396,7 +396,7 @@ def test_the_keyboard_is_enough(open_desk: OpenDesk) -> None:
     press("Tab")
     press("Enter")
     desk.expect_verdict("Match")
-    expect(page.locator("#told")).to_contain_text("Match, score 100 of 100.")
+    expect(page.locator("#announcement")).to_contain_text("Match, score 100 of 100.")
     assert desk.read_event()["data"]["bounds"] == {"match_from": 55.5, "no_match_up_to": 100.0}
 
 
@@ -419,13 +419,13 @@ def test_a_pair_of_upload_forms_is_told_from_where_its_photos_landed(
     desk = open_desk()
     desk.page.locator("#results a").filter(has_text="seen-by-form").click()
 
-    for entry in ("source landed", "target landed", "uploaded by", "published"):
+    for entry in ("source arrived", "target arrived", "uploaded by", "published"):
         desk.expect_entry(entry)
 
 
 def test_the_sample_portraits_are_a_pair_to_begin_with(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    desk.page.get_by_role("button", name="Take the sample portraits").click()
+    desk.page.get_by_role("button", name="Use the sample portraits").click()
     expect(desk.page.locator("#target .done")).to_contain_text("Turned upright")
     expect(desk.page.locator("#target .after .face rect")).to_be_visible()
     expect(desk.page.locator("#target .done .warning")).to_contain_text("The face is small")
@@ -438,7 +438,7 @@ def test_the_sample_portraits_are_a_pair_to_begin_with(open_desk: OpenDesk) -> N
 
 def test_the_keyboards_focus_goes_to_what_came_of_a_button(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    desk.page.get_by_role("button", name="Take the sample portraits").focus()
+    desk.page.get_by_role("button", name="Use the sample portraits").focus()
     desk.page.keyboard.press("Enter")
     expect(desk.page.locator("#source")).to_be_focused()
     expect(desk.page.locator("#target .done")).to_contain_text("Turned upright")
@@ -489,7 +489,7 @@ def test_a_customer_is_searched_for_whatever_the_way_in(open_desk: OpenDesk, dri
     desk.page.get_by_label("Pair id or comparison id").fill("nobody")
     desk.page.keyboard.press("Enter")
     expect(desk.page.locator("#results-none")).to_have_text("Nothing found.")
-    desk.page.get_by_role("button", name="Show the latest").click()
+    desk.page.get_by_role("button", name="Show the latest verdicts").click()
     expect(results.first).to_be_visible()
 
 
@@ -603,4 +603,4 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_desk: OpenDesk)
 
     assert desk.page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
     desk.check_accessibility()
-    desk.take_picture("console-phone", first="#order .wishes", last="#outcome")
+    desk.take_picture("console-phone", first="#pair-form .options", last="#outcome")

@@ -186,7 +186,7 @@ def test_where_the_cloud_can_move_messages_it_does_and_the_move_is_followed(cli:
             asked = {"SourceArn": arn, "MaxResults": ANY}
             stub.add_response("list_message_move_tasks", {"Results": [result]}, asked)
 
-        count = Redriver(cli.sqs, cli.ledger, cli.clock).put_back(queue, progress.append)
+        count = Redriver(cli.sqs, cli.ledger, cli.clock).redrive(queue, progress.append)
 
         stub.assert_no_pending_responses()
     assert (count, progress) == (60, [0, 40, 20])

@@ -34,7 +34,7 @@ def make_report(photo: bytes | None = None, **changes: Any) -> dict[str, Any]:
 def test_a_photo_that_lies_on_its_side_is_told_as_it_is_stored() -> None:
     facts = read_header(make_photo(Orientation=6))
 
-    assert facts.posture == "as stored: lying on its side, EXIF\N{NO-BREAK SPACE}6"
+    assert facts.orientation_text == "as stored: lying on its side, EXIF\N{NO-BREAK SPACE}6"
     lines = describe_changes(make_report(), facts)
     assert "Turned upright: it was lying on its side (EXIF orientation 6)" in lines
     assert "Scaled down from 960 x 1280 px to 720 x 960 px, to 75 % of each side" in lines
@@ -58,16 +58,16 @@ def test_a_photo_that_names_nothing_is_told_so() -> None:
 @pytest.mark.parametrize("photo", [b"", b"no photo", make_photo()[:100], make_photo(Orientation=9)])
 def test_what_cannot_be_read_is_taken_for_upright(photo: bytes) -> None:
     assert read_header(photo) == PhotoHeader()
-    assert PhotoHeader().posture == "as stored: upright"
+    assert PhotoHeader().orientation_text == "as stored: upright"
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"padded_rows": 32}, "Letterboxed: 32 grey rows, above and below together"),
+        ({"padded_rows": 32}, "Letterboxed: 32 grey rows added above and below"),
         ({"profile_converted": True}, "Colours converted from the embedded profile to sRGB"),
-        ({"alpha_flattened": True}, "Transparency put on white"),
-        ({"source_mode": "CMYK"}, "Pixels converted from CMYK to what a baseline JPEG supports"),
+        ({"alpha_flattened": True}, "Transparency replaced with white"),
+        ({"source_mode": "CMYK"}, "Pixels converted from CMYK to a mode that a baseline JPEG supports"),
         ({"scale": 1.0}, "Not scaled: 960 x 1280 px before, 720 x 960 px after"),
         ({"scale": 1.5}, "Enlarged from 960 x 1280 px to 720 x 960 px, to 150 % of each side"),
         (

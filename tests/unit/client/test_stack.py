@@ -123,7 +123,7 @@ def test_a_stack_of_something_else_is_refused(
 
 
 def test_who_names_no_stack_is_asked_for_one() -> None:
-    with pytest.raises(CommandError, match="No stack is named") as refusal:
+    with pytest.raises(CommandError, match="Name a stack") as refusal:
         find_stack(StackLocation())
 
     assert refusal.value.exit_code is ExitCode.USAGE

@@ -3,7 +3,7 @@ from facematch.domain.comparison import State
 from facematch.domain.lane import HoldReason, make_hold
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Decision, Role
-from facematch_client.overview import LATEST, Overview, RegionUsage, Tally
+from facematch_client.overview import LATEST_COUNT, Overview, RegionUsage, Tally
 from facematch_client.queues import Depth
 from facematch_client.records import IncompletePair, Record, SearchResult
 from tests.factories import COMPARISON_ID, make_comparison, make_ended, make_verdict
@@ -131,12 +131,12 @@ def test_what_has_not_ended_has_no_line() -> None:
 
 def test_the_latest_verdicts_are_kept_in_mind_and_no_others() -> None:
     tally = Tally(START_MS)
-    ended = [make_record(number, ended_at_ms=START_MS - number) for number in range(LATEST + 2)]
+    ended = [make_record(number, ended_at_ms=START_MS - number) for number in range(LATEST_COUNT + 2)]
 
     tally.add([*reversed(ended), make_record(99, ended_at_ms=None)])
 
     assert sorted(tally.latest, reverse=True) == [
-        (START_MS - number, f"comparison-{number}") for number in range(LATEST)
+        (START_MS - number, f"comparison-{number}") for number in range(LATEST_COUNT)
     ]
 
 

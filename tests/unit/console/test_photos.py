@@ -60,13 +60,13 @@ def test_a_photo_is_found_by_its_id_alone() -> None:
     cache = PhotoCache()
     photo = make_photo(1)
 
-    assert cache.find(cache.put(photo)) is photo
+    assert cache.find(cache.add(photo)) is photo
     assert cache.find("another") is None
 
 
 def test_the_oldest_photos_make_room() -> None:
     cache = PhotoCache(limit_bytes=100)
-    ids = [cache.put(make_photo(40)) for _ in range(3)]
+    ids = [cache.add(make_photo(40)) for _ in range(3)]
 
     assert [cache.find(photo_id) is not None for photo_id in ids] == [False, True, True]
 
@@ -74,7 +74,7 @@ def test_the_oldest_photos_make_room() -> None:
 def test_the_latest_photo_is_kept_however_large() -> None:
     cache = PhotoCache(limit_bytes=100)
 
-    assert cache.find(cache.put(make_photo(101))) is not None
+    assert cache.find(cache.add(make_photo(101))) is not None
 
 
 def test_faces_are_found_in_what_would_be_sent_whether_the_stack_crops_or_not() -> None:

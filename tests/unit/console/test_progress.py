@@ -40,13 +40,13 @@ def test_a_pair_of_which_nothing_is_known_waits_for_the_notice() -> None:
     progress = describe(None)
 
     assert (progress["state"], progress["entries"], progress["event"]) == ("absent", [], None)
-    assert progress["present"]["details"] == "for the bucket's notification of its photos"
+    assert progress["present"]["details"] == "for the bucket's notification of the photos"
 
 
 def test_half_a_pair_waits_for_its_other_photo() -> None:
     progress = describe(None, make_pair(Role.SOURCE))
 
-    assert [entry["what"] for entry in progress["entries"]] == ["source landed"]
+    assert [entry["what"] for entry in progress["entries"]] == ["source arrived"]
     assert progress["present"]["details"] == "for its target photo"
 
 
@@ -58,11 +58,11 @@ def test_an_open_comparison_is_told_with_what_it_waits_for() -> None:
     progress = describe(make_comparison(), make_pair(*Role, is_taken=True), {"lease_until_ms": NOW_MS + 5000})
 
     assert [entry["what"] for entry in progress["entries"]] == [
-        "source landed",
-        "target landed",
+        "source arrived",
+        "target arrived",
         "registered",
     ]
-    assert progress["present"]["what"] == "at work"
+    assert progress["present"]["what"] == "in progress"
     assert (progress["is_settled"], progress["event"]) == (False, None)
 
 

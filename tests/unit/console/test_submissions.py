@@ -23,7 +23,7 @@ class FakeBucket:
 
 def make_cache() -> tuple[PhotoCache, dict[str, str]]:
     cache = PhotoCache()
-    return cache, {role.value: cache.put(ExaminedPhoto(role.encode())) for role in Role}
+    return cache, {role.value: cache.add(ExaminedPhoto(role.encode())) for role in Role}
 
 
 def make_submission(way: Way, size_bytes: int = 5) -> Submission:
