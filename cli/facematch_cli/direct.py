@@ -182,7 +182,7 @@ def _explain(error: ProviderError) -> CommandError:
     request = f" (request {error.request_id})" if error.request_id else ""
     if isinstance(error, OperatorFaultError):
         return CommandError(
-            f"The provider refuses the account or its key ({error.code}){request}. Repair this first.",
+            f"The provider refuses the account or its key with {error.code}{request}. Repair this first.",
             ExitCode.UNREACHABLE,
         )
     billed = "; the call may have been billed" if error.possibly_billed else ""

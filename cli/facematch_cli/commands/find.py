@@ -79,7 +79,7 @@ def _print(output: Output, found: SearchResult) -> None:
     if found.records:
         output.print(_tabulate(found.records))
     for pair in found.incomplete_pairs:
-        owner = f", uploaded by {clean(pair.caller)}" if pair.caller else ""
+        owner = f" (uploaded by {clean(pair.caller)})" if pair.caller else ""
         output.print(
             Text(
                 f"The pair {clean(pair.pair_id)} in {clean(pair.region)}{owner} has waited for its "

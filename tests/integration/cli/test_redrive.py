@@ -69,10 +69,10 @@ def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: CliEnviro
 
     assert ran.exit_code == ExitCode.DONE
     whys = {letter["what"]: letter["why"] for letter in find(ran, "comparisons")["letters"]}
-    assert whys["faulted"] == "2 calls, the last one: InternalError"
+    assert whys["faulted"] == "2 calls; last code: InternalError"
     assert "before it called the provider" in whys["untried"]
-    assert "it has its verdict by now, match" in whys["ended"]
-    assert "no such comparison" in whys["unknown"]
+    assert "the comparison has its verdict, match" in whys["ended"]
+    assert "does not have this comparison" in whys["unknown"]
     assert whys["not a comparison"] == "the message can't be read"
     assert old_cloud.depth(dead.comparisons) == 5
 
@@ -205,5 +205,5 @@ def test_a_person_is_asked_first(
     ran = old_cloud.run("redrive")
 
     assert ran.exit_code == exit_code
-    assert "Put them back?" in ran.err
+    assert "Redrive them?" in ran.err
     assert old_cloud.depth(old_cloud.stack.dead_letters.comparisons) == left

@@ -55,7 +55,7 @@ def test_a_part_that_the_profile_may_not_read_is_a_warning(deployed: CliEnvironm
 
     denied = checks["bucket.not-checked"]
     assert denied["level"] == "warning"
-    assert "not allowed to call GetBucketNotificationConfiguration" in denied["finding"]
+    assert "may not call GetBucketNotificationConfiguration" in denied["finding"]
     assert "api.unsigned" in checks
 
 
@@ -73,9 +73,9 @@ def test_each_fault_is_printed_with_its_repair(deployed: CliEnvironment) -> None
     assert ran.out.splitlines() == [
         "stack",
         "  ✗ This stack does not compare in hong-kong; it does in singapore, indonesia.",
-        "    Add it to AllowedRegions and deploy, or name another.",
+        "    Add the region to AllowedRegions and deploy, or choose another region.",
     ]
-    assert "1 error, 0 warnings, 0 fine." in ran.err
+    assert "1 error, 0 warnings, 0 passed." in ran.err
 
 
 def run_on(find: Any, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
