@@ -91,7 +91,7 @@ audit: .venv/ready .local/cloud/ready .local/audit/ready ## what a security revi
 sbom: .venv/ready .local/audit/ready ## what each bundle is made of, as CycloneDX: .local/sbom
 	@$(VENV)/python -m audit.sbom
 
-interfaces: .venv/ready ## write what is generated: parts of template.yaml, the schemas, tables of the documentation
+interfaces: .venv/ready ## write what is generated: parts of template.yaml, the schemas, tables and pages of the documentation
 	@$(VENV)/python -m generate
 
 lock: ## pin every requirement anew, with hashes (PACKAGE=pillow for that one alone)

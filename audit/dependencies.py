@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from audit.bundles import LAYERS, find_requirements
-from audit.tools import TOOLS, Said, run_tool
+from audit.tools import TOOLS, ToolResult, run_tool
 
 NOT_AUDITED: Final = 75
 """The exit code for what is neither a pass nor a failure: sysexits.h, come again later."""
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
+class LayerAudit:
     """What came of the audit of one layer; `packages` were looked up, `told` says what is to be said."""
 
     outcome: Outcome
@@ -36,7 +36,7 @@ class Audited:
     told: tuple[str, ...] = ()
 
 
-def judge(said: Said) -> Audited:
+def classify(said: ToolResult) -> LayerAudit:
     """Return what the tool's words come to.
 
     Only a package that the database has counts as audited. The tool itself says that nothing is known where
@@ -55,16 +55,16 @@ def judge(said: Said) -> Audited:
         told = said.errors.lower()
         unreached = any(word in told for word in _UNREACHED)
         last = tuple(said.errors.splitlines()[-1:])
-        return Audited(Outcome.UNREACHED if unreached else Outcome.BROKEN, told=last)
+        return LayerAudit(Outcome.UNREACHED if unreached else Outcome.BROKEN, told=last)
     packages = len(listed) - len(skipped)
     if found:
-        return Audited(Outcome.VULNERABLE, packages, found + skipped)
+        return LayerAudit(Outcome.VULNERABLE, packages, found + skipped)
     if not packages:
-        return Audited(Outcome.UNREACHED if skipped else Outcome.BROKEN, told=skipped[:1])
-    return Audited(Outcome.PARTIAL if skipped else Outcome.CLEAN, packages, skipped)
+        return LayerAudit(Outcome.UNREACHED if skipped else Outcome.BROKEN, told=skipped[:1])
+    return LayerAudit(Outcome.PARTIAL if skipped else Outcome.CLEAN, packages, skipped)
 
 
-def audit_layer(layer: str) -> Audited:
+def audit_layer(layer: str) -> LayerAudit:
     """Ask what is known against the packages that a layer pins, without installing any of them."""
     options = [
         "--require-hashes",
@@ -75,7 +75,7 @@ def audit_layer(layer: str) -> Audited:
         "--format",
         "json",
     ]
-    return judge(run_tool([TOOLS / "pip-audit", "--requirement", find_requirements(layer), *options]))
+    return classify(run_tool([TOOLS / "pip-audit", "--requirement", find_requirements(layer), *options]))
 
 
 def main() -> int:

@@ -5,7 +5,6 @@ Each layer has one, from its hash-pinned requirements, and each function, of all
 
 import json
 import sys
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -13,13 +12,14 @@ from packaging.utils import canonicalize_name
 
 from audit.bundles import FUNCTION_LAYERS, LAYERS, ROOT, Package, list_packages, list_pins
 from audit.tools import TOOLS, run_tool
+from facematch import __version__
 from local.processes import LOCAL
 
 FOLDER: Final = LOCAL / "sbom"
 _SUFFIX: Final = ".cdx.json"
 
 
-class BillError(Exception):
+class SbomError(Exception):
     """A bill could not be made, or is not of what its bundle holds."""
 
 
@@ -29,12 +29,12 @@ def list_bundles() -> dict[str, tuple[str, ...]]:
     return layers | {f"function-{name}": held for name, held in FUNCTION_LAYERS.items()}
 
 
-def make_bill(name: str, layers: Iterable[str]) -> dict[str, Any]:
+def make_sbom(name: str, layers: Iterable[str]) -> dict[str, Any]:
     """Return the bill of a bundle.
 
     Raises
     ------
-    BillError
+    SbomError
         The tool failed, or what it made does not list exactly the bundle's packages.
     """
     held = tuple(layers)
@@ -44,14 +44,14 @@ def make_bill(name: str, layers: Iterable[str]) -> dict[str, Any]:
         text=pins,
     )
     if said.code:
-        raise BillError(f"{name}: {said.errors}")
+        raise SbomError(f"{name}: {said.errors}")
     bill: dict[str, Any] = json.loads(said.output)
     _check_complete(name, bill, held)
     bill.setdefault("metadata", {})["component"] = {
         "type": "application",
         "bom-ref": f"facematch-{name}",
         "name": f"facematch-{name}",
-        "version": _read_version(),
+        "version": __version__,
         "licenses": [{"license": {"id": "Apache-2.0"}}],
     }
     return bill
@@ -60,11 +60,7 @@ def make_bill(name: str, layers: Iterable[str]) -> dict[str, Any]:
 def _check_complete(name: str, bill: Mapping[str, Any], layers: Iterable[str]) -> None:
     listed = sorted(Package(canonicalize_name(part["name"]), part["version"]) for part in bill["components"])
     if listed != list_packages(layers):
-        raise BillError(f"{name} does not list exactly what its layers hold.")
-
-
-def _read_version() -> str:
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+        raise SbomError(f"{name} does not list exactly what its layers hold.")
 
 
 def main() -> int:
@@ -72,8 +68,8 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, layers in list_bundles().items():
         try:
-            bill = make_bill(name, layers)
-        except BillError as error:
+            bill = make_sbom(name, layers)
+        except SbomError as error:
             print(error, file=sys.stderr)
             return 1
         path = FOLDER / f"{name}{_SUFFIX}"

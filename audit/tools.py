@@ -12,7 +12,7 @@ TOOLS: Final = LOCAL / "audit" / "bin"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ToolResult:
     """What a tool said, and how it ended."""
 
     code: int
@@ -20,9 +20,9 @@ class Said:
     errors: str
 
 
-def run_tool(command: Sequence[str | Path], *, text: str = "") -> Said:
+def run_tool(command: Sequence[str | Path], *, text: str = "") -> ToolResult:
     """Run a tool in the project's folder, past the user's own AWS settings, with `text` as its input."""
     result = subprocess.run(
         command, cwd=ROOT, env=make_environment(), input=text, capture_output=True, text=True, check=False
     )
-    return Said(result.returncode, result.stdout.strip(), result.stderr.strip())
+    return ToolResult(result.returncode, result.stdout.strip(), result.stderr.strip())

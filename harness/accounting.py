@@ -1,4 +1,4 @@
-"""The books of a stack: what was accepted, what became of it, and what the provider would bill.
+"""The state of a stack: what was accepted, what became of it, and what the provider would bill.
 
 Whether the promises are kept is counted here, from the ledger's table, the results queue, the dead letters
 and the emulator's log, and from nothing that the stack says of itself elsewhere.
@@ -22,7 +22,7 @@ _THROTTLED: Final = "Throttling.Api"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class StackState:
     """What a stack and its provider hold: `records` of comparisons, `events` as they came off the queue.
 
     `waiting` are the ids, of comparisons or pairs, that stand in a dead-letter queue.
@@ -36,7 +36,7 @@ class Books:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What the books say of some pairs; each finding names the pair or the `MerchantBizId`.
+    """What the state say of some pairs; each finding names the pair or the `MerchantBizId`.
 
     `lost` are accepted pairs for which the first promise does not hold, whatever the reason.
     `possibly_billed` are billed calls whose answer nobody read, `double_billed` all others that were billed
@@ -66,25 +66,25 @@ class Traffic:
         return self.throttled / self.calls if self.calls else 0.0
 
 
-def audit(books: Books, accepted: Mapping[str, int]) -> Audit:
+def audit_pairs(state: StackState, accepted: Mapping[str, int]) -> Audit:
     """Return what became of `accepted`: pair ids with the number of comparisons that each must come to."""
-    records = _group(books.records, accepted)
+    records = _group(state.records, accepted)
     events: dict[str, set[str]] = {}
-    for event in books.events:
+    for event in state.events:
         events.setdefault(event["data"]["comparison_id"], set()).add(event["id"])
     lost = {
         pair_id: reason
         for pair_id, expected in accepted.items()
-        if (reason := _find_loss(pair_id, expected, records[pair_id], events, books.waiting))
+        if (reason := _find_loss(pair_id, expected, records[pair_id], events, state.waiting))
     }
     mine = [record for group in records.values() for record in group]
-    double_billed, possibly_billed = _find_excess(books.calls, mine)
+    double_billed, possibly_billed = _find_excess(state.calls, mine)
     ended = [record for record in mine if record["state"] != State.REGISTERED]
     return Audit(
         pairs=len(accepted),
         verdicts=sum(record["id"] in events for record in ended),
         failed=sum(record["state"] == State.FAILED for record in ended),
-        waiting=sum(record["id"] in books.waiting for record in mine),
+        waiting=sum(record["id"] in state.waiting for record in mine),
         lost=lost,
         double_billed=double_billed,
         possibly_billed=possibly_billed,

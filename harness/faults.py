@@ -27,7 +27,7 @@ from facematch.domain.comparison import State
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
-from harness.accounting import Audit, Books, Call, Record, audit
+from harness.accounting import Audit, Call, Record, StackState, audit_pairs
 from harness.driver import Driver
 from local.signed_http import HttpAnswer, make_request, send
 from local.stack import STACK_NAME
@@ -167,12 +167,12 @@ class Cloud:
         finally:
             queues.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
 
-    def read_books(self) -> Books:
+    def read_state(self) -> StackState:
         """Return what the stack and its provider hold."""
         events = [event for events in list(self.driver.events.values()) for event in list(events)]
         letters = self.read_dead_letters()
         waiting = {letter["comparison_id"] for letter in letters if "comparison_id" in letter}
-        return Books(
+        return StackState(
             records=self.read_records(),
             events=events,
             waiting=frozenset(waiting),
@@ -216,7 +216,7 @@ class Emulator:
         """End every scenario."""
         self._ask("DELETE", "scenarios")
 
-    def enforce(self, window: str) -> None:
+    def set_quota_window(self, window: str) -> None:
         """Count the quota by another window from now on."""
         self._ask("PUT", "quota", {"window": window})
 
@@ -238,7 +238,7 @@ class Emulator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class ScenarioContext:
     """Where one scenario takes place: a region of a stack, and pair ids that begin with its `prefix`."""
 
     cloud: Cloud
@@ -293,7 +293,7 @@ class Site:
         }
         return {"region": self.region.value, "pair_id": pair_id, **photos}
 
-    def post_and_leave(self, pair_id: str) -> None:
+    def post_and_disconnect(self, pair_id: str) -> None:
         """Ask the API for a comparison, and go away without waiting for the answer."""
         with suppress(TimeoutError):
             self.driver.request("POST", "/v1/comparisons", self.make_body(pair_id), timeout_s=_GONE_AFTER_S)
@@ -305,7 +305,7 @@ class Site:
         connection.connect()
         return connection
 
-    def post_by(self, connection: HTTPConnection, body: object) -> HTTPStatus:
+    def post_over(self, connection: HTTPConnection, body: object) -> HTTPStatus:
         """Ask the API for a comparison by that connection, and close it; return the answer's status."""
         request = make_request(self.driver.stack, "POST", "/v1/comparisons", body)
         try:
@@ -324,7 +324,7 @@ class Site:
         record = self.read_item(f"comparison#{comparison_id}")
         return float(record["ending"]["ended_at_ms"] - record["created_at_ms"]) / 1000
 
-    def hold_back(self, for_s: float) -> None:
+    def delay_next_slot(self, for_s: float) -> None:
         """Have the quota's next slot come only then."""
         self.cloud.client("dynamodb").update_item(
             TableName=self.driver.stack.table,
@@ -421,7 +421,7 @@ def settle(cloud: Cloud, accepted: Mapping[str, int], *, limit_s: float) -> Audi
         told = {event["data"]["pair_id"] for events in cloud.driver.events.values() for event in events}
         is_late = time.monotonic() >= deadline
         if is_late or accepted.keys() <= told:
-            found = audit(cloud.read_books(), accepted)
+            found = audit_pairs(cloud.read_state(), accepted)
             if is_late or not found.lost:
                 return found
 

@@ -22,16 +22,16 @@ from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from harness.accounting import Call, Traffic, measure_traffic, read_time_s
-from harness.faults import Site, wait_until
+from harness.faults import ScenarioContext, wait_until
 from harness.workers import (
     FatalLedger,
     FreezingClock,
     KilledError,
     SkewedClock,
+    compare_until_ended,
     make_worker,
     publish_all,
     register_pair,
-    work_off,
 )
 
 _TAKEN: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
@@ -43,7 +43,7 @@ _HELD_AFTER_S: Final = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
+class ScenarioResult:
     """What a scenario asked of the stack, and what it saw itself.
 
     `accepted` are pair ids with the number of comparisons that each must have; `may_fail` are those of which
@@ -59,7 +59,7 @@ class Played:
     notes: Sequence[str] = ()
 
 
-type Run = Callable[[Site], Played]
+type Run = Callable[[ScenarioContext], ScenarioResult]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,45 +86,47 @@ def failing(*, pairs: int, **scenario: Any) -> Run:
 def forbidden(*, pairs: int, duration_s: float) -> Run:
     """Let the provider refuse the account for a while: all pairs wait, and complete without a redrive."""
 
-    def run(site: Site) -> Played:
-        fault = site.emulator.play(site.region, "refuse", code="Forbidden.AccountAccessDenied")
-        with _ending_after(site, fault, duration_s):
-            site.put_pairs(site.name_pairs(pairs))
-            wait_until(lambda: site.find_hold() == "operator", limit_s=_HELD_AFTER_S)
-        refused = sum(call["scenario"] == fault for call in site.emulator.list_calls(site.region))
-        return Played(
-            accepted=dict.fromkeys(site.name_pairs(pairs), 1), notes=[f"{refused} calls were refused"]
+    def run(context: ScenarioContext) -> ScenarioResult:
+        fault = context.emulator.play(context.region, "refuse", code="Forbidden.AccountAccessDenied")
+        with _ending_after(context, fault, duration_s):
+            context.put_pairs(context.name_pairs(pairs))
+            wait_until(lambda: context.find_hold() == "operator", limit_s=_HELD_AFTER_S)
+        refused = sum(call["scenario"] == fault for call in context.emulator.list_calls(context.region))
+        return ScenarioResult(
+            accepted=dict.fromkeys(context.name_pairs(pairs), 1), notes=[f"{refused} calls were refused"]
         )
 
     return run
 
 
 @contextmanager
-def _ending_after(site: Site, fault: str, duration_s: float) -> Iterator[None]:
+def _ending_after(context: ScenarioContext, fault: str, duration_s: float) -> Iterator[None]:
     """End a fault after its block, and not before `duration_s` have passed."""
     started_at_s = time.monotonic()
     try:
         yield
         wait_until(lambda: time.monotonic() >= started_at_s + duration_s, limit_s=duration_s + 10)
     finally:
-        site.emulator.end(fault)
+        context.emulator.end(fault)
 
 
 def outage(*, pairs: int, duration_s: float) -> Run:
     """Let the provider fail for a while: its lane goes on hold, the API accepts, and nothing fails."""
 
-    def run(site: Site) -> Played:
-        fault = site.emulator.play(site.region, "html", http_status=503)
-        with _ending_after(site, fault, duration_s):
-            site.put_pairs(site.name_pairs(pairs))
-            wait_until(lambda: site.find_hold() == "outage", limit_s=_HELD_AFTER_S)
-            answer, _ = site.post(f"{site.prefix}-api")
-        accepted = {**dict.fromkeys(site.name_pairs(pairs), 1), f"{site.prefix}-api": 1}
+    def run(context: ScenarioContext) -> ScenarioResult:
+        fault = context.emulator.play(context.region, "html", http_status=503)
+        with _ending_after(context, fault, duration_s):
+            context.put_pairs(context.name_pairs(pairs))
+            wait_until(lambda: context.find_hold() == "outage", limit_s=_HELD_AFTER_S)
+            answer, _ = context.post(f"{context.prefix}-api")
+        accepted = {**dict.fromkeys(context.name_pairs(pairs), 1), f"{context.prefix}-api": 1}
         findings = []
         if answer.status is not HTTPStatus.ACCEPTED or answer.body.get("hold", {}).get("reason") != "outage":
             findings.append(f"the API answered {answer.status} without the hold")
-        calls = sum(call["scenario"] == fault for call in site.emulator.list_calls(site.region))
-        return Played(accepted=accepted, findings=findings, notes=[f"{calls} calls failed in the outage"])
+        calls = sum(call["scenario"] == fault for call in context.emulator.list_calls(context.region))
+        return ScenarioResult(
+            accepted=accepted, findings=findings, notes=[f"{calls} calls failed in the outage"]
+        )
 
     return run
 
@@ -132,24 +134,24 @@ def outage(*, pairs: int, duration_s: float) -> Run:
 def faulty_pair(*, pairs: int, duration_s: float) -> Run:
     """Let every call for one pair fail for a while: the others complete, and their lane is not held."""
 
-    def run(site: Site) -> Played:
-        faulty, *others = site.name_pairs(pairs)
-        with site.cloud.halt("Compare"):
-            site.put_pair(faulty)
-            prefix = site.find_comparison_id(faulty)
-            site.emulator.play(
-                site.region,
+    def run(context: ScenarioContext) -> ScenarioResult:
+        faulty, *others = context.name_pairs(pairs)
+        with context.cloud.halt("Compare"):
+            context.put_pair(faulty)
+            prefix = context.find_comparison_id(faulty)
+            context.emulator.play(
+                context.region,
                 "refuse",
                 code="InternalError",
                 http_status=500,
                 merchant_biz_id_prefix=prefix,
                 for_s=duration_s,
             )
-        site.put_pairs(others)
+        context.put_pairs(others)
         for pair_id in others:
-            site.wait_until_ended(site.find_comparison_id(pair_id))
-        hold = site.find_hold()
-        return Played(
+            context.wait_until_ended(context.find_comparison_id(pair_id))
+        hold = context.find_hold()
+        return ScenarioResult(
             accepted=dict.fromkeys([faulty, *others], 1),
             findings=[f"the lane was held: {hold}"] if hold else [],
         )
@@ -157,65 +159,67 @@ def faulty_pair(*, pairs: int, duration_s: float) -> Run:
     return run
 
 
-def killed_before_the_call(site: Site) -> Played:
+def killed_before_the_call(context: ScenarioContext) -> ScenarioResult:
     """End the worker's process while it waits for its slot."""
-    pair_id = f"{site.prefix}-000"
-    site.hold_back(30)
-    with site.cloud.redeliver_after(site.queue_url(), _REDELIVERED_AFTER_S):
-        site.put_pair(pair_id)
-        key = f"comparison#{site.find_comparison_id(pair_id)}"
-        wait_until(lambda: "lease_owner" in site.read_item(key) and bool(site.list_callers()))
-        site.signal_callers(signal.SIGKILL)
-    site.hold_back(0)
-    calls = len(site.emulator.list_calls(site.region))
-    return Played(
+    pair_id = f"{context.prefix}-000"
+    context.delay_next_slot(30)
+    with context.cloud.redeliver_after(context.queue_url(), _REDELIVERED_AFTER_S):
+        context.put_pair(pair_id)
+        key = f"comparison#{context.find_comparison_id(pair_id)}"
+        wait_until(lambda: "lease_owner" in context.read_item(key) and bool(context.list_callers()))
+        context.signal_callers(signal.SIGKILL)
+    context.delay_next_slot(0)
+    calls = len(context.emulator.list_calls(context.region))
+    return ScenarioResult(
         accepted={pair_id: 1}, findings=[f"{calls} calls before the worker was killed"] * bool(calls)
     )
 
 
-def killed_during_the_call(site: Site) -> Played:
+def killed_during_the_call(context: ScenarioContext) -> ScenarioResult:
     """End the worker's process while the provider compares."""
-    pair_id = f"{site.prefix}-000"
-    call = site.emulator.play(site.region, "answer", latency_ms=4000, times=1)
-    with site.cloud.redeliver_after(site.queue_url(), _REDELIVERED_AFTER_S):
-        site.put_pair(pair_id)
-        wait_until(lambda: site.emulator.count_played(call) == 1)
-        site.signal_callers(signal.SIGKILL)
-    return Played(accepted={pair_id: 1})
+    pair_id = f"{context.prefix}-000"
+    call = context.emulator.play(context.region, "answer", latency_ms=4000, times=1)
+    with context.cloud.redeliver_after(context.queue_url(), _REDELIVERED_AFTER_S):
+        context.put_pair(pair_id)
+        wait_until(lambda: context.emulator.count_played(call) == 1)
+        context.signal_callers(signal.SIGKILL)
+    return ScenarioResult(accepted={pair_id: 1})
 
 
-def killed_after_the_answer(site: Site) -> Played:
+def killed_after_the_answer(context: ScenarioContext) -> ScenarioResult:
     """Freeze the worker's process during its call, and end it once the provider has answered."""
-    pair_id = f"{site.prefix}-000"
-    call = site.emulator.play(site.region, "answer", latency_ms=1500, times=1)
-    with site.cloud.redeliver_after(site.queue_url(), _REDELIVERED_AFTER_S):
-        site.put_pair(pair_id)
-        wait_until(lambda: site.emulator.count_played(call) == 1)
-        site.signal_callers(signal.SIGSTOP)
-        wait_until(lambda: any(one["scenario"] == call for one in site.emulator.list_calls(site.region)))
-        site.signal_callers(signal.SIGKILL)
-    return Played(accepted={pair_id: 1})
+    pair_id = f"{context.prefix}-000"
+    call = context.emulator.play(context.region, "answer", latency_ms=1500, times=1)
+    with context.cloud.redeliver_after(context.queue_url(), _REDELIVERED_AFTER_S):
+        context.put_pair(pair_id)
+        wait_until(lambda: context.emulator.count_played(call) == 1)
+        context.signal_callers(signal.SIGSTOP)
+        wait_until(
+            lambda: any(one["scenario"] == call for one in context.emulator.list_calls(context.region))
+        )
+        context.signal_callers(signal.SIGKILL)
+    return ScenarioResult(accepted={pair_id: 1})
 
 
-def killed_after_the_ledger_write(site: Site) -> Played:
+def killed_after_the_ledger_write(context: ScenarioContext) -> ScenarioResult:
     """End a worker when its ending is in the ledger, and deliver its message once more."""
-    pair_id = f"{site.prefix}-000"
-    comparison_id = register_pair(site, pair_id)
+    pair_id = f"{context.prefix}-000"
+    comparison_id = register_pair(context, pair_id)
     with suppress(KilledError):
-        work_off(make_worker(site, make_ledger=FatalLedger), comparison_id)
-    site.send(comparison_id)
-    return Played(accepted={pair_id: 1})
+        compare_until_ended(make_worker(context, make_ledger=FatalLedger), comparison_id)
+    context.send(comparison_id)
+    return ScenarioResult(accepted={pair_id: 1})
 
 
 def repeated_events(*, times: int) -> Run:
     """Have the same event of each photo delivered many times at once."""
 
-    def run(site: Site) -> Played:
-        pair_id = f"{site.prefix}-000"
-        site.put_pair(pair_id)
+    def run(context: ScenarioContext) -> ScenarioResult:
+        pair_id = f"{context.prefix}-000"
+        context.put_pair(pair_id)
         for role in Role:
-            site.repeat_upload_event(pair_id, role, times)
-        return Played(accepted={pair_id: 1})
+            context.repeat_upload_event(pair_id, role, times)
+        return ScenarioResult(accepted={pair_id: 1})
 
     return run
 
@@ -223,60 +227,62 @@ def repeated_events(*, times: int) -> Run:
 def same_millisecond(*, pairs: int) -> Run:
     """Put both photos of each pair at once."""
 
-    def run(site: Site) -> Played:
-        pair_ids = site.name_pairs(pairs)
+    def run(context: ScenarioContext) -> ScenarioResult:
+        pair_ids = context.name_pairs(pairs)
         with ThreadPoolExecutor(len(Role)) as pool:
             for pair_id in pair_ids:
                 start = threading.Barrier(len(Role))
-                put = [pool.submit(_put_at_once, site, start, pair_id, role) for role in Role]
+                put = [pool.submit(_put_at_once, context, start, pair_id, role) for role in Role]
                 for photo in put:
                     photo.result()
-        return Played(accepted=dict.fromkeys(pair_ids, 1))
+        return ScenarioResult(accepted=dict.fromkeys(pair_ids, 1))
 
     return run
 
 
-def _put_at_once(site: Site, start: threading.Barrier, pair_id: str, role: Role) -> None:
+def _put_at_once(context: ScenarioContext, start: threading.Barrier, pair_id: str, role: Role) -> None:
     start.wait()
-    site.put_photo(pair_id, role, len(role))
+    context.put_photo(pair_id, role, len(role))
 
 
-def source_replaced(site: Site) -> Played:
+def source_replaced(context: ScenarioContext) -> ScenarioResult:
     """Send a pair with another source while it is being compared: both pairs of photos are compared."""
-    pair_id = f"{site.prefix}-000"
-    call = site.emulator.play(site.region, "answer", latency_ms=1500, times=1)
-    site.put_pair(pair_id)
-    wait_until(lambda: site.emulator.count_played(call) == 1)
-    site.put_photo(pair_id, Role.SOURCE, 5)
-    site.put_photo(pair_id, Role.TARGET, 1)
-    return Played(accepted={pair_id: 2})
+    pair_id = f"{context.prefix}-000"
+    call = context.emulator.play(context.region, "answer", latency_ms=1500, times=1)
+    context.put_pair(pair_id)
+    wait_until(lambda: context.emulator.count_played(call) == 1)
+    context.put_photo(pair_id, Role.SOURCE, 5)
+    context.put_photo(pair_id, Role.TARGET, 1)
+    return ScenarioResult(accepted={pair_id: 2})
 
 
-def sent_again(site: Site) -> Played:
+def sent_again(context: ScenarioContext) -> ScenarioResult:
     """Send the same photos again after their verdict: nothing is compared, and they do not stay."""
-    pair_id = f"{site.prefix}-000"
-    site.put_pair(pair_id)
-    site.wait_until_ended(site.find_comparison_id(pair_id))
-    calls = len(site.emulator.list_calls(site.region))
-    site.put_pair(pair_id)
-    wait_until(lambda: not site.driver.list_keys(f"inbox/{site.region}/{pair_id}/"))
-    more = len(site.emulator.list_calls(site.region)) - calls
-    return Played(accepted={pair_id: 1}, findings=[f"{more} more calls"] if more else [])
+    pair_id = f"{context.prefix}-000"
+    context.put_pair(pair_id)
+    context.wait_until_ended(context.find_comparison_id(pair_id))
+    calls = len(context.emulator.list_calls(context.region))
+    context.put_pair(pair_id)
+    wait_until(lambda: not context.driver.list_keys(f"inbox/{context.region}/{pair_id}/"))
+    more = len(context.emulator.list_calls(context.region)) - calls
+    return ScenarioResult(accepted={pair_id: 1}, findings=[f"{more} more calls"] if more else [])
 
 
-def poison(*, pairs: int) -> Run:
+def unreadable_message(*, pairs: int) -> Run:
     """Put a message that nobody can read into a batch: it alone comes again, and ends as a dead letter."""
 
-    def run(site: Site) -> Played:
-        stack = site.driver.stack
-        with site.cloud.redeliver_after(stack.uploads_queue_url, 1):
-            with site.cloud.halt("Uploads"):
-                site.put_pairs(site.name_pairs(pairs))
-                site.cloud.client("sqs").send_message(QueueUrl=stack.uploads_queue_url, MessageBody="poison")
-            wait_until(lambda: site.driver.count_messages(stack.uploads_dead_letters_url) > 0)
-        dead = site.cloud.take_dead_letters(stack.uploads_dead_letters_url)
+    def run(context: ScenarioContext) -> ScenarioResult:
+        stack = context.driver.stack
+        with context.cloud.redeliver_after(stack.uploads_queue_url, 1):
+            with context.cloud.halt("Uploads"):
+                context.put_pairs(context.name_pairs(pairs))
+                context.cloud.client("sqs").send_message(
+                    QueueUrl=stack.uploads_queue_url, MessageBody="poison"
+                )
+            wait_until(lambda: context.driver.count_messages(stack.uploads_dead_letters_url) > 0)
+        dead = context.cloud.take_dead_letters(stack.uploads_dead_letters_url)
         findings = [] if dead == ["poison"] else [f"dead letters: {len(dead)} instead of the one"]
-        return Played(accepted=dict.fromkeys(site.name_pairs(pairs), 1), findings=findings)
+        return ScenarioResult(accepted=dict.fromkeys(context.name_pairs(pairs), 1), findings=findings)
 
     return run
 
@@ -284,14 +290,16 @@ def poison(*, pairs: int) -> Run:
 def publish_fails(*, pairs: int, duration_s: float) -> Run:
     """Have the publish function fail for a while: verdicts wait in the ledger's stream."""
 
-    def run(site: Site) -> Played:
-        pair_ids = site.name_pairs(pairs)
-        with site.cloud.misconfigure("Publish", Handler="facematch.nowhere.handle"):
-            site.put_pairs(pair_ids)
+    def run(context: ScenarioContext) -> ScenarioResult:
+        pair_ids = context.name_pairs(pairs)
+        with context.cloud.misconfigure("Publish", Handler="facematch.nowhere.handle"):
+            context.put_pairs(pair_ids)
             time.sleep(duration_s)
-            site.driver.collect_events()
-            told = site.driver.events.keys() & set(pair_ids)
-        return Played(accepted=dict.fromkeys(pair_ids, 1), findings=[f"{len(told)} were told"] * bool(told))
+            context.driver.collect_events()
+            told = context.driver.events.keys() & set(pair_ids)
+        return ScenarioResult(
+            accepted=dict.fromkeys(pair_ids, 1), findings=[f"{len(told)} were told"] * bool(told)
+        )
 
     return run
 
@@ -299,80 +307,80 @@ def publish_fails(*, pairs: int, duration_s: float) -> Run:
 def results_refused(*, pairs: int) -> Run:
     """Have the results queue refuse; the local cloud's stream does not repeat, so the sweep has to."""
 
-    def run(site: Site) -> Played:
-        pair_ids = site.name_pairs(pairs)
-        with site.cloud.deny_results():
-            site.put_pairs(pair_ids)
+    def run(context: ScenarioContext) -> ScenarioResult:
+        pair_ids = context.name_pairs(pairs)
+        with context.cloud.deny_results():
+            context.put_pairs(pair_ids)
             for pair_id in pair_ids:
-                site.wait_until_ended(site.find_comparison_id(pair_id))
+                context.wait_until_ended(context.find_comparison_id(pair_id))
             time.sleep(_STREAM_S)
-        return Played(accepted=dict.fromkeys(pair_ids, 1))
+        return ScenarioResult(accepted=dict.fromkeys(pair_ids, 1))
 
     return run
 
 
-def lease_outlived(site: Site) -> Played:
+def lease_expired(context: ScenarioContext) -> ScenarioResult:
     """Freeze a worker before its call until its lease is over and another has compared: it must not call."""
-    pair_id = f"{site.prefix}-000"
-    comparison_id = register_pair(site, pair_id)
-    frozen = make_worker(site, clock=FreezingClock(CALL_TIMEOUT_S + LEASE_MARGIN_S + _FROZEN_S))
+    pair_id = f"{context.prefix}-000"
+    comparison_id = register_pair(context, pair_id)
+    frozen = make_worker(context, clock=FreezingClock(CALL_TIMEOUT_S + LEASE_MARGIN_S + _FROZEN_S))
     deadline = Deadline.after(_FROZEN_S / 2, SystemClock())
     with ThreadPoolExecutor(1) as pool:
         work = pool.submit(frozen.compare, comparison_id, Priority.BULK, deadline)
-        wait_until(lambda: "lease_owner" in site.read_item(f"comparison#{comparison_id}"), interval_s=0.02)
-        site.send(comparison_id)
+        wait_until(lambda: "lease_owner" in context.read_item(f"comparison#{comparison_id}"), interval_s=0.02)
+        context.send(comparison_id)
         error = work.exception()
     finding = f"the frozen worker met {error!r}"
-    return Played(
+    return ScenarioResult(
         accepted={pair_id: 1},
         findings=[] if isinstance(error, PostponedError | AlreadyEndedError) else [finding],
     )
 
 
-def clocks_apart(*, pairs: int, qps: int) -> Run:
+def clock_skew(*, pairs: int, qps: int) -> Run:
     """Have two workers whose clocks are 2 s apart compare the same pairs."""
 
-    def run(site: Site) -> Played:
+    def run(context: ScenarioContext) -> ScenarioResult:
         started_at_s = time.time()
-        ids = {pair_id: register_pair(site, pair_id) for pair_id in site.name_pairs(pairs)}
-        workers = [make_worker(site, clock=SkewedClock(ahead_ms)) for ahead_ms in (0, 2000)]
+        ids = {pair_id: register_pair(context, pair_id) for pair_id in context.name_pairs(pairs)}
+        workers = [make_worker(context, clock=SkewedClock(ahead_ms)) for ahead_ms in (0, 2000)]
         orders = [list(ids.values()), list(reversed(ids.values()))]
         with ThreadPoolExecutor(2 * len(workers)) as pool:
             jobs = [
-                pool.submit(work_off, worker, comparison_id)
+                pool.submit(compare_until_ended, worker, comparison_id)
                 for both in zip(*orders, strict=True)
                 for worker, comparison_id in zip(workers, both, strict=True)
             ]
         for job in jobs:
             job.result()
-        publish_all(site)
-        return Played(
+        publish_all(context)
+        return ScenarioResult(
             accepted=dict.fromkeys(ids, 1),
-            traffic=measure_traffic(list_calls_since(site, started_at_s), qps),
+            traffic=measure_traffic(list_calls_since(context, started_at_s), qps),
         )
 
     return run
 
 
-def photo_deleted(site: Site) -> Played:
+def photo_deleted(context: ScenarioContext) -> ScenarioResult:
     """Delete a photo of a comparison before its worker reads it."""
-    pair_id = f"{site.prefix}-000"
-    with site.cloud.halt("Compare"):
-        site.put_pair(pair_id)
-        prefix = f"comparisons/{site.find_comparison_id(pair_id)}/"
-        for key in site.driver.list_keys(prefix)[:1]:
-            site.cloud.client("s3").delete_object(Bucket=site.driver.stack.bucket, Key=key)
-    return Played(accepted={pair_id: 1}, may_fail=[pair_id])
+    pair_id = f"{context.prefix}-000"
+    with context.cloud.halt("Compare"):
+        context.put_pair(pair_id)
+        prefix = f"comparisons/{context.find_comparison_id(pair_id)}/"
+        for key in context.driver.list_keys(prefix)[:1]:
+            context.cloud.client("s3").delete_object(Bucket=context.driver.stack.bucket, Key=key)
+    return ScenarioResult(accepted={pair_id: 1}, may_fail=[pair_id])
 
 
 def ledger_throttled(*, pairs: int, share: float) -> Run:
     """Have DynamoDB throttle a share of a worker's requests, its repetitions included."""
 
-    def run(site: Site) -> Played:
-        worker = make_worker(site, throttled_share=share)
-        for pair_id in site.name_pairs(pairs):
-            work_off(worker, register_pair(site, pair_id))
-        return Played(accepted=dict.fromkeys(site.name_pairs(pairs), 1))
+    def run(context: ScenarioContext) -> ScenarioResult:
+        worker = make_worker(context, throttled_share=share)
+        for pair_id in context.name_pairs(pairs):
+            compare_until_ended(worker, register_pair(context, pair_id))
+        return ScenarioResult(accepted=dict.fromkeys(context.name_pairs(pairs), 1))
 
     return run
 
@@ -380,54 +388,54 @@ def ledger_throttled(*, pairs: int, share: float) -> Run:
 def same_key(*, times: int) -> Run:
     """Ask the API many times at once under one `Idempotency-Key`, then with another body."""
 
-    def run(site: Site) -> Played:
-        pair_id = f"{site.prefix}-000"
+    def run(context: ScenarioContext) -> ScenarioResult:
+        pair_id = f"{context.prefix}-000"
         headers = {"Idempotency-Key": pair_id}
         with ThreadPoolExecutor(times) as pool:
-            posts = list(pool.map(lambda _: site.post(pair_id, headers), range(times)))
+            posts = list(pool.map(lambda _: context.post(pair_id, headers), range(times)))
         answers = [answer for answer, _ in posts]
-        calls = len(site.emulator.list_calls(site.region))
-        other, _ = site.post(pair_id, headers, seed=7)
+        calls = len(context.emulator.list_calls(context.region))
+        other, _ = context.post(pair_id, headers, seed=7)
         findings = [f"{answer.status}" for answer in answers if answer.status not in _TAKEN]
         results = {json.dumps(answer.body["result"]) for answer in answers if answer.status is HTTPStatus.OK}
         if len({answer.body.get("id") for answer in answers}) != 1 or len(results) != 1:
             findings.append(f"{len(results)} different answers")
         if other.status is not HTTPStatus.UNPROCESSABLE_ENTITY:
             findings.append(f"another body was answered {other.status}")
-        if len(site.emulator.list_calls(site.region)) != calls:
+        if len(context.emulator.list_calls(context.region)) != calls:
             findings.append("another body was billed")
         later = sum(answer.status is HTTPStatus.ACCEPTED for answer in answers)
-        return Played(
+        return ScenarioResult(
             accepted={pair_id: 1}, findings=findings, notes=[f"{later} of {times} were told to wait"]
         )
 
     return run
 
 
-def client_gone(site: Site) -> Played:
+def client_disconnects(context: ScenarioContext) -> ScenarioResult:
     """Have a client ask the API and go away at once."""
-    pair_id = f"{site.prefix}-000"
-    site.post_and_leave(pair_id)
+    pair_id = f"{context.prefix}-000"
+    context.post_and_disconnect(pair_id)
     wait_until(
-        lambda: any(record.get("pair_id") == pair_id for record in site.cloud.read_records()), limit_s=30
+        lambda: any(record.get("pair_id") == pair_id for record in context.cloud.read_records()), limit_s=30
     )
-    return Played(accepted={pair_id: 1})
+    return ScenarioResult(accepted={pair_id: 1})
 
 
-def half_a_pair(site: Site) -> Played:
+def incomplete_pair(context: ScenarioContext) -> ScenarioResult:
     """Put half a pair, and the other half after its deadline: the one fails, the other is compared anew."""
-    pair_id = f"{site.prefix}-000"
-    site.put_photo(pair_id, Role.SOURCE)
+    pair_id = f"{context.prefix}-000"
+    context.put_photo(pair_id, Role.SOURCE)
 
     def has_failed() -> bool:
-        site.driver.sweep()
-        site.driver.collect_events()
-        return pair_id in site.driver.events
+        context.driver.sweep()
+        context.driver.collect_events()
+        return pair_id in context.driver.events
 
     wait_until(has_failed)
-    site.put_photo(pair_id, Role.TARGET, 1)
-    reason = site.driver.events[pair_id][0]["data"]["reason"]
-    return Played(
+    context.put_photo(pair_id, Role.TARGET, 1)
+    reason = context.driver.events[pair_id][0]["data"]["reason"]
+    return ScenarioResult(
         accepted={pair_id: 2},
         may_fail=[pair_id],
         findings=[] if reason == "pair_incomplete" else [f"ended as {reason}"],
@@ -437,14 +445,14 @@ def half_a_pair(site: Site) -> Played:
 def _under(pairs: int, **scenario: Any) -> Run:
     """Have pairs compared while a scenario befalls their region's calls."""
 
-    def run(site: Site) -> Played:
-        site.emulator.play(site.region, **scenario)
-        site.put_pairs(site.name_pairs(pairs))
-        return Played(accepted=dict.fromkeys(site.name_pairs(pairs), 1))
+    def run(context: ScenarioContext) -> ScenarioResult:
+        context.emulator.play(context.region, **scenario)
+        context.put_pairs(context.name_pairs(pairs))
+        return ScenarioResult(accepted=dict.fromkeys(context.name_pairs(pairs), 1))
 
     return run
 
 
-def list_calls_since(site: Site, started_at_s: float) -> list[Call]:
-    """Return the comparisons that a site's region was asked for from a moment on."""
-    return [call for call in site.emulator.list_calls(site.region) if read_time_s(call) >= started_at_s]
+def list_calls_since(context: ScenarioContext, started_at_s: float) -> list[Call]:
+    """Return the comparisons that a context's region was asked for from a moment on."""
+    return [call for call in context.emulator.list_calls(context.region) if read_time_s(call) >= started_at_s]

@@ -39,7 +39,7 @@ from facematch.use_cases.compare_pair import PairComparer
 from facematch.use_cases.load_photos import PhotoLoader
 from facematch.use_cases.prepare_photos import PhotoPreparer
 from facematch.use_cases.publish_result import ResultPublisher
-from harness.faults import Site, make_small_photo
+from harness.faults import ScenarioContext, make_small_photo
 from imaging import Limits
 
 QUOTA_SHARE = 0.97
@@ -97,22 +97,22 @@ class _EmulatorKey:
 
 
 def make_worker(
-    site: Site,
+    context: ScenarioContext,
     *,
     clock: Clock | None = None,
     make_ledger: Callable[..., DynamoDbLedger] = DynamoDbLedger,
     throttled_share: float = 0.0,
 ) -> PairComparer:
-    """Return a worker of the site's region; the given share of its ledger's requests is throttled."""
-    table, client = site.driver.stack.table, _make_client(site, throttled_share)
+    """Return a worker of the context's region; the given share of its ledger's requests is throttled."""
+    table, client = context.driver.stack.table, _make_client(context, throttled_share)
     calls_per_s = {region: profile.default_qps * QUOTA_SHARE for region, profile in PROFILES.items()}
-    endpoints = {site.region: FaceCompareEndpoint(site.emulator.find_address(site.region), "HTTP")}
+    endpoints = {context.region: FaceCompareEndpoint(context.emulator.find_address(context.region), "HTTP")}
     ledger, retries = make_ledger(client, table, _RETENTION_DAYS), RetryPolicy()
     clock = clock or SystemClock()
     return PairComparer(
         ledger=ledger,
         loader=PhotoLoader(
-            S3PhotoStore(site.cloud.client("s3"), site.driver.stack.bucket), PhotoPreparer(Limits())
+            S3PhotoStore(context.cloud.client("s3"), context.driver.stack.bucket), PhotoPreparer(Limits())
         ),
         caller=ProviderCaller(
             ledger=ledger,
@@ -127,28 +127,28 @@ def make_worker(
     )
 
 
-def register_pair(site: Site, pair_id: str) -> str:
+def register_pair(context: ScenarioContext, pair_id: str) -> str:
     """Register a pair of which no queue knows; return its comparison's id."""
     comparison_id = identify_request("in-process", pair_id)
     photos = {role: StoredPhoto(key=make_photo_key(comparison_id, role)) for role in Role}
     for number, photo in enumerate(photos.values()):
-        site.cloud.client("s3").put_object(
-            Bucket=site.driver.stack.bucket, Key=photo.key, Body=make_small_photo(number)
+        context.cloud.client("s3").put_object(
+            Bucket=context.driver.stack.bucket, Key=photo.key, Body=make_small_photo(number)
         )
     comparison = Comparison(
         id=comparison_id,
-        region=site.region,
+        region=context.region,
         origin=Origin.API,
         created_at_ms=SystemClock().now_ms(),
         photos=photos,
         pair_id=pair_id,
         caller="in-process",
     )
-    _make_ledger(site).register(comparison)
+    _make_ledger(context).register(comparison)
     return comparison_id
 
 
-def work_off(worker: PairComparer, comparison_id: str, *, time_s: float = 20.0) -> None:
+def compare_until_ended(worker: PairComparer, comparison_id: str, *, time_s: float = 20.0) -> None:
     """Have a worker compare as the queue would: what is postponed, or fails, is delivered again."""
     while True:
         try:
@@ -161,13 +161,13 @@ def work_off(worker: PairComparer, comparison_id: str, *, time_s: float = 20.0) 
             SystemClock().sleep(0.1)
 
 
-def publish_all(site: Site) -> set[str | None]:
+def publish_all(context: ScenarioContext) -> set[str | None]:
     """Publish what is in the outbox, as the sweep does once it is old enough; return the pairs' ids."""
-    ledger, stack = _make_ledger(site), site.driver.stack
+    ledger, stack = _make_ledger(context), context.driver.stack
     publisher = ResultPublisher(
         ledger=ledger,
-        results=SqsResultQueue(site.cloud.client("sqs"), stack.results_queue_url),
-        photos=S3PhotoStore(site.cloud.client("s3"), stack.bucket),
+        results=SqsResultQueue(context.cloud.client("sqs"), stack.results_queue_url),
+        photos=S3PhotoStore(context.cloud.client("s3"), stack.bucket),
         clock=SystemClock(),
         source="urn:facematch:sweep",
         deletes_photos=True,
@@ -177,14 +177,14 @@ def publish_all(site: Site) -> set[str | None]:
     return {comparison.pair_id for comparison in published if comparison is not None}
 
 
-def _make_ledger(site: Site) -> DynamoDbLedger:
-    return DynamoDbLedger(site.cloud.client("dynamodb"), site.driver.stack.table, _RETENTION_DAYS)
+def _make_ledger(context: ScenarioContext) -> DynamoDbLedger:
+    return DynamoDbLedger(context.cloud.client("dynamodb"), context.driver.stack.table, _RETENTION_DAYS)
 
 
-def _make_client(site: Site, throttled_share: float) -> Any:
+def _make_client(context: ScenarioContext, throttled_share: float) -> Any:
     config = Config(retries={"total_max_attempts": 2, "mode": "standard"}, proxies={})
-    session: boto3.Session = site.driver.stack.session()
-    client = session.client("dynamodb", endpoint_url=site.driver.stack.endpoint_url, config=config)
+    session: boto3.Session = context.driver.stack.session()
+    client = session.client("dynamodb", endpoint_url=context.driver.stack.endpoint_url, config=config)
     chance = random.Random(4)  # noqa: S311 - no secret, only repeatable
 
     def throttle(request: Any, **_: Any) -> Any:

@@ -22,7 +22,7 @@ from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
 from facematch_client.faces import enable_face_detection, mark_faces
 from imaging import Limits, PhotoError, find_warnings, normalise
 from local.demo_page import render_page
-from local.journey import FoundFace, Journey, PhotoPassage
+from local.demo_result import DemoResult, DetectedFace, PhotoResult
 from local.portraits import make_portraits
 from local.processes import LOCAL, LocalError
 from local.signed_http import HttpAnswer, request_api, send
@@ -58,13 +58,15 @@ def run_demo(photos: PhotoPair, region: Region, operation: Operation = Operation
     """
     started_at = time.monotonic()
     parameters = {"ProviderOperation": operation.value}
-    with run_stack(read_ports(), LOCAL / "demo", parameters, say=_say, judge="faces") as stack:
-        _say(f"Sending a pair to the bucket and a pair to the API, for {region} …")
-        journeys = [_send_by_bucket(stack, photos, region), _send_by_api(stack, photos, region)]
-    _print_events(journeys)
-    for journey in journeys:
-        _print_journey(journey)
-    PAGE.write_text(render_page(journeys), encoding="utf-8")
+    with run_stack(
+        read_ports(), LOCAL / "demo", parameters, show_progress=_show_progress, judge="faces"
+    ) as stack:
+        _show_progress(f"Sending a pair to the bucket and a pair to the API, for {region} …")
+        results = [_send_by_bucket(stack, photos, region), _send_by_api(stack, photos, region)]
+    _print_events(results)
+    for result in results:
+        _print_result(result)
+    PAGE.write_text(render_page(results), encoding="utf-8")
     print(f"\n{_PROVIDER_NOTE}")
     print(
         f"Page with the photos before and after, and the steps of each pair: {PAGE.relative_to(LOCAL.parent)}"
@@ -124,25 +126,25 @@ def _read_photo(path: str) -> Photo:
         raise LocalError(f"The photo {path} can't be read: {error.strerror}.") from None
 
 
-def _send_by_bucket(stack: Stack, photos: PhotoPair, region: Region) -> Journey:
+def _send_by_bucket(stack: Stack, photos: PhotoPair, region: Region) -> DemoResult:
     started_at = time.monotonic()
     bucket = stack.client("s3")
     for role, photo in photos.items():
         key = f"inbox/{region}/demo-bucket/{role}{Path(photo.name).suffix or '.jpg'}"
         bucket.put_object(Bucket=stack.bucket, Key=key, Body=photo.content)
     event = _receive_event(stack, subject="demo-bucket")
-    return _make_journey(stack, "bucket", region, photos, started_at, event=event)
+    return _make_result(stack, "bucket", region, photos, started_at, event=event)
 
 
-def _send_by_api(stack: Stack, photos: PhotoPair, region: Region) -> Journey:
+def _send_by_api(stack: Stack, photos: PhotoPair, region: Region) -> DemoResult:
     started_at = time.monotonic()
     inline = {role: {"photo": base64.b64encode(photo.content).decode()} for role, photo in photos.items()}
     body = {"region": region.value, "pair_id": "demo-api", **inline}
     answer = request_api(stack, "POST", "/v1/comparisons", body, {"Idempotency-Key": "demo-api"})
     if answer.status >= 400:  # noqa: PLR2004 - HTTP
-        return _make_journey(stack, "API", region, photos, started_at, problem=_read_problem(answer))
+        return _make_result(stack, "API", region, photos, started_at, problem=_read_problem(answer))
     event = _receive_event(stack, subject="demo-api")
-    return _make_journey(stack, "API", region, photos, started_at, event=event)
+    return _make_result(stack, "API", region, photos, started_at, event=event)
 
 
 def _read_problem(answer: HttpAnswer) -> Mapping[str, Any]:
@@ -164,22 +166,22 @@ def _receive_event(stack: Stack, subject: str) -> Mapping[str, Any]:
     raise LocalError(f"No verdict within {_WAIT_LIMIT_S:.0f} s. See .local/demo/cloud.log.")
 
 
-def _make_journey(
+def _make_result(
     stack: Stack,
-    way_in: str,
+    intake: str,
     region: Region,
     photos: PhotoPair,
     started_at: float,
     *,
     event: Mapping[str, Any] | None = None,
     problem: Mapping[str, Any] | None = None,
-) -> Journey:
+) -> DemoResult:
     total_ms = round((time.monotonic() - started_at) * 1000)
     reports = event["data"]["photos"] if event else {}
     call = _find_call(stack, event) if event else None
     pictures = call["pictures"] if call else {}
-    return Journey(
-        way_in=way_in,
+    return DemoResult(
+        intake=intake,
         region=region.value,
         provider_host=PROFILES[region].host(Network.PUBLIC),
         called_address=_find_address(stack, call) if call else None,
@@ -195,13 +197,13 @@ def _make_journey(
 
 def _describe_photo(
     photo: Photo, report: Mapping[str, Any], picture: Mapping[str, Any] | None
-) -> PhotoPassage:
+) -> PhotoResult:
     # The functions keep the prepared photo in memory only. The same bytes give the same result here.
     try:
         after = normalise(photo.content, enable_face_detection(Limits(frame_faces=bool(report.get("face")))))
     except PhotoError:
-        return PhotoPassage(photo.name, photo.content, None, report)
-    return PhotoPassage(
+        return PhotoResult(photo.name, photo.content, None, report)
+    return PhotoResult(
         photo.name,
         photo.content,
         after.jpeg,
@@ -212,11 +214,11 @@ def _describe_photo(
     )
 
 
-def _read_face(picture: Mapping[str, Any], size: tuple[int, int]) -> FoundFace | None:
+def _read_face(picture: Mapping[str, Any], size: tuple[int, int]) -> DetectedFace | None:
     """Return the face in a picture of the emulator's call log, or None without a face or of another size."""
     if not picture.get("face_box") or (picture["width"], picture["height"]) != size:
         return None
-    return FoundFace(
+    return DetectedFace(
         picture["faces"],
         **picture["face_box"],
         photo_width=picture["width"],
@@ -246,15 +248,15 @@ def _ask_emulator(stack: Stack, path: str) -> Any:  # noqa: ANN401 - any JSON va
     return send(urllib.request.Request(f"{stack.emulator_url}/_emulator/{path}")).body
 
 
-def _print_journey(journey: Journey) -> None:
-    print(f"\n{journey.way_in.upper()}  {journey.region}")
-    rows: dict[str, str] = {"provider's host": journey.provider_host}
-    rows["local endpoint"] = f"{journey.called_address} (emulator)" if journey.called_address else "no call"
-    if journey.problem:
-        rows["refused"] = f"{journey.problem['status']} {journey.problem['code']}"
-        rows["message"] = journey.problem["detail"]
-    if journey.event:
-        data = journey.event["data"]
+def _print_result(result: DemoResult) -> None:
+    print(f"\n{result.intake.upper()}  {result.region}")
+    rows: dict[str, str] = {"provider's host": result.provider_host}
+    rows["local endpoint"] = f"{result.called_address} (emulator)" if result.called_address else "no call"
+    if result.problem:
+        rows["refused"] = f"{result.problem['status']} {result.problem['code']}"
+        rows["message"] = result.problem["detail"]
+    if result.event:
+        data = result.event["data"]
         rows["verdict"] = (
             data["verdict"] if data["reason"] is None else f"{data['verdict']}: {data['reason']}"
         )
@@ -264,7 +266,7 @@ def _print_journey(journey: Journey) -> None:
         rows["time"] = ", ".join(
             f"{step.replace('_', ' ')} {ms} ms" for step, ms in data["timings_ms"].items()
         )
-    rows["total time"] = f"{journey.total_ms / 1000:.1f} s, including cold starts"
+    rows["total time"] = f"{result.total_ms / 1000:.1f} s, including cold starts"
     for label, text in rows.items():
         print(f"  {label:<16} {text}")
 
@@ -276,14 +278,14 @@ def _summarise(report: Mapping[str, Any]) -> str:
     return f"{before} (EXIF orientation {report['orientation']}) to {after}, {sizes}"
 
 
-def _print_events(journeys: list[Journey]) -> None:
-    events = [journey.event for journey in journeys if journey.event]
+def _print_events(results: list[DemoResult]) -> None:
+    events = [result.event for result in results if result.event]
     print(f"\nEvents from the results queue: {len(events)}")
     for event in events:
         print(json.dumps(event, indent=2, ensure_ascii=False))
 
 
-def _say(text: str) -> None:
+def _show_progress(text: str) -> None:
     print(text, flush=True)
 
 

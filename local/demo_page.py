@@ -16,7 +16,7 @@ from facematch_client.faces import mark_crop
 from facematch_client.labels import STEPS, VERDICTS, WARNINGS
 from facematch_client.page import load_template, shrink_photo
 from facematch_client.photo_summary import describe_changes, read_header
-from local.journey import FoundFace, Journey, PhotoPassage
+from local.demo_result import DemoResult, DetectedFace, PhotoResult
 
 _TEMPLATE: Final = Path(__file__).with_suffix(".html")
 _STYLE: Final = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
@@ -63,29 +63,29 @@ _OUTPUT: Final = (
 )
 
 
-def render_page(journeys: Sequence[Journey]) -> str:
+def render_page(results: Sequence[DemoResult]) -> str:
     """Return an HTML page that shows the photos, the verdict and the steps of each pair.
 
     It contains no script and loads nothing. The pictures in it are reduced in size.
     """
-    picture_count = 2 * sum(len(journey.photos) for journey in journeys)
+    picture_count = 2 * sum(len(result.photos) for result in results)
     limit_bytes = min(_PICTURE_LIMIT_BYTES, _PICTURES_LIMIT_BYTES // max(picture_count, 1))
     return load_template(_TEMPLATE).render(
         style=_STYLE,
         style_hash=_STYLE_HASH,
-        say_time=_say_time,
-        pairs=[_describe_pair(journey, limit_bytes) for journey in journeys],
+        format_time=_format_time,
+        pairs=[_describe_pair(result, limit_bytes) for result in results],
     )
 
 
-def _describe_pair(journey: Journey, limit_bytes: int) -> dict[str, Any]:
-    data, problem = _read_data(journey), journey.problem or {}
-    verdict, tone = _name_verdict(journey)
+def _describe_pair(result: DemoResult, limit_bytes: int) -> dict[str, Any]:
+    data, problem = _read_data(result), result.problem or {}
+    verdict, tone = _name_verdict(result)
     errors = problem.get("errors") or []
     parts = {part for error in errors for part in str(error.get("field")).split(".")}
-    faulty = [role for role in journey.photos if role in parts | {data.get("photo")}]
+    faulty = [role for role in result.photos if role in parts | {data.get("photo")}]
     return {
-        "journey": journey,
+        "result": result,
         "data": data,
         "verdict": verdict,
         "tone": tone,
@@ -94,66 +94,66 @@ def _describe_pair(journey: Journey, limit_bytes: int) -> dict[str, Any]:
         "status": problem.get("status"),
         "bounds": {"match_from": 0, "no_match_up_to": 100} | (data.get("bounds") or {}),
         "faulty": faulty,
-        "photos": [_describe_photo(role, passage, limit_bytes) for role, passage in journey.photos.items()],
-        "steps": _list_steps(journey),
+        "photos": [_describe_photo(role, photo, limit_bytes) for role, photo in result.photos.items()],
+        "steps": _list_steps(result),
         "timings_ms": data.get("timings_ms") or {},
-        "time_bar": _divide_time(journey),
+        "time_bar": _divide_time(result),
         "ids": _list_ids(data),
-        "document": json.dumps(journey.event or journey.problem, indent=2, ensure_ascii=False, default=str),
+        "document": json.dumps(result.event or result.problem, indent=2, ensure_ascii=False, default=str),
     }
 
 
-def _read_data(journey: Journey) -> Mapping[str, Any]:
-    data: Mapping[str, Any] = (journey.event or {}).get("data") or {}
+def _read_data(result: DemoResult) -> Mapping[str, Any]:
+    data: Mapping[str, Any] = (result.event or {}).get("data") or {}
     return data
 
 
-def _name_verdict(journey: Journey) -> tuple[str, str]:
+def _name_verdict(result: DemoResult) -> tuple[str, str]:
     """Return the verdict in words, and the class that colours it."""
-    if journey.event is None:
+    if result.event is None:
         return "Refused", "fault"
-    decision = str(_read_data(journey).get("verdict"))
+    decision = str(_read_data(result).get("verdict"))
     return VERDICTS.get(decision, (decision, "fault"))
 
 
-def _describe_photo(role: str, passage: PhotoPassage, limit_bytes: int) -> dict[str, Any]:
-    facts = read_header(passage.before)
-    note = "as sent to the provider" if passage.report else "as it would be sent"
-    if passage.face is not None:
-        note = f"{note}; {_describe_face(passage.face)}"
+def _describe_photo(role: str, photo: PhotoResult, limit_bytes: int) -> dict[str, Any]:
+    facts = read_header(photo.before)
+    note = "as sent to the provider" if photo.report else "as it would be sent"
+    if photo.face is not None:
+        note = f"{note}; {_describe_face(photo.face)}"
     return {
         "role": role,
-        "name": passage.name,
+        "name": photo.name,
         "orientation_text": facts.orientation_text,
-        "before": shrink_photo(passage.before, limit_bytes),
-        "after": shrink_photo(passage.after, limit_bytes) if passage.after else None,
-        "was_refused": passage.after is None,
-        "crop": mark_crop(passage.report),
-        "faces": passage.face.draw() if passage.face else passage.faces,
+        "before": shrink_photo(photo.before, limit_bytes),
+        "after": shrink_photo(photo.after, limit_bytes) if photo.after else None,
+        "was_refused": photo.after is None,
+        "crop": mark_crop(photo.report),
+        "faces": photo.face.draw() if photo.face else photo.faces,
         "note": note,
-        "warnings": [WARNINGS[warning] for warning in passage.warnings],
-        "work": describe_changes(passage.report, facts),
+        "warnings": [WARNINGS[warning] for warning in photo.warnings],
+        "work": describe_changes(photo.report, facts),
     }
 
 
-def _describe_face(face: FoundFace) -> str:
+def _describe_face(face: DetectedFace) -> str:
     faces = "1 face" if face.count == 1 else f"{face.count} faces, the largest"
     return f"{faces} at {face.share:.0%} of the photo"
 
 
-def _list_steps(journey: Journey) -> list[_Step]:
-    timings = _read_data(journey).get("timings_ms") or {}
-    by_api, is_queued = journey.way_in.casefold() == "api", "read" in timings
+def _list_steps(result: DemoResult) -> list[_Step]:
+    timings = _read_data(result).get("timings_ms") or {}
+    by_api, is_queued = result.intake.casefold() == "api", "read" in timings
     if by_api and not is_queued:
         listed = (*_API_AT_ONCE, *_CALL)
     else:
         listed = (*(_API if by_api else _BUCKET), *_WORKER, *_CALL)
     steps = [step if step.timing in {None, *timings} else _skip(step) for step in listed]
     last = max(at for at, step in enumerate(steps) if step.state == "reached")
-    if last + 1 < len(steps) and _name_verdict(journey)[1] == "fault":
+    if last + 1 < len(steps) and _name_verdict(result)[1] == "fault":
         steps[last] = replace(steps[last], state="stopped")
-    if journey.event is None:
-        refused = replace(steps[0], what=_explain_refusal(journey.problem or {}))
+    if result.event is None:
+        refused = replace(steps[0], what=_explain_refusal(result.problem or {}))
         return [refused, *steps[1:], *map(_skip, _OUTPUT)]
     return [*steps, *([_BACK_OFF] if "back_off" in timings else []), *_OUTPUT]
 
@@ -168,9 +168,9 @@ def _explain_refusal(problem: Mapping[str, Any]) -> str:
     return "request refused; nothing registered, nothing billed" if is_refused else "gave no verdict"
 
 
-def _divide_time(journey: Journey) -> list[dict[str, Any]]:
+def _divide_time(result: DemoResult) -> list[dict[str, Any]]:
     """Return the parts of the waiting time, each with its place in a bar of 1000 units."""
-    timings = _read_data(journey).get("timings_ms") or {}
+    timings = _read_data(result).get("timings_ms") or {}
     classes = {step: f"part-{number}" for number, step in enumerate(STEPS, start=1)}
     parts = [
         (STEPS.get(step, step), classes.get(step, "part-0"), int(ms))
@@ -180,7 +180,7 @@ def _divide_time(journey: Journey) -> list[dict[str, Any]]:
     if not parts:
         return []
     measured_ms = sum(ms for *_, ms in parts)
-    whole_ms = max(journey.total_ms, measured_ms)
+    whole_ms = max(result.total_ms, measured_ms)
     parts.append(("Input, function start and output", "part-rest", whole_ms - measured_ms))
     starts_ms = accumulate((ms for *_, ms in parts), initial=0)
     return [
@@ -206,5 +206,5 @@ def _list_ids(data: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-def _say_time(time_ms: int) -> str:
+def _format_time(time_ms: int) -> str:
     return f"{time_ms} ms" if time_ms < 1000 else f"{time_ms / 1000:.1f} s"  # noqa: PLR2004 - the unit

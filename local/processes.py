@@ -44,7 +44,7 @@ class Ports:
 
 
 @dataclass(slots=True)
-class Running:
+class RunningPrograms:
     """The programs, as they run."""
 
     cloud: subprocess.Popen[bytes]
@@ -56,7 +56,7 @@ class Running:
     def stop(self) -> None:
         """End both programs, and what they started."""
         for process in (self.cloud, self.emulator):
-            end_group(process.pid)
+            end_process_group(process.pid)
             process.wait()
 
 
@@ -73,6 +73,8 @@ def make_environment(endpoint_url: str | None = None) -> dict[str, str]:
         "NO_PROXY": loopback,
         "no_proxy": loopback,
         "SAM_CLI_TELEMETRY": "0",
+        # SAM writes an id of the installation into the home directory otherwise.
+        "__SAM_CLI_APP_DIR": str(LOCAL / "sam"),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_ACCESS_KEY_ID": LOCAL_KEY,
@@ -83,7 +85,7 @@ def make_environment(endpoint_url: str | None = None) -> dict[str, str]:
     return kept | ({"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {})
 
 
-def start(ports: Ports, folder: Path, judge: str = "pixels") -> Running:
+def start(ports: Ports, folder: Path, judge: str = "pixels") -> RunningPrograms:
     """Start both programs, with their logs in `folder`, and return once they answer.
 
     `judge` is what the emulator compares: "pixels", or "faces", which needs dlib and its models.
@@ -102,14 +104,14 @@ def start(ports: Ports, folder: Path, judge: str = "pixels") -> Running:
     try:
         cloud = _start_cloud(cloud_port, folder)
     except BaseException:
-        end_group(emulator.pid)
+        end_process_group(emulator.pid)
         emulator.wait()
         raise
-    stand_ins = ",".join(f"{e['region']}.{e['network']}={e['address']}" for e in addresses["endpoints"])
-    return Running(cloud, emulator, f"http://{HOST}:{cloud_port}", addresses["control"], stand_ins)
+    endpoints = ",".join(f"{e['region']}.{e['network']}={e['address']}" for e in addresses["endpoints"])
+    return RunningPrograms(cloud, emulator, f"http://{HOST}:{cloud_port}", addresses["control"], endpoints)
 
 
-def end_group(process_id: int) -> None:
+def end_process_group(process_id: int) -> None:
     """End a process that was started here, with its children; one that is gone already is fine."""
     deadline = time.monotonic() + _STOP_LIMIT_S
     try:
@@ -125,7 +127,7 @@ def end_group(process_id: int) -> None:
 
 
 @contextlib.contextmanager
-def ending_in_order() -> Iterator[None]:
+def exit_on_sigterm() -> Iterator[None]:
     """Have a SIGTERM within the block end it as Ctrl-C does, so that nothing which it started runs on."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -141,7 +143,7 @@ def ending_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def is_ours(process_id: int) -> bool:
+def is_local_program(process_id: int) -> bool:
     """Tell whether a process is one of the two programs; its number may have gone to another since."""
     command = ["ps", "-o", "command=", "-p", str(process_id)]
     told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
@@ -205,7 +207,7 @@ def _start_cloud(port: int, folder: Path) -> subprocess.Popen[bytes]:
     try:
         _wait_until_healthy(process, f"http://{HOST}:{port}/_ministack/health", log)
     except BaseException:
-        end_group(process.pid)
+        end_process_group(process.pid)
         process.wait()
         raise
     return process

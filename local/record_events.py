@@ -263,7 +263,7 @@ def _make_ended_comparison() -> Comparison:
 
 
 @dataclass(slots=True)
-class Neutraliser:
+class Anonymiser:
     """Makes recorded events neutral: `names` are a stack's own ones, and what stands for them."""
 
     names: Mapping[str, str]
@@ -339,7 +339,7 @@ _FIXED: Final[Mapping[str, Any]] = {
 }
 
 
-def neutralise(stack: Stack, recorded: Mapping[str, Event]) -> dict[str, Event]:
+def anonymise(stack: Stack, recorded: Mapping[str, Event]) -> dict[str, Event]:
     """Return the events of `stack` without what identifies anyone or differs between two runs."""
     names = {
         stack.bucket: "facematch-photos",
@@ -348,8 +348,8 @@ def neutralise(stack: Stack, recorded: Mapping[str, Event]) -> dict[str, Event]:
         _name(stack.comparison_queue_urls[_LANE]): "facematch-singapore-bulk",
         _LOCAL_ACCOUNT: "123456789012",
     }
-    neutraliser = Neutraliser(names)
-    return {name: neutraliser.clean(event) for name, event in recorded.items()}
+    anonymiser = Anonymiser(names)
+    return {name: anonymiser.clean(event) for name, event in recorded.items()}
 
 
 def write(events: Mapping[str, Event], folder: Path) -> None:
@@ -366,7 +366,7 @@ def main() -> None:
     """Record all events anew."""
     with run_stack(Ports(cloud=0, emulator=0), _FOLDER) as stack:
         print("Recording one event of each kind …")
-        events = neutralise(stack, record(stack, _FOLDER / "events"))
+        events = anonymise(stack, record(stack, _FOLDER / "events"))
     write(events, EVENTS)
     print(f"Wrote {len(events)} events to {EVENTS.relative_to(ROOT)}/; the tests replay each.")
 

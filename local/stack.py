@@ -14,7 +14,6 @@ from botocore.config import Config
 
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
-from generate.names import name_queue
 from local.machine import find_machine
 from local.processes import (
     AWS_REGION,
@@ -24,11 +23,12 @@ from local.processes import (
     ROOT,
     LocalError,
     Ports,
-    Running,
-    ending_in_order,
+    RunningPrograms,
+    exit_on_sigterm,
     make_environment,
     start,
 )
+from local.resource_names import name_queue
 
 STACK_NAME: Final = "facematch-local"
 STACK_FILE: Final = LOCAL / "stack.json"
@@ -38,7 +38,7 @@ _ADMINISTRATOR: Final = "arn:aws:iam::000000000000:root"
 
 _PAST_PROXIES: Final = Config(proxies={})
 
-type Say = Callable[[str], None]
+type ShowProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Stack:
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
-def build(say: Say = print) -> None:
+def build(show_progress: ShowProgress = print) -> None:
     """Build the functions as for the cloud, and the layers for this machine.
 
     Raises
@@ -84,7 +84,7 @@ def build(say: Say = print) -> None:
         The build failed, or this machine can't run what it builds.
     """
     machine = find_machine()
-    say("Building the functions and layers (sam build) …")
+    show_progress("Building the functions and layers (sam build) …")
     environment = make_environment() | {"LAYER_SYSTEM": machine.layer_system}
     parameter = f"Architecture={machine.architecture}"
     _sam("build", environment, LOCAL / "build.log", "--parameter-overrides", parameter)
@@ -102,7 +102,9 @@ def build_template(template: Path, into: Path) -> None:
     _sam("build", make_environment(), into.with_suffix(".log"), "--template", template, *folders)
 
 
-def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: Say = print) -> Stack:
+def deploy(
+    running: RunningPrograms, parameters: Mapping[str, str] | None = None, show_progress: ShowProgress = print
+) -> Stack:
     """Deploy the built template into the running local cloud and return the stack.
 
     Raises
@@ -110,7 +112,7 @@ def deploy(running: Running, parameters: Mapping[str, str] | None = None, say: S
     LocalError
         The deployment failed.
     """
-    say("Deploying template.yaml into the local cloud (sam deploy) …")
+    show_progress("Deploying template.yaml into the local cloud (sam deploy) …")
     session = boto3.Session(LOCAL_KEY, LOCAL_KEY, region_name=AWS_REGION)
     secrets = session.client("secretsmanager", endpoint_url=running.endpoint_url, config=_PAST_PROXIES)
     secret = secrets.create_secret(Name=f"{STACK_NAME}-provider", SecretString=json.dumps(_SECRET))
@@ -133,7 +135,7 @@ def run_stack(
     ports: Ports,
     folder: Path,
     parameters: Mapping[str, str] | None = None,
-    say: Say = print,
+    show_progress: ShowProgress = print,
     judge: str = "pixels",
 ) -> Iterator[Stack]:
     """Have a stack for the time of the block; nothing of it runs on afterwards.
@@ -145,12 +147,12 @@ def run_stack(
     LocalError
         It can't be brought up.
     """
-    say("Starting the local cloud and the FaceCompare emulator …")
-    with ending_in_order():
+    show_progress("Starting the local cloud and the FaceCompare emulator …")
+    with exit_on_sigterm():
         running = start(ports, folder, judge)
         try:
-            build(say)
-            yield deploy(running, parameters, say)
+            build(show_progress)
+            yield deploy(running, parameters, show_progress)
         finally:
             running.stop()
 
@@ -179,7 +181,7 @@ def _find_error(log: Path) -> str:
     return f"{(told or lines or ['it said nothing'])[-1].rstrip('.')}."
 
 
-def _describe(session: boto3.Session, running: Running) -> Stack:
+def _describe(session: boto3.Session, running: RunningPrograms) -> Stack:
     clouds = session.client("cloudformation", endpoint_url=running.endpoint_url, config=_PAST_PROXIES)
     described = clouds.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Final
 
-from local.processes import LOCAL, LocalError, Ports, end_group, is_ours, start
+from local.processes import LOCAL, LocalError, Ports, end_process_group, is_local_program, start
 from local.stack import STACK_FILE, build, deploy
 
 PROCESSES_FILE: Final = LOCAL / "processes.json"
@@ -19,7 +19,7 @@ def bring_up(ports: Ports) -> None:
     LocalError
         A stack runs already, or it can't be brought up.
     """
-    if any(is_ours(process_id) for process_id in _read_processes()):
+    if any(is_local_program(process_id) for process_id in _read_processes()):
         raise LocalError("A local stack runs already (.local/stack.json): `make down` ends it.")
     print("Starting the local cloud and the FaceCompare emulator …")
     running = start(ports, LOCAL / "up", judge="faces")
@@ -37,9 +37,9 @@ def bring_up(ports: Ports) -> None:
 
 def take_down() -> None:
     """End what `bring_up` started."""
-    running = [process_id for process_id in _read_processes() if is_ours(process_id)]
+    running = [process_id for process_id in _read_processes() if is_local_program(process_id)]
     for process_id in running:
-        end_group(process_id)
+        end_process_group(process_id)
     PROCESSES_FILE.unlink(missing_ok=True)
     STACK_FILE.unlink(missing_ok=True)
     print("The local stack has ended." if running else "No local stack runs.")

@@ -219,7 +219,7 @@ def tabulate_settings() -> Rows:
     ]
     for qps in (3, 10, 100, 1000):
         scenario = Scenario(qps=qps)
-        outcome = _work_off(replace(scenario, worker_concurrency=choose_workers(scenario)))
+        outcome = _simulate_backlog(replace(scenario, worker_concurrency=choose_workers(scenario)))
         rows.append(
             [
                 f"{qps:,}",
@@ -248,7 +248,7 @@ def tabulate_workers() -> Rows:
         ]
     ]
     for workers in (3, 5, 8, 12, 20, 50):
-        outcome = _work_off(Scenario(worker_concurrency=workers))
+        outcome = _simulate_backlog(Scenario(worker_concurrency=workers))
         rows.append(
             [
                 str(workers),
@@ -262,7 +262,7 @@ def tabulate_workers() -> Rows:
     return rows
 
 
-def _work_off(scenario: Scenario) -> Outcome:
+def _simulate_backlog(scenario: Scenario) -> Outcome:
     return simulate_burst(scenario, round(scenario.slots_per_s * _BURST_S))
 
 
@@ -289,10 +289,10 @@ def tabulate_days() -> Rows:
         "at once",
         "most",
     ]
-    return [head, *(_tell_day(simulate_day(pairs_per_day)) for pairs_per_day in _DAYS)]
+    return [head, *(_format_day(simulate_day(pairs_per_day)) for pairs_per_day in _DAYS)]
 
 
-def _tell_day(outcome: Outcome) -> list[str]:
+def _format_day(outcome: Outcome) -> list[str]:
     bulk = outcome.bulk
     times_s = (outcome.oldest_s, bulk.p50_s, bulk.p95_s, bulk.p99_s, outcome.interactive.p95_s)
     return [

@@ -23,7 +23,7 @@ LIMITS: Final = replace(SMALL_LIMITS, frame_faces=True)
 _HEADER_BYTES: Final = 700
 _CUT_SHARE: Final = 0.15
 _PNG_START: Final = b"\x89PNG\r\n\x1a\n"
-_TELLING_BYTES: Final = (0x00, 0x01, 0x7F, 0x80, 0xC2, 0xD9, 0xDA, 0xFE, 0xFF)
+_EDGE_VALUES: Final = (0x00, 0x01, 0x7F, 0x80, 0xC2, 0xD9, 0xDA, 0xFE, 0xFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +84,16 @@ def damage(sound: bytes, random: Random) -> bytes:
         data[start:end] = random.choice(
             (
                 random.randbytes(end - start),
-                bytes([random.choice(_TELLING_BYTES)]) * (end - start),
+                bytes([random.choice(_EDGE_VALUES)]) * (end - start),
                 data[start:end] * 2,
                 b"",
             )
         )
     cut = bytes(data[: random.randrange(len(data) + 1)] if random.random() < _CUT_SHARE else data)
-    return mend_checksums(cut) if cut.startswith(_PNG_START) else cut
+    return fix_checksums(cut) if cut.startswith(_PNG_START) else cut
 
 
-def mend_checksums(png: bytes) -> bytes:
+def fix_checksums(png: bytes) -> bytes:
     """Make the chunks' checksums right, for else each damage would be found by them."""
     data, start = bytearray(png), len(_PNG_START)
     while start + 12 <= len(data):

@@ -16,10 +16,10 @@ from typing import Final
 from bench.soak.plan import ALONE, BURSTS, LANES
 from bench.soak.report import HEADS, Row, format_table
 from facematch.use_cases.sweep import UNPUBLISHED_AFTER_S
-from harness.accounting import Books, audit
+from harness.accounting import StackState, audit_pairs
 from harness.driver import Driver
-from harness.faults import Cloud, Emulator, Site, settle
-from harness.scenarios import Played, Scenario
+from harness.faults import Cloud, Emulator, ScenarioContext, settle
+from harness.scenarios import Scenario, ScenarioResult
 from local.processes import LOCAL, Ports
 from local.stack import run_stack
 
@@ -32,13 +32,13 @@ _SEEN_AT_ONCE: Final = {"pairs", "completed", "failed", "throttled share", "quot
 
 @dataclass(slots=True)
 class Soak:
-    """A run: its stack, and what was played so far."""
+    """A run: its stack, and what was result so far."""
 
     cloud: Cloud
     emulator: Emulator
     folder: Path
     chosen: str
-    played: dict[str, Played] = field(default_factory=dict)
+    results: dict[str, ScenarioResult] = field(default_factory=dict)
     started_at_s: float = field(default_factory=time.monotonic)
 
     def play_all(self) -> list[Row]:
@@ -51,8 +51,10 @@ class Soak:
         for scenario in BURSTS:
             self._play(scenario)
         self._sweep(not_before_s=refused_at_s + UNPUBLISHED_AFTER_S)
-        books = self._settle()
-        return [Row(name, played, audit(books, played.accepted)) for name, played in self.played.items()]
+        state = self._settle()
+        return [
+            Row(name, result, audit_pairs(state, result.accepted)) for name, result in self.results.items()
+        ]
 
     def _play_lane(self, lane: Iterable[Scenario]) -> None:
         for scenario in lane:
@@ -61,25 +63,27 @@ class Soak:
     def _play(self, scenario: Scenario) -> None:
         if self.chosen not in scenario.name:
             return
-        site = self._open_site(scenario)
+        context = self._make_context(scenario)
         started_at_s = time.monotonic()
         try:
-            played = scenario.run(site)
-            found = settle(self.cloud, played.accepted, limit_s=scenario.settles_in_s)
-        except Exception as error:  # noqa: BLE001 - what goes wrong in one scenario is told, and the others are played
-            self.played[scenario.name] = Played(accepted={}, findings=[f"{type(error).__name__}: {error}"])
+            result = scenario.run(context)
+            audit = settle(self.cloud, result.accepted, limit_s=scenario.settles_in_s)
+        except Exception as error:  # noqa: BLE001 - what goes wrong in one scenario is told, and the others are result
+            self.results[scenario.name] = ScenarioResult(
+                accepted={}, findings=[f"{type(error).__name__}: {error}"]
+            )
             self._say(f"{scenario.name}: {type(error).__name__}: {error}")
             return
-        self.played[scenario.name] = played
-        cells = zip(HEADS, Row(scenario.name, played, found).cells, strict=True)
+        self.results[scenario.name] = result
+        cells = zip(HEADS, Row(scenario.name, result, audit).cells, strict=True)
         # What is not settled yet is no loss: that is for the table to say.
         told = [f"{head} {cell}" for head, cell in cells if cell and head in _SEEN_AT_ONCE]
-        told += [*played.findings, *played.notes]
+        told += [*result.findings, *result.notes]
         self._say(f"{scenario.name} ({time.monotonic() - started_at_s:.0f} s): {'; '.join(told)}")
 
-    def _open_site(self, scenario: Scenario) -> Site:
+    def _make_context(self, scenario: Scenario) -> ScenarioContext:
         prefix = "".join(letter if letter.isalnum() else "-" for letter in scenario.name.lower())
-        return Site(
+        return ScenarioContext(
             cloud=self.cloud,
             emulator=self.emulator,
             region=scenario.region,
@@ -89,16 +93,16 @@ class Soak:
 
     def _sweep(self, *, not_before_s: float) -> None:
         """Invoke the sweep, once what is stuck is old enough for it."""
-        if not any(scenario.name in self.played for scenario in ALONE):
+        if not any(scenario.name in self.results for scenario in ALONE):
             return
         self._say("waiting for what is stuck in the outbox to be old enough for the sweep")
         time.sleep(max(not_before_s - time.monotonic(), 0))
         self.cloud.client("lambda").invoke(FunctionName=self.cloud.find_function("Sweep"), Payload=b"{}")
 
-    def _settle(self) -> Books:
-        accepted = dict(chain.from_iterable(played.accepted.items() for played in self.played.values()))
+    def _settle(self) -> StackState:
+        accepted = dict(chain.from_iterable(result.accepted.items() for result in self.results.values()))
         settle(self.cloud, accepted, limit_s=_SETTLED_AFTER_S)
-        return self.cloud.read_books()
+        return self.cloud.read_state()
 
     def _say(self, text: str) -> None:
         print(f"{time.monotonic() - self.started_at_s:4.0f} s  {text}", flush=True)

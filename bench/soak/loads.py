@@ -14,8 +14,8 @@ from typing import Final
 from bench.capacity.model import predict_burst
 from facematch.domain.regions import Region
 from harness.accounting import Call, measure_traffic, quantile, read_time_s, trim_calls
-from harness.faults import Site, wait_until
-from harness.scenarios import Played, Run, list_calls_since
+from harness.faults import ScenarioContext, wait_until
+from harness.scenarios import Run, ScenarioResult, list_calls_since
 from harness.workers import (
     QUOTA_SHARE,
 )
@@ -39,70 +39,72 @@ _FILL_S: Final = 12
 def burst(*, pairs: int, qps: int, window: str, request_interval_s: float) -> Run:
     """Have a backlog of pairs compared, and meanwhile ask the API for more at a steady rate."""
 
-    def run(site: Site) -> Played:
-        site.emulator.enforce(window)
-        pair_ids = site.name_pairs(pairs)
-        with site.cloud.halt("Compare"):
-            site.put_pairs(pair_ids)
-            wait_until(lambda: site.driver.count_messages(site.queue_url()) >= pairs)
+    def run(context: ScenarioContext) -> ScenarioResult:
+        context.emulator.set_quota_window(window)
+        pair_ids = context.name_pairs(pairs)
+        with context.cloud.halt("Compare"):
+            context.put_pairs(pair_ids)
+            wait_until(lambda: context.driver.count_messages(context.queue_url()) >= pairs)
         started_at_s = time.time()
-        requests = _Requests(site)
+        requests = _Requests(context)
         with ThreadPoolExecutor(_WARM_REQUESTS) as pool:
-            while not site.driver.events.keys() >= set(pair_ids):
+            while not context.driver.events.keys() >= set(pair_ids):
                 requests.send(pool, request_interval_s)
-                site.driver.collect_events()
-        backlog = {record["id"] for record in site.cloud.read_records() if record.get("pair_id") in pair_ids}
-        calls = trim_calls(list_calls_since(site, started_at_s), backlog)
-        traffic, foreseen = measure_traffic(calls, qps), _foresee_use(calls, qps)
+                context.driver.collect_events()
+        backlog = {
+            record["id"] for record in context.cloud.read_records() if record.get("pair_id") in pair_ids
+        }
+        calls = trim_calls(list_calls_since(context, started_at_s), backlog)
+        traffic, foreseen = measure_traffic(calls, qps), _predict_use(calls, qps)
         findings = requests.findings
         if abs(traffic.used / foreseen - 1) > _MODEL_TOLERANCE:
             findings.append(f"{traffic.used:.1%} of the quota was used; the model has {foreseen:.1%}")
-        return Played(
+        return ScenarioResult(
             accepted={**dict.fromkeys(pair_ids, 1), **requests.accepted},
             latencies_s=requests.latencies_s,
             traffic=traffic,
             findings=findings,
-            notes=[_tell_lateness(site, calls), f"the model has {foreseen:.1%} of the quota used"],
+            notes=[_describe_lateness(context, calls), f"the model has {foreseen:.1%} of the quota used"],
         )
 
     return run
 
 
-def warm_up(site: Site) -> Played:
+def warm_up(context: ScenarioContext) -> ScenarioResult:
     """Have every worker, and some functions of the API, started."""
-    site.emulator.play(site.region, "answer", latency_ms=4000, for_s=20)
-    pair_ids = [f"{site.prefix}-warm-{number}" for number in range(_WARM_WORKERS * 2)]
-    posted = [f"{site.prefix}-warm-api-{number}" for number in range(_WARM_REQUESTS)]
+    context.emulator.play(context.region, "answer", latency_ms=4000, for_s=20)
+    pair_ids = [f"{context.prefix}-warm-{number}" for number in range(_WARM_WORKERS * 2)]
+    posted = [f"{context.prefix}-warm-api-{number}" for number in range(_WARM_REQUESTS)]
     with ThreadPoolExecutor(_WARM_REQUESTS) as pool:
-        list(pool.map(site.post, posted))
-        site.put_pairs(pair_ids)
+        list(pool.map(context.post, posted))
+        context.put_pairs(pair_ids)
     everything = dict.fromkeys([*pair_ids, *posted], 1)
 
     def all_ended() -> bool:
-        site.driver.collect_events()
-        return site.driver.events.keys() >= everything.keys()
+        context.driver.collect_events()
+        return context.driver.events.keys() >= everything.keys()
 
     wait_until(all_ended, limit_s=120, interval_s=0.1)
-    site.emulator.clear()
-    return Played(accepted=everything)
+    context.emulator.clear()
+    return ScenarioResult(accepted=everything)
 
 
 def late_requests(*, backlog: int, requests: int) -> Run:
     """Ask the API asynchronously behind a bulk backlog: the urgent lane answers first."""
 
-    def run(site: Site) -> Played:
-        pair_ids = site.name_pairs(backlog)
-        with site.cloud.halt("Compare"):
-            site.put_pairs(pair_ids)
-            wait_until(lambda: site.driver.count_messages(site.queue_url()) >= backlog)
-        posted = [f"{site.prefix}-api-{number:03d}" for number in range(requests)]
-        answers = [site.post(pair_id, {"Prefer": "respond-async"})[0] for pair_id in posted]
+    def run(context: ScenarioContext) -> ScenarioResult:
+        pair_ids = context.name_pairs(backlog)
+        with context.cloud.halt("Compare"):
+            context.put_pairs(pair_ids)
+            wait_until(lambda: context.driver.count_messages(context.queue_url()) >= backlog)
+        posted = [f"{context.prefix}-api-{number:03d}" for number in range(requests)]
+        answers = [context.post(pair_id, {"Prefer": "respond-async"})[0] for pair_id in posted]
         ids = [str(answer.body["id"]) for answer in answers]
         for comparison_id in ids:
-            site.wait_until_ended(comparison_id)
-        waits_s = [site.measure_wait_s(comparison_id) for comparison_id in ids]
+            context.wait_until_ended(comparison_id)
+        waits_s = [context.measure_wait_s(comparison_id) for comparison_id in ids]
         p95_s = quantile(waits_s, 0.95)
-        return Played(
+        return ScenarioResult(
             accepted=dict.fromkeys([*pair_ids, *posted], 1),
             findings=[f"verdicts took {p95_s:.1f} s at p95"] if p95_s > _URGENT_LIMIT_S else [],
             notes=[f"verdicts took {p95_s:.1f} s at p95"],
@@ -114,26 +116,26 @@ def late_requests(*, backlog: int, requests: int) -> Run:
 def neighbour_throttled(*, pairs: int, throttled_pairs: int, neighbour: Region, qps: int) -> Run:
     """Let the provider throttle another region's backlog; this region uses its quota all the same."""
 
-    def run(site: Site) -> Played:
-        other = replace(site, region=neighbour, prefix=f"{site.prefix}-other")
-        fault = site.emulator.play(
+    def run(context: ScenarioContext) -> ScenarioResult:
+        other = replace(context, region=neighbour, prefix=f"{context.prefix}-other")
+        fault = context.emulator.play(
             neighbour, "refuse", code="Throttling.Api", retry_after_ms=2000, for_s=_NEIGHBOUR_S
         )
         other.put_pairs(other.name_pairs(throttled_pairs))
-        pair_ids = site.name_pairs(pairs)
+        pair_ids = context.name_pairs(pairs)
         # Stopping the workers of this region alone would need its mapping; its hold does the same.
-        site.hold_back(_FILL_S)
-        site.put_pairs(pair_ids)
+        context.delay_next_slot(_FILL_S)
+        context.put_pairs(pair_ids)
         started_at_s = time.time()
         for pair_id in pair_ids:
-            site.wait_until_ended(site.find_comparison_id(pair_id), limit_s=120)
-        still_throttled = site.emulator.is_playing(fault)
-        traffic = measure_traffic(list_calls_since(site, started_at_s), qps)
+            context.wait_until_ended(context.find_comparison_id(pair_id), limit_s=120)
+        still_throttled = context.emulator.is_playing(fault)
+        traffic = measure_traffic(list_calls_since(context, started_at_s), qps)
         accepted = dict.fromkeys([*pair_ids, *other.name_pairs(throttled_pairs)], 1)
         findings = [] if still_throttled else ["the neighbour's throttling ended too early"]
         if traffic.used < _USED_LIMIT:
             findings.append(f"{traffic.used:.1%} of the quota was used")
-        return Played(accepted=accepted, traffic=traffic, findings=findings)
+        return ScenarioResult(accepted=accepted, traffic=traffic, findings=findings)
 
     return run
 
@@ -141,46 +143,46 @@ def neighbour_throttled(*, pairs: int, throttled_pairs: int, neighbour: Region, 
 def mixed_requests(*, connections: int, backlog: int) -> Run:
     """Ask the API by many connections at once, with good and bad bodies, while a backlog is compared."""
 
-    def run(site: Site) -> Played:
-        pair_ids = site.name_pairs(backlog)
-        site.put_pairs(pair_ids)
+    def run(context: ScenarioContext) -> ScenarioResult:
+        pair_ids = context.name_pairs(backlog)
+        context.put_pairs(pair_ids)
         # All of them are connected at once; as many functions at once would be more than two cores can start.
-        opened = [site.connect() for _ in range(connections)]
+        opened = [context.connect() for _ in range(connections)]
         with ThreadPoolExecutor(_FUNCTIONS) as pool:
-            asked = list(pool.map(partial(_ask_somehow, site), opened, range(connections)))
+            asked = list(pool.map(partial(_ask_somehow, context), opened, range(connections)))
         accepted = {pair_id: 1 for pair_id, _, status in asked if status in _TAKEN}
         findings = [
             f"{pair_id} was answered {status}, not {' or '.join(map(str, expected))}"
             for pair_id, expected, status in asked
             if status not in expected
         ]
-        return Played(accepted={**dict.fromkeys(pair_ids, 1), **accepted}, findings=findings)
+        return ScenarioResult(accepted={**dict.fromkeys(pair_ids, 1), **accepted}, findings=findings)
 
     return run
 
 
 def _ask_somehow(
-    site: Site, connection: HTTPConnection, number: int
+    context: ScenarioContext, connection: HTTPConnection, number: int
 ) -> tuple[str, Sequence[HTTPStatus], HTTPStatus]:
     """Send the request of that number; return its pair's id, what may be answered and what was."""
-    pair_id = f"{site.prefix}-api-{number:03d}"
-    good = site.make_body(pair_id)
+    pair_id = f"{context.prefix}-api-{number:03d}"
+    good = context.make_body(pair_id)
     bodies: list[tuple[object, Sequence[HTTPStatus]]] = [
         (good, _TAKEN),
         (b"{", [HTTPStatus.BAD_REQUEST]),
-        ({"region": site.region.value}, [HTTPStatus.BAD_REQUEST]),
+        ({"region": context.region.value}, [HTTPStatus.BAD_REQUEST]),
         (good | {"region": "mars"}, [HTTPStatus.BAD_REQUEST]),
         (good | {"source": {"photo": "aGVsbG8="}}, [HTTPStatus.UNPROCESSABLE_ENTITY]),
     ]
     body, expected = bodies[number % len(bodies)]
-    return pair_id, expected, site.post_by(connection, body)
+    return pair_id, expected, context.post_over(connection, body)
 
 
 @dataclass(slots=True)
 class _Requests:
     """Interactive requests at a steady rate, whatever becomes of those before."""
 
-    site: Site
+    context: ScenarioContext
     pending: list[Future[tuple[str, HTTPStatus, float]]] = field(default_factory=list)
     next_at_s: float = 0.0
 
@@ -188,11 +190,11 @@ class _Requests:
         """Send the next request if it is time, and wait a little."""
         if time.monotonic() >= self.next_at_s:
             self.next_at_s = time.monotonic() + interval_s
-            self.pending.append(pool.submit(self._post, f"{self.site.prefix}-api-{len(self.pending):03d}"))
+            self.pending.append(pool.submit(self._post, f"{self.context.prefix}-api-{len(self.pending):03d}"))
         time.sleep(min(interval_s, 0.2))
 
     def _post(self, pair_id: str) -> tuple[str, HTTPStatus, float]:
-        answer, latency_s = self.site.post(pair_id)
+        answer, latency_s = self.context.post(pair_id)
         return pair_id, answer.status, latency_s
 
     @property
@@ -212,7 +214,7 @@ class _Requests:
         return [f"{pair_id}: {status}" for pair_id, status, _ in self._answers if status not in _TAKEN]
 
 
-def _foresee_use(calls: Sequence[Call], qps: int) -> float:
+def _predict_use(calls: Sequence[Call], qps: int) -> float:
     """Return how much of the quota the model of capacity has such calls use."""
     burst = predict_burst(
         len(calls),
@@ -227,11 +229,11 @@ def _foresee_use(calls: Sequence[Call], qps: int) -> float:
     return burst.calls_per_s / qps
 
 
-def _tell_lateness(site: Site, calls: Sequence[Mapping[str, object]]) -> str:
+def _describe_lateness(context: ScenarioContext, calls: Sequence[Mapping[str, object]]) -> str:
     """Return how long after their slots the calls reached the provider."""
     slots = {
         attempt["merchant_biz_id"]: float(attempt["started_at_ms"]) / 1000
-        for record in site.cloud.read_records()
+        for record in context.cloud.read_records()
         for attempt in record["attempts"].values()
     }
     late_ms = [

@@ -6,21 +6,20 @@ from bench.soak.loads import burst, late_requests, mixed_requests, neighbour_thr
 from facematch.domain.regions import Region
 from harness.scenarios import (
     Scenario,
-    client_gone,
-    clocks_apart,
+    client_disconnects,
+    clock_skew,
     failing,
     faulty_pair,
     forbidden,
-    half_a_pair,
+    incomplete_pair,
     killed_after_the_answer,
     killed_after_the_ledger_write,
     killed_before_the_call,
     killed_during_the_call,
-    lease_outlived,
+    lease_expired,
     ledger_throttled,
     outage,
     photo_deleted,
-    poison,
     publish_fails,
     repeated_events,
     results_refused,
@@ -29,6 +28,7 @@ from harness.scenarios import (
     sent_again,
     source_replaced,
     throttled,
+    unreadable_message,
 )
 
 _WINDOWS: Final = ("fixed", "sliding", "bucket")
@@ -47,7 +47,7 @@ ALONE: Final = (
     Scenario(
         name="killed after the answer", region=Region.MALAYSIA, run=killed_after_the_answer, settles_in_s=0
     ),
-    Scenario(name="message that nobody can read", region=Region.HONG_KONG, run=poison(pairs=4)),
+    Scenario(name="message that nobody can read", region=Region.HONG_KONG, run=unreadable_message(pairs=4)),
     Scenario(name="photo deleted before it is read", region=Region.SINGAPORE, run=photo_deleted),
 )
 
@@ -83,12 +83,12 @@ LANES: Final = (
             region=Region.INDONESIA,
             run=failing(pairs=6, effect="broken_json", after_compare=True, times=2),
         ),
-        Scenario(name="half a pair", region=Region.INDONESIA, run=half_a_pair),
+        Scenario(name="half a pair", region=Region.INDONESIA, run=incomplete_pair),
         Scenario(name="sent again after the verdict", region=Region.INDONESIA, run=sent_again),
         Scenario(
             name="killed after the ledger write", region=Region.INDONESIA, run=killed_after_the_ledger_write
         ),
-        Scenario(name="lease outlived", region=Region.INDONESIA, run=lease_outlived),
+        Scenario(name="lease outlived", region=Region.INDONESIA, run=lease_expired),
     ),
     (
         Scenario(
@@ -112,9 +112,9 @@ LANES: Final = (
             region=Region.MALAYSIA,
             run=failing(pairs=6, effect="refuse", code="InternalError", http_status=200, times=2),
         ),
-        Scenario(name="clocks 2 s apart", region=Region.MALAYSIA, run=clocks_apart(pairs=20, qps=3)),
+        Scenario(name="clocks 2 s apart", region=Region.MALAYSIA, run=clock_skew(pairs=20, qps=3)),
         Scenario(name="ledger throttled", region=Region.MALAYSIA, run=ledger_throttled(pairs=6, share=0.4)),
-        Scenario(name="the client goes away", region=Region.MALAYSIA, run=client_gone),
+        Scenario(name="the client goes away", region=Region.MALAYSIA, run=client_disconnects),
     ),
     (
         Scenario(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.accounting import Audit, quantile
-from harness.scenarios import Played
+from harness.scenarios import ScenarioResult
 
 HEADS: Final = (
     "scenario",
@@ -31,21 +31,21 @@ class Row:
     """One line of the table."""
 
     name: str
-    played: Played
-    found: Audit
+    result: ScenarioResult
+    audit: Audit
 
     @property
     def shortfalls(self) -> list[str]:
         """What was not as promised, in words."""
-        failed = self.found.failed - len(self.played.may_fail)
-        told = [f"{pair_id}: {reason}" for pair_id, reason in self.found.lost.items()]
-        told += [f"billed twice: {merchant_biz_id}" for merchant_biz_id in self.found.double_billed]
-        told += self.played.findings
+        failed = self.audit.failed - len(self.result.may_fail)
+        told = [f"{pair_id}: {reason}" for pair_id, reason in self.audit.lost.items()]
+        told += [f"billed twice: {merchant_biz_id}" for merchant_biz_id in self.audit.double_billed]
+        told += self.result.findings
         if failed:
             told.append(f"{failed} pairs failed that should not, or did not fail that should")
-        if self.found.waiting:
-            told.append(f"{self.found.waiting} pairs are dead letters")
-        traffic, latencies_s = self.played.traffic, self.played.latencies_s
+        if self.audit.waiting:
+            told.append(f"{self.audit.waiting} pairs are dead letters")
+        traffic, latencies_s = self.result.traffic, self.result.latencies_s
         if traffic and latencies_s and traffic.throttled_share > _THROTTLED_LIMIT:
             told.append(f"{traffic.throttled_share:.1%} of the calls were throttled")
         if traffic and latencies_s and traffic.used < _USED_LIMIT:
@@ -57,16 +57,16 @@ class Row:
     @property
     def cells(self) -> list[str]:
         """The line as text, by the table's heads."""
-        traffic, latencies_s = self.played.traffic, self.played.latencies_s
+        traffic, latencies_s = self.result.traffic, self.result.latencies_s
         return [
             self.name,
-            str(self.found.pairs),
-            str(self.found.verdicts - self.found.failed),
-            str(self.found.failed),
-            str(self.found.waiting),
-            str(len(self.found.lost)),
-            str(len(self.found.double_billed)),
-            str(len(self.found.possibly_billed)),
+            str(self.audit.pairs),
+            str(self.audit.verdicts - self.audit.failed),
+            str(self.audit.failed),
+            str(self.audit.waiting),
+            str(len(self.audit.lost)),
+            str(len(self.audit.double_billed)),
+            str(len(self.audit.possibly_billed)),
             f"{traffic.throttled_share:.1%}" if traffic else "",
             f"{traffic.used:.1%}" if traffic and latencies_s else "",
             f"{quantile(latencies_s, 0.95):.2f} s" if latencies_s else "",

@@ -25,7 +25,7 @@ _LONGEST_S = 86_400
 
 
 def main() -> int:
-    """Run the emulator until it is told to end."""
+    """Run the emulator until it receives SIGINT or SIGTERM."""
     arguments = _parse_arguments()
     try:
         asyncio.run(_run(_make_rules(arguments), arguments.host, arguments.port))
@@ -33,7 +33,10 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except PortBusyError as error:
-        print(f"{error.strerror} Choose another with --port, or --port 0 for any.", file=sys.stderr)
+        print(
+            f"{error.strerror} Choose another port with --port, or 0 for a free port.",
+            file=sys.stderr,
+        )
         return 2
     except OSError as error:
         print(f"Cannot listen on {arguments.host}: {error.strerror}.", file=sys.stderr)
@@ -43,12 +46,12 @@ def main() -> int:
 
 async def _run(rules: Rules, host: str, port: int) -> None:
     emulator = Emulator(rules, host=host, port=port)
-    told_to_end = asyncio.Event()
+    stop_requested = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop_requested.set)
     addresses = await emulator.start()
     print(json.dumps(addresses.to_json()), flush=True)
-    await told_to_end.wait()
+    await stop_requested.wait()
     await emulator.stop()
 
 
@@ -83,7 +86,7 @@ def _parse_arguments() -> argparse.Namespace:
         "--port",
         type=_port,
         default=4580,
-        help="control port; the endpoints follow it; 0 takes any free ports (default: %(default)s)",
+        help="control port; the endpoints use the next ports; 0 chooses free ports (default: %(default)s)",
     )
     parser.add_argument(
         "--access-key-id", default=DEFAULT_CREDENTIALS.access_key_id, help="default: %(default)s"
@@ -95,22 +98,21 @@ def _parse_arguments() -> argparse.Namespace:
         "--judge",
         choices=(FaceJudge.name, PixelJudge.name),
         default=FaceJudge.name,
-        help="what a score comes from: faces, compared by dlib, or pixels, which is faster "
-        "(default: %(default)s)",
+        help="what is compared: faces, with dlib, or pixels, which is faster (default: %(default)s)",
     )
     parser.add_argument(
         "--models",
         type=Path,
         default=DEFAULT_MODELS,
         metavar="FOLDER",
-        help="where dlib's models are (default: .local/faces, which `make .local/faces/ready` fills)",
+        help="folder with dlib's models (default: .local/faces, created by `make .local/faces/ready`)",
     )
-    parser.add_argument("--security-token", help="makes the key a temporary one that must bear this token")
+    parser.add_argument("--security-token", help="makes the key temporary; requests must contain this token")
     parser.add_argument(
         "--scenario", type=_scenario_file, default=(), metavar="FILE", help="JSON array of scenarios"
     )
     parser.add_argument(
-        "--qps", type=_qps, action="append", default=[], metavar="REGION=N", help="may repeat"
+        "--qps", type=_qps, action="append", default=[], metavar="REGION=N", help="quota; can be repeated"
     )
     parser.add_argument("--qps-window", type=QpsWindow, choices=list(QpsWindow), default=QpsWindow.FIXED)
     parser.add_argument(
@@ -122,7 +124,7 @@ def _parse_arguments() -> argparse.Namespace:
         type=DataLimit,
         choices=list(DataLimit),
         default=DataLimit.PICTURE,
-        help="what the 1 MB of base64 data is counted over (default: %(default)s)",
+        help="whether the limit of 1 MB applies to each picture or to the request (default: %(default)s)",
     )
     parser.add_argument(
         "--operations",
@@ -135,17 +137,17 @@ def _parse_arguments() -> argparse.Namespace:
         "--idle-timeout-s",
         type=_seconds,
         default=25.0,
-        help="close a connection that was idle for so long (default: 25, as the provider's gateway)",
+        help="close a connection after this idle time (default: 25, like the provider's gateway)",
     )
     parser.add_argument(
-        "--oidc-audience", default=DEFAULT_AUDIENCE, help="of tokens that STS accepts (default: %(default)s)"
+        "--oidc-audience", default=DEFAULT_AUDIENCE, help="audience that STS accepts (default: %(default)s)"
     )
-    parser.add_argument("--oidc-issuer", help="of tokens that STS accepts (default: any)")
+    parser.add_argument("--oidc-issuer", help="issuer that STS accepts (default: any)")
     parser.add_argument(
         "--oidc-public-key",
         type=_public_key_file,
         metavar="FILE",
-        help="the issuer's RSA key in PEM; without it no signature of a token is checked",
+        help="the issuer's RSA public key in PEM; without it, signatures of tokens are not checked",
     )
     return parser.parse_args()
 
@@ -160,7 +162,7 @@ def _port(text: str) -> int:
 def _operations(text: str) -> tuple[str, ...]:
     operations = tuple(text.split(","))
     if not set(operations) <= set(OPERATIONS):
-        raise argparse.ArgumentTypeError(f"must be names of {', '.join(OPERATIONS)}, with commas between")
+        raise argparse.ArgumentTypeError(f"must be names of {', '.join(OPERATIONS)}, separated by commas")
     return operations
 
 

@@ -1,4 +1,4 @@
-"""What the emulator sends back: the provider's codes, statuses and JSON."""
+"""The emulator's answers: the provider's codes, statuses and JSON."""
 
 import json
 import uuid
@@ -28,7 +28,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         THROTTLED: (403, "The call was rejected because of throttling."),
         "InternalError": (500, "An internal error occurred."),
         "ActionUnauthorized": (403, "The user is not authorized to perform this operation."),
-        # The vendor's list spells it so.
+        # The spelling is the provider's.
         "Forbedden.NotSupportRAM": (403, "This operation does not support RAM users."),
         "Forbidden.ExceptionRepeatedInvoke": (403, "The same faulty request was repeated too often."),
         "Forbidden.NotSupportRAM": (403, "This operation does not support RAM users."),
@@ -69,9 +69,9 @@ CODES: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         ),
         "AuthenticationFail.OIDCToken.InvalidSignature": (401, "The token is not signed by its issuer."),
         "AuthenticationFail.OIDCToken.IssuerNotMatch": (401, "The token has another issuer."),
-        "InvalidParameter.DurationSeconds": (400, "The parameter DurationSeconds is wrongly formed."),
-        "InvalidParameter.RoleArn": (400, "The parameter RoleArn is wrongly formed."),
-        "InvalidParameter.RoleSessionName": (400, "The parameter RoleSessionName is wrongly formed."),
+        "InvalidParameter.DurationSeconds": (400, "The parameter DurationSeconds is not valid."),
+        "InvalidParameter.RoleArn": (400, "The parameter RoleArn is not valid."),
+        "InvalidParameter.RoleSessionName": (400, "The parameter RoleSessionName is not valid."),
     },
 )
 
@@ -96,7 +96,7 @@ class Refusal(Exception):  # noqa: N818 - the provider's refusal is an answer, n
 
 
 class Delivery(StrEnum):
-    """How an answer leaves."""
+    """How an answer is delivered."""
 
     SEND = "send"
     RESET = "reset"
@@ -105,7 +105,7 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer, ready to be delivered; a reset or a hang has no status, code or body."""
+    """One answer. A reset or a hang has no status, code or body."""
 
     delivery: Delivery = Delivery.SEND
     http_status: int | None = None
@@ -116,18 +116,18 @@ class Answer:
 
 
 def new_request_id() -> str:
-    """Return an id in the provider's form."""
+    """Return an id in the provider's format."""
     return str(uuid.uuid4()).upper()
 
 
 def succeed(request_id: str, result: object = None, *, code: str | int = SUCCESS) -> Answer:
-    """Answer HTTP 200 with a code of success; without a ``Result`` where that is None."""
+    """Answer HTTP 200 with a success code, and with a `Result` unless it is None."""
     body = {"Code": code, "Message": "success", **({} if result is None else {"Result": result})}
     return _answer_json(request_id, 200, body)
 
 
-def grant(request_id: str, document: Mapping[str, object]) -> Answer:
-    """Answer HTTP 200 as STS does, which sends no ``Code`` then."""
+def succeed_without_code(request_id: str, document: Mapping[str, object]) -> Answer:
+    """Answer HTTP 200 like STS, which sends no `Code` in this case."""
     return Answer(
         http_status=200,
         code=SUCCESS,
@@ -137,7 +137,7 @@ def grant(request_id: str, document: Mapping[str, object]) -> Answer:
 
 
 def refuse(request_id: str, host: str, refusal: Refusal) -> Answer:
-    """Answer with a code; under HTTP 200 in the form of a result, else in the gateway's error form."""
+    """Answer with a failing code, in the format of a result (HTTP 200) or of a gateway error."""
     body = {"Code": refusal.code, "Message": refusal.message}
     if refusal.http_status >= 400:  # noqa: PLR2004 - HTTP's first error status
         body["HostId"] = host
@@ -150,13 +150,13 @@ def refuse(request_id: str, host: str, refusal: Refusal) -> Answer:
 
 
 def answer_html(http_status: int) -> Answer:
-    """Answer as a proxy before the provider does when it is in trouble."""
+    """Answer with an HTML page, like a proxy in front of a failing provider."""
     page = f"<html><head><title>{http_status}</title></head><body><h1>{http_status}</h1></body></html>\n"
     return Answer(http_status=http_status, content_type="text/html", body=page.encode())
 
 
 def break_json(request_id: str) -> Answer:
-    """Answer HTTP 200 with JSON that stops half-way."""
+    """Answer HTTP 200 with the first half of a JSON document."""
     whole = succeed(request_id)
     return Answer(http_status=200, headers=whole.headers, body=whole.body[: len(whole.body) // 2])
 

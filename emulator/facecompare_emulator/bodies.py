@@ -1,13 +1,13 @@
-"""Bodies that are sent compressed."""
+"""Decodes compressed request bodies."""
 
 import zlib
 from typing import Final
 
 from .answers import Refusal
 
-# Far above what the provider takes, so that its own refusals are what a caller meets.
+# Far above the provider's limit, so that callers get the provider's refusals.
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-# RFC 9110, 8.4.1: "deflate" is the zlib format. 47 reads the header of gzip or zlib, whichever is there.
+# RFC 9110, 8.4.1: "deflate" is the zlib format. 47 accepts the header of gzip and of zlib.
 _GZIP_OR_ZLIB: Final = 47
 _READABLE: Final = ("gzip", "x-gzip", "deflate")
 
@@ -18,7 +18,7 @@ def decode_body(body: bytes, content_encoding: str | None) -> bytes:
     Raises
     ------
     Refusal
-        An encoding is unknown, the body is damaged, or it is too large once decoded.
+        An encoding is unknown, the body is damaged, or the decoded body is too large.
     """
     for encoding in reversed([part.strip().lower() for part in (content_encoding or "").split(",")]):
         if encoding not in {"", "identity"}:

@@ -1,4 +1,4 @@
-"""The log of calls: what tests and people look at afterwards."""
+"""The log of calls."""
 
 from collections import deque
 from dataclasses import asdict, dataclass, field
@@ -10,13 +10,13 @@ from .photos import PhotoFacts
 from .recent import Recent
 
 MAX_CALLS: Final = 100_000
-# Enough to recognise an id that is too long; a picture sent in its place must not end up in the log.
+# Long enough to see that an id is too long. The log must not contain a picture that is sent as an id.
 MAX_ID_LENGTH: Final = 64
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One call; filled in while it is served, so not frozen. Holds no picture and no URL."""
+    """One call, without pictures and URLs. It is not frozen: the emulator fills it in step by step."""
 
     region: str
     network: str
@@ -54,23 +54,23 @@ class CallLog:
         self._merchant_biz_ids = Recent(max_count=max_calls)
 
     def note_merchant_biz_id(self, call: Call, merchant_biz_id: str, now_s: float) -> None:
-        """Write down the business id, and whether a call used it before."""
+        """Record the business id, and whether an earlier call used it."""
         call.merchant_biz_id = merchant_biz_id[:MAX_ID_LENGTH]
         call.duplicate_merchant_biz_id = not self._merchant_biz_ids.remember(call.merchant_biz_id, now_s)
 
     def add(self, call: Call) -> None:
-        """Add a call that is decided."""
+        """Add an answered call."""
         self._calls.append(call)
 
     def clear(self) -> None:
-        """Forget every call and business id."""
+        """Remove all calls and business ids."""
         self._calls.clear()
         self._merchant_biz_ids.clear()
 
     def describe(
         self, region: str | None = None, merchant_biz_id: str | None = None
     ) -> list[dict[str, object]]:
-        """Return the calls for JSON: all, or those of a region, or of a business id."""
+        """Return the calls for JSON: all calls, or those of a region or a business id."""
         return [
             asdict(call)
             for call in self._calls

@@ -20,7 +20,7 @@ _MAX_AHEAD_S: Final = 86_400
 
 
 class Control:
-    """Looks into a running service and scripts it."""
+    """Shows the state of a running service, and changes its quota, clock, scenarios and keys."""
 
     def __init__(self, service: FaceCompareService, list_endpoints: Callable[[], Sequence[object]]) -> None:
         self._service = service
@@ -52,7 +52,7 @@ class Control:
             {
                 "about": (
                     f"An emulator of the FaceCompare protocol. {rules.judge.about} "
-                    "Its pass score is its own, too."
+                    "The pass score is the emulator's own."
                 ),
                 "judge": rules.judge.name,
                 "pass_score": PASS_SCORE,
@@ -79,7 +79,7 @@ class Control:
             return _refuse(f"The region must be one of {', '.join(REGIONS)}.")
         last = request.query.get("last", str(MAX_CALLS))
         if not re.fullmatch("[1-9][0-9]{0,5}", last):
-            return _refuse("'last' is a whole number from 1 to 999999.")
+            return _refuse("'last' must be a whole number from 1 to 999999.")
         calls = self._service.calls.describe(region, request.query.get("merchant_biz_id"))
         return web.json_response(calls[-int(last) :])
 
@@ -94,7 +94,7 @@ class Control:
             return _refuse("The body is not JSON.")
         except ValueError as error:
             return _refuse(str(error))
-        self._service.enforce(qps, window)
+        self._service.set_quota(qps, window)
         return web.json_response({"qps": qps, "qps_window": window})
 
     async def _change_clock(self, request: web.Request) -> web.Response:
@@ -170,24 +170,24 @@ class Control:
 
 
 def _read_quota(document: object, service: FaceCompareService) -> tuple[dict[str, int], QpsWindow]:
-    """Return the quota that a JSON object describes; what it does not name stays as it is."""
+    """Return the quota that a JSON object describes. A region or window that it does not contain is kept."""
     if not isinstance(document, dict) or not document.keys() <= {"qps", "window"}:
-        raise ValueError("A quota is a JSON object of 'qps' and 'window'.")
+        raise ValueError("A quota must be a JSON object with 'qps' or 'window'.")
     qps, window = document.get("qps", {}), document.get("window", service.qps_window)
     if not isinstance(qps, dict) or not qps.keys() <= set(REGIONS):
-        raise ValueError(f"'qps' is a JSON object of {', '.join(REGIONS)}.")
+        raise ValueError(f"'qps' must be a JSON object with {', '.join(REGIONS)}.")
     if any(type(limit) is not int or limit < 1 for limit in qps.values()):
-        raise ValueError("Calls a second are whole numbers from 1.")
+        raise ValueError("Calls per second must be whole numbers of 1 or more.")
     if window not in list(QpsWindow):
-        raise ValueError(f"'window' is one of {', '.join(QpsWindow)}.")
+        raise ValueError(f"'window' must be one of {', '.join(QpsWindow)}.")
     return {**service.qps, **qps}, QpsWindow(window)
 
 
 def _read_ahead_s(document: object) -> float:
-    """Return how many seconds the provider's clock shall be ahead of this machine's."""
+    """Return by how many seconds the provider's clock is ahead of this machine's."""
     ahead_s = document.get("ahead_s") if isinstance(document, dict) and len(document) == 1 else None
     if isinstance(ahead_s, bool) or not isinstance(ahead_s, int | float) or abs(ahead_s) > _MAX_AHEAD_S:
-        raise ValueError(f"The clock is a JSON object of 'ahead_s': seconds up to {_MAX_AHEAD_S}.")
+        raise ValueError(f"The clock must be a JSON object with 'ahead_s': at most {_MAX_AHEAD_S} seconds.")
     return ahead_s
 
 
@@ -196,4 +196,4 @@ def _refuse(sentence: str, status: int = 400) -> web.Response:
 
 
 def _miss_key() -> web.Response:
-    return _refuse("There is no key of that id.", status=404)
+    return _refuse("There is no key with this id.", status=404)

@@ -1,6 +1,7 @@
-"""The process behind `faces`: finds the largest face in each photo on standard input.
+"""The worker process of `faces`: finds the largest face of each photo on standard input.
 
-A photo is 4 bytes of length and that many bytes; the answer is one line of JSON. It ends with its input.
+A photo is sent as 4 bytes with its length, and its bytes. The answer is one line of JSON. The process ends
+at the end of its input.
 """
 
 import json
@@ -18,14 +19,15 @@ from .photos import FORMATS, Box, JudgeError, Quality
 LANDMARKS: Final = "shape_predictor_5_face_landmarks.dat"
 DESCRIPTORS: Final = "dlib_face_recognition_resnet_model_v1.dat"
 
-# The detector finds faces of 80 px and more; in a photo of twice the size, of 40 px and more.
+# The detector finds faces of 80 px or more; with the photo enlarged to twice its size, 40 px or more.
 _ENLARGEMENTS: Final = (0, 1)
-# The detector's own threshold is 0. Tilted and blurred faces score down to this, other things below -0.3.
-_LEAST_SURE: Final = -0.25
-# As wide and high as what the descriptor network looks at.
+# The detector's own threshold is 0. Tilted and blurred faces have at least this score, other objects
+# less than -0.3.
+_LOWEST_SCORE: Final = -0.25
+# The input size of the descriptor network.
 _FACE_PX: Final = 150
 _GOOD_SHARE: Final = 0.6
-"""The API page asks that a face take up more than 60 % of the photo."""
+"""The API page requires that a face fills more than 60 % of the photo."""
 
 
 class FaceFinder:
@@ -37,13 +39,13 @@ class FaceFinder:
             import numpy as np  # noqa: PLC0415 - as dlib
         except ImportError:
             raise JudgeError(
-                "dlib is not installed here: run `pip install dlib-bin numpy`, or choose --judge pixels."
+                "dlib is not installed: run `pip install dlib-bin numpy`, or choose --judge pixels."
             ) from None
         for name in (LANDMARKS, DESCRIPTORS):
             if not (models / name).is_file():
                 raise JudgeError(
                     f"The model {name} is not in {models}: run `make .local/faces/ready`, "
-                    "name its folder with --models, or choose --judge pixels."
+                    "set the folder with --models, or choose --judge pixels."
                 )
         self._to_array = np.asarray
         self._detector = dlib.get_frontal_face_detector()
@@ -51,7 +53,7 @@ class FaceFinder:
         self._descriptors = dlib.face_recognition_model_v1(str(models / DESCRIPTORS))
 
     def find(self, photo: bytes) -> dict[str, Any]:
-        """Return the largest face as JSON values, or the `code` of the provider's refusal."""
+        """Return the largest face in JSON types, or the `code` of the provider's refusal."""
         try:
             with Image.open(BytesIO(photo), formats=FORMATS) as opened:
                 image = opened.convert("RGB")
@@ -73,11 +75,11 @@ class FaceFinder:
         }
 
     def _detect(self, image: Image.Image) -> list[Any]:
-        """Return the faces that the detector is sure of, or else the likeliest one."""
+        """Return all faces above the detector's threshold, or the one with the highest score below it."""
         grey = self._to_array(image.convert("L"))
         unsure: list[tuple[float, Any]] = []
         for enlargement in _ENLARGEMENTS:
-            faces, scores, _ = self._detector.run(grey, enlargement, _LEAST_SURE)
+            faces, scores, _ = self._detector.run(grey, enlargement, _LOWEST_SCORE)
             found = list(zip(scores, faces, strict=True))
             if sure := [face for score, face in found if score >= 0]:
                 return sure
@@ -86,7 +88,7 @@ class FaceFinder:
 
 
 def measure_quality(image: Image.Image, box: Box, points: list[tuple[int, int]]) -> Quality:
-    """Return the scores of a face: its size, sharpness and brightness, and how much of it is cut off.
+    """Return the scores of a face: size, sharpness, brightness, and the part that is cut off.
 
     `points` are the corners of the eyes and the base of the nose, in pixels of the photo.
     """
@@ -115,23 +117,23 @@ def _clip(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
 
 def _serve(finder: FaceFinder, source: BinaryIO) -> None:
     while length := source.read(4):
-        _say(finder.find(source.read(int.from_bytes(length))))
+        _write(finder.find(source.read(int.from_bytes(length))))
 
 
-def _say(document: dict[str, Any]) -> None:
+def _write(document: dict[str, Any]) -> None:
     print(json.dumps(document), flush=True)
 
 
 def main() -> int:
-    """Serve until the input ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the emulator ends it, whoever else is told to end
+    """Answer until the input ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # only the emulator ends this process
         signal.signal(number, signal.SIG_IGN)
     try:
         finder = FaceFinder(Path(sys.argv[1]))
     except JudgeError as error:
-        _say({"error": str(error)})
+        _write({"error": str(error)})
         return 1
-    _say({"ready": True})
+    _write({"ready": True})
     _serve(finder, sys.stdin.buffer)
     return 0
 

@@ -1,7 +1,7 @@
 """A judge that compares faces with dlib's networks. They are not the provider's: scores are not comparable.
 
-dlib runs in processes of its own. Its descriptor network holds Python's global lock for 60 ms a photo, which
-would delay every other call's answer.
+dlib runs in separate processes. Its descriptor network holds Python's global lock for 60 ms per photo, which
+would delay all other calls.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from .photos import Box, Face, JudgeError, Quality
 
 DEFAULT_MODELS: Final = Path(".local/faces")
 DISTANCE_OF_ONE_PERSON: Final = 0.6
-"""dlib's own threshold: two descriptors closer than this are taken for one person."""
+"""dlib's own threshold: two descriptors with a smaller distance are of the same person."""
 
 _SCORE_AT_THAT_DISTANCE: Final = 70.0
 _LOSS_PER_DISTANCE: Final = (100 - _SCORE_AT_THAT_DISTANCE) / DISTANCE_OF_ONE_PERSON
@@ -33,7 +33,7 @@ _DESCRIPTOR_LENGTH: Final = 128
 class FaceJudge:
     """Scores the distance of two face descriptors: 100 at 0, 70 at 0.6, 0 from 2 on.
 
-    Faces are remembered by the photo's digest, so that a photo that comes again costs nothing.
+    Faces are cached by the photo's digest.
     """
 
     name: Final = "faces"
@@ -49,7 +49,7 @@ class FaceJudge:
         self._found: OrderedDict[bytes, asyncio.Task[Face | str]] = OrderedDict()
 
     async def start(self) -> None:
-        """Start the workers, and return once each has loaded its networks.
+        """Start the workers, and return when each has loaded its networks.
 
         Raises
         ------
@@ -87,14 +87,14 @@ class FaceJudge:
             while len(self._found) > _MAX_REMEMBERED:
                 self._found.popitem(last=False)
         self._found.move_to_end(digest)
-        # Another call may wait for the same photo.
+        # Another call can wait for the same photo.
         face = await asyncio.shield(task)
         if isinstance(face, str):
             raise Refusal(face)
         return face
 
-    def imagine_face(self, url: str) -> Face:
-        """Return a random descriptor of length 1, seeded by the URL: nobody's face."""
+    def make_face_from_url(self, url: str) -> Face:
+        """Return a random descriptor of length 1, seeded by the URL. It is of no real person."""
         seed = int.from_bytes(hashlib.sha256(url.encode()).digest())
         generator = random.Random(seed)  # noqa: S311 - no secret, only repeatable
         features = [generator.gauss(0, 1) for _ in range(_DESCRIPTOR_LENGTH)]
@@ -124,23 +124,25 @@ class FaceJudge:
 
 
 def score_distance(distance: float) -> float:
-    """Return the score of a distance between descriptors, which is from 0 on."""
+    """Return the score of a distance between two descriptors. The distance is 0 or more."""
     return round(max(0.0, 100 - _LOSS_PER_DISTANCE * distance), 2)
 
 
-def _read_face(told: dict[str, Any]) -> Face | str:
+def _read_face(answer: dict[str, Any]) -> Face | str:
     """Return the face that a worker found, or the code of the refusal."""
-    if "code" in told:
-        return str(told["code"])
-    return Face(tuple(told["features"]), Quality(**told["quality"]), told["count"], Box(**told["box"]))
+    if "code" in answer:
+        return str(answer["code"])
+    return Face(
+        tuple(answer["features"]), Quality(**answer["quality"]), answer["count"], Box(**answer["box"])
+    )
 
 
 class _Worker:
-    """A process that finds the face in one photo at a time."""
+    """A process that finds the largest face of one photo at a time."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         if process.stdin is None or process.stdout is None:
-            raise ValueError("A worker is talked to by its standard input and output.")
+            raise ValueError("A worker needs pipes as its standard input and output.")
         self._process = process
         self._input = process.stdin
         self._output = process.stdout
@@ -165,13 +167,13 @@ class _Worker:
         return worker
 
     async def ask(self, photo: bytes) -> dict[str, Any]:
-        """Return what the worker finds in a photo; raise `OSError` or `EOFError` if it ends meanwhile."""
+        """Return the worker's answer about a photo; raise `OSError` or `EOFError` if the worker ends."""
         self._input.write(len(photo).to_bytes(4) + photo)
         await self._input.drain()
         return await self._read()
 
     async def stop(self) -> None:
-        """Close its input, at which it ends."""
+        """Close the input of the worker, so that it ends; kill it if it does not end in time."""
         self._input.close()
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_LIMIT_S)
@@ -183,5 +185,5 @@ class _Worker:
         line = await self._output.readline()
         if not line.endswith(b"\n"):
             raise EOFError
-        told: dict[str, Any] = json.loads(line)
-        return told
+        answer: dict[str, Any] = json.loads(line)
+        return answer

@@ -1,4 +1,4 @@
-"""The operations that are emulated, apart from STS."""
+"""The emulated operations, except those of STS."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,7 +11,7 @@ KEEPALIVE: Final = "KeepaliveIntl"
 DELETE_VERIFY_RESULT: Final = "DeleteVerifyResult"
 
 FACE_COMPARES: Final = (FACE_COMPARE, FACE_COMPARE_V2)
-"""The same operation under two names: same fields, same answer."""
+"""The same operation with two names: same fields, same answer."""
 
 METHODS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""The parameters of one FaceCompare call, checked by the API's page."""
+"""Checks the parameters of a FaceCompare call by the rules of the API page."""
 
 import base64
 import binascii
@@ -13,13 +13,13 @@ from urllib.parse import SplitResult, urlsplit
 from .answers import Refusal
 
 MAX_DATA_BYTES: Final = 1024 * 1024
-"""The page's "1 MB data transfer limit", counted in base64 characters."""
+"""The "1 MB data transfer limit" of the API page, counted in base64 characters."""
 
 _MERCHANT_BIZ_ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")
 
 
 class DataLimit(StrEnum):
-    """What the 1 MB limit is counted over; the page leaves it open."""
+    """What the 1 MB limit applies to. The API page does not specify it."""
 
     PICTURE = "picture"
     REQUEST = "request"
@@ -27,7 +27,7 @@ class DataLimit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhotoParameter:
-    """One photo as it came: exactly one of the two is set."""
+    """One photo: either its data or its URL."""
 
     data: bytes | None
     url: SplitResult | None
@@ -35,7 +35,7 @@ class PhotoParameter:
 
 @dataclass(frozen=True, slots=True)
 class CompareParameters:
-    """A call whose parameters are in order."""
+    """The valid parameters of a call."""
 
     merchant_biz_id: str
     source: PhotoParameter
@@ -98,7 +98,7 @@ def _check_url(text: str, name: str) -> SplitResult:
 
 
 def _is_public(hostname: str) -> bool:
-    """Tell what is seen from outside at a glance; a name is never resolved."""
+    """Return whether a host looks public. Names are not resolved."""
     try:
         return ipaddress.ip_address(hostname).is_global
     except ValueError:

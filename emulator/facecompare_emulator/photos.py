@@ -1,4 +1,4 @@
-"""Photos: the API page's rules on them, and what a judge finds in one."""
+"""The rules of the API page for photos, and the interface of the judges, which compare them."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -9,9 +9,9 @@ from PIL import Image
 from .answers import Refusal
 
 PASS_SCORE: Final = 70.0
-"""`Passed` is `Y` from this score on. It is the emulator's own: the provider publishes no such score."""
+"""`Passed` is `Y` from this score on. It is the emulator's own: the provider publishes no threshold."""
 
-# The page names height x width, and only advises against wide photos: so the longer side counts as height.
+# The page states height x width, and only advises against wide photos. So the longer side is the height.
 LONGER_SIDE_PX: Final = range(640, 1920 + 1)
 SHORTER_SIDE_PX: Final = range(480, 1080 + 1)
 
@@ -26,7 +26,7 @@ _METADATA: Final = {"exif", "xmp", "photoshop", "comment", "Raw profile type exi
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where a face is, in pixels of the photo; it may reach beyond the photo's borders."""
+    """The box of a face, in pixels of the photo. It can extend beyond the photo's borders."""
 
     left: int
     top: int
@@ -36,7 +36,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFacts:
-    """What the call log shows of a photo; never the photo. A judge of pixels counts no faces."""
+    """What the call log contains about a photo, never the photo. Only `FaceJudge` counts faces."""
 
     format: str
     width: int
@@ -49,7 +49,7 @@ class PhotoFacts:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Scores of one photo, 0 to 100: the provider's form without its meaning."""
+    """Scores of one photo, 0 to 100. They have the provider's names, but not its meaning."""
 
     overall: float
     illumination: float
@@ -60,7 +60,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What a comparison needs of a photo; `features` are compared by the judge that made them."""
+    """What a judge needs to compare a photo. Only the judge that made the `features` can compare them."""
 
     features: tuple[float, ...]
     quality: Quality
@@ -69,36 +69,36 @@ class Face:
 
 
 class JudgeError(Exception):
-    """A judge cannot start; the message is a sentence that says what to do."""
+    """A judge cannot start. The message is a sentence that says what to do."""
 
 
 class Judge(Protocol):
-    """Finds the face in a photo and scores two of them."""
+    """Finds the face in a photo, and scores two faces."""
 
     @property
     def name(self) -> str:
-        """What ``--judge`` calls it."""
+        """The value of ``--judge``."""
         ...
 
     @property
     def about(self) -> str:
-        """One sentence: what its scores mean."""
+        """One or two sentences on what the scores mean."""
         ...
 
     async def start(self) -> None:
-        """Get ready; raise a `JudgeError` where that fails."""
+        """Prepare the judge; raise a `JudgeError` if that fails."""
         ...
 
     async def stop(self) -> None:
-        """Release what `start` acquired."""
+        """Release the resources of `start`."""
         ...
 
     async def find_face(self, photo: bytes) -> Face:
         """Return the face in a photo, or raise the provider's `Refusal`."""
         ...
 
-    def imagine_face(self, url: str) -> Face:
-        """Return a face made from a URL's text alone, the same for the same text."""
+    def make_face_from_url(self, url: str) -> Face:
+        """Return a face that depends only on the text of the URL."""
         ...
 
     def score(self, source: Face, target: Face) -> float:
@@ -107,7 +107,7 @@ class Judge(Protocol):
 
 
 def read_facts(data: bytes) -> PhotoFacts | None:
-    """Return what the header of a photo says, or None where it is not a JPEG or PNG."""
+    """Return the facts from the header of a photo, or None if it is not a JPEG or PNG."""
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return PhotoFacts(

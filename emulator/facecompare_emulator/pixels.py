@@ -1,7 +1,7 @@
-"""A judge that compares pixels, not faces: fast, and the same on every machine.
+"""A judge that compares pixels, not faces. It is fast, and its scores are the same on every machine.
 
-The score is the correlation of two small grey pictures. Two photos of one person may score low, and two
-people in front of the same wall may score high.
+The score is the correlation of two small grey images. Two photos of one person can score low. Two people in
+front of the same wall can score high.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter, ImageStat
 from .answers import Refusal
 from .photos import FORMATS, Face, Quality
 
-# A picture with less variation than this has nothing that could be a face: NoFaceDetected.
+# A photo with less variation than this contains no face: NoFaceDetected.
 MIN_GREY_DEVIATION: Final = 6.0
 
 _GRID_PX: Final = 32
@@ -24,22 +24,22 @@ _ENOUGH_PX: Final = (160, 160)
 
 
 class PixelJudge:
-    """Scores how alike the pixels are."""
+    """Scores the similarity of pixels."""
 
     name: Final = "pixels"
-    about: Final = "Scores show how alike the pixels are. No face is detected or compared."
+    about: Final = "Scores show how similar the pixels are. No face is detected or compared."
 
     async def start(self) -> None:
-        """Do nothing: no model is needed."""
+        """Do nothing. No model is needed."""
 
     async def stop(self) -> None:
         """Do nothing."""
 
     async def find_face(self, photo: bytes) -> Face:
-        """Return the pixels of a photo in place of a face, or raise the provider's `Refusal`."""
+        """Return the pixels of a photo as its features, or raise the provider's `Refusal`."""
         return await asyncio.to_thread(_shrink, photo)
 
-    def imagine_face(self, url: str) -> Face:
+    def make_face_from_url(self, url: str) -> Face:
         """Return random pixels, seeded by the URL."""
         seed = int.from_bytes(hashlib.sha256(url.encode()).digest())
         pixels = random.Random(seed).randbytes(_GRID_PX * _GRID_PX)  # noqa: S311 - no secret, only repeatable
@@ -49,7 +49,7 @@ class PixelJudge:
         """Return the score of two photos, from 0 to 100; the same photo scores 100."""
         if source.features == target.features:
             return 100.0
-        # Fine texture only: the small grid is flat.
+        # If a photo has fine texture only, its small grid is flat.
         if min(len(set(source.features)), len(set(target.features))) == 1:
             return 0.0
         return round(100 * max(0.0, statistics.correlation(source.features, target.features)), 2)
@@ -58,7 +58,7 @@ class PixelJudge:
 def _shrink(photo: bytes) -> Face:
     try:
         with Image.open(BytesIO(photo), formats=FORMATS) as image:
-            image.draft("L", _ENOUGH_PX)  # a JPEG is decoded at a fraction of its size, many times faster
+            image.draft("L", _ENOUGH_PX)  # decoding a JPEG at a fraction of its size is much faster
             grey = image.convert("L")
     except (OSError, SyntaxError, ValueError):
         raise Refusal("UnqualifiedPhoto") from None
@@ -69,7 +69,7 @@ def _shrink(photo: bytes) -> Face:
 
 
 def measure_quality(grey: Image.Image) -> Quality:
-    """Return the scores of a grey picture by its brightness and edges."""
+    """Return the scores of a grey image from its brightness and edges."""
     mean = ImageStat.Stat(grey).mean[0]
     illumination = 100 * (1 - abs(mean - 127.5) / 127.5)
     edges = ImageStat.Stat(grey.filter(ImageFilter.FIND_EDGES)).mean[0]

@@ -1,4 +1,4 @@
-"""Three ways to count calls per second; which one the provider uses is not known."""
+"""Three ways to count calls per second. It is not known which one the provider uses."""
 
 import math
 from collections import deque
@@ -15,15 +15,15 @@ class QpsWindow(StrEnum):
 
 
 class Quota(Protocol):
-    """Admits up to so many calls a second."""
+    """Limits the calls per second."""
 
     def take(self, now_s: float) -> float:
-        """Take one call; return 0 when it is admitted, else the seconds until one would be."""
+        """Count one call; return 0 if it is admitted, otherwise the seconds until the next one is."""
         ...
 
 
 class FixedWindow:
-    """Counts within each second of the clock, so twice the quota can pass around its edge."""
+    """Counts in each second of the clock. Around its edge, twice the quota can pass."""
 
     def __init__(self, qps: int) -> None:
         self._qps = qps
@@ -31,7 +31,7 @@ class FixedWindow:
         self._taken = 0
 
     def take(self, now_s: float) -> float:
-        """Take one call; return 0 when it is admitted, else the seconds until one would be."""
+        """Count one call; return 0 if it is admitted, otherwise the seconds until the next one is."""
         window = math.floor(now_s)
         if window != self._window:
             self._window, self._taken = window, 0
@@ -42,15 +42,15 @@ class FixedWindow:
 
 
 class SlidingWindow:
-    """Counts within the second before each call."""
+    """Counts in the second before each call."""
 
     def __init__(self, qps: int) -> None:
         self._qps = qps
         self._taken_at_s: deque[float] = deque()
 
     def take(self, now_s: float) -> float:
-        """Take one call; return 0 when it is admitted, else the seconds until one would be."""
-        # One expression for both questions: by rounding, two could disagree at the edge.
+        """Count one call; return 0 if it is admitted, otherwise the seconds until the next one is."""
+        # One expression decides both. Two expressions could differ by rounding.
         while self._taken_at_s and (wait_s := self._taken_at_s[0] + 1 - now_s) <= 0:
             self._taken_at_s.popleft()
         if len(self._taken_at_s) >= self._qps:
@@ -60,7 +60,7 @@ class SlidingWindow:
 
 
 class TokenBucket:
-    """Holds one second's worth of calls and refills steadily."""
+    """A bucket with the tokens of one second, which refills at a constant rate."""
 
     def __init__(self, qps: int) -> None:
         self._qps = qps
@@ -68,11 +68,11 @@ class TokenBucket:
         self._filled_at_s: float | None = None
 
     def take(self, now_s: float) -> float:
-        """Take one call; return 0 when it is admitted, else the seconds until one would be."""
+        """Count one call; return 0 if it is admitted, otherwise the seconds until the next one is."""
         elapsed_s = 0.0 if self._filled_at_s is None else now_s - self._filled_at_s
         self._tokens = min(float(self._qps), self._tokens + elapsed_s * self._qps)
         self._filled_at_s = now_s
-        # Binary fractions must not make a caller wait that came exactly on time.
+        # A call that arrives exactly in time is not refused because of rounding.
         if self._tokens < 1 - 1e-9:
             return (1 - self._tokens) / self._qps
         self._tokens -= 1
@@ -80,7 +80,7 @@ class TokenBucket:
 
 
 def make_quota(window: QpsWindow, qps: int) -> Quota:
-    """Return the counter of that kind."""
+    """Return a quota that counts by `window`."""
     match window:
         case QpsWindow.FIXED:
             return FixedWindow(qps)

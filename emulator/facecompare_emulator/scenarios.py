@@ -1,4 +1,4 @@
-"""Scenarios: scripted outcomes and faults, and which calls they befall."""
+"""Scenarios: scripted outcomes and faults, and the calls that they apply to."""
 
 import hashlib
 import math
@@ -13,11 +13,11 @@ from .operations import FACE_COMPARES, OPERATIONS
 
 
 class ScenarioError(ValueError):
-    """A scenario is not valid; the message is a sentence that says why."""
+    """A scenario is not valid. The message is a sentence that says why."""
 
 
-# Refusals that concern one comparison, so that another operation does not meet them.
-_CONCERN_ONE_COMPARISON: Final = frozenset(
+# Refusals that are about one comparison. Other operations do not get them.
+_ABOUT_ONE_COMPARISON: Final = frozenset(
     {
         "DataDuplication",
         "DownloadTimeout",
@@ -45,7 +45,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """What a scenario can match a call by; `key` is what its share and latency are drawn by."""
+    """The properties of a call that a scenario can match. `key` seeds the random share and latency."""
 
     region: str
     network: str
@@ -57,7 +57,7 @@ class CallFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One scripted outcome; the README describes the fields."""
+    """One scripted outcome. The README describes the fields."""
 
     id: str
     effect: Effect
@@ -83,23 +83,23 @@ class Scenario:
     without: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse fields that do not go together."""
+        """Refuse fields that cannot be combined."""
         if self.effect is Effect.REFUSE:
             if not isinstance(self.code, str):
-                raise ScenarioError("A scenario with the effect 'refuse' needs a 'code' that is a text.")
+                raise ScenarioError("A scenario with the effect 'refuse' needs a 'code' that is a string.")
             if self.code not in CODES and self.http_status is None:
-                raise ScenarioError(f"The code '{self.code}' is not known here: give its 'http_status' too.")
+                raise ScenarioError(f"The code '{self.code}' is unknown: add its 'http_status'.")
         for name, effects in _ONLY_WITH.items():
             if getattr(self, name) is not None and self.effect not in effects:
                 allowed = " or ".join(f"'{effect}'" for effect in effects)
-                raise ScenarioError(f"The scenario field '{name}' goes only with the effect {allowed}.")
+                raise ScenarioError(f"The scenario field '{name}' is only allowed with the effect {allowed}.")
 
     def matches(self, call: CallFacts) -> bool:
-        """Tell whether the call is of the kind this scenario is about."""
+        """Return whether the scenario's fields match the call."""
         return (
             self.region in {None, call.region}
             and self.network in {None, call.network}
-            and self._concerns(call.operation)
+            and self._covers(call.operation)
             and call.merchant_biz_id.startswith(self.merchant_biz_id_prefix or "")
             and (
                 self.url_path_suffix is None
@@ -107,25 +107,25 @@ class Scenario:
             )
         )
 
-    def _concerns(self, operation: str) -> bool:
-        """Tell whether the operation is meant; where none is named, an outage meets every operation."""
+    def _covers(self, operation: str) -> bool:
+        """Return whether the scenario covers an operation. By default, an outage covers every operation."""
         if self.operations is not None:
             return operation in self.operations
         return operation in FACE_COMPARES or self._is_outage()
 
     def _is_outage(self) -> bool:
-        """Tell whether the whole service fails, rather than some of its comparisons."""
+        """Return whether the whole service fails, not only some comparisons."""
         if self.effect in {Effect.ANSWER, Effect.MISSING_RESULT} or self.after_compare:
             return False
         narrowed = (self.merchant_biz_id_prefix, self.url_path_suffix, self.nth_call, self.times)
-        return all(field is None for field in narrowed) and self.code not in _CONCERN_ONE_COMPARISON
+        return all(field is None for field in narrowed) and self.code not in _ABOUT_ONE_COMPARISON
 
-    def falls_on(self, call: CallFacts) -> bool:
-        """Tell whether the call is in the share: by its key, so that no order of calls matters."""
+    def is_in_share(self, call: CallFacts) -> bool:
+        """Return whether the call is in the share. The key of the call decides, not the order of calls."""
         return self.share is None or self._draw("share", call) < self.share
 
     def latency_s(self, call: CallFacts) -> float:
-        """Return the latency for the call, drawn by its key too."""
+        """Return the latency of the call. The key of the call decides."""
         shortest_ms, longest_ms = self.latency_ms
         return (shortest_ms + (longest_ms - shortest_ms) * self._draw("latency", call)) / 1000
 
@@ -200,7 +200,7 @@ def _is_one_of(values: Iterable[str]) -> tuple[Callable[[object], bool], str]:
     return (lambda value: value in allowed), "one of " + ", ".join(allowed)
 
 
-_TEXT: Final = (_is_text, "a text that is not empty")
+_TEXT: Final = (_is_text, "a string that is not empty")
 _COUNT: Final = (_is_count, "a whole number from 1")
 _CHECKS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "id": _TEXT,
@@ -220,14 +220,14 @@ _CHECKS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "for_s": (_is_duration, "a number of seconds above 0"),
     "latency_ms": (_is_latency, "a number of milliseconds or a pair [shortest, longest]"),
     "after_compare": (lambda value: isinstance(value, bool), "true or false"),
-    "code": (_is_code, "a text that is not empty, or a whole number"),
+    "code": (_is_code, "a string that is not empty, or a whole number"),
     "http_status": (_is_http_status, "an HTTP status from 200 to 599"),
     "message": _TEXT,
     "retry_after_ms": _COUNT,
-    "score": (_is_score, "a number from 0 to 100, or such a number as a text"),
-    "passed": (_is_scalar, "a text, a number, true or false"),
+    "score": (_is_score, "a number from 0 to 100, also as a string"),
+    "passed": (_is_scalar, "a string, a number, true or false"),
     "result": (lambda value: value is not None, "a JSON value other than null"),
-    "without": (_is_list_of(_is_text), "an array of texts"),
+    "without": (_is_list_of(_is_text), "an array of strings"),
 }
 
 
@@ -237,7 +237,7 @@ def read_scenario(document: object, default_id: str) -> Scenario:
         raise ScenarioError("A scenario must be a JSON object.")
     for name, value in document.items():
         if name not in _CHECKS:
-            raise ScenarioError(f"A scenario has no field '{name}'.")
+            raise ScenarioError(f"The scenario field '{name}' is unknown.")
         is_valid, expected = _CHECKS[name]
         if not is_valid(value):
             raise ScenarioError(f"The scenario field '{name}' must be {expected}.")
@@ -252,10 +252,10 @@ def read_scenario(document: object, default_id: str) -> Scenario:
 
 
 def read_scenarios(document: object) -> tuple[Scenario, ...]:
-    """Return the scenarios of a JSON array, in its order."""
+    """Return the scenarios of a JSON array, in the same order."""
     if not isinstance(document, list):
         raise ScenarioError("Scenarios must be a JSON array of objects.")
-    return tuple(read_scenario(one, f"scenario-{number}") for number, one in enumerate(document, start=1))
+    return tuple(read_scenario(item, f"scenario-{number}") for number, item in enumerate(document, start=1))
 
 
 def _to_json(scenario: Scenario) -> dict[str, object]:
@@ -263,8 +263,8 @@ def _to_json(scenario: Scenario) -> dict[str, object]:
     return {name: value for name, value in asdict(scenario).items() if value != defaults[name]}
 
 
-class _Part:
-    """A scenario on the stage: how often it matched and was played, and until when it lasts."""
+class _ScriptedScenario:
+    """A scenario, how often it matched and was played, and when it ends."""
 
     def __init__(self, scenario: Scenario, now_s: float) -> None:
         self.scenario = scenario
@@ -278,65 +278,65 @@ class _Part:
     def end(self) -> None:
         self._ends_at_s = -math.inf
 
-    def takes(self, call: CallFacts, now_s: float) -> bool:
+    def applies_to(self, call: CallFacts, now_s: float) -> bool:
         if not self.is_active(now_s) or not self.scenario.matches(call):
             return False
         self.matched += 1
-        if self.scenario.nth_call not in {None, self.matched} or not self.scenario.falls_on(call):
+        if self.scenario.nth_call not in {None, self.matched} or not self.scenario.is_in_share(call):
             return False
         self.played += 1
         return True
 
 
 class Script:
-    """The scenarios in force; the first one that takes a call decides it."""
+    """All scenarios. The first one that applies to a call decides it."""
 
     def __init__(self, clock: Callable[[], float], scenarios: Iterable[Scenario] = ()) -> None:
         self._clock = clock
-        self._parts: list[_Part] = []
+        self._scenarios: list[_ScriptedScenario] = []
         self.replace(scenarios)
 
     def replace(self, scenarios: Iterable[Scenario]) -> None:
-        """Put these scenarios in force and no others; their counts and times start now."""
-        parts = [_Part(scenario, self._clock()) for scenario in scenarios]
-        if len({part.scenario.id for part in parts}) < len(parts):
+        """Replace all scenarios. The counts and times of the new ones start now."""
+        scripted = [_ScriptedScenario(scenario, self._clock()) for scenario in scenarios]
+        if len({entry.scenario.id for entry in scripted}) < len(scripted):
             raise ScenarioError("Two scenarios have the same 'id'.")
-        self._parts = parts
+        self._scenarios = scripted
 
     def add(self, document: object) -> None:
-        """Put one more scenario in force, behind the others, which keep their counts."""
+        """Add a scenario at the end. The others keep their counts."""
         scenario = read_scenario(document, self._free_id())
-        if any(part.scenario.id == scenario.id for part in self._parts):
-            raise ScenarioError(f"There is a scenario '{scenario.id}' already.")
-        self._parts.append(_Part(scenario, self._clock()))
+        if any(entry.scenario.id == scenario.id for entry in self._scenarios):
+            raise ScenarioError(f"The scenario '{scenario.id}' already exists.")
+        self._scenarios.append(_ScriptedScenario(scenario, self._clock()))
 
     def end(self, scenario_id: str) -> bool:
-        """End a scenario, and keep its counts; return False if there is none with that id."""
-        ended = [part for part in self._parts if part.scenario.id == scenario_id]
-        for part in ended:
-            part.end()
+        """End a scenario and keep its counts; return whether it exists."""
+        ended = [entry for entry in self._scenarios if entry.scenario.id == scenario_id]
+        for entry in ended:
+            entry.end()
         return bool(ended)
 
     def pick(self, call: CallFacts) -> Scenario | None:
-        """Return the scenario that befalls the call."""
+        """Return the scenario that applies to the call, or None."""
         now_s = self._clock()
-        return next((part.scenario for part in self._parts if part.takes(call, now_s)), None)
+        return next((entry.scenario for entry in self._scenarios if entry.applies_to(call, now_s)), None)
 
     def describe(self) -> list[dict[str, object]]:
-        """Return each scenario with its counts, for JSON."""
+        """Return the scenarios and their counts for JSON."""
         now_s = self._clock()
         return [
             {
-                "scenario": _to_json(part.scenario),
-                "matched": part.matched,
-                "played": part.played,
-                "active": part.is_active(now_s),
+                "scenario": _to_json(entry.scenario),
+                "matched": entry.matched,
+                "played": entry.played,
+                "active": entry.is_active(now_s),
             }
-            for part in self._parts
+            for entry in self._scenarios
         ]
 
     def _free_id(self) -> str:
-        taken = {part.scenario.id for part in self._parts}
+        taken = {entry.scenario.id for entry in self._scenarios}
         number = len(taken) + 1
         while f"scenario-{number}" in taken:
             number += 1

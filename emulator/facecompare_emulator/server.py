@@ -1,4 +1,4 @@
-"""The emulator on its sockets: a control port and one port for each endpoint."""
+"""The emulator's HTTP servers: a control port, and one port for each endpoint."""
 
 import asyncio
 import errno
@@ -23,20 +23,20 @@ from .photos import JudgeError
 from .service import FaceCompareService, Rules
 from .signature import ReceivedRequest
 
-# SO_LINGER on, zero seconds: closing sends a reset instead of a polite end.
-_LINGER_NOT: Final = struct.pack("ii", 1, 0)
+# SO_LINGER with zero seconds: closing sends a reset.
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class PortBusyError(OSError):
-    """A port that the emulator needs is not free."""
+    """A port that the emulator needs is in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a running emulator listens."""
+    """The addresses of a running emulator."""
 
     control: str
     endpoints: tuple[tuple[Endpoint, str], ...]
@@ -50,7 +50,7 @@ class Addresses:
         )
 
     def to_json(self) -> dict[str, object]:
-        """Return what the program prints when it is ready."""
+        """Return the JSON document that the program prints when it is ready."""
         return {"control": self.control, "endpoints": self.list_endpoints()}
 
     def list_endpoints(self) -> list[dict[str, str]]:
@@ -67,7 +67,7 @@ class Addresses:
 
 
 class Emulator:
-    """All ports of one emulator, in the running event loop."""
+    """One emulator with all its ports, in the running event loop."""
 
     def __init__(self, rules: Rules | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.service = FaceCompareService(rules or Rules())
@@ -79,7 +79,7 @@ class Emulator:
         self._addresses: Addresses | None = None
 
     async def start(self) -> Addresses:
-        """Listen on every port; on port 0 each is whichever is free."""
+        """Listen on every port. With port 0, the system chooses free ports."""
         try:
             control = await self._listen(self._control_app(), self._port)
             endpoints = []
@@ -94,7 +94,7 @@ class Emulator:
         return self._addresses
 
     async def stop(self) -> None:
-        """Release hanging calls, drop those still being served, and close every port."""
+        """End the hanging calls, cancel the calls in progress, and close every port."""
         self._stopping.set()
         for task in self._serving:
             task.cancel()
@@ -111,7 +111,7 @@ class Emulator:
             handler_cancellation=True,
             shutdown_timeout=1,
             keepalive_timeout=self.service.rules.idle_timeout_s,
-            # A body that cannot be decompressed is refused in the provider's form.
+            # `decode_body` decompresses, so that a damaged body is refused in the provider's format.
             auto_decompress=False,
         )
         await runner.setup()
@@ -152,7 +152,7 @@ class Emulator:
         return handle
 
     async def _serve(self, endpoint: Endpoint, received: ReceivedRequest) -> Answer:
-        # Like the provider, it finishes and bills what it began, also for a client that has gone away.
+        # Like the provider, the emulator finishes and bills a call even if the client disconnects.
         task = asyncio.create_task(self.service.serve(endpoint, received))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
@@ -160,7 +160,7 @@ class Emulator:
 
     async def _deliver(self, request: web.Request, answer: Answer) -> web.Response:
         if answer.delivery is Delivery.HANG:
-            # Ends when the client goes away, which cancels this handler, or when the emulator stops.
+            # Ends when the client disconnects, which cancels this handler, or when the emulator stops.
             await self._stopping.wait()
         if answer.delivery is not Delivery.SEND:
             _reset(request)
@@ -181,18 +181,18 @@ class Emulator:
 
 
 async def _continue(request: web.Request) -> None:
-    """Send what a client waits for before its body; an unknown expectation is ignored."""
+    """Send the 100 Continue that a client waits for. Other expectations are ignored."""
     if request.headers.get("expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
 
 
-def _is_fault(record: logging.LogRecord) -> bool:
-    """Tell whether a record is of a fault here: a client that speaks no HTTP is answered 400 by aiohttp."""
+def _is_own_error(record: logging.LogRecord) -> bool:
+    """Return whether a log record is about an error of the emulator, not about invalid HTTP of a client."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-_LOG.addFilter(_is_fault)
+_LOG.addFilter(_is_own_error)
 
 
 def _read_head(request: web.Request) -> ReceivedRequest:
@@ -221,7 +221,7 @@ def _reset(request: web.Request) -> None:
     if request.transport is None:
         return
     connection: socket.socket = request.transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     request.transport.abort()
 
 
@@ -229,7 +229,7 @@ def _reset(request: web.Request) -> None:
 def run_emulator(
     rules: Rules | None = None, *, host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[Addresses]:
-    """Run an emulator in a thread of its own for as long as the context lasts."""
+    """Run an emulator in another thread during the block."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="facecompare-emulator")
     thread.start()

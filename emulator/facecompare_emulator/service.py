@@ -1,4 +1,4 @@
-"""One call from request to answer; knows the protocol and the rules, and nothing of sockets."""
+"""Answers calls by the protocol and the rules. This module does not know about sockets."""
 
 import asyncio
 import time
@@ -17,10 +17,10 @@ from .answers import (
     Refusal,
     answer_html,
     break_json,
-    grant,
     new_request_id,
     refuse,
     succeed,
+    succeed_without_code,
 )
 from .calls import MAX_ID_LENGTH, Call, CallLog, begin_call
 from .endpoints import DEFAULT_QPS, Endpoint
@@ -34,7 +34,7 @@ from .scenarios import CallFacts, Effect, Scenario, Script
 from .signature import ReceivedRequest, SignatureVerifier
 from .sts import ASSUME_ROLE, OidcTrust, assume_role
 
-_REMEMBERED: Final = timedelta(days=1)
+_ENDED_KEY_RETENTION: Final = timedelta(days=1)
 
 DEFAULT_CREDENTIALS: Final = Credentials("emulator-key-id", "emulator-key-secret")
 
@@ -78,10 +78,10 @@ class FaceCompareService:
         self.keys = KeyRing(rules.credentials)
         self.clock_ahead = timedelta()
         self._verifier = SignatureVerifier(self.keys)
-        self.enforce({**DEFAULT_QPS, **rules.qps}, rules.qps_window)
+        self.set_quota({**DEFAULT_QPS, **rules.qps}, rules.qps_window)
 
-    def enforce(self, qps: Mapping[str, int], window: QpsWindow) -> None:
-        """Count calls anew, so and so many a second in each region."""
+    def set_quota(self, qps: Mapping[str, int], window: QpsWindow) -> None:
+        """Set the calls per second of each region, and restart the count."""
         self.qps, self.qps_window = dict(qps), window
         self._quotas = {
             (region, operation): make_quota(window, limit)
@@ -91,7 +91,7 @@ class FaceCompareService:
 
     @property
     def now(self) -> datetime:
-        """The provider's time: that of the rules, and what its clock is ahead."""
+        """The provider's time: the clock of the rules plus `clock_ahead`."""
         return self.rules.now() + self.clock_ahead
 
     async def serve(self, endpoint: Endpoint, request: ReceivedRequest) -> Answer:
@@ -124,7 +124,7 @@ class FaceCompareService:
         if ("Action", ASSUME_ROLE) in request.query:
             call.action, call.host = ASSUME_ROLE, endpoint.sts_host
             return await asyncio.to_thread(self._assume_role, request, request_id)
-        # Hashing and decoding of megabytes would stall the event loop, and with it every other call's time.
+        # Hashing and decoding of megabytes would block the event loop and delay all other calls.
         await asyncio.to_thread(self._verifier.verify, request, self.now)
         self._verifier.use_nonce(request, self.now)
         operation = _check_operation(request, self.rules.operations)
@@ -140,7 +140,7 @@ class FaceCompareService:
         if scenario and not _compares(scenario):
             return _play(scenario, request_id)
         if operation not in FACE_COMPARES:
-            return _answer_beside(operation, parameters, scenario, request_id, call)
+            return _answer_other_operation(operation, parameters, scenario, request_id, call)
         comparison = await self._compare(parameters, call)
         call.compared, call.transaction_id = True, uuid4().hex
         if scenario and scenario.effect is not Effect.ANSWER:
@@ -169,9 +169,9 @@ class FaceCompareService:
         if photo.data is not None:
             check_resolution(facts)
             return await self.rules.judge.find_face(photo.data)
-        # Without its query, which in a presigned URL differs each time for one and the same photo.
+        # The query of a presigned URL differs each time for the same photo.
         url = photo.url._replace(query="", fragment="").geturl() if photo.url else ""
-        return self.rules.judge.imagine_face(url)
+        return self.rules.judge.make_face_from_url(url)
 
     async def _wait(self, operation: str, scenario: Scenario | None, facts: CallFacts) -> None:
         latency_s = self.rules.latency_ms / 1000 if operation in FACE_COMPARES else 0.0
@@ -182,10 +182,10 @@ class FaceCompareService:
     def _assume_role(self, request: ReceivedRequest, request_id: str) -> Answer:
         now = self.now
         key, document = assume_role(request.parameters, self.rules.oidc_trust, now)
-        # One that ended a while ago is still told apart from one that never was.
-        self.keys.remove_ended(now - _REMEMBERED)
+        # An ended key stays for a day, so that its refusal differs from that of an unknown key.
+        self.keys.remove_ended(now - _ENDED_KEY_RETENTION)
         self.keys.add(key)
-        return grant(request_id, document)
+        return succeed_without_code(request_id, document)
 
     def _take_quota(self, region: str, operation: str) -> None:
         wait_s = self._quotas[region, operation].take(self.rules.clock())
@@ -195,7 +195,7 @@ class FaceCompareService:
 
 
 def _find_action(request: ReceivedRequest) -> str | None:
-    """Return the operation that was asked for: a header, or a parameter in older signatures."""
+    """Return the requested operation from the header, or from the query in older signatures."""
     return request.header("x-acs-action") or dict(request.query).get("Action")
 
 
@@ -223,12 +223,12 @@ def _describe_call(
         endpoint.network,
         operation,
         merchant_biz_id,
-        tuple(_path_of(parameters[name]) for name in parameters if name.endswith("FacePictureUrl")),
+        tuple(_read_path(parameters[name]) for name in parameters if name.endswith("FacePictureUrl")),
         merchant_biz_id if operation in FACE_COMPARES else request_id,
     )
 
 
-def _path_of(url: str) -> str:
+def _read_path(url: str) -> str:
     try:
         return urlsplit(url).path
     except ValueError:
@@ -264,10 +264,10 @@ def _choose_code(scenario: Scenario | None) -> str | int:
     return SUCCESS if scenario is None or scenario.code is None else scenario.code
 
 
-def _answer_beside(
+def _answer_other_operation(
     operation: str, parameters: Mapping[str, str], scenario: Scenario | None, request_id: str, call: Call
 ) -> Answer:
-    """Answer an operation that compares nothing."""
+    """Answer an operation that does not compare photos."""
     if operation == DELETE_VERIFY_RESULT:
         call.transaction_id = parameters.get("TransactionId", "")[:MAX_ID_LENGTH] or None
         if call.transaction_id is None:
@@ -313,14 +313,14 @@ def _answer_comparison(
     }
     if comparison.quality is not None:
         result["ExtFaceInfo"] = comparison.quality
-    return succeed(request_id, _alter(result, scenario), code=_choose_code(scenario))
+    return succeed(request_id, _change_result(result, scenario), code=_choose_code(scenario))
 
 
-def _alter(result: Mapping[str, object], scenario: Scenario | None) -> object:
-    """Return the result as the scenario has it."""
+def _change_result(result: Mapping[str, object], scenario: Scenario | None) -> object:
+    """Return the result with the changes of the scenario."""
     if scenario is None:
         return result
     if scenario.result is not None and not isinstance(scenario.result, dict):
         return scenario.result
-    altered = {**result, **(scenario.result or {})}
-    return {name: value for name, value in altered.items() if name not in (scenario.without or ())}
+    changed = {**result, **(scenario.result or {})}
+    return {name: value for name, value in changed.items() if name not in (scenario.without or ())}

@@ -1,6 +1,6 @@
 """Verification of ``ACS3-HMAC-SHA256``, the provider's signature version 3.
 
-Written from the provider's description of the method, not from its SDK, so that each checks the other.
+It follows the provider's description of the method, not its SDK. So the SDK and this module check each other.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from .recent import Recent
 
 ALGORITHM: Final = "ACS3-HMAC-SHA256"
 MAX_SKEW: Final = timedelta(minutes=15)
-# A nonce must outlive every date that could still be accepted with it: the skew on both sides.
+# A nonce is kept as long as a date that was sent with it can be accepted: the skew on both sides.
 NONCE_AGE_S: Final = 2 * MAX_SKEW.total_seconds()
 MAX_NONCES: Final = 100_000
 _NONCE_HEADER: Final = "x-acs-signature-nonce"
 
 _SHOWN: Final = 40
 _FORM: Final = "application/x-www-form-urlencoded"
-# What older clients sign with: versions 1.0 and 2.0 send these as parameters.
+# Parameters of the older signature versions 1.0 and 2.0.
 _OLD_PARAMETERS: Final = ("SignatureVersion", "SignatureMethod", "Signature", "AccessKeyId")
 
 _AUTHORIZATION: Final = re.compile(
@@ -36,7 +36,7 @@ _AUTHORIZATION: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """A request exactly as it arrived; header names are lower case, and repeat where they were repeated."""
+    """A request as it arrived. Header names are in lower case, and can be in `headers` more than once."""
 
     method: str
     path: str
@@ -46,14 +46,14 @@ class ReceivedRequest:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The parameters of query and form body together."""
+        """The parameters of the query and of the form body."""
         parameters = dict(self.query)
         if (self.header("content-type") or "").partition(";")[0].strip().lower() == _FORM:
             parameters.update(parse_qsl(self.body.decode("ascii", "replace"), keep_blank_values=True))
         return parameters
 
     def header(self, name: str) -> str | None:
-        """Return the first header of that name."""
+        """Return the first header with this name."""
         return next((value for key, value in self.headers if key == name), None)
 
     @property
@@ -63,14 +63,14 @@ class ReceivedRequest:
 
 
 class SignatureVerifier:
-    """Checks who sent a request, when, that it is whole, and that it is the first of its nonce."""
+    """Checks the key, the date, the signature and the nonce of a request."""
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
         self._nonces = Recent(max_count=MAX_NONCES, max_age_s=NONCE_AGE_S)
 
     def verify(self, request: ReceivedRequest, now: datetime) -> None:
-        """Raise the provider's `Refusal` unless the request is properly signed; changes nothing."""
+        """Raise the provider's `Refusal` unless the request is signed correctly. The nonce is not used up."""
         _check_method(request)
         authorization = _require(request, "authorization", "MissingAccessKeyId")
         _require(request, _NONCE_HEADER, "MissingSignatureNonce")
@@ -89,13 +89,13 @@ class SignatureVerifier:
         _check_signature(request, match["signed"].split(";"), match["signature"], key.credentials)
 
     def use_nonce(self, request: ReceivedRequest, now: datetime) -> None:
-        """Raise the provider's `Refusal` if a verified request had this nonce before."""
+        """Raise the provider's `Refusal` if an earlier verified request had the same nonce."""
         if not self._nonces.remember(request.header(_NONCE_HEADER) or "", now.timestamp()):
             raise Refusal("SignatureNonceUsed")
 
 
 def canonicalise(request: ReceivedRequest, signed_headers: Sequence[str]) -> str:
-    """Return the canonical request, with the hash of the body that really arrived."""
+    """Return the canonical request, with the hash of the received body."""
     query = "&".join(
         sorted(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in request.query),
     )
@@ -118,7 +118,7 @@ def _require(request: ReceivedRequest, header: str, code: str) -> str:
 
 
 def _check_method(request: ReceivedRequest) -> None:
-    """Raise a `Refusal` that names a signature method of the provider which is not emulated."""
+    """Raise a `Refusal` if the provider has this signature method, but the emulator does not."""
     authorization = (request.header("authorization") or "").strip()
     if authorization.startswith(ALGORITHM):
         return
@@ -135,7 +135,7 @@ def _check_method(request: ReceivedRequest) -> None:
 def _not_emulated(what: str) -> Refusal:
     return Refusal(
         "NotEmulated.Signature",
-        f"The emulator does not emulate {what}. It verifies {ALGORITHM} only, which current SDKs send.",
+        f"The emulator does not support {what}. It verifies {ALGORITHM} only, which current SDKs send.",
     )
 
 

@@ -1,6 +1,6 @@
-"""``AssumeRoleWithOIDC`` of the provider's STS: a token of another identity provider, for a temporary key.
+"""``AssumeRoleWithOIDC`` of the provider's STS: issues a temporary key for a token of an identity provider.
 
-The codes beginning with ``AuthenticationFail`` are those of the provider's page of STS error codes.
+The codes that begin with ``AuthenticationFail`` are from the provider's page of STS error codes.
 """
 
 import base64
@@ -34,9 +34,9 @@ _SESSION_NAME: Final = re.compile(r"[A-Za-z0-9.@_-]{2,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcTrust:
-    """Whose tokens are accepted; where a field is None, it does not matter.
+    """Which tokens are accepted. A field that is None is not checked.
 
-    `public_key` is the issuer's. Without it signatures are not checked at all.
+    `public_key` is the key of the issuer. Without it, signatures are not checked.
     """
 
     audiences: tuple[str, ...] = (DEFAULT_AUDIENCE,)
@@ -49,7 +49,7 @@ class OidcTrust:
 def assume_role(
     parameters: Mapping[str, str], trust: OidcTrust, now: datetime
 ) -> tuple[Key, dict[str, object]]:
-    """Return a new temporary key, and the answer that hands it out; raise the provider's `Refusal`."""
+    """Return a new temporary key and the answer with it, or raise the provider's `Refusal`."""
     if parameters.get("Version") != VERSION:
         raise Refusal("InvalidVersion" if parameters.get("Version") else "MissingVersion")
     if not _PROVIDER_ARN.fullmatch(parameters.get("OIDCProviderArn", "")):
@@ -119,7 +119,7 @@ def _read_claims(token: str, trust: OidcTrust, now: datetime) -> dict[str, Any]:
 
 def _list_audiences(claims: Mapping[str, Any]) -> list[str]:
     audience = claims.get("aud")
-    return [str(one) for one in (audience if isinstance(audience, list) else [audience])]
+    return [str(value) for value in (audience if isinstance(audience, list) else [audience])]
 
 
 def _read_json(part: str) -> dict[str, Any]:
@@ -140,26 +140,26 @@ def _decode(part: str) -> bytes:
 
 
 def read_public_key(pem: bytes) -> "RSAPublicKey":
-    """Return the RSA key that a PEM file holds.
+    """Return the RSA key in a PEM file.
 
     Raises
     ------
     ValueError
-        It holds none.
+        The file contains no RSA key.
     """
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 - see below
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - see below
 
     key = load_pem_public_key(pem)
     if not isinstance(key, RSAPublicKey):
-        raise ValueError("It is no RSA key.")  # noqa: TRY004 - a fault of the file, as all others are
+        raise ValueError("It is not an RSA key.")  # noqa: TRY004 - the file is wrong, not a type
     return key
 
 
 def _check_signature(
     header: Mapping[str, Any], signed: str, signature: bytes, public_key: "RSAPublicKey"
 ) -> None:
-    # Here, so that whoever gives no key needs no such library.
+    # Imported here: without a public key, the library is not needed.
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415

@@ -6,7 +6,7 @@ import pytest
 from harness.driver import Driver
 from local.processes import Ports
 from local.stack import run_stack
-from tests.audit.places import FOLDER
+from tests.audit.locations import FOLDER
 from tests.audit.report import REPORTS
 
 PAIR_DEADLINE_S = 10

@@ -5,6 +5,6 @@ from collections.abc import Iterable
 REPORTS: dict[str, list[str]] = {}
 
 
-def tell(title: str, lines: Iterable[str]) -> None:
+def add_to_report(title: str, lines: Iterable[str]) -> None:
     """Have lines printed under a title once the tests are over."""
     REPORTS.setdefault(title, []).extend(lines)

@@ -9,12 +9,12 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
-from audit.search import Find, Search
+from audit.search import Finding, Search
 from harness.driver import Driver
-from tests.audit.journeys import Journeys
-from tests.audit.marked import Markers
-from tests.audit.places import FOLDER, KINDS, Places
-from tests.audit.report import tell
+from tests.audit.locations import FOLDER, KINDS, Locations
+from tests.audit.markers import Markers
+from tests.audit.report import add_to_report
+from tests.audit.traffic import AuditTraffic
 
 PIECE_BYTES = 24
 PLANTED = "planted"
@@ -22,12 +22,12 @@ PLANTED = "planted"
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What was played, looked at and found."""
+    """What was sent, looked at and found."""
 
-    played: list[str]
+    sent: list[str]
     search: Search
-    leaks: list[Find]
-    planted: list[Find]
+    leaks: list[Finding]
+    planted: list[Finding]
 
     def __repr__(self) -> str:
         """Say little: a failing test shows all of it."""
@@ -36,20 +36,20 @@ class Searched:
 
 @pytest.fixture(scope="module")
 def searched(driver: Driver) -> Searched:
-    """Everything played, a leak planted in each kind of place, and all places searched."""
-    places = Places(driver, FOLDER)
-    journeys = Journeys(driver, places)
-    journeys.play_all()
-    plant_leaks(places, journeys.markers)
-    search = Search(journeys.markers.known)
-    finds = [find for place in places.read() for find in search.look(*place)]
+    """Everything sent, a leak planted in each kind of location, and all locations searched."""
+    locations = Locations(driver, FOLDER)
+    traffic = AuditTraffic(driver, locations)
+    traffic.send_all()
+    plant_leaks(locations, traffic.markers)
+    search = Search(traffic.markers.known)
+    finds = [find for location in locations.read() for find in search.scan(*location)]
     found = Searched(
-        played=journeys.played,
+        sent=traffic.sent,
         search=search,
         leaks=[find for find in finds if PLANTED not in find.marker],
         planted=[find for find in finds if PLANTED in find.marker],
     )
-    tell("leak search", describe(found, len(journeys.markers.known)))
+    add_to_report("leak search", describe(found, len(traffic.markers.known)))
     clear(driver)
     return found
 
@@ -62,9 +62,9 @@ def clear(driver: Driver) -> None:
     driver.events.clear()
 
 
-def plant_leaks(places: Places, markers: Markers) -> None:
-    """Write a piece of a marked photo into one place of each kind, in one writing or another."""
-    driver = places.driver
+def plant_leaks(locations: Locations, markers: Markers) -> None:
+    """Write a piece of a marked photo into one location of each kind, in one encoding or another."""
+    driver = locations.driver
     photo = markers.make_photo(PLANTED, pixels=PLANTED)
     piece = photo[-200 : -200 + PIECE_BYTES]
     queues, stack = driver.client("sqs"), driver.stack
@@ -75,7 +75,7 @@ def plant_leaks(places: Places, markers: Markers) -> None:
     driver.client("dynamodb").put_item(
         TableName=stack.table, Item={"pk": {"S": PLANTED}, "photo": {"S": piece.decode("latin-1")}}
     )
-    places.answers.append((PLANTED, repr(piece).encode()))
+    locations.answers.append((PLANTED, repr(piece).encode()))
     worker = next((FOLDER / "scratch").glob("ministack-lambda-*"))
     (worker / "code" / f"{PLANTED}.bin").write_bytes(b"\0" + piece)
     (FOLDER / f"{PLANTED}.log").write_bytes(b"..." + piece)
@@ -90,14 +90,15 @@ def write_log(driver: Driver, message: str) -> None:
 
 
 def describe(found: Searched, markers: int) -> Iterator[str]:
-    yield f"played: {len(found.played)} successes and faults; markers: {markers}, each in every writing"
+    yield f"sent: {len(found.sent)} successes and faults; markers: {markers}, each in every encoding"
     for kind in KINDS:
-        places, size = found.search.places_by_kind.get(kind, 0), found.search.bytes_by_kind.get(kind, 0)
+        locations, size = found.search.locations_by_kind.get(kind, 0), found.search.bytes_by_kind.get(kind, 0)
         planted = sum(find.kind == kind for find in found.planted)
         leaks = sum(find.kind == kind for find in found.leaks)
-        yield f"{kind:12} {places:5} places {size:10,} bytes   leaks: {leaks}   planted and found: {planted}"
+        searched = f"{kind:12} {locations:5} locations {size:10,} bytes"
+        yield f"{searched}   leaks: {leaks}   planted and found: {planted}"
     for find in found.leaks:
-        yield f"{find.length_bytes} bytes of {find.marker!r} ({find.writing}) in {find.kind} {find.place}"
+        yield f"{find.length_bytes} bytes of {find.marker!r} ({find.encoding}) in {find.kind} {find.location}"
     yield "traces       none: the code makes none, and the local cloud keeps none"
 
 
@@ -116,7 +117,7 @@ def test_the_functions_ran_with_the_sdk_told_to_log(searched: Searched) -> None:
         for process in Path("/proc").iterdir()
         if process.name.isdecimal() and str(FOLDER).encode() in read(process / "cmdline")
     ]
-    assert searched.played
+    assert searched.sent
     assert workers
     assert all(b"DEBUG=sdk" in read(worker / "environ").split(b"\0") for worker in workers)
 

@@ -13,20 +13,20 @@ from facematch.domain.verdict import Role
 from harness.driver import Driver, post_form
 from harness.faults import make_small_photo
 from local.stack import STACK_NAME
-from tests.audit import paths
-from tests.audit.needs import NEEDED_BY, UNENFORCED
-from tests.audit.paths import Ground, open_ground
-from tests.audit.places import FOLDER
-from tests.audit.reach import ALLOWED, ATTEMPTS, Surroundings, assume, is_denied, lay_out
-from tests.audit.report import tell
+from tests.audit import checks
+from tests.audit.access import ALLOWED, ATTEMPTS, Resources, assume, create_resources, is_denied
+from tests.audit.checks import AuditedStack, audit_stack
+from tests.audit.locations import FOLDER
+from tests.audit.report import add_to_report
+from tests.audit.required_permissions import REQUIRED_BY, UNENFORCED
 from tests.audit.roles import FUNCTIONS, Permission, Roles
 
 ROOT: Mapping[str, str] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
 @pytest.fixture(scope="module")
-def ground(driver: Driver) -> Ground:
-    return open_ground(driver, FOLDER)
+def audited(driver: Driver) -> AuditedStack:
+    return audit_stack(driver, FOLDER)
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +35,19 @@ def roles(driver: Driver) -> Roles:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _half_a_pair(driver: Driver) -> None:
+def _incomplete_pair(driver: Driver) -> None:
     """One photo, whose deadline passes while other tests are at work."""
     driver.put("inbox/singapore/audit-half/source.jpg", make_small_photo())
 
 
 @pytest.fixture(scope="module")
-def halted(ground: Ground) -> Iterator[Ground]:
+def halted(audited: AuditedStack) -> Iterator[AuditedStack]:
     """The stack while nothing reaches a function from its queue or stream."""
     with ExitStack() as halts:
         for function in ("Uploads", "Compare", "Publish"):
-            halts.enter_context(ground.site.cloud.halt(function))
-        yield ground
-        queues = ground.driver.client("sqs")
+            halts.enter_context(audited.context.cloud.halt(function))
+        yield audited
+        queues = audited.driver.client("sqs")
         for queue_url in queues.list_queues()["QueueUrls"]:
             queues.purge_queue(QueueUrl=queue_url)
 
@@ -105,7 +105,7 @@ def test_a_pair_uploaded_by_forms_is_compared(driver: Driver) -> None:
     assert driver.wait_for_event("audit-forms")["type"] == "facematch.comparison.completed"
 
 
-def test_half_a_pair_comes_to_its_deadline(driver: Driver) -> None:
+def test_an_incomplete_pair_fails_at_its_deadline(driver: Driver) -> None:
     assert driver.wait_for_swept_event("audit-half")["data"]["reason"] == "pair_incomplete"
 
 
@@ -114,26 +114,26 @@ def test_half_a_pair_comes_to_its_deadline(driver: Driver) -> None:
 
 def test_the_deployed_roles_allow_what_something_needs_and_no_more(roles: Roles) -> None:
     deployed = set(roles.list_permissions())
-    expected = NEEDED_BY.keys() | UNENFORCED.keys()
+    expected = REQUIRED_BY.keys() | UNENFORCED.keys()
     assert (sorted(deployed - expected), sorted(expected - deployed)) == ([], [])
 
 
 def test_what_the_local_cloud_does_not_enforce_it_does_not_enforce_still(
-    ground: Ground, roles: Roles
+    audited: AuditedStack, roles: Roles
 ) -> None:
-    driver = ground.driver
+    driver = audited.driver
     before = _count_log_lines(driver)
     with roles.without(*UNENFORCED):
         assert not UNENFORCED.keys() & set(roles.list_permissions())
         driver.put_pair("audit-unenforced")
         assert driver.wait_for_event("audit-unenforced")["type"] == "facematch.comparison.completed"
-        assert paths.a_missing_upload_is_posted(ground)
-        assert paths.a_pair_without_photos_fails(ground)
-        assert paths.the_key_is_diagnosed(ground)
+        assert checks.a_missing_upload_is_posted(audited)
+        assert checks.a_pair_without_photos_fails(audited)
+        assert checks.the_key_is_diagnosed(audited)
         driver.wait_until(
             lambda: all(lines > before[name] for name, lines in _count_log_lines(driver).items())
         )
-    tell("permissions that the local cloud does not enforce", _count_reasons())
+    add_to_report("permissions that the local cloud does not enforce", _count_reasons())
 
 
 def _count_log_lines(driver: Driver) -> dict[str, int]:
@@ -149,16 +149,16 @@ def _count_reasons() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "permission", NEEDED_BY, ids=lambda one: f"{one.function}-{one.action}-{one.resource}"
+    "permission", REQUIRED_BY, ids=lambda one: f"{one.function}-{one.action}-{one.resource}"
 )
 def test_without_a_permission_the_path_that_needs_it_fails(
-    halted: Ground, roles: Roles, permission: Permission
+    halted: AuditedStack, roles: Roles, permission: Permission
 ) -> None:
-    path = NEEDED_BY[permission]
+    path = REQUIRED_BY[permission]
     with roles.without(permission):
         assert not path(halted), f"{path.__name__} goes without {permission}"
     assert path(halted), f"{path.__name__} fails, with every permission in place"
-    tell(
+    add_to_report(
         "permissions taken away, each with the path that fails",
         [f"{permission.function:8} {permission.action:30} {permission.resource:20} {path.__name__}"],
     )
@@ -166,10 +166,12 @@ def test_without_a_permission_the_path_that_needs_it_fails(
 
 @pytest.mark.parametrize(
     "path",
-    [paths.a_verdict_without_photos_is_published, paths.a_verdict_without_photos_is_swept],
+    [checks.a_verdict_without_photos_is_published, checks.a_verdict_without_photos_is_swept],
     ids=lambda path: path.__name__,
 )
-def test_a_verdict_whose_photos_are_gone_leaves_all_the_same(halted: Ground, path: paths.Path) -> None:
+def test_a_verdict_whose_photos_are_gone_leaves_all_the_same(
+    halted: AuditedStack, path: checks.Check
+) -> None:
     assert path(halted)
 
 
@@ -177,8 +179,8 @@ def test_a_verdict_whose_photos_are_gone_leaves_all_the_same(halted: Ground, pat
 
 
 @pytest.fixture(scope="module")
-def around(halted: Ground) -> Surroundings:
-    return lay_out(halted.driver.stack)
+def resources(halted: AuditedStack) -> Resources:
+    return create_resources(halted.driver.stack)
 
 
 @pytest.fixture(scope="module")
@@ -187,27 +189,27 @@ def credentials(roles: Roles) -> dict[str, Mapping[str, str]]:
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
-def test_what_is_tried_is_no_broken_call(around: Surroundings, name: str) -> None:
-    assert not is_denied(around, ATTEMPTS[name], ROOT)
+def test_what_is_tried_is_no_broken_call(resources: Resources, name: str) -> None:
+    assert not is_denied(resources, ATTEMPTS[name], ROOT)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_may_do_what_it_is_for_and_is_denied_all_else(
-    around: Surroundings, credentials: dict[str, Mapping[str, str]], function: str
+    resources: Resources, credentials: dict[str, Mapping[str, str]], function: str
 ) -> None:
     done = {
-        name for name, attempt in ATTEMPTS.items() if not is_denied(around, attempt, credentials[function])
+        name for name, attempt in ATTEMPTS.items() if not is_denied(resources, attempt, credentials[function])
     }
     assert (sorted(done - ALLOWED[function]), sorted(ALLOWED[function] - done)) == ([], [])
     denied = len(ATTEMPTS) - len(done)
-    tell("what each role was tried with", [f"{function:8} {len(done)} done, {denied} denied"])
+    add_to_report("what each role was tried with", [f"{function:8} {len(done)} done, {denied} denied"])
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_may_not_take_on_another_functions_role(
-    around: Surroundings, credentials: dict[str, Mapping[str, str]], function: str
+    resources: Resources, credentials: dict[str, Mapping[str, str]], function: str
 ) -> None:
-    assert all(is_denied(around, assume(other), credentials[function]) for other in FUNCTIONS)
+    assert all(is_denied(resources, assume(other), credentials[function]) for other in FUNCTIONS)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ MACH_O_ARM64 = (0xFEEDFACF, 0x0100000C)
 
 @pytest.fixture(scope="module")
 def bundles() -> dict[str, Bundle]:
-    build(say=lambda _: None)
+    build(show_progress=lambda _: None)
     return find_bundles(LOCAL / "build")
 
 

@@ -97,7 +97,7 @@ def address(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @dataclass(frozen=True)
-class Desk:
+class ConsolePage:
     """The console's page, and what a person does there."""
 
     page: Page
@@ -164,17 +164,17 @@ class Desk:
         return self.page.locator(selector).evaluate(script)
 
 
-type OpenDesk = Callable[..., Desk]
+type OpenConsole = Callable[..., ConsolePage]
 
 
 @pytest.fixture
-def open_desk(browser: Browser, address: str) -> Iterator[OpenDesk]:
+def open_console(browser: Browser, address: str) -> Iterator[OpenConsole]:
     """Open the page in a browser that knows nothing yet; afterwards nothing was wrong in it."""
     contexts, problems = [], []
 
     def open_page(
         scheme: Scheme = "light", size: tuple[int, int] = DESKTOP, timezone: str | None = None
-    ) -> Desk:
+    ) -> ConsolePage:
         context = browser.new_context(
             color_scheme=scheme,
             viewport={"width": size[0], "height": size[1]},
@@ -195,7 +195,7 @@ def open_desk(browser: Browser, address: str) -> Iterator[OpenDesk]:
         )
         page.goto(address)
         expect(page.locator("#health")).to_have_text("Live")
-        return Desk(page, address)
+        return ConsolePage(page, address)
 
     yield open_page
     for context in contexts:
@@ -223,31 +223,31 @@ TOO_SMALL: Final = make_portrait("small", 239, 640)
 
 @pytest.mark.parametrize("way", ["Bucket", "API", "API, async"])
 def test_a_good_pair_is_followed_to_the_event_that_leaves(
-    open_desk: OpenDesk, driver: Driver, way: str
+    open_console: OpenConsole, driver: Driver, way: str
 ) -> None:
-    desk = open_desk()
-    desk.choose_both(PHOTO, PHOTO)
-    desk.ask_for(way)
-    desk.compare()
+    console = open_console()
+    console.choose_both(PHOTO, PHOTO)
+    console.ask_for(way)
+    console.compare()
 
-    desk.expect_verdict("Match")
-    desk.expect_entry("published")
-    expect(desk.page.locator("#verdict svg")).to_have_accessible_name(
+    console.expect_verdict("Match")
+    console.expect_entry("published")
+    expect(console.page.locator("#verdict svg")).to_have_accessible_name(
         "Score 100 of 100; match from 0, no match up to 100"
     )
     for entry in ("registered", "attempt 1", "ended: match"):
-        desk.expect_entry(entry)
-    event = desk.read_event()
+        console.expect_entry(entry)
+    event = console.read_event()
     # It is still there for its consumer: the console took nothing off the queue.
     assert driver.wait_for_event(event["subject"]) == event
-    expect(desk.page.locator("#results")).to_contain_text(event["subject"])
+    expect(console.page.locator("#results")).to_contain_text(event["subject"])
 
 
-def test_a_sideways_photo_is_shown_as_it_is_stored_and_as_it_is_sent(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.choose("source", make_sideways_photo(), "sideways.jpg")
+def test_a_sideways_photo_is_shown_as_it_is_stored_and_as_it_is_sent(open_console: OpenConsole) -> None:
+    console = open_console()
+    console.choose("source", make_sideways_photo(), "sideways.jpg")
 
-    source = desk.page.locator("#source")
+    source = console.page.locator("#source")
     expect(source).to_contain_text("Turned upright: it was lying on its side (EXIF orientation 6)")
     expect(source).to_contain_text("Scaled down from 960 x 1280 px to 720 x 960 px, to 75 % of each side")
     before, after = source.locator(".before img"), source.locator(".after img")
@@ -256,91 +256,93 @@ def test_a_sideways_photo_is_shown_as_it_is_stored_and_as_it_is_sent(open_desk: 
     assert shown == [True, False]
 
 
-def test_bounds_decide_who_should_look(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.choose_both(PHOTO, PHOTO)
-    desk.ask_for("API")
-    desk.page.get_by_label("Match from").fill("80")
-    desk.switch("In doubt", on=True)
-    desk.compare()
+def test_bounds_decide_who_should_look(open_console: OpenConsole) -> None:
+    console = open_console()
+    console.choose_both(PHOTO, PHOTO)
+    console.ask_for("API")
+    console.page.get_by_label("Match from").fill("80")
+    console.switch("In doubt", on=True)
+    console.compare()
 
-    desk.expect_verdict("For review")
-    expect(desk.page.locator("#verdict")).to_contain_text("Match from 80, no match up to 100")
-    desk.expect_entry("published")
-    desk.switch("In doubt", on=False)
+    console.expect_verdict("For review")
+    expect(console.page.locator("#verdict")).to_contain_text("Match from 80, no match up to 100")
+    console.expect_entry("published")
+    console.switch("In doubt", on=False)
 
 
-def test_a_refused_photo_is_told_before_and_after_it_is_sent(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.choose_both(TOO_SMALL, PHOTO)
-    source = desk.page.locator("#source")
+def test_a_refused_photo_is_told_before_and_after_it_is_sent(open_console: OpenConsole) -> None:
+    console = open_console()
+    console.choose_both(TOO_SMALL, PHOTO)
+    source = console.page.locator("#source")
     expect(source.locator(".done .fault")).to_contain_text("(too_small)")
     expect(source.locator(".done .fault")).to_contain_text("239")
 
-    desk.ask_for("API")
-    desk.compare()
-    desk.expect_verdict("Refused")
-    expect(desk.page.locator("#verdict")).to_contain_text("too_small")
+    console.ask_for("API")
+    console.compare()
+    console.expect_verdict("Refused")
+    expect(console.page.locator("#verdict")).to_contain_text("too_small")
 
-    desk.ask_for("Bucket")
-    desk.compare()
-    desk.expect_verdict("Photo rejected")
-    expect(desk.page.locator("#verdict")).to_contain_text("Rejected photo: source.")
-    desk.expect_entry("published")
-    assert desk.read_event()["data"]["attempts"] == 0
-    expect(desk.page.locator("#target")).not_to_have_class("photo rejected")
+    console.ask_for("Bucket")
+    console.compare()
+    console.expect_verdict("Photo rejected")
+    expect(console.page.locator("#verdict")).to_contain_text("Rejected photo: source.")
+    console.expect_entry("published")
+    assert console.read_event()["data"]["attempts"] == 0
+    expect(console.page.locator("#target")).not_to_have_class("photo rejected")
 
 
 @pytest.mark.parametrize("region", list(Region))
-def test_each_region_is_called_where_it_is(open_desk: OpenDesk, driver: Driver, region: Region) -> None:
-    desk = open_desk()
-    desk.choose_both(PHOTO, PHOTO)
-    desk.ask_for("API, async", region.value)
-    desk.compare()
+def test_each_region_is_called_where_it_is(open_console: OpenConsole, driver: Driver, region: Region) -> None:
+    console = open_console()
+    console.choose_both(PHOTO, PHOTO)
+    console.ask_for("API, async", region.value)
+    console.compare()
 
-    desk.expect_verdict("Match")
-    desk.expect_entry("published")
-    (call,) = driver.list_calls(desk.read_event())
+    console.expect_verdict("Match")
+    console.expect_entry("published")
+    (call,) = driver.list_calls(console.read_event())
     assert call["region"] == region.value
-    row = desk.page.locator("#calls li").filter(has_text=call["merchant_biz_id"])
+    row = console.page.locator("#calls li").filter(has_text=call["merchant_biz_id"])
     expect(row).to_contain_text(region.value)
 
 
-def test_a_throttled_pair_waits_and_goes_on(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.choose_both(PHOTO, PHOTO)
-    desk.ask_for("API, async", "indonesia")
-    desk.switch("Throttled", on=True)
-    desk.compare()
+def test_a_throttled_pair_waits_and_goes_on(open_console: OpenConsole) -> None:
+    console = open_console()
+    console.choose_both(PHOTO, PHOTO)
+    console.ask_for("API, async", "indonesia")
+    console.switch("Throttled", on=True)
+    console.compare()
 
-    expect(desk.page.locator("#timeline .present")).to_contain_text("(Throttling.Api)")
-    desk.switch("Throttled", on=False)
-    desk.expect_verdict("Match")
+    expect(console.page.locator("#timeline .present")).to_contain_text("(Throttling.Api)")
+    console.switch("Throttled", on=False)
+    console.expect_verdict("Match")
 
 
-def test_an_outage_puts_the_region_on_hold_and_the_pairs_end_once_it_is_over(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.choose_both(PHOTO, PHOTO)
-    desk.ask_for("API, async", "malaysia")
-    desk.switch("Outage", on=True)
-    expect(desk.page.locator("#compare-hint")).to_have_text("Active in the emulator: Outage.")
+def test_an_outage_puts_the_region_on_hold_and_the_pairs_end_once_it_is_over(
+    open_console: OpenConsole,
+) -> None:
+    console = open_console()
+    console.choose_both(PHOTO, PHOTO)
+    console.ask_for("API, async", "malaysia")
+    console.switch("Outage", on=True)
+    expect(console.page.locator("#compare-hint")).to_have_text("Active in the emulator: Outage.")
     for _ in range(FAILURES_TO_HOLD):
-        desk.compare()
-        expect(desk.page.get_by_role("button", name="Compare")).to_be_enabled()
+        console.compare()
+        expect(console.page.get_by_role("button", name="Compare")).to_be_enabled()
 
     why = "the provider fails or does not respond (InternalError)"
-    expect(desk.page.locator("#holds")).to_contain_text(f"Calls to malaysia are on hold: {why}")
-    expect(desk.page.locator("#timeline .present")).to_contain_text(why)
-    desk.take_picture("console-outage", first="#pair-form .options", last="#switches")
-    desk.switch("Outage", on=False)
-    desk.expect_verdict("Match")
-    desk.expect_entry("published")
-    expect(desk.page.locator("#holds")).to_be_hidden()
+    expect(console.page.locator("#holds")).to_contain_text(f"Calls to malaysia are on hold: {why}")
+    expect(console.page.locator("#timeline .present")).to_contain_text(why)
+    console.take_picture("console-outage", first="#pair-form .options", last="#switches")
+    console.switch("Outage", on=False)
+    console.expect_verdict("Match")
+    console.expect_entry("published")
+    expect(console.page.locator("#holds")).to_be_hidden()
 
 
-def test_two_photos_dropped_at_once_are_the_pair(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    data = desk.page.evaluate_handle(
+def test_two_photos_dropped_at_once_are_the_pair(open_console: OpenConsole) -> None:
+    console = open_console()
+    data = console.page.evaluate_handle(
         """(photo) => {
           const data = new DataTransfer();
           const bytes = Uint8Array.from(atob(photo), (letter) => letter.charCodeAt(0));
@@ -349,11 +351,11 @@ def test_two_photos_dropped_at_once_are_the_pair(open_desk: OpenDesk) -> None:
         }""",
         _encode_small_photo(),
     )
-    desk.page.locator("#source .drop").dispatch_event("drop", {"dataTransfer": data})
+    console.page.locator("#source .drop").dispatch_event("drop", {"dataTransfer": data})
 
-    expect(desk.page.locator("#source .name")).to_have_text("one.png")
-    expect(desk.page.locator("#target .name")).to_have_text("two.png")
-    expect(desk.page.get_by_role("button", name="Compare")).to_be_enabled()
+    expect(console.page.locator("#source .name")).to_have_text("one.png")
+    expect(console.page.locator("#target .name")).to_have_text("two.png")
+    expect(console.page.get_by_role("button", name="Compare")).to_be_enabled()
 
 
 def _encode_small_photo() -> str:
@@ -362,25 +364,25 @@ def _encode_small_photo() -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def test_a_photo_is_taken_with_the_camera_unless_one_thinks_better_of_it(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    take = desk.page.get_by_role("button", name="Take the photo")
-    desk.page.get_by_role("button", name="Take with the camera as the target").click()
+def test_a_photo_is_taken_with_the_camera_unless_one_thinks_better_of_it(open_console: OpenConsole) -> None:
+    console = open_console()
+    take = console.page.get_by_role("button", name="Take the photo")
+    console.page.get_by_role("button", name="Take with the camera as the target").click()
     expect(take).to_be_enabled()
-    desk.page.keyboard.press("Escape")
-    expect(desk.page.locator("#camera")).to_be_hidden()
-    expect(desk.page.locator("#target .invitation")).to_be_visible()
+    console.page.keyboard.press("Escape")
+    expect(console.page.locator("#camera")).to_be_hidden()
+    expect(console.page.locator("#target .invitation")).to_be_visible()
 
-    desk.page.get_by_role("button", name="Take with the camera as the target").click()
+    console.page.get_by_role("button", name="Take with the camera as the target").click()
     take.click()
-    expect(desk.page.locator("#target .name")).to_have_text("camera-target.jpg")
-    expect(desk.page.locator("#target .done")).to_contain_text("baseline JPEG")
+    expect(console.page.locator("#target .name")).to_have_text("camera-target.jpg")
+    expect(console.page.locator("#target .done")).to_contain_text("baseline JPEG")
 
 
-def test_the_keyboard_is_enough(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.choose_both(PHOTO, PHOTO)
-    page, press = desk.page, desk.page.keyboard.press
+def test_the_keyboard_is_enough(open_console: OpenConsole) -> None:
+    console = open_console()
+    console.choose_both(PHOTO, PHOTO)
+    page, press = console.page, console.page.keyboard.press
     # A button that is disabled has no place in the order of the keys.
     expect(page.get_by_role("button", name="Compare")).to_be_enabled()
     page.get_by_role("radio", name="Bucket").focus()
@@ -395,121 +397,123 @@ def test_the_keyboard_is_enough(open_desk: OpenDesk) -> None:
     press("Tab")
     press("Tab")
     press("Enter")
-    desk.expect_verdict("Match")
+    console.expect_verdict("Match")
     expect(page.locator("#announcement")).to_contain_text("Match, score 100 of 100.")
-    assert desk.read_event()["data"]["bounds"] == {"match_from": 55.5, "no_match_up_to": 100.0}
+    assert console.read_event()["data"]["bounds"] == {"match_from": 55.5, "no_match_up_to": 100.0}
 
 
-def test_a_verdict_of_the_feed_tells_its_way_when_it_is_chosen(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    row = desk.page.locator("#results a").first
+def test_a_verdict_of_the_feed_tells_its_way_when_it_is_chosen(open_console: OpenConsole) -> None:
+    console = open_console()
+    row = console.page.locator("#results a").first
     subject = row.locator(".subject").text_content()
     row.click()
 
-    expect(desk.page.locator("#outcome-title")).to_be_focused()
-    desk.expect_entry("ended")
-    assert desk.read_event()["subject"] == subject
+    expect(console.page.locator("#outcome-title")).to_be_focused()
+    console.expect_entry("ended")
+    assert console.read_event()["subject"] == subject
 
 
 def test_a_pair_of_upload_forms_is_told_from_where_its_photos_landed(
-    open_desk: OpenDesk, driver: Driver
+    open_console: OpenConsole, driver: Driver
 ) -> None:
     driver.upload_pair("seen-by-form", seed=30)
     driver.wait_for_event("seen-by-form")
-    desk = open_desk()
-    desk.page.locator("#results a").filter(has_text="seen-by-form").click()
+    console = open_console()
+    console.page.locator("#results a").filter(has_text="seen-by-form").click()
 
     for entry in ("source arrived", "target arrived", "uploaded by", "published"):
-        desk.expect_entry(entry)
+        console.expect_entry(entry)
 
 
-def test_the_sample_portraits_are_a_pair_to_begin_with(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.page.get_by_role("button", name="Use the sample portraits").click()
-    expect(desk.page.locator("#target .done")).to_contain_text("Turned upright")
-    expect(desk.page.locator("#target .after .face rect")).to_be_visible()
-    expect(desk.page.locator("#target .done .warning")).to_contain_text("The face is small")
-    desk.compare()
+def test_the_sample_portraits_are_a_pair_to_begin_with(open_console: OpenConsole) -> None:
+    console = open_console()
+    console.page.get_by_role("button", name="Use the sample portraits").click()
+    expect(console.page.locator("#target .done")).to_contain_text("Turned upright")
+    expect(console.page.locator("#target .after .face rect")).to_be_visible()
+    expect(console.page.locator("#target .done .warning")).to_contain_text("The face is small")
+    console.compare()
 
-    desk.expect_verdict("Match")
-    desk.expect_entry("published")
-    desk.take_picture("console", first="header", last=".columns")
-
-
-def test_the_keyboards_focus_goes_to_what_came_of_a_button(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.page.get_by_role("button", name="Use the sample portraits").focus()
-    desk.page.keyboard.press("Enter")
-    expect(desk.page.locator("#source")).to_be_focused()
-    expect(desk.page.locator("#target .done")).to_contain_text("Turned upright")
-
-    desk.page.get_by_role("button", name="Compare").focus()
-    desk.page.keyboard.press("Enter")
-    expect(desk.page.locator("#outcome-title")).to_be_focused()
-    desk.expect_verdict("Match")
+    console.expect_verdict("Match")
+    console.expect_entry("published")
+    console.take_picture("console", first="header", last=".columns")
 
 
-def test_a_comparison_has_an_address_that_outlasts_a_reload(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.choose_both(PHOTO, PHOTO)
-    desk.compare()
-    desk.expect_verdict("Match")
-    desk.expect_entry("published")
-    subject = desk.read_event()["subject"]
+def test_the_keyboards_focus_goes_to_what_came_of_a_button(open_console: OpenConsole) -> None:
+    console = open_console()
+    console.page.get_by_role("button", name="Use the sample portraits").focus()
+    console.page.keyboard.press("Enter")
+    expect(console.page.locator("#source")).to_be_focused()
+    expect(console.page.locator("#target .done")).to_contain_text("Turned upright")
 
-    expect(desk.page).to_have_url(f"{desk.address}comparisons/{desk.read_event()['id']}")
-    desk.page.reload()
-    desk.expect_verdict("Match")
-    expect(desk.page.locator("#outcome-eyebrow")).to_have_text(f"{subject}, by the bucket, singapore")
-    desk.page.go_back()
-    expect(desk.page.locator("#outcome")).to_be_hidden()
+    console.page.get_by_role("button", name="Compare").focus()
+    console.page.keyboard.press("Enter")
+    expect(console.page.locator("#outcome-title")).to_be_focused()
+    console.expect_verdict("Match")
 
 
-def test_an_address_of_no_comparison_says_so(open_desk: OpenDesk) -> None:
-    desk = open_desk()
-    desk.page.goto(f"{desk.address}comparisons/nothing")
+def test_a_comparison_has_an_address_that_outlasts_a_reload(open_console: OpenConsole) -> None:
+    console = open_console()
+    console.choose_both(PHOTO, PHOTO)
+    console.compare()
+    console.expect_verdict("Match")
+    console.expect_entry("published")
+    subject = console.read_event()["subject"]
 
-    desk.expect_verdict("Not found")
+    expect(console.page).to_have_url(f"{console.address}comparisons/{console.read_event()['id']}")
+    console.page.reload()
+    console.expect_verdict("Match")
+    expect(console.page.locator("#outcome-eyebrow")).to_have_text(f"{subject}, by the bucket, singapore")
+    console.page.go_back()
+    expect(console.page.locator("#outcome")).to_be_hidden()
 
 
-def test_a_customer_is_searched_for_whatever_the_way_in(open_desk: OpenDesk, driver: Driver) -> None:
+def test_an_address_of_no_comparison_says_so(open_console: OpenConsole) -> None:
+    console = open_console()
+    console.page.goto(f"{console.address}comparisons/nothing")
+
+    console.expect_verdict("Not found")
+
+
+def test_a_customer_is_searched_for_whatever_the_way_in(open_console: OpenConsole, driver: Driver) -> None:
     driver.put_pair("sought", seed=50)
     driver.wait_for_event("sought")
     driver.put("inbox/singapore/half-sought/source.jpg", PHOTO)
-    desk = open_desk()
-    results = desk.page.locator("#results li")
-    desk.page.get_by_label("Pair id or comparison id").fill("sought")
-    desk.page.keyboard.press("Enter")
+    console = open_console()
+    results = console.page.locator("#results li")
+    console.page.get_by_label("Pair id or comparison id").fill("sought")
+    console.page.keyboard.press("Enter")
     expect(results).to_have_count(1)
     expect(results).to_contain_text("sought")
 
-    desk.page.get_by_label("Pair id or comparison id").fill("half-sought")
-    desk.page.keyboard.press("Enter")
+    console.page.get_by_label("Pair id or comparison id").fill("half-sought")
+    console.page.keyboard.press("Enter")
     expect(results.first).to_contain_text("half-sought")
-    desk.page.get_by_label("Pair id or comparison id").fill("nobody")
-    desk.page.keyboard.press("Enter")
-    expect(desk.page.locator("#results-none")).to_have_text("Nothing found.")
-    desk.page.get_by_role("button", name="Show the latest verdicts").click()
+    console.page.get_by_label("Pair id or comparison id").fill("nobody")
+    console.page.keyboard.press("Enter")
+    expect(console.page.locator("#results-none")).to_have_text("Nothing found.")
+    console.page.get_by_role("button", name="Show the latest verdicts").click()
     expect(results.first).to_be_visible()
 
 
-def test_an_erased_person_disappears_from_the_page(open_desk: OpenDesk, driver: Driver) -> None:
+def test_an_erased_person_disappears_from_the_page(open_console: OpenConsole, driver: Driver) -> None:
     driver.put_pair("to-be-erased", seed=60)
     comparison_id = driver.wait_for_event("to-be-erased")["id"]
-    desk = open_desk()
-    desk.page.locator("#results a").filter(has_text="to-be-erased").click()
-    desk.expect_entry("published")
-    assert desk.read_event()["subject"] == "to-be-erased"
+    console = open_console()
+    console.page.locator("#results a").filter(has_text="to-be-erased").click()
+    console.expect_entry("published")
+    assert console.read_event()["subject"] == "to-be-erased"
 
     assert driver.request("DELETE", f"/v1/comparisons/{comparison_id}").status == HTTPStatus.NO_CONTENT
 
-    expect(desk.page.locator("#results")).not_to_contain_text("to-be-erased")
-    desk.expect_verdict("Erased")
-    expect(desk.page.locator("#event")).to_be_hidden()
-    assert "to-be-erased" not in desk.page.content()
+    expect(console.page.locator("#results")).not_to_contain_text("to-be-erased")
+    console.expect_verdict("Erased")
+    expect(console.page.locator("#event")).to_be_hidden()
+    assert "to-be-erased" not in console.page.content()
 
 
-def test_a_region_on_hold_says_why_since_when_and_until_when(open_desk: OpenDesk, driver: Driver) -> None:
+def test_a_region_on_hold_says_why_since_when_and_until_when(
+    open_console: OpenConsole, driver: Driver
+) -> None:
     hold = Hold(
         reason=HoldReason.OPERATOR,
         code="Forbidden.RAMUserAccessDenied",
@@ -520,45 +524,47 @@ def test_a_region_on_hold_says_why_since_when_and_until_when(open_desk: OpenDesk
     limiter = DynamoDbRateLimiter(driver.client("dynamodb"), driver.stack.table, {})
     assert limiter.hold(Region.HONG_KONG, hold, replacing=None)
     try:
-        desk = open_desk()
-        expect(desk.page.locator("#holds")).to_have_text(
+        console = open_console()
+        expect(console.page.locator("#holds")).to_have_text(
             "Calls to hong-kong are on hold: the provider refuses the account or its key "
             "(Forbidden.RAMUserAccessDenied), since 2026-11-18 11:06:40Z; next call at 2100-01-01 00:00:00Z."
         )
-        hong_kong = desk.page.locator("#quota li[data-region=hong-kong]")
+        hong_kong = console.page.locator("#quota li[data-region=hong-kong]")
         expect(hong_kong).to_contain_text("on hold: Forbidden.RAMUserAccessDenied")
     finally:
         limiter.lift(Region.HONG_KONG, hold)
         driver.client("dynamodb").delete_item(
             TableName=driver.stack.table, Key={"pk": {"S": "lane#hong-kong"}}
         )
-    expect(desk.page.locator("#holds")).to_be_hidden()
+    expect(console.page.locator("#holds")).to_be_hidden()
 
 
-def test_times_are_in_utc_with_their_date_whatever_the_browsers_zone(open_desk: OpenDesk) -> None:
-    desk = open_desk(timezone="Asia/Singapore")
-    desk.choose_both(PHOTO, PHOTO)
-    desk.compare()
-    desk.expect_verdict("Match")
-    desk.expect_entry("published")
-    event = desk.read_event()
+def test_times_are_in_utc_with_their_date_whatever_the_browsers_zone(open_console: OpenConsole) -> None:
+    console = open_console(timezone="Asia/Singapore")
+    console.choose_both(PHOTO, PHOTO)
+    console.compare()
+    console.expect_verdict("Match")
+    console.expect_entry("published")
+    event = console.read_event()
 
-    row = desk.page.locator("#results li").filter(has_text=event["subject"])
+    row = console.page.locator("#results li").filter(has_text=event["subject"])
     expect(row.locator("time")).to_have_text(f"{event['time'][:10]} {event['time'][11:19]}Z")
 
 
 @pytest.mark.parametrize("width", [320, 390, 1400])
-def test_at_any_width_nothing_overlaps_and_no_heading_is_broken(open_desk: OpenDesk, width: int) -> None:
-    desk = open_desk("light", (width, 900))
-    desk.choose_both(TOO_SMALL, TOO_SMALL)
-    expect(desk.page.locator("#target")).to_contain_text("too_small")
-    desk.page.locator("#results a").first.click()
-    desk.expect_entry("published")
+def test_at_any_width_nothing_overlaps_and_no_heading_is_broken(
+    open_console: OpenConsole, width: int
+) -> None:
+    console = open_console("light", (width, 900))
+    console.choose_both(TOO_SMALL, TOO_SMALL)
+    expect(console.page.locator("#target")).to_contain_text("too_small")
+    console.page.locator("#results a").first.click()
+    console.expect_entry("published")
 
-    assert desk.page.evaluate("document.documentElement.scrollWidth") == width
-    assert desk.page.evaluate(FIND_CLIPPED) == []
-    frames = [desk.page.locator(f"#{role} .drop").bounding_box() for role in ("source", "target")]
-    button = desk.page.locator("#samples").bounding_box()
+    assert console.page.evaluate("document.documentElement.scrollWidth") == width
+    assert console.page.evaluate(FIND_CLIPPED) == []
+    frames = [console.page.locator(f"#{role} .drop").bounding_box() for role in ("source", "target")]
+    button = console.page.locator("#samples").bounding_box()
     for one, other in combinations([*frames, button], 2):
         assert one is not None
         assert other is not None
@@ -578,29 +584,29 @@ def measure_distance(one: FloatRect, other: FloatRect) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_anyone_can_use_the_page_with_all_of_it_in_use(open_desk: OpenDesk, scheme: Scheme) -> None:
-    desk = open_desk(scheme)
-    desk.choose_both(PHOTO, PHOTO)
-    desk.compare()
-    desk.expect_verdict("Match")
-    desk.expect_entry("published")
-    desk.choose("source", TOO_SMALL)
-    expect(desk.page.locator("#source")).to_contain_text("too_small")
-    desk.switch("No face", on=True)
-    desk.page.locator("summary").click()
-    desk.check_accessibility()
-    desk.switch("No face", on=False)
+def test_anyone_can_use_the_page_with_all_of_it_in_use(open_console: OpenConsole, scheme: Scheme) -> None:
+    console = open_console(scheme)
+    console.choose_both(PHOTO, PHOTO)
+    console.compare()
+    console.expect_verdict("Match")
+    console.expect_entry("published")
+    console.choose("source", TOO_SMALL)
+    expect(console.page.locator("#source")).to_contain_text("too_small")
+    console.switch("No face", on=True)
+    console.page.locator("summary").click()
+    console.check_accessibility()
+    console.switch("No face", on=False)
 
 
-def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_desk: OpenDesk) -> None:
-    desk = open_desk("light", PHONE)
-    desk.check_accessibility()
-    desk.choose_both(PHOTO, PHOTO)
-    desk.ask_for("API, async", "hong-kong")
-    desk.compare()
-    desk.expect_verdict("Match")
-    desk.expect_entry("published")
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_console: OpenConsole) -> None:
+    console = open_console("light", PHONE)
+    console.check_accessibility()
+    console.choose_both(PHOTO, PHOTO)
+    console.ask_for("API, async", "hong-kong")
+    console.compare()
+    console.expect_verdict("Match")
+    console.expect_entry("published")
 
-    assert desk.page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
-    desk.check_accessibility()
-    desk.take_picture("console-phone", first="#pair-form .options", last="#outcome")
+    assert console.page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    console.check_accessibility()
+    console.take_picture("console-phone", first="#pair-form .options", last="#outcome")

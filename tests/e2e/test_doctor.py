@@ -27,7 +27,7 @@ EVERYWHERE = {f"provider.{place}.{region}" for place in ("here", "functions") fo
 
 
 @dataclass(frozen=True)
-class Examined:
+class DoctorReport:
     """What the doctor said."""
 
     exit_code: int
@@ -45,13 +45,13 @@ class Examined:
 
 
 @dataclass(frozen=True)
-class Patient:
+class ExaminedStack:
     """A stack to examine, and to break."""
 
     driver: Driver
     folder: Path
 
-    def examine(self, *options: str) -> Examined:
+    def examine(self, *options: str) -> DoctorReport:
         told = subprocess.run(
             [sys.executable, "-m", "facematch_cli", "doctor", *options, "--local", "--json"],
             cwd=self.folder,
@@ -59,9 +59,9 @@ class Patient:
             timeout=2 * LONGEST_WAIT_S,
             check=False,
         )
-        return Examined(told.returncode, json.loads(told.stdout))
+        return DoctorReport(told.returncode, json.loads(told.stdout))
 
-    def tell_emulator(self, method: str, path: str, document: object = None) -> None:
+    def call_emulator(self, method: str, path: str, document: object = None) -> None:
         data = None if document is None else json.dumps(document).encode()
         url = f"{self.driver.stack.emulator_url}/_emulator/{path}"
         answer = send(urllib.request.Request(url, data, method=method))
@@ -69,7 +69,7 @@ class Patient:
 
     def clean(self) -> None:
         """Take away what other tests left behind."""
-        self.tell_emulator("DELETE", "scenarios")
+        self.call_emulator("DELETE", "scenarios")
         for name in ("Comparisons", "Uploads", "Outbox", "Sweep"):
             self.driver.client("sqs").purge_queue(QueueUrl=self.find_output(f"{name}DeadLettersUrl"))
         for region in Region:
@@ -91,30 +91,30 @@ class Patient:
 
     @contextmanager
     def disabled_key(self) -> Iterator[None]:
-        self.tell_emulator("PATCH", f"keys/{KEY_ID}", {"active": False})
+        self.call_emulator("PATCH", f"keys/{KEY_ID}", {"active": False})
         try:
             yield
         finally:
-            self.tell_emulator("DELETE", "keys")
+            self.call_emulator("DELETE", "keys")
 
     @contextmanager
     def clock_ahead(self, ahead_s: int) -> Iterator[None]:
         """Have the provider's clock be ahead of everyone's for the time of the block."""
-        self.tell_emulator("PUT", "clock", {"ahead_s": ahead_s})
+        self.call_emulator("PUT", "clock", {"ahead_s": ahead_s})
         try:
             yield
         finally:
-            self.tell_emulator("PUT", "clock", {"ahead_s": 0})
+            self.call_emulator("PUT", "clock", {"ahead_s": 0})
 
     @contextmanager
     def refused_in(self, region: Region, code: str) -> Iterator[None]:
         """Have the provider refuse the account in one region for the time of the block."""
         scenario = {"region": region.value, "effect": "refuse", "code": code, "http_status": 403}
-        self.tell_emulator("PUT", "scenarios", [{**scenario, "operations": ["KeepaliveIntl"]}])
+        self.call_emulator("PUT", "scenarios", [{**scenario, "operations": ["KeepaliveIntl"]}])
         try:
             yield
         finally:
-            self.tell_emulator("DELETE", "scenarios")
+            self.call_emulator("DELETE", "scenarios")
 
     @contextmanager
     def settings(self, **variables: str) -> Iterator[None]:
@@ -163,72 +163,72 @@ class Patient:
 
 
 @pytest.fixture(scope="module")
-def patient(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Patient:
+def stack(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> ExaminedStack:
     folder = tmp_path_factory.mktemp("doctor")
     (folder / ".local").mkdir()
     driver.stack.save(folder / ".local" / "stack.json")
-    patient = Patient(driver, folder)
-    patient.clean()
-    return patient
+    stack = ExaminedStack(driver, folder)
+    stack.clean()
+    return stack
 
 
-def test_a_new_stack_is_healthy(patient: Patient) -> None:
-    examined = patient.examine()
+def test_a_new_stack_is_healthy(stack: ExaminedStack) -> None:
+    report = stack.examine()
 
-    assert (examined.errors, examined.exit_code) == ({}, ExitCode.DONE)
-    assert examined.document["is_healthy"] is True
-    parts = {name.partition(".")[0] for name in examined.names}
+    assert (report.errors, report.exit_code) == ({}, ExitCode.DONE)
+    assert report.document["is_healthy"] is True
+    parts = {name.partition(".")[0] for name in report.names}
     assert parts == {
         "stack", "secret", "provider", "sources", "concurrency", "alarms", "queues", "lanes", "bucket", "api",
     }  # fmt: skip
-    assert examined.names >= EVERYWHERE
+    assert report.names >= EVERYWHERE
 
 
-type Breakage = Callable[[Patient], AbstractContextManager[None]]
+type Breakage = Callable[[ExaminedStack], AbstractContextManager[None]]
 
 BREAKAGES: dict[str, tuple[Breakage, set[str], str]] = {
     "an unknown key": (
-        lambda patient: patient.key("another-key-id", KEY_SECRET), EVERYWHERE, "InvalidAccessKeyId.NotFound",
+        lambda stack: stack.key("another-key-id", KEY_SECRET), EVERYWHERE, "InvalidAccessKeyId.NotFound",
     ),
-    "a wrong secret": (lambda patient: patient.key(KEY_ID, "wrong"), EVERYWHERE, "SignatureDoesNotMatch"),
+    "a wrong secret": (lambda stack: stack.key(KEY_ID, "wrong"), EVERYWHERE, "SignatureDoesNotMatch"),
     "a key with a line end": (
-        lambda patient: patient.key(f"{KEY_ID}\n", KEY_SECRET),
+        lambda stack: stack.key(f"{KEY_ID}\n", KEY_SECRET),
         {"secret.format", "provider.functions.key"},
         "secret",
     ),
-    "a disabled key": (Patient.disabled_key, EVERYWHERE, "InvalidAccessKeyId.Inactive"),
+    "a disabled key": (ExaminedStack.disabled_key, EVERYWHERE, "InvalidAccessKeyId.Inactive"),
     "a region that the account is not allowed": (
-        lambda patient: patient.refused_in(Region.MALAYSIA, "Unauthorized"),
+        lambda stack: stack.refused_in(Region.MALAYSIA, "Unauthorized"),
         {"provider.here.malaysia", "provider.functions.malaysia"},
         "malaysia refuses the key or the account",
     ),
     "a default region that is not allowed": (
-        lambda patient: patient.settings(DEFAULT_REGION="malaysia", ALLOWED_REGIONS="singapore"),
+        lambda stack: stack.settings(DEFAULT_REGION="malaysia", ALLOWED_REGIONS="singapore"),
         {"stack.settings"},
         "DefaultRegion malaysia is not among AllowedRegions",
     ),
     "a disabled event source of the uploads": (
-        lambda patient: Cloud(patient.driver).halt("Uploads"), {"sources.uploads"}, "disabled",
+        lambda stack: Cloud(stack.driver).halt("Uploads"), {"sources.uploads"}, "disabled",
     ),
     "a disabled event source of the ledger's stream": (
-        lambda patient: Cloud(patient.driver).halt("Publish"), {"sources.the-ledger's-stream"}, "disabled",
+        lambda stack: Cloud(stack.driver).halt("Publish"), {"sources.the-ledger's-stream"}, "disabled",
     ),
-    "a disabled schedule": (Patient.idle_sweep, {"sources.sweep"}, "DISABLED"),
+    "a disabled schedule": (ExaminedStack.idle_sweep, {"sources.sweep"}, "DISABLED"),
     "a dead letter of a comparison": (
-        lambda patient: patient.dead_letter("ComparisonsDeadLettersUrl"),
+        lambda stack: stack.dead_letter("ComparisonsDeadLettersUrl"),
         {"queues.dead-letters.comparisons"},
         "1 message",
     ),
     "a dead letter of the sweep": (
-        lambda patient: patient.dead_letter("SweepDeadLettersUrl"),
+        lambda stack: stack.dead_letter("SweepDeadLettersUrl"),
         {"queues.dead-letters.sweep"},
         "1 message",
     ),
     "a bucket without its notification": (
-        Patient.silent_bucket, {"bucket.notification"}, "does not report photos",
+        ExaminedStack.silent_bucket, {"bucket.notification"}, "does not report photos",
     ),
     "clocks that differ by 20 minutes": (
-        lambda patient: patient.clock_ahead(1200),
+        lambda stack: stack.clock_ahead(1200),
         EVERYWHERE | {"provider.here.clock", "provider.functions.clock"},
         "20 min",
     ),
@@ -236,40 +236,40 @@ BREAKAGES: dict[str, tuple[Breakage, set[str], str]] = {
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
-def test_what_is_broken_is_found_and_named_and_nothing_else(patient: Patient, name: str) -> None:
+def test_what_is_broken_is_found_and_named_and_nothing_else(stack: ExaminedStack, name: str) -> None:
     break_it, names, words = BREAKAGES[name]
 
-    with break_it(patient):
-        examined = patient.examine()
+    with break_it(stack):
+        report = stack.examine()
 
-    assert (set(examined.errors), examined.exit_code) == (names, ExitCode.UNHEALTHY)
-    assert any(words in finding for finding in examined.errors.values()), examined.errors
-    assert KEY_SECRET not in json.dumps(examined.document)
-
-
-def test_after_the_repair_the_stack_is_healthy(patient: Patient) -> None:
-    patient.clean()
-
-    assert patient.examine().errors == {}
+    assert (set(report.errors), report.exit_code) == (names, ExitCode.UNHEALTHY)
+    assert any(words in finding for finding in report.errors.values()), report.errors
+    assert KEY_SECRET not in json.dumps(report.document)
 
 
-def test_a_sample_pair_is_compared_and_published_for_money(patient: Patient) -> None:
-    calls = len(patient.driver.list_calls())
+def test_after_the_repair_the_stack_is_healthy(stack: ExaminedStack) -> None:
+    stack.clean()
 
-    examined = patient.examine("--pay", "--region", "malaysia")
+    assert stack.examine().errors == {}
 
-    assert examined.errors == {}
-    findings = {check["name"]: check["finding"] for check in examined.document["checks"]}
+
+def test_a_sample_pair_is_compared_and_published_for_money(stack: ExaminedStack) -> None:
+    calls = len(stack.driver.list_calls())
+
+    report = stack.examine("--pay", "--region", "malaysia")
+
+    assert report.errors == {}
+    findings = {check["name"]: check["finding"] for check in report.document["checks"]}
     assert "The sample was compared in malaysia: " in findings["sample.verdict"]
-    event = patient.driver.wait_for_event(PAIR_ID)
+    event = stack.driver.wait_for_event(PAIR_ID)
     assert event["data"]["region"] == "malaysia"
-    assert len(patient.driver.list_calls()) == calls + 1
+    assert len(stack.driver.list_calls()) == calls + 1
 
 
-def test_without_pay_nothing_is_compared_and_nothing_is_written(patient: Patient) -> None:
-    calls, records = len(patient.driver.list_calls()), len(Cloud(patient.driver).read_records())
+def test_without_pay_nothing_is_compared_and_nothing_is_written(stack: ExaminedStack) -> None:
+    calls, records = len(stack.driver.list_calls()), len(Cloud(stack.driver).read_records())
 
-    patient.examine()
+    stack.examine()
 
-    assert len(patient.driver.list_calls()) == calls
-    assert len(Cloud(patient.driver).read_records()) == records
+    assert len(stack.driver.list_calls()) == calls
+    assert len(Cloud(stack.driver).read_records()) == records

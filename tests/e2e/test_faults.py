@@ -8,20 +8,19 @@ import pytest
 from facematch.domain.regions import Region
 from harness.accounting import Audit
 from harness.driver import FOLDER, Driver
-from harness.faults import Cloud, Emulator, Site, settle
+from harness.faults import Cloud, Emulator, ScenarioContext, settle
 from harness.scenarios import (
-    Played,
     Scenario,
+    ScenarioResult,
     failing,
     forbidden,
     killed_after_the_answer,
     killed_after_the_ledger_write,
     killed_during_the_call,
-    lease_outlived,
+    lease_expired,
     ledger_throttled,
     outage,
     photo_deleted,
-    poison,
     publish_fails,
     repeated_events,
     results_refused,
@@ -29,6 +28,7 @@ from harness.scenarios import (
     same_millisecond,
     source_replaced,
     throttled,
+    unreadable_message,
 )
 from harness.workers import publish_all
 
@@ -66,9 +66,9 @@ FAULTS = (
     Scenario(name="the-same-event-many-times", region=Region.SINGAPORE, run=repeated_events(times=50)),
     Scenario(name="both-photos-at-once", region=Region.SINGAPORE, run=same_millisecond(pairs=4)),
     Scenario(name="source-replaced-meanwhile", region=Region.SINGAPORE, run=source_replaced),
-    Scenario(name="poison-in-a-batch", region=Region.SINGAPORE, run=poison(pairs=3)),
+    Scenario(name="poison-in-a-batch", region=Region.SINGAPORE, run=unreadable_message(pairs=3)),
     Scenario(name="publish-fails", region=Region.SINGAPORE, run=publish_fails(pairs=2, duration_s=3)),
-    Scenario(name="lease-outlived", region=Region.SINGAPORE, run=lease_outlived),
+    Scenario(name="lease-outlived", region=Region.SINGAPORE, run=lease_expired),
     Scenario(name="photo-deleted", region=Region.SINGAPORE, run=photo_deleted),
     Scenario(name="ledger-throttled", region=Region.SINGAPORE, run=ledger_throttled(pairs=1, share=0.4)),
     Scenario(name="one-key-at-once", region=Region.SINGAPORE, run=same_key(times=4)),
@@ -81,19 +81,21 @@ def cloud(driver: Driver) -> Cloud:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def begun(cloud: Cloud) -> Iterator[Mapping[str, Future[Played]]]:
-    """What takes a while to settle, in regions of its own, while the other faults are played."""
+def begun(cloud: Cloud) -> Iterator[Mapping[str, Future[ScenarioResult]]]:
+    """What takes a while to settle, in regions of its own, while the other faults are result."""
     with ThreadPoolExecutor(1) as pool:
-        began = {scenario.name: pool.submit(scenario.run, open_site(cloud, scenario)) for scenario in KILLED}
+        began = {
+            scenario.name: pool.submit(scenario.run, make_context(cloud, scenario)) for scenario in KILLED
+        }
         wait(began.values())
     with ThreadPoolExecutor(2) as pool:
         for scenario in (OUTAGE, FORBIDDEN):
-            began[scenario.name] = pool.submit(scenario.run, open_site(cloud, scenario))
+            began[scenario.name] = pool.submit(scenario.run, make_context(cloud, scenario))
         yield began
 
 
-def open_site(cloud: Cloud, scenario: Scenario) -> Site:
-    return Site(
+def make_context(cloud: Cloud, scenario: Scenario) -> ScenarioContext:
+    return ScenarioContext(
         cloud=cloud,
         emulator=Emulator(cloud.driver.stack.emulator_url),
         region=scenario.region,
@@ -102,14 +104,14 @@ def open_site(cloud: Cloud, scenario: Scenario) -> Site:
     )
 
 
-def check_promises(played: Played, found: Audit) -> None:
-    assert (found.lost, found.double_billed, list(played.findings)) == ({}, [], [])
+def check_promises(result: ScenarioResult, audit: Audit) -> None:
+    assert (audit.lost, audit.double_billed, list(result.findings)) == ({}, [], [])
 
 
 @pytest.mark.parametrize("scenario", FAULTS, ids=lambda scenario: scenario.name)
 def test_nothing_is_lost_and_nothing_billed_twice(cloud: Cloud, scenario: Scenario) -> None:
-    played = scenario.run(open_site(cloud, scenario))
-    check_promises(played, settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S))
+    result = scenario.run(make_context(cloud, scenario))
+    check_promises(result, settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S))
 
 
 def test_a_broken_connection_leaves_one_possibly_billed_attempt_and_one_verdict(cloud: Cloud) -> None:
@@ -118,36 +120,36 @@ def test_a_broken_connection_leaves_one_possibly_billed_attempt_and_one_verdict(
         region=Region.SINGAPORE,
         run=failing(pairs=1, effect="reset", after_compare=True, times=1),
     )
-    played = reset.run(open_site(cloud, reset))
-    found = settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S)
-    check_promises(played, found)
-    assert (found.verdicts, len(found.possibly_billed)) == (1, 1)
+    result = reset.run(make_context(cloud, reset))
+    audit = settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S)
+    check_promises(result, audit)
+    assert (audit.verdicts, len(audit.possibly_billed)) == (1, 1)
 
 
 def test_what_the_results_queue_refused_is_swept(cloud: Cloud) -> None:
     scenario = Scenario(name="refused", region=Region.SINGAPORE, run=results_refused(pairs=2))
-    site = open_site(cloud, scenario)
-    played = scenario.run(site)
+    context = make_context(cloud, scenario)
+    result = scenario.run(context)
     # What a killed worker's pairs came to meanwhile was refused, too.
-    assert publish_all(site) >= set(site.name_pairs(2))
-    check_promises(played, settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S))
+    assert publish_all(context) >= set(context.name_pairs(2))
+    check_promises(result, settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S))
 
 
 @pytest.mark.parametrize("name", [OUTAGE.name, FORBIDDEN.name])
 def test_what_waited_for_a_lane_completes_after_the_hold_without_a_redrive(
-    cloud: Cloud, begun: Mapping[str, Future[Played]], name: str
+    cloud: Cloud, begun: Mapping[str, Future[ScenarioResult]], name: str
 ) -> None:
-    played = begun[name].result()
-    found = settle(cloud, played.accepted, limit_s=LONGEST_HOLD_S)
-    check_promises(played, found)
-    assert (found.verdicts, found.failed, found.waiting) == (len(played.accepted), 0, 0)
+    result = begun[name].result()
+    audit = settle(cloud, result.accepted, limit_s=LONGEST_HOLD_S)
+    check_promises(result, audit)
+    assert (audit.verdicts, audit.failed, audit.waiting) == (len(result.accepted), 0, 0)
 
 
 @pytest.mark.parametrize("name", POSSIBLY_BILLED)
 def test_a_killed_workers_pair_ends_once_its_lease_is_over(
-    cloud: Cloud, begun: Mapping[str, Future[Played]], name: str
+    cloud: Cloud, begun: Mapping[str, Future[ScenarioResult]], name: str
 ) -> None:
-    played = begun[name].result()
-    found = settle(cloud, played.accepted, limit_s=LONGEST_SETTLING_S)
-    check_promises(played, found)
-    assert (found.verdicts, found.failed, len(found.possibly_billed)) == (1, 0, POSSIBLY_BILLED[name])
+    result = begun[name].result()
+    audit = settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S)
+    check_promises(result, audit)
+    assert (audit.verdicts, audit.failed, len(audit.possibly_billed)) == (1, 0, POSSIBLY_BILLED[name])

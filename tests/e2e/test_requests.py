@@ -17,7 +17,7 @@ from facematch.domain.comparison import identify_request
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 from harness.driver import CALLER, Driver
-from harness.faults import Cloud, Emulator, Site, make_small_photo
+from harness.faults import Cloud, Emulator, ScenarioContext, make_small_photo
 from local.processes import AWS_REGION, LOCAL, LOCAL_KEY, ROOT, make_environment
 
 REQUESTS: Final = ROOT / "examples" / "requests"
@@ -101,14 +101,14 @@ def test_a_request_asks_again_for_a_verdict_that_comes_later(
     prepare: Callable[[Path], Command], driver: Driver, ask: Callable[[Command, str], str], tmp_path: Path
 ) -> None:
     command = prepare(tmp_path)
-    site = Site(
+    context = ScenarioContext(
         cloud=Cloud(driver),
         emulator=Emulator(driver.stack.emulator_url),
         region=Region.SINGAPORE,
         prefix="later",
         folder=tmp_path,
     )
-    site.hold_back(OFF_THE_SLOTS_S)
+    context.delay_next_slot(OFF_THE_SLOTS_S)
     assert ask(command, f"later-{prepare.__name__}") in {"match\n", "no_match\n"}
 
 

@@ -1,7 +1,7 @@
 """Every command of the docs is run by a test, or stands in the table below with what keeps it from that.
 
-A command is run where a test hands it, as the docs have it, to a method `types` or `starts`
-(`tests/e2e/newcomer.py`). Whether run or not, its program has to know its words and options.
+A command is run where a test hands it, as the docs have it, to a method `run_commands` or `start_commands`
+(`tests/e2e/shell.py`). Whether run or not, its program has to know its words and options.
 """
 
 import ast
@@ -33,6 +33,8 @@ pytestmark = pytest.mark.verify
 NOT_RUN = {
     "make test": "It runs this very test.",
     "make check": "`make test` runs all of it.",
+    ".venv/bin/pytest -q tests/unit/domain/test_lane.py": "`make test` runs all of it.",
+    ".venv/bin/pytest -q tests/unit -k outage": "`make test` runs all of it.",
     "make bench": "It takes 5 minutes, and packages of its own; tests/unit/bench holds its parts.",
     "make verify": "It takes long; it runs this very test.",
     "make soak": "It takes 26 minutes; tests/e2e/test_faults.py plays the same faults once.",
@@ -149,7 +151,10 @@ def list_typed() -> dict[str, str]:
 def _list_typed_by(function: ast.FunctionDef) -> Iterator[str]:
     for call in ast.walk(function):
         match call:
-            case ast.Call(func=ast.Attribute(attr="types" | "starts"), args=[ast.Constant(value=str(text))]):
+            case ast.Call(
+                func=ast.Attribute(attr="run_commands" | "start_commands"),
+                args=[ast.Constant(value=str(text))],
+            ):
                 yield from split_commands(text)
 
 
@@ -234,6 +239,12 @@ def check_python(words: list[str]) -> str | None:
     return find_unknown(words[2:], read_help((sys.executable, "-m", words[1], "--help")))
 
 
+def check_pytest(words: list[str]) -> str | None:
+    missing = [word for word in words if word.startswith("tests/") and not (ROOT / word).exists()]
+    unknown = find_unknown(words, read_help((sys.executable, "-m", "pytest", "--help")))
+    return ", ".join(missing) or unknown
+
+
 def check_emulator(words: list[str]) -> str | None:
     return find_unknown(words, read_help((sys.executable, "-m", "facecompare_emulator", "--help")))
 
@@ -293,6 +304,7 @@ CHECKS: dict[str, Callable[[list[str]], str | None]] = {
     "make": check_make,
     "facematch": check_facematch,
     "facecompare-emulator": check_emulator,
+    "pytest": check_pytest,
     "python": check_python,
     "sam": check_sam,
     "curl": check_curl,

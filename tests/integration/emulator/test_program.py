@@ -103,7 +103,7 @@ def test_busy_port_ends_it_with_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = run("--port", str(port))
-    expected = f"Port {port} on 127.0.0.1 is in use. Choose another with --port, or --port 0 for any.\n"
+    expected = f"Port {port} on 127.0.0.1 is in use. Choose another port with --port, or 0 for a free port.\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", expected)
 
 
@@ -123,7 +123,7 @@ def test_host_that_is_not_here_ends_it_with_one_sentence() -> None:
         (["--port", "65530"], "must be from 0 to 65527"),
         (["--scenario", "missing.json"], "cannot read missing.json: No such file or directory"),
         (["--scenario", "{broken}"], "{broken} is not JSON"),
-        (["--scenario", "{invalid}"], "{invalid}: A scenario has no field 'x'."),
+        (["--scenario", "{invalid}"], "{invalid}: The scenario field 'x' is unknown."),
     ],
 )
 def test_wrong_argument_is_refused(tmp_path: Path, arguments: list[str], sentence: str) -> None:

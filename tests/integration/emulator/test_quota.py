@@ -116,14 +116,14 @@ def test_the_quota_is_changed_while_the_emulator_runs() -> None:
 @pytest.mark.parametrize(
     ("quota", "complaint"),
     [
-        ([], "A quota is"),
-        ({"calls": 3}, "A quota is"),
-        ({"qps": 3}, "'qps' is"),
-        ({"qps": {"mars": 3}}, "'qps' is"),
-        ({"qps": {"malaysia": 0}}, "whole numbers from 1"),
-        ({"qps": {"malaysia": True}}, "whole numbers from 1"),
-        ({"window": "lunar"}, "'window' is one of"),
-        ({"window": ["fixed"]}, "'window' is one of"),
+        ([], "A quota must be"),
+        ({"calls": 3}, "A quota must be"),
+        ({"qps": 3}, "'qps' must be"),
+        ({"qps": {"mars": 3}}, "'qps' must be"),
+        ({"qps": {"malaysia": 0}}, "whole numbers of 1 or more"),
+        ({"qps": {"malaysia": True}}, "whole numbers of 1 or more"),
+        ({"window": "lunar"}, "'window' must be one of"),
+        ({"window": ["fixed"]}, "'window' must be one of"),
     ],
     ids=str,
 )

@@ -438,16 +438,16 @@ def test_scenario_lasts_for_its_time() -> None:
     assert script.pick(call_of()) is None
 
 
-def test_share_falls_on_the_same_calls_in_any_order() -> None:
+def test_share_applies_to_the_same_calls_in_any_order() -> None:
     scenario = read_scenario({"share": 0.2, "seed": 7}, "s")
     calls = [call_of(f"id{number}") for number in range(2000)]
-    hit = [call for call in calls if scenario.falls_on(call)]
+    hit = [call for call in calls if scenario.is_in_share(call)]
     assert 340 < len(hit) < 460
-    assert hit == [call for call in calls if scenario.falls_on(call)]
+    assert hit == [call for call in calls if scenario.is_in_share(call)]
     other_seed = read_scenario({"share": 0.2, "seed": 8}, "s")
-    assert hit != [call for call in calls if other_seed.falls_on(call)]
-    assert all(read_scenario({"share": 1}, "s").falls_on(call) for call in calls)
-    assert not any(read_scenario({"share": 0}, "s").falls_on(call) for call in calls)
+    assert hit != [call for call in calls if other_seed.is_in_share(call)]
+    assert all(read_scenario({"share": 1}, "s").is_in_share(call) for call in calls)
+    assert not any(read_scenario({"share": 0}, "s").is_in_share(call) for call in calls)
 
 
 def test_latency_is_drawn_within_its_bounds() -> None:
@@ -461,7 +461,7 @@ def test_latency_is_drawn_within_its_bounds() -> None:
     ("document", "sentence"),
     [
         ([], "A scenario must be a JSON object."),
-        ({"colour": "red"}, "A scenario has no field 'colour'."),
+        ({"colour": "red"}, "The scenario field 'colour' is unknown."),
         ({"effect": "explode"}, "The scenario field 'effect' must be one of answer, refuse,"),
         ({"effect": ["refuse"]}, "The scenario field 'effect' must be one of answer, refuse,"),
         ({"region": "mars"}, "The scenario field 'region' must be one of singapore,"),
@@ -477,24 +477,27 @@ def test_latency_is_drawn_within_its_bounds() -> None:
         ({"score": "high"}, "The scenario field 'score' must be a number from 0 to 100"),
         ({"score": "nan"}, "The scenario field 'score' must be a number from 0 to 100"),
         ({"score": None}, "The scenario field 'score' must be a number from 0 to 100"),
-        ({"passed": None}, "The scenario field 'passed' must be a text, a number, true or false."),
+        ({"passed": None}, "The scenario field 'passed' must be a string, a number, true or false."),
         ({"result": None}, "The scenario field 'result' must be a JSON value other than null."),
-        ({"without": "Passed"}, "The scenario field 'without' must be an array of texts."),
+        ({"without": "Passed"}, "The scenario field 'without' must be an array of strings."),
         ({"operations": []}, "The scenario field 'operations' must be an array of FaceCompare,"),
         ({"operations": ["CheckResult"]}, "The scenario field 'operations' must be an array of FaceCompare,"),
-        ({"code": True}, "The scenario field 'code' must be a text that is not empty, or a whole number."),
+        ({"code": True}, "The scenario field 'code' must be a string that is not empty, or a whole number."),
         ({"effect": "html", "http_status": 99}, "The scenario field 'http_status' must be an HTTP status"),
-        ({"effect": "refuse"}, "A scenario with the effect 'refuse' needs a 'code' that is a text."),
+        ({"effect": "refuse"}, "A scenario with the effect 'refuse' needs a 'code' that is a string."),
         ({"effect": "refuse", "code": 200}, "A scenario with the effect 'refuse' needs a 'code' that is"),
         (
             {"effect": "refuse", "code": "Odd"},
-            "The code 'Odd' is not known here: give its 'http_status' too.",
+            "The code 'Odd' is unknown: add its 'http_status'.",
         ),
         (
             {"effect": "reset", "code": "OK"},
-            "The scenario field 'code' goes only with the effect 'refuse' or",
+            "The scenario field 'code' is only allowed with the effect 'refuse' or",
         ),
-        ({"effect": "hang", "score": 5}, "The scenario field 'score' goes only with the effect 'answer'."),
+        (
+            {"effect": "hang", "score": 5},
+            "The scenario field 'score' is only allowed with the effect 'answer'.",
+        ),
     ],
 )
 def test_scenario_that_is_not_valid_is_refused_with_a_sentence(

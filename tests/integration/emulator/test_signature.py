@@ -208,7 +208,7 @@ def test_older_signature_is_named_as_not_emulated(
         response = exchange(singapore, "POST", "/?Action=FaceCompare", parameters.encode(), form)
 
     assert (response.http_status, response.code) == (400, "NotEmulated.Signature")
-    assert f"does not emulate signature version {version}" in response.document["Message"]
+    assert f"does not support signature version {version}" in response.document["Message"]
     call = control.last_call()
     assert (call["action"], call["code"]) == ("FaceCompare", "NotEmulated.Signature")
 

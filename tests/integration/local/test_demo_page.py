@@ -17,7 +17,7 @@ from PIL import ExifTags, Image
 from facematch_client.faces import Drawing, Rectangle
 from imaging import NormalisedPhoto, normalise
 from local.demo_page import render_page
-from local.journey import FoundFace, Journey, PhotoPassage
+from local.demo_result import DemoResult, DetectedFace, PhotoResult
 
 HOST = "cloudauth-intl.ap-southeast-1.aliyuncs.com"
 HOSTILE = """"><script>alert('x')</script><img src=x onerror=alert(1)>&amp;"""
@@ -93,11 +93,11 @@ def normalise_once(photo: bytes) -> NormalisedPhoto:
     return normalise(photo)
 
 
-def make_passage(name: str = "a.jpg", before: bytes | None = None, **changes: Any) -> PhotoPassage:
+def make_photo_result(name: str = "a.jpg", before: bytes | None = None, **changes: Any) -> PhotoResult:
     before = make_photo() if before is None else before
     photo = normalise_once(before)
     report = {**asdict(photo.report), "width": photo.width, "height": photo.height, **changes}
-    return PhotoPassage(name, before, photo.jpeg, report)
+    return PhotoResult(name, before, photo.jpeg, report)
 
 
 def make_event(**changes: Any) -> dict[str, Any]:
@@ -123,24 +123,24 @@ def make_event(**changes: Any) -> dict[str, Any]:
     return {"specversion": "1.0", "subject": "pair-1", "data": {**data, **changes}}
 
 
-def make_journey(event: Mapping[str, Any] | None = None, **changes: Any) -> Journey:
-    passages = {"source": make_passage("a.jpg"), "target": make_passage("b.jpg")}
-    journey = Journey(
-        "bucket", "singapore", HOST, "127.0.0.1:8471", passages, event or make_event(), None, 3420
+def make_result(event: Mapping[str, Any] | None = None, **changes: Any) -> DemoResult:
+    photos = {"source": make_photo_result("a.jpg"), "target": make_photo_result("b.jpg")}
+    result = DemoResult(
+        "bucket", "singapore", HOST, "127.0.0.1:8471", photos, event or make_event(), None, 3420
     )
-    return replace(journey, **changes)
+    return replace(result, **changes)
 
 
-def make_refused(**changes: Any) -> Journey:
+def make_refused(**changes: Any) -> DemoResult:
     problem = {
         "status": 422,
         "code": "unreadable",
         "detail": "The target photo: it is cut off.",
         "errors": [{"field": "target", "code": "unreadable", "message": "It is cut off."}],
     }
-    photos = {"source": make_passage(), "target": PhotoPassage("b.jpg", b"\xff\xd8\xff", None, {})}
-    refused = {"way_in": "API", "event": None, "problem": problem, "called_address": None, "photos": photos}
-    return replace(make_journey(), **{**refused, **changes})
+    photos = {"source": make_photo_result(), "target": PhotoResult("b.jpg", b"\xff\xd8\xff", None, {})}
+    refused = {"intake": "API", "event": None, "problem": problem, "called_address": None, "photos": photos}
+    return replace(make_result(), **{**refused, **changes})
 
 
 def list_steps(page: str) -> list[tuple[str, str, str]]:
@@ -149,7 +149,7 @@ def list_steps(page: str) -> list[tuple[str, str, str]]:
 
 
 def test_a_page_shows_verdict_score_ids_and_places() -> None:
-    text = read_text(render_page([make_journey()]))
+    text = read_text(render_page([make_result()]))
     for said in ("Match", "83.5", "singapore", HOST, "127.0.0.1:8471", "merchant-1, merchant-2", "request-1"):
         assert said in text
     assert "transaction-1" in text
@@ -163,11 +163,11 @@ def test_a_page_shows_verdict_score_ids_and_places() -> None:
     [("match", "Match"), ("no_match", "No match"), ("review", "For review"), ("failed", "Failed")],
 )
 def test_each_verdict_has_its_words(verdict: str, words: str) -> None:
-    assert f'<p class="word">{words}</p>' in render_page([make_journey(make_event(verdict=verdict))])
+    assert f'<p class="word">{words}</p>' in render_page([make_result(make_event(verdict=verdict))])
 
 
 def test_a_page_needs_nothing_else_and_lets_nothing_in() -> None:
-    page = render_page([make_journey(), make_refused()])
+    page = render_page([make_result(), make_refused()])
     reader = read(page)
     assert "script" not in reader.tags
     assert not [name for name, _ in reader.attributes if name.startswith("on") or name == "style"]
@@ -192,14 +192,14 @@ def test_what_comes_from_outside_is_escaped_everywhere() -> None:
     }
     changes = {"pair_id": HOSTILE, "message": HOSTILE, "reason": HOSTILE, "comparison_id": HOSTILE}
     event = make_event(**changes, provider=provider, verdict=HOSTILE, timings_ms={HOSTILE: 5})
-    passage = make_passage(HOSTILE, source_format=HOSTILE, source_mode=HOSTILE, quality=HOSTILE)
-    places = {"way_in": HOSTILE, "region": HOSTILE, "provider_host": HOSTILE, "called_address": HOSTILE}
+    photo = make_photo_result(HOSTILE, source_format=HOSTILE, source_mode=HOSTILE, quality=HOSTILE)
+    places = {"intake": HOSTILE, "region": HOSTILE, "provider_host": HOSTILE, "called_address": HOSTILE}
     problem = {"status": HOSTILE, "code": HOSTILE, "detail": HOSTILE, "errors": [{"field": HOSTILE}]}
-    journeys = [
-        make_journey(event, photos={"source": passage, HOSTILE: passage}, **places),
+    results = [
+        make_result(event, photos={"source": photo, HOSTILE: photo}, **places),
         make_refused(problem=problem),
     ]
-    page = render_page(journeys)
+    page = render_page(results)
     reader = read(page)
     assert "<script" not in page
     assert "<img src=x" not in page
@@ -209,7 +209,7 @@ def test_what_comes_from_outside_is_escaped_everywhere() -> None:
 
 
 def test_what_was_done_to_a_photo_is_said_in_plain_words() -> None:
-    text = read_text(render_page([make_journey()]))
+    text = read_text(render_page([make_result()]))
     assert "Turned upright: it was lying on its side (EXIF orientation 6)" in text
     assert "Scaled down from 960 x 1280 px to 720 x 960 px, to 75 % of each side" in text
     assert "as stored: lying on its side, EXIF 6" in text
@@ -232,12 +232,12 @@ def test_what_was_done_to_a_photo_is_said_in_plain_words() -> None:
     ],
 )
 def test_each_thing_in_the_report_is_said(changes: dict[str, Any], said: str) -> None:
-    photos = {"source": make_passage(**changes)}
-    assert said in read_text(render_page([make_journey(photos=photos)]))
+    photos = {"source": make_photo_result(**changes)}
+    assert said in read_text(render_page([make_result(photos=photos)]))
 
 
 def test_the_photo_before_is_shown_as_stored_and_small() -> None:
-    page = render_page([make_journey(photos={"source": make_passage(before=make_photo((2000, 1500)))})])
+    page = render_page([make_result(photos={"source": make_photo_result(before=make_photo((2000, 1500)))})])
     sizes = re.findall(r'width="(\d+)" height="(\d+)" alt="The source photo ([^"]*)"', page)
     assert [(int(width), int(height)) for width, height, _ in sizes] == [(640, 480), (480, 640)]
     assert all(note for *_, note in sizes)
@@ -248,9 +248,9 @@ def test_the_photo_before_is_shown_as_stored_and_small() -> None:
     [(1, "1 face at 25% of the photo"), (3, "3 faces, the largest at 25% of the photo")],
 )
 def test_the_face_that_was_compared_is_framed(count: int, said: str) -> None:
-    face = FoundFace(count, 180, 240, 360, 480, photo_width=720, photo_height=960)
-    passages = {"source": replace(make_passage(), face=face), "target": make_passage()}
-    page = render_page([make_journey(photos=passages)])
+    face = DetectedFace(count, 180, 240, 360, 480, photo_width=720, photo_height=960)
+    photos = {"source": replace(make_photo_result(), face=face), "target": make_photo_result()}
+    page = render_page([make_result(photos=photos)])
 
     frames = re.findall(r'<svg class="face" viewBox="0 0 720 960" aria-hidden="true"><rect ([^/]*)/>', page)
     assert frames == ['x="180" y="240" width="360" height="480" rx="12"']
@@ -259,8 +259,8 @@ def test_the_face_that_was_compared_is_framed(count: int, said: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no photo", make_photo()[:2000]])
 def test_bytes_that_are_no_picture_still_make_a_page(content: bytes) -> None:
-    photos = {"source": PhotoPassage("a.jpg", content, None, {})}
-    text = read_text(render_page([make_journey(photos=photos)]))
+    photos = {"source": PhotoResult("a.jpg", content, None, {})}
+    text = read_text(render_page([make_result(photos=photos)]))
     assert "This file can't be shown as a picture." in text
     assert "the photo was refused" in text
 
@@ -274,15 +274,15 @@ def test_any_kind_of_pixels_is_shown(mode: str) -> None:
         else Image.new("RGB", (64, 48), "white").convert(mode)
     )
     image.save(file, "TIFF" if mode == "CMYK" else "PNG")
-    photos = {"source": PhotoPassage("a.png", file.getvalue(), None, {})}
-    page = render_page([make_journey(photos=photos)])
+    photos = {"source": PhotoResult("a.png", file.getvalue(), None, {})}
+    page = render_page([make_result(photos=photos)])
     (uri,) = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     with Image.open(BytesIO(b64decode(uri))) as shown:
         assert shown.convert("L").getpixel((20, 20)) == 255
 
 
 def test_the_way_by_the_bucket_has_the_times() -> None:
-    steps = list_steps(render_page([make_journey()]))
+    steps = list_steps(render_page([make_result()]))
     names = [name for name, *_ in steps]
     assert names[:3] == ["Bucket", "Uploads", "Comparisons queue"]
     assert names[3:] == ["Read", "Prepare", "Slot", "Call", "Ledger", "Publish", "Results queue"]
@@ -298,9 +298,9 @@ def test_the_way_by_the_bucket_has_the_times() -> None:
 
 def test_the_way_by_the_api_skips_the_queue_when_compared_at_once() -> None:
     at_once = make_event(timings_ms={"wait_for_worker": 9, "wait_for_slot": 5, "call": 120, "back_off": 80})
-    names = [name for name, *_ in list_steps(render_page([make_journey(at_once, way_in="API")]))]
+    names = [name for name, *_ in list_steps(render_page([make_result(at_once, intake="API")]))]
     assert names == ["API", "Ledger", "Slot", "Call", "Back off", "Ledger", "Publish", "Results queue"]
-    queued = [name for name, *_ in list_steps(render_page([make_journey(way_in="API")]))]
+    queued = [name for name, *_ in list_steps(render_page([make_result(intake="API")]))]
     assert queued[:4] == ["API", "Comparisons queue", "Read", "Prepare"]
 
 
@@ -313,7 +313,7 @@ def test_a_rejected_photo_is_named_and_the_way_ends_where_it_did() -> None:
         score=None,
         timings_ms={"wait_for_worker": 3, "read": 4, "prepare": 5},
     )
-    page = render_page([make_journey(event, called_address=None)])
+    page = render_page([make_result(event, called_address=None)])
     text = read_text(page)
     for said in ("Photo rejected", "too_small", "The target photo is too small.", "no call"):
         assert said in text
@@ -340,23 +340,24 @@ def test_a_refusal_shows_code_sentence_and_photo() -> None:
 
 def test_the_event_is_there_as_json() -> None:
     event = make_event(message="Ünïcode <&>")
-    page = render_page([make_journey(event)])
+    page = render_page([make_result(event)])
     (shown,) = re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)
     assert json.loads(unescape(shown)) == event
     assert "Ünïcode" in shown
 
 
 def test_a_page_of_heavy_photos_stays_under_two_megabytes() -> None:
-    passages = {
-        role: make_passage(f"{role}.jpg", make_noise(seed)) for seed, role in enumerate(("source", "target"))
+    photos = {
+        role: make_photo_result(f"{role}.jpg", make_noise(seed))
+        for seed, role in enumerate(("source", "target"))
     }
     for count in (2, 8):
-        page = render_page([make_journey(photos=passages)] * count)
+        page = render_page([make_result(photos=photos)] * count)
         assert len(page.encode()) < 2_000_000
 
 
 def test_every_picture_has_words_and_every_pair_a_heading() -> None:
-    page = render_page([make_journey(), make_refused()])
+    page = render_page([make_result(), make_refused()])
     images = re.findall(r"<img [^>]*>", page)
     assert images
     assert all(re.search(r'alt="[^"]+"', image) for image in images)
@@ -373,9 +374,9 @@ def test_warnings_are_listed_and_what_is_kept_of_a_photo_is_framed() -> None:
         "crop": {"left": 300, "top": 160, "width": 480, "height": 640},
     }
     found = Drawing(720, 960, (Rectangle(1, 2, 3, 4),))
-    passage = replace(make_passage(face=face), faces=found, warnings=["several_faces", "face_too_small"])
+    photo = replace(make_photo_result(face=face), faces=found, warnings=["several_faces", "face_too_small"])
 
-    page = render_page([make_journey(photos={"source": passage})])
+    page = render_page([make_result(photos={"source": photo})])
 
     frames = re.findall(r'<svg class="face" viewBox="([^"]*)" aria-hidden="true"><rect ([^/]*)/>', page)
     assert frames == [

@@ -13,7 +13,7 @@ from facematch.domain.clock import SystemClock
 from facematch.domain.errors import OperatorFaultError
 from facematch.domain.regions import Region, RegionPolicy
 from facematch.use_cases.diagnose_provider import Access, Diagnosis, ProviderDiagnoser
-from local.processes import LOCAL_KEY, Ports, Running, start
+from local.processes import LOCAL_KEY, Ports, RunningPrograms, start
 from tests.factories import make_call
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 
@@ -22,7 +22,7 @@ PERMISSION = {"Effect": "Allow", "Action": "sts:GetWebIdentityToken", "Resource"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPrograms]:
     programs = start(Ports(cloud=0, emulator=0), tmp_path_factory.mktemp("programs"))
     yield programs
     programs.stop()
@@ -30,13 +30,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def control(running: Running) -> ControlClient:
+def control(running: RunningPrograms) -> ControlClient:
     client = ControlClient(running.emulator_url.removeprefix("http://"))
     client.reset()
     return client
 
 
-def make_principal(running: Running, name: str, *statements: dict[str, str]) -> boto3.Session:
+def make_principal(running: RunningPrograms, name: str, *statements: dict[str, str]) -> boto3.Session:
     """Make someone in the local cloud who may do what the statements say, and nothing else."""
     iam = boto3.Session(LOCAL_KEY, LOCAL_KEY, region_name=AWS_REGION).client(
         "iam", endpoint_url=running.endpoint_url
@@ -50,7 +50,10 @@ def make_principal(running: Running, name: str, *statements: dict[str, str]) -> 
 
 
 def make_provider(
-    running: Running, control: ControlClient, principal: boto3.Session, audience: str = "sts.aliyuncs.com"
+    running: RunningPrograms,
+    control: ControlClient,
+    principal: boto3.Session,
+    audience: str = "sts.aliyuncs.com",
 ) -> FaceCompareProvider:
     endpoints = control.ask("GET", "/endpoints").document
     address = next(one["address"] for one in endpoints if one["region"] == "malaysia")
@@ -65,14 +68,14 @@ def make_provider(
     return FaceCompareProvider({Region.MALAYSIA: FaceCompareEndpoint(address, "HTTP")}, credentials)
 
 
-def test_a_pair_is_compared_without_a_stored_key(running: Running, control: ControlClient) -> None:
+def test_a_pair_is_compared_without_a_stored_key(running: RunningPrograms, control: ControlClient) -> None:
     provider = make_provider(running, control, make_principal(running, "allowed", PERMISSION))
 
     assert provider.compare(make_call(region=Region.MALAYSIA)).code == "Success"
     assert [call["action"] for call in control.calls()] == ["AssumeRoleWithOIDC", "FaceCompare"]
 
 
-def test_who_may_not_ask_for_a_token_gets_no_key(running: Running, control: ControlClient) -> None:
+def test_who_may_not_ask_for_a_token_gets_no_key(running: RunningPrograms, control: ControlClient) -> None:
     provider = make_provider(running, control, make_principal(running, "nobody"))
 
     with pytest.raises(OperatorFaultError) as failure:
@@ -82,7 +85,7 @@ def test_who_may_not_ask_for_a_token_gets_no_key(running: Running, control: Cont
     assert control.calls() == []
 
 
-def test_a_token_for_someone_else_brings_no_key(running: Running, control: ControlClient) -> None:
+def test_a_token_for_someone_else_brings_no_key(running: RunningPrograms, control: ControlClient) -> None:
     principal = make_principal(running, "elsewhere", PERMISSION)
 
     with pytest.raises(OperatorFaultError) as failure:
@@ -100,7 +103,9 @@ def diagnose(provider: FaceCompareProvider) -> Diagnosis:
     ).diagnose()
 
 
-def test_the_exchange_is_diagnosed_up_to_a_free_call(running: Running, control: ControlClient) -> None:
+def test_the_exchange_is_diagnosed_up_to_a_free_call(
+    running: RunningPrograms, control: ControlClient
+) -> None:
     diagnosis = diagnose(make_provider(running, control, make_principal(running, "diagnosed", PERMISSION)))
 
     assert (diagnosis.key_fault, diagnosis.regions[Region.MALAYSIA].access) == (None, Access.ACCEPTED)
@@ -108,7 +113,7 @@ def test_the_exchange_is_diagnosed_up_to_a_free_call(running: Running, control: 
 
 
 def test_a_diagnosis_names_the_step_of_the_exchange_that_fails(
-    running: Running, control: ControlClient
+    running: RunningPrograms, control: ControlClient
 ) -> None:
     without_token = make_provider(running, control, make_principal(running, "no-token"))
     principal = make_principal(running, "no-key", PERMISSION)

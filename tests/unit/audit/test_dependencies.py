@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from audit.dependencies import Outcome, judge
-from audit.tools import Said
+from audit.dependencies import Outcome, classify
+from audit.tools import ToolResult
 
 URLLIB3 = {"name": "urllib3", "version": "2.8.0", "vulns": []}
 MISSING = {
@@ -13,35 +13,35 @@ MISSING = {
 }
 
 
-def say(*packages: dict[str, Any], code: int = 0, errors: str = "") -> Said:
-    return Said(code, json.dumps({"dependencies": packages, "fixes": []}), errors)
+def say(*packages: dict[str, Any], code: int = 0, errors: str = "") -> ToolResult:
+    return ToolResult(code, json.dumps({"dependencies": packages, "fixes": []}), errors)
 
 
 def test_packages_that_nothing_is_known_against_are_clean() -> None:
-    audited = judge(say(URLLIB3, errors="No known vulnerabilities found"))
+    audited = classify(say(URLLIB3, errors="No known vulnerabilities found"))
     assert (audited.outcome, audited.packages, audited.told) == (Outcome.CLEAN, 1, ())
 
 
 def test_what_is_known_is_told_with_the_version_that_mends_it() -> None:
     known = {"id": "PYSEC-2026-1", "fix_versions": ["2.8.1"], "aliases": [], "description": "Long."}
-    audited = judge(say(URLLIB3 | {"vulns": [known]}, code=1))
+    audited = classify(say(URLLIB3 | {"vulns": [known]}, code=1))
     assert audited.outcome is Outcome.VULNERABLE
     assert audited.told == ("urllib3 2.8.0: PYSEC-2026-1, mended in 2.8.1",)
 
 
 def test_what_nothing_mends_yet_says_so() -> None:
     known = {"id": "PYSEC-2026-1", "fix_versions": []}
-    assert judge(say(URLLIB3 | {"vulns": [known]}, code=1)).told[0].endswith("nothing yet")
+    assert classify(say(URLLIB3 | {"vulns": [known]}, code=1)).told[0].endswith("nothing yet")
 
 
 def test_packages_that_the_database_does_not_have_are_told_and_not_counted() -> None:
-    audited = judge(say(URLLIB3, MISSING))
+    audited = classify(say(URLLIB3, MISSING))
     assert (audited.outcome, audited.packages) == (Outcome.PARTIAL, 1)
     assert audited.told == (MISSING["skip_reason"],)
 
 
 def test_a_database_that_has_none_of_them_was_not_reached_whatever_the_tool_says() -> None:
-    audited = judge(say(MISSING, MISSING, errors="No known vulnerabilities found"))
+    audited = classify(say(MISSING, MISSING, errors="No known vulnerabilities found"))
     assert (audited.outcome, audited.packages) == (Outcome.UNREACHED, 0)
 
 
@@ -54,7 +54,7 @@ def test_a_database_that_has_none_of_them_was_not_reached_whatever_the_tool_says
     ],
 )
 def test_without_a_database_nothing_is_called_audited(errors: str) -> None:
-    audited = judge(Said(1, "", errors))
+    audited = classify(ToolResult(1, "", errors))
     assert audited.outcome is Outcome.UNREACHED
     assert (audited.packages, audited.told) == (0, (errors,))
 
@@ -62,13 +62,13 @@ def test_without_a_database_nothing_is_called_audited(errors: str) -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        Said(0, "", ""),
-        Said(2, "", "usage: pip-audit [-h]"),
-        Said(0, "[]", ""),
-        Said(0, "{}", ""),
-        Said(0, '{"dependencies": []}', ""),
-        Said(1, "", "PackageNotFoundError"),
+        ToolResult(0, "", ""),
+        ToolResult(2, "", "usage: pip-audit [-h]"),
+        ToolResult(0, "[]", ""),
+        ToolResult(0, "{}", ""),
+        ToolResult(0, '{"dependencies": []}', ""),
+        ToolResult(1, "", "PackageNotFoundError"),
     ],
 )
-def test_a_tool_that_fails_otherwise_is_a_failure_and_no_pass(said: Said) -> None:
-    assert judge(said).outcome is Outcome.BROKEN
+def test_a_tool_that_fails_otherwise_is_a_failure_and_no_pass(said: ToolResult) -> None:
+    assert classify(said).outcome is Outcome.BROKEN

@@ -4,7 +4,7 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
-from audit.search import WRITINGS, Find, Marker, Search, make_photo_marker, make_text_marker
+from audit.search import ENCODINGS, Finding, Marker, Search, make_photo_marker, make_text_marker
 
 PHOTO = random.Random(5).randbytes(3000)  # noqa: S311 - pixels, not a secret
 SECRET = "LTAIa8sJq0Zk3fWm7yXv2Qe9"
@@ -13,8 +13,8 @@ EDGE_BYTES = 4
 """What a Base64 text shares with its neighbours at either end."""
 
 
-def look(marker: Marker, content: bytes, kind: str = "log") -> list[Find]:
-    return Search([marker]).look(kind, "somewhere", content)
+def scan(marker: Marker, content: bytes, kind: str = "log") -> list[Finding]:
+    return Search([marker]).scan(kind, "somewhere", content)
 
 
 @pytest.fixture(scope="module")
@@ -22,51 +22,51 @@ def photo_search() -> Search:
     return Search([make_photo_marker("photo", PHOTO)])
 
 
-@pytest.mark.parametrize("writing", WRITINGS)
-def test_any_piece_of_a_photo_is_found_in_any_writing(photo_search: Search, writing: str) -> None:
-    written = WRITINGS[writing](PHOTO)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_any_piece_of_a_photo_is_found_in_any_writing(photo_search: Search, encoding: str) -> None:
+    written = ENCODINGS[encoding](PHOTO)
     # JSON writes a byte as up to six characters: blocks of few different ones are not looked up.
-    length = 48 if writing.startswith("json") else 24
-    # A stride without a common factor with the blocks' own: pieces begin at every place of a block.
+    length = 48 if encoding.startswith("json") else 24
+    # A stride without a common factor with the blocks' own: pieces begin at every location of a block.
     for start in range(0, len(written) - length + 1, 31):
         content = NOISE[: start % 50] + written[start : start + length] + NOISE[50:]
-        (find,) = photo_search.look("log", "somewhere", content)
+        (find,) = photo_search.scan("log", "somewhere", content)
         assert (find.marker, find.length_bytes >= 24) == ("photo", True), start
 
 
 @pytest.mark.parametrize("start", range(len(SECRET) - 11))
 def test_any_twelve_characters_of_a_secret_are_found(start: int) -> None:
     piece = SECRET[start : start + 12].encode()
-    assert look(make_text_marker("secret", SECRET), NOISE[:start] + piece + NOISE[-30:])
+    assert scan(make_text_marker("secret", SECRET), NOISE[:start] + piece + NOISE[-30:])
 
 
 @pytest.mark.parametrize("before", range(3))
 def test_a_secret_is_found_in_base64_wherever_it_stands_in_what_was_encoded(before: int) -> None:
     encoded = base64.b64encode(b"Authorization: "[:before] + SECRET.encode() + b" and more")
-    assert look(make_text_marker("secret", SECRET), b'{"body": "' + encoded + b'"}')
+    assert scan(make_text_marker("secret", SECRET), b'{"body": "' + encoded + b'"}')
 
 
 def test_a_photo_is_found_in_the_query_of_a_form() -> None:
     form = "SourceFacePicture=" + quote_from_bytes(base64.b64encode(PHOTO), safe="")
-    (find,) = look(make_photo_marker("photo", PHOTO), form.encode())
+    (find,) = scan(make_photo_marker("photo", PHOTO), form.encode())
     assert find.length_bytes > len(PHOTO)
 
 
 def test_less_than_a_piece_is_no_find() -> None:
-    assert look(make_photo_marker("photo", PHOTO), NOISE + PHOTO[100:123] + NOISE) == []
-    assert look(make_text_marker("secret", SECRET), SECRET[:11].encode()) == []
+    assert scan(make_photo_marker("photo", PHOTO), NOISE + PHOTO[100:123] + NOISE) == []
+    assert scan(make_text_marker("secret", SECRET), SECRET[:11].encode()) == []
 
 
 def test_what_may_stand_in_a_place_is_no_find_there() -> None:
     marker = make_text_marker("pair", SECRET, allowed=["ledger"])
-    assert look(marker, SECRET.encode(), "ledger") == []
-    assert look(marker, SECRET.encode(), "log")
+    assert scan(marker, SECRET.encode(), "ledger") == []
+    assert scan(marker, SECRET.encode(), "log")
 
 
 def test_a_marker_that_is_part_of_another_is_found_for_itself() -> None:
     allowed = make_text_marker("allowed", f"prefix-{SECRET}", allowed=["log"])
     forbidden = make_text_marker("forbidden", SECRET)
-    finds = Search([allowed, forbidden]).look("log", "somewhere", SECRET.encode())
+    finds = Search([allowed, forbidden]).scan("log", "somewhere", SECRET.encode())
     assert [find.marker for find in finds] == ["forbidden"]
 
 
@@ -74,26 +74,26 @@ def test_a_marker_that_is_part_of_another_is_found_for_itself() -> None:
 def test_a_piece_is_found_where_a_large_place_is_read_in_two(photo_search: Search, shift: int) -> None:
     at = (1 << 18) - shift
     content = bytes(at) + PHOTO[:24] + bytes(100)
-    assert photo_search.look("log", "somewhere", content)
+    assert photo_search.scan("log", "somewhere", content)
 
 
 def test_the_longest_piece_is_told() -> None:
     content = PHOTO[:30] + NOISE + PHOTO[500:600] + NOISE + PHOTO[40:70]
-    (find,) = look(make_photo_marker("photo", PHOTO), content)
-    assert (find.writing, find.length_bytes) == ("raw", 100)
+    (find,) = scan(make_photo_marker("photo", PHOTO), content)
+    assert (find.encoding, find.length_bytes) == ("raw", 100)
 
 
 def test_runs_of_one_byte_belong_to_nobody() -> None:
-    assert look(make_photo_marker("photo", PHOTO[:100] + bytes(200)), bytes(1000)) == []
+    assert scan(make_photo_marker("photo", PHOTO[:100] + bytes(200)), bytes(1000)) == []
 
 
 def test_what_was_looked_at_is_counted() -> None:
     search = Search([make_text_marker("secret", SECRET)])
-    search.look("log", "a", b"12345")
-    search.look("log", "b", b"123")
-    search.look("ledger", "c", b"1")
+    search.scan("log", "a", b"12345")
+    search.scan("log", "b", b"123")
+    search.scan("ledger", "c", b"1")
     assert search.bytes_by_kind == {"log": 8, "ledger": 1}
-    assert search.places_by_kind == {"log": 2, "ledger": 1}
+    assert search.locations_by_kind == {"log": 2, "ledger": 1}
 
 
 def test_a_marker_does_not_show_what_it_marks() -> None:

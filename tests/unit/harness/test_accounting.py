@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.accounting import Books, audit, measure_traffic, quantile, trim_calls
+from harness.accounting import StackState, audit_pairs, measure_traffic, quantile, trim_calls
 
 ID = "a" * 26
 
@@ -34,24 +34,24 @@ def make_call(name: str = "one", at_s: float = 0.0, **fields: Any) -> Mapping[st
     return {**given, **fields}
 
 
-def make_books(**fields: Any) -> Books:
+def make_state(**fields: Any) -> StackState:
     given = {
         "records": [make_record()],
         "events": [make_event()],
         "waiting": frozenset(),
         "calls": [make_call()],
     }
-    return Books(**{**given, **fields})
+    return StackState(**{**given, **fields})
 
 
 def test_books_in_order_show_no_loss_and_no_excess() -> None:
-    found = audit(make_books(), {"pair": 1})
+    found = audit_pairs(make_state(), {"pair": 1})
     assert (found.pairs, found.verdicts, found.lost) == (1, 1, {})
     assert (found.double_billed, found.possibly_billed) == ([], [])
 
 
 def test_an_event_that_comes_twice_under_one_id_is_no_loss() -> None:
-    assert audit(make_books(events=[make_event(), make_event()]), {"pair": 1}).lost == {}
+    assert audit_pairs(make_state(events=[make_event(), make_event()]), {"pair": 1}).lost == {}
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_an_event_that_comes_twice_under_one_id_is_no_loss() -> None:
     ],
 )
 def test_a_pair_without_exactly_one_verdict_is_lost(fields: Mapping[str, Any], reason: str) -> None:
-    assert audit(make_books(**fields), {"pair": 1}).lost == {"pair": reason}
+    assert audit_pairs(make_state(**fields), {"pair": 1}).lost == {"pair": reason}
 
 
 def test_a_pair_that_waits_as_a_dead_letter_is_not_lost() -> None:
-    books = make_books(records=[make_record("registered")], events=[], waiting=frozenset({ID}), calls=[])
-    found = audit(books, {"pair": 1})
+    state = make_state(records=[make_record("registered")], events=[], waiting=frozenset({ID}), calls=[])
+    found = audit_pairs(state, {"pair": 1})
     assert (found.lost, found.waiting, found.verdicts) == ({}, 1, 0)
 
 
@@ -87,14 +87,14 @@ def test_a_pair_that_waits_as_a_dead_letter_is_not_lost() -> None:
 def test_a_second_billed_call_is_excess_unless_nobody_read_its_answer(
     records: list[Mapping[str, Any]], double_billed: list[str], possibly_billed: list[str]
 ) -> None:
-    found = audit(make_books(records=records, calls=[make_call("one"), make_call("two")]), {"pair": 1})
+    found = audit_pairs(make_state(records=records, calls=[make_call("one"), make_call("two")]), {"pair": 1})
     assert [billed.removeprefix(ID) for billed in found.double_billed] == double_billed
     assert [billed.removeprefix(ID) for billed in found.possibly_billed] == possibly_billed
 
 
 def test_a_call_that_was_not_compared_is_not_billed() -> None:
     calls = [make_call(), make_call("two", compared=False)]
-    assert audit(make_books(calls=calls), {"pair": 1}).double_billed == []
+    assert audit_pairs(make_state(calls=calls), {"pair": 1}).double_billed == []
 
 
 def test_throttled_calls_and_an_idle_quota_show() -> None:

@@ -17,8 +17,8 @@ from harness.driver import Driver, post_form
 from harness.faults import Cloud, Emulator, wait_until
 from local.signed_http import HttpAnswer, send
 from local.stack import STACK_NAME
-from tests.audit.marked import ONLY_FOR_THE_CALLER, WHERE_PAIRS_ARE_NAMED, Markers
-from tests.audit.places import Places
+from tests.audit.locations import Locations
+from tests.audit.markers import CALLER_LOCATIONS, PAIR_ID_LOCATIONS, Markers
 from tests.audit.roles import Permission, Roles
 
 type Fields = dict[str, Any]
@@ -41,7 +41,7 @@ PROVIDER_FAULTS: Final[Mapping[str, tuple[Region, Fields]]] = {
     "account forbidden": (Region.HONG_KONG, {"effect": "refuse", "code": "Forbidden.AccountAccessDenied"}),
 }
 """What the provider does to the first call for a pair; the next one goes through."""
-_SPOILT: Final = ("truncated", "too small")
+_DAMAGES: Final = ("truncated", "too small")
 _LINK_FAULTS: Final[Mapping[str, Fields]] = {
     "link not fetched": {"effect": "refuse", "code": "DownloadTimeout"},
     "link and html 502": {"effect": "html", "http_status": 502},
@@ -52,13 +52,13 @@ _POISONED: Final = frozenset({"dead letter", "queue"})
 
 
 @dataclass(slots=True)
-class Journeys:
+class AuditTraffic:
     """Sends marked things through a stack; `expected` are the pairs whose events have to come."""
 
     driver: Driver
-    places: Places
+    locations: Locations
     markers: Markers = field(default_factory=Markers)
-    played: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
     expected: set[str] = field(default_factory=set)
 
     @property
@@ -71,7 +71,7 @@ class Journeys:
         """The queue of uploads to Singapore."""
         return self.driver.stack.comparison_queue_urls["singapore/bulk"]
 
-    def play_all(self) -> None:
+    def send_all(self) -> None:
         """Play everything, one kind after another, and wait until it has settled."""
         self._mark_the_key()
         self._put_a_pair_and_look_at_the_queues()
@@ -105,14 +105,14 @@ class Journeys:
         with self.cloud.halt("Compare"):
             with self.cloud.halt("Uploads"):
                 self._put("a pair", Region.SINGAPORE)
-                wait_until(lambda: self.places.peek("UploadsQueue", stack.uploads_queue_url) > 0)
-            wait_until(lambda: self.places.peek("SingaporeBulkQueue", self._lane) > 0)
+                wait_until(lambda: self.locations.peek("UploadsQueue", stack.uploads_queue_url) > 0)
+            wait_until(lambda: self.locations.peek("SingaporeBulkQueue", self._lane) > 0)
 
     def _put_faulty_pairs(self) -> None:
         for name, (region, effect) in PROVIDER_FAULTS.items():
             self._put(name, region, effect)
-        for name in _SPOILT:
-            self._put(f"photo {name}", Region.SINGAPORE, spoilt=name)
+        for name in _DAMAGES:
+            self._put(f"photo {name}", Region.SINGAPORE, damage=name)
         self._put("no image", Region.SINGAPORE, content=self.markers.make_word("no image").encode())
         half = self.markers.make_pair_id("half a pair")
         self.driver.put(f"inbox/singapore/{half}/source.jpg", self.markers.make_photo("half a pair"))
@@ -124,13 +124,13 @@ class Journeys:
         region: Region,
         effect: Fields | None = None,
         *,
-        spoilt: str | None = None,
+        damage: str | None = None,
         content: bytes | None = None,
         ends: bool = True,
     ) -> None:
         pair_id = self.markers.make_pair_id(f"bucket: {name}")
         photos = {
-            Role.SOURCE: content or self.markers.make_photo(f"{name}: source", spoilt=spoilt),
+            Role.SOURCE: content or self.markers.make_photo(f"{name}: source", damage=damage),
             Role.TARGET: self.markers.make_target(),
         }
         # S3's ETag of an object that came in one piece.
@@ -138,20 +138,20 @@ class Journeys:
             role: hashlib.md5(photo, usedforsecurity=False).hexdigest() for role, photo in photos.items()
         }
         if effect:
-            self._befall(identify_upload(region, pair_id, etags), region, effect)
+            self._play(identify_upload(region, pair_id, etags), region, effect)
         for role, photo in photos.items():
             self.driver.put(f"inbox/{region}/{pair_id}/{role}.jpg", photo)
         if ends:
             self._expect(f"bucket: {name}", pair_id)
         else:
-            self.played.append(f"bucket: {name}")
+            self.sent.append(f"bucket: {name}")
 
-    def _befall(self, comparison_id: str, region: Region, effect: Fields) -> None:
+    def _play(self, comparison_id: str, region: Region, effect: Fields) -> None:
         emulator = Emulator(self.driver.stack.emulator_url)
         emulator.play(region, times=1, merchant_biz_id_prefix=comparison_id, **effect)
 
     def _expect(self, name: str, pair_id: str) -> None:
-        self.played.append(name)
+        self.sent.append(name)
         self.expected.add(pair_id)
 
     def _has_settled(self) -> bool:
@@ -178,14 +178,14 @@ class Journeys:
         effect: Fields | None = None,
         headers: Mapping[str, str] | None = None,
         ends: bool = True,
-        allowed: frozenset[str] = WHERE_PAIRS_ARE_NAMED,
+        allowed: frozenset[str] = PAIR_ID_LOCATIONS,
         **fields: Any,
     ) -> HttpAnswer:
         key = self.markers.make_word(f"{name}: Idempotency-Key")
         pair_id = self.markers.make_pair_id(f"api: {name}", allowed)
         if effect:
             caller = str(self.driver.client("sts").get_caller_identity()["Arn"])
-            self._befall(identify_request(caller, key), Region.SINGAPORE, effect)
+            self._play(identify_request(caller, key), Region.SINGAPORE, effect)
         body = {"region": "singapore", "pair_id": pair_id, **self._make_photos(name), **fields}
         answer = self._request(
             f"api: {name}", "POST", "/v1/comparisons", body, {"Idempotency-Key": key, **(headers or {})}
@@ -209,9 +209,9 @@ class Journeys:
         *,
         signed: bool = True,
     ) -> HttpAnswer:
-        self.played.append(name)
+        self.sent.append(name)
         answer = self.driver.request(method, path, body, headers, signed=signed)
-        return self.places.keep_answer(name, answer)
+        return self.locations.keep_answer(name, answer)
 
     def _reuse_a_key(self) -> None:
         headers = {"Idempotency-Key": self.markers.make_word("Idempotency-Key that is reused")}
@@ -242,7 +242,7 @@ class Journeys:
             is HTTPStatus.FORBIDDEN
         )
         for path in ("/v1/comparisons/", "/v1/nowhere/"):
-            word = self.markers.make_word(f"in the path {path}", ONLY_FOR_THE_CALLER)
+            word = self.markers.make_word(f"in the path {path}", CALLER_LOCATIONS)
             assert self._request("api: unknown path", "GET", path + word).status >= 400
 
     def _make_bad_requests(self) -> Iterator[tuple[str, object, Mapping[str, str]]]:
@@ -258,7 +258,7 @@ class Journeys:
             "no image": {"source": {"photo": base64.b64encode(word("no image, posted").encode()).decode()}},
             "wrong types": {"source": word("wrong type"), "target": [word("wrong type, listed")]},
             "unknown field": {"name": word("unknown field")},
-            "unknown region": {"region": word("unknown region", ONLY_FOR_THE_CALLER)},
+            "unknown region": {"region": word("unknown region", CALLER_LOCATIONS)},
             "bad upload key": {"source": {"upload_key": word("bad upload key")}},
             "missing upload": {"source": {"upload_key": f"inbox/singapore/{word('missing')}/source.jpg"}},
             "pair id too long": {"pair_id": word("long pair id") * 4},
@@ -267,9 +267,9 @@ class Journeys:
         }
         for name, changed in fields.items():
             yield name, photos | changed, {"X-Name": word(f"{name}: header")}
-        for spoilt in _SPOILT:
-            photo = self.markers.make_photo(f"posted {spoilt}", spoilt=spoilt)
-            yield spoilt, photos | {"source": {"photo": base64.b64encode(photo).decode()}}, {}
+        for damage in _DAMAGES:
+            photo = self.markers.make_photo(f"posted {damage}", damage=damage)
+            yield damage, photos | {"source": {"photo": base64.b64encode(photo).decode()}}, {}
         yield "not JSON", f'{{"source": "{word("not JSON")}'.encode(), {}
         yield "nested deeply", b"[" * 100_000 + word("nested").encode(), {}
         yield "another media type", word("text").encode(), {"Content-Type": "text/plain"}
@@ -283,7 +283,7 @@ class Journeys:
             ("uploads", stack.uploads_queue_url, stack.uploads_dead_letters_url),
             ("comparisons", self._lane, stack.comparisons_dead_letters_url),
         ):
-            self.played.append(f"queue: poison among the {name}")
+            self.sent.append(f"queue: poison among the {name}")
             word = self.markers.make_word(f"poison among the {name}", _POISONED)
             with self.cloud.redeliver_after(queue_url, _REDELIVERED_AFTER_S, receives=1):
                 queues.send_message(QueueUrl=queue_url, MessageBody=json.dumps({"Records": word}))
@@ -321,7 +321,7 @@ class Journeys:
 
     def _erase(self) -> None:
         """Erase a pair after its verdict; nothing of its name stays in the ledger."""
-        told = WHERE_PAIRS_ARE_NAMED - {"ledger"}
+        told = PAIR_ID_LOCATIONS - {"ledger"}
         posted = self._post("erased", HTTPStatus.OK, allowed=told)
         wait_until(self._has_settled)
         path = f"/v1/comparisons/{posted.body['id']}"

@@ -8,7 +8,7 @@ from facematch_client.faces import Drawing, Rectangle
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFace:
+class DetectedFace:
     """The face that the emulator compared, in pixels of the photo that it received.
 
     `count` is the number of all faces in the photo.
@@ -34,7 +34,7 @@ class FoundFace:
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoPassage:
+class PhotoResult:
     """One photo before preparation and after it (None if it was refused).
 
     `face` is the face that the emulator compared, `faces` are those that the detector found afterwards.
@@ -44,26 +44,26 @@ class PhotoPassage:
     before: bytes
     after: bytes | None
     report: Mapping[str, Any]
-    face: FoundFace | None = None
+    face: DetectedFace | None = None
     faces: Drawing | None = None
     warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
+class DemoResult:
     """One pair and its result.
 
-    `way_in` is "bucket" or "API". `provider_host` is the host that a stack in the cloud calls,
+    `intake` is "bucket" or "API". `provider_host` is the host that a stack in the cloud calls,
     `called_address` the local one that was called (None without a call). `event` is the message from the
     results queue, `problem` the API's problem details; one of them is None. `total_ms` runs from the first
     request to the result.
     """
 
-    way_in: str
+    intake: str
     region: str
     provider_host: str
     called_address: str | None
-    photos: Mapping[str, PhotoPassage]
+    photos: Mapping[str, PhotoResult]
     event: Mapping[str, Any] | None
     problem: Mapping[str, Any] | None
     total_ms: int

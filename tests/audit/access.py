@@ -15,7 +15,7 @@ from tests.audit.roles import FUNCTIONS, Roles
 
 _DENIED: Final = {"AccessDenied", "AccessDeniedException", "403", "AuthorizationError"}
 _KEY_PARTS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-_FOREIGN: Final = "not-of-this-stack"
+_OTHER: Final = "not-of-this-stack"
 _PHOTO: Final = "comparisons/audit/photo"
 _UPLOAD: Final = "inbox/readme.txt"
 """Not the photo of a pair."""
@@ -35,29 +35,29 @@ _QUEUES: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """A stack's resources, and foreign ones of the same kinds beside it."""
+class Resources:
+    """A stack's resources, and is_other ones of the same kinds beside it."""
 
     stack: Stack
     queue_urls: Mapping[str, str]
     role_arns: Mapping[str, str]
     functions: Mapping[str, str]
-    foreign_bucket: str
-    foreign_table: str
-    foreign_secret: str
+    other_bucket: str
+    other_table: str
+    other_secret: str
 
     def client(self, service: str, credentials: Mapping[str, str]) -> Any:
         """Return a client that acts by those credentials, and asks but once."""
         return _make_client(self.stack, service, tuple(sorted(credentials.items())))
 
 
-type Try = Callable[[Surroundings, Callable[[str], Any]], object]
+type Attempt = Callable[[Resources, Callable[[str], Any]], object]
 
 
-def lay_out(stack: Stack) -> Surroundings:
-    """Put foreign resources beside a stack's own, and in each something to read."""
+def create_resources(stack: Stack) -> Resources:
+    """Put is_other resources beside a stack's own, and in each something to read."""
     roles, objects, tables = Roles(stack), stack.client("s3"), stack.client("dynamodb")
-    bucket = f"{_FOREIGN}-{stack.bucket}"[:63].rstrip("-")
+    bucket = f"{_OTHER}-{stack.bucket}"[:63].rstrip("-")
     location = {"LocationConstraint": stack.aws_region}
     objects.create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
     for name in (bucket, stack.bucket):
@@ -65,32 +65,32 @@ def lay_out(stack: Stack) -> Surroundings:
     for key in (_UPLOAD, "elsewhere"):
         objects.put_object(Bucket=stack.bucket, Key=key, Body=b"-")
     tables.create_table(
-        TableName=_FOREIGN,
+        TableName=_OTHER,
         AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    stack.client("sqs").create_queue(QueueName=_FOREIGN)
-    secret = stack.client("secretsmanager").create_secret(Name=_FOREIGN, SecretString="-")
+    stack.client("sqs").create_queue(QueueName=_OTHER)
+    secret = stack.client("secretsmanager").create_secret(Name=_OTHER, SecretString="-")
     urls = {name: roles.find_physical(name) for name in _QUEUES}
     lambdas = stack.client("lambda")
     functions = {name: roles.find_physical(name) for name in FUNCTIONS}
-    return Surroundings(
+    return Resources(
         stack=stack,
-        queue_urls={**urls, _FOREIGN: stack.client("sqs").get_queue_url(QueueName=_FOREIGN)["QueueUrl"]},
+        queue_urls={**urls, _OTHER: stack.client("sqs").get_queue_url(QueueName=_OTHER)["QueueUrl"]},
         role_arns={
             name: lambdas.get_function_configuration(FunctionName=physical)["Role"]
             for name, physical in functions.items()
         },
         functions=functions,
-        foreign_bucket=bucket,
-        foreign_table=_FOREIGN,
-        foreign_secret=secret["ARN"],
+        other_bucket=bucket,
+        other_table=_OTHER,
+        other_secret=secret["ARN"],
     )
 
 
-def is_denied(around: Surroundings, attempt: Try, credentials: Mapping[str, str]) -> bool:
-    """Try something by those credentials; tell whether it was refused for want of a permission.
+def is_denied(resources: Resources, attempt: Attempt, credentials: Mapping[str, str]) -> bool:
+    """Attempt something by those credentials; add_to_report whether it was refused for want of a permission.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def is_denied(around: Surroundings, attempt: Try, credentials: Mapping[str, str]
         It was refused for another reason: then it proves nothing.
     """
     try:
-        attempt(around, lambda service: around.client(service, credentials))
+        attempt(resources, lambda service: resources.client(service, credentials))
     except ClientError as error:
         if error.response["Error"]["Code"] not in _DENIED:
             raise
@@ -119,60 +119,60 @@ def _make_session(aws_region: str, credentials: tuple[tuple[str, str], ...]) -> 
     return boto3.Session(key_id, secret, token, aws_region)
 
 
-def _objects(verb: str, *, foreign: bool, **arguments: Any) -> Try:
-    def attempt(around: Surroundings, client: Callable[[str], Any]) -> object:
-        bucket = around.foreign_bucket if foreign else around.stack.bucket
+def _objects(verb: str, *, is_other: bool, **arguments: Any) -> Attempt:
+    def attempt(resources: Resources, client: Callable[[str], Any]) -> object:
+        bucket = resources.other_bucket if is_other else resources.stack.bucket
         return getattr(client("s3"), verb)(Bucket=bucket, **arguments)
 
     return attempt
 
 
-def _table(verb: str, *, foreign: bool = False, **arguments: Any) -> Try:
-    def attempt(around: Surroundings, client: Callable[[str], Any]) -> object:
-        table = around.foreign_table if foreign else around.stack.table
+def _table(verb: str, *, is_other: bool = False, **arguments: Any) -> Attempt:
+    def attempt(resources: Resources, client: Callable[[str], Any]) -> object:
+        table = resources.other_table if is_other else resources.stack.table
         return getattr(client("dynamodb"), verb)(TableName=table, **arguments)
 
     return attempt
 
 
-def _send(queue: str) -> Try:
-    return lambda around, client: client("sqs").send_message(
-        QueueUrl=around.queue_urls[queue], MessageBody=json.dumps({"Event": "s3:TestEvent"})
+def _send(queue: str) -> Attempt:
+    return lambda resources, client: client("sqs").send_message(
+        QueueUrl=resources.queue_urls[queue], MessageBody=json.dumps({"Event": "s3:TestEvent"})
     )
 
 
-def _receive(queue: str) -> Try:
-    return lambda around, client: client("sqs").receive_message(
-        QueueUrl=around.queue_urls[queue], VisibilityTimeout=0
+def _receive(queue: str) -> Attempt:
+    return lambda resources, client: client("sqs").receive_message(
+        QueueUrl=resources.queue_urls[queue], VisibilityTimeout=0
     )
 
 
-def assume(function: str) -> Try:
+def assume(function: str) -> Attempt:
     """Return the attempt to take on the role of a function."""
-    return lambda around, client: client("sts").assume_role(
-        RoleArn=around.role_arns[function], RoleSessionName="audit"
+    return lambda resources, client: client("sts").assume_role(
+        RoleArn=resources.role_arns[function], RoleSessionName="audit"
     )
 
 
 _KEY: Final = {"pk": {"S": "audit"}}
 
-ATTEMPTS: Final[Mapping[str, Try]] = {
-    "read a photo": _objects("get_object", foreign=False, Key=_PHOTO),
-    "write a photo": _objects("put_object", foreign=False, Key=_PHOTO, Body=b"-"),
-    "delete a photo": _objects("delete_object", foreign=False, Key=_PHOTO + "-none"),
-    "read an upload": _objects("get_object", foreign=False, Key=_UPLOAD),
-    "write an upload": _objects("put_object", foreign=False, Key=_UPLOAD, Body=b"-"),
-    "delete an upload": _objects("delete_object", foreign=False, Key="inbox/none"),
-    "read elsewhere in the bucket": _objects("get_object", foreign=False, Key="elsewhere"),
-    "write elsewhere in the bucket": _objects("put_object", foreign=False, Key="elsewhere", Body=b"-"),
-    "delete elsewhere in the bucket": _objects("delete_object", foreign=False, Key="elsewhere-none"),
-    "list the photos": _objects("list_objects_v2", foreign=False),
-    "tag a photo": _objects("put_object_tagging", foreign=False, Key=_PHOTO, Tagging={"TagSet": []}),
-    "read who may read the photos": _objects("get_bucket_acl", foreign=False),
-    "read an object of another bucket": _objects("get_object", foreign=True, Key=_PHOTO),
-    "write to another bucket": _objects("put_object", foreign=True, Key=_PHOTO, Body=b"-"),
-    "delete from another bucket": _objects("delete_object", foreign=True, Key=_PHOTO + "-none"),
-    "list another bucket": _objects("list_objects_v2", foreign=True),
+ATTEMPTS: Final[Mapping[str, Attempt]] = {
+    "read a photo": _objects("get_object", is_other=False, Key=_PHOTO),
+    "write a photo": _objects("put_object", is_other=False, Key=_PHOTO, Body=b"-"),
+    "delete a photo": _objects("delete_object", is_other=False, Key=_PHOTO + "-none"),
+    "read an upload": _objects("get_object", is_other=False, Key=_UPLOAD),
+    "write an upload": _objects("put_object", is_other=False, Key=_UPLOAD, Body=b"-"),
+    "delete an upload": _objects("delete_object", is_other=False, Key="inbox/none"),
+    "read elsewhere in the bucket": _objects("get_object", is_other=False, Key="elsewhere"),
+    "write elsewhere in the bucket": _objects("put_object", is_other=False, Key="elsewhere", Body=b"-"),
+    "delete elsewhere in the bucket": _objects("delete_object", is_other=False, Key="elsewhere-none"),
+    "list the photos": _objects("list_objects_v2", is_other=False),
+    "tag a photo": _objects("put_object_tagging", is_other=False, Key=_PHOTO, Tagging={"TagSet": []}),
+    "read who may read the photos": _objects("get_bucket_acl", is_other=False),
+    "read an object of another bucket": _objects("get_object", is_other=True, Key=_PHOTO),
+    "write to another bucket": _objects("put_object", is_other=True, Key=_PHOTO, Body=b"-"),
+    "delete from another bucket": _objects("delete_object", is_other=True, Key=_PHOTO + "-none"),
+    "list another bucket": _objects("list_objects_v2", is_other=True),
     "list all buckets": lambda _, client: client("s3").list_buckets(),
     "read an item": _table("get_item", Key=_KEY),
     "write an item": _table("put_item", Item=_KEY),
@@ -191,33 +191,33 @@ ATTEMPTS: Final[Mapping[str, Try]] = {
     "scan the table": _table("scan", Limit=1),
     "scan the index": _table("scan", IndexName="work", Limit=1),
     "describe the table": _table("describe_table"),
-    "read an item of another table": _table("get_item", foreign=True, Key=_KEY),
-    "write an item of another table": _table("put_item", foreign=True, Item=_KEY),
+    "read an item of another table": _table("get_item", is_other=True, Key=_KEY),
+    "write an item of another table": _table("put_item", is_other=True, Item=_KEY),
     **{f"send to {queue}": _send(queue) for queue in _QUEUES},
-    "send to another queue": _send(_FOREIGN),
+    "send to another queue": _send(_OTHER),
     **{f"receive from {queue}": _receive(queue) for queue in _QUEUES},
-    "receive from another queue": _receive(_FOREIGN),
+    "receive from another queue": _receive(_OTHER),
     "read the provider's secret": lambda _, client: client("secretsmanager").get_secret_value(
         SecretId=f"{STACK_NAME}-provider"
     ),
     "describe the provider's secret": lambda _, client: client("secretsmanager").describe_secret(
         SecretId=f"{STACK_NAME}-provider"
     ),
-    "read another secret": lambda around, client: client("secretsmanager").get_secret_value(
-        SecretId=around.foreign_secret
+    "read another secret": lambda resources, client: client("secretsmanager").get_secret_value(
+        SecretId=resources.other_secret
     ),
     "have a token issued": lambda _, client: client("sts").get_web_identity_token(
         Audience=["audit"], DurationSeconds=60, SigningAlgorithm="RS256"
     ),
     "list the roles": lambda _, client: client("iam").list_roles(),
-    "read a function's settings": lambda around, client: client("lambda").get_function_configuration(
-        FunctionName=around.functions["Sweep"]
+    "read a function's settings": lambda resources, client: client("lambda").get_function_configuration(
+        FunctionName=resources.functions["Sweep"]
     ),
-    "invoke a function": lambda around, client: client("lambda").invoke(
-        FunctionName=around.functions["Uploads"], Payload=b'{"Records": []}'
+    "invoke a function": lambda resources, client: client("lambda").invoke(
+        FunctionName=resources.functions["Uploads"], Payload=b'{"Records": []}'
     ),
     "read the logs": lambda _, client: client("logs").describe_log_groups(),
-    "make a log group": lambda _, client: client("logs").create_log_group(logGroupName=f"/{_FOREIGN}/new"),
+    "make a log group": lambda _, client: client("logs").create_log_group(logGroupName=f"/{_OTHER}/new"),
 }
 """Everything tried; none of it changes what the stack does."""
 

@@ -1,4 +1,4 @@
-"""A newcomer's hour: what the docs have one type, from the clone to `make down`.
+"""A shell's hour: what the docs have one type, from the clone to `make down`.
 
 `tests/integration/docs/test_commands.py` finds here which commands of the docs are run.
 """
@@ -25,7 +25,7 @@ from harness.faults import wait_until
 from local.portraits import make_portraits
 from local.processes import LOCAL_KEY
 from local.stack import Stack
-from tests.e2e.newcomer import Console, Newcomer, clone
+from tests.e2e.shell import Console, Shell, clone
 
 pytestmark = pytest.mark.verify
 
@@ -34,35 +34,35 @@ PHOTOS = 10
 
 
 @pytest.fixture(scope="module")
-def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """Someone with two photos of their own; whatever they start has ended when they leave."""
-    newcomer = clone(tmp_path_factory.mktemp("newcomer").resolve() / "facematch")
-    (newcomer.folder / "selfie.jpg").write_bytes(make_face(1))
-    (newcomer.folder / "passport.png").write_bytes(make_face(2, width=1200, height=1600, form="PNG"))
-    yield newcomer
-    left = newcomer.list_running()
+    shell = clone(tmp_path_factory.mktemp("shell").resolve() / "facematch")
+    (shell.folder / "selfie.jpg").write_bytes(make_face(1))
+    (shell.folder / "passport.png").write_bytes(make_face(2, width=1200, height=1600, form="PNG"))
+    yield shell
+    left = shell.list_running()
     for process_id in left:
         os.kill(process_id, signal.SIGKILL)
     assert left == {}
 
 
 @pytest.fixture(scope="module")
-def driver(newcomer: Newcomer) -> Iterator[Driver]:
-    """The newcomer's stack; `make down` ends it."""
-    told = newcomer.types("make up")
+def driver(shell: Shell) -> Iterator[Driver]:
+    """The shell's stack; `make down` ends it."""
+    told = shell.run_commands("make up")
     try:
         assert ".local/stack.json" in told
-        yield Driver(Stack(**json.loads((newcomer.folder / ".local" / "stack.json").read_text())))
+        yield Driver(Stack(**json.loads((shell.folder / ".local" / "stack.json").read_text())))
     finally:
-        ended = newcomer.types("make down")
+        ended = shell.run_commands("make down")
     assert ended == "The local stack has ended.\n"
 
 
 @pytest.fixture(scope="module")
-def borrowing(newcomer: Newcomer) -> dict[str, str]:
+def borrowing(shell: Shell) -> dict[str, str]:
     """What has pip install a package and borrow those that it needs."""
     return {
-        "PIP_TARGET": str(newcomer.folder / ".local" / "installed"),
+        "PIP_TARGET": str(shell.folder / ".local" / "installed"),
         "PIP_NO_DEPS": "1",
         "PIP_NO_INDEX": "1",
         # As pip reads it: 0 is no isolation.
@@ -71,50 +71,50 @@ def borrowing(newcomer: Newcomer) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def installed(newcomer: Newcomer, borrowing: dict[str, str]) -> None:
+def installed(shell: Shell, borrowing: dict[str, str]) -> None:
     """The command, with the packages that it needs borrowed."""
-    newcomer.types(
+    shell.run_commands(
         """
         python3.13 -m venv .local/command
         source .local/command/bin/activate
         pip install ./cli
         """,
         # The new environment is empty: packages are borrowed from the one that has them.
-        instead={"source .local/command/bin/activate": ":"},
+        replacing={"source .local/command/bin/activate": ":"},
         variables=borrowing,
     )
 
 
-def test_the_demo_brings_a_verdict_on_both_pairs_and_ends_by_itself(newcomer: Newcomer) -> None:
-    told = newcomer.types("make demo")
+def test_the_demo_brings_a_verdict_on_both_pairs_and_ends_by_itself(shell: Shell) -> None:
+    told = shell.run_commands("make demo")
 
     assert re.findall(r"^  verdict +(\w+)$", told, re.MULTILINE) == ["match", "match"]
-    assert newcomer.list_running() == {}
+    assert shell.list_running() == {}
 
 
-def test_what_is_built_and_made_of_the_clone_is_what_stands_in_it(newcomer: Newcomer) -> None:
-    newcomer.types("make docs")
-    newcomer.types("make format")
-    newcomer.types("sam build")
-    newcomer.types("cd examples/consumer\nsam build")
-    newcomer.types("""
+def test_what_is_built_and_made_of_the_clone_is_what_stands_in_it(shell: Shell) -> None:
+    shell.run_commands("make docs")
+    shell.run_commands("make format")
+    shell.run_commands("sam build")
+    shell.run_commands("cd examples/consumer\nsam build")
+    shell.run_commands("""
         .venv/bin/python -m bench.capacity --pairs-per-day 400000 --peak-factor 4 --qps 10 --latency-ms 900
         .venv/bin/python -m bench.capacity --help
         .venv/bin/python -m bench.capacity.report
     """)
 
     built = [".local/site/index.html", ".aws-sam/build/template.yaml"]
-    assert all((newcomer.folder / made).is_file() for made in [*built, f"examples/consumer/{built[1]}"])
-    assert newcomer.types("git diff") == ""
+    assert all((shell.folder / made).is_file() for made in [*built, f"examples/consumer/{built[1]}"])
+    assert shell.run_commands("git diff") == ""
 
 
-def test_the_emulator_runs_on_its_own(newcomer: Newcomer, borrowing: dict[str, str]) -> None:
-    newcomer.types("pip install './emulator[faces,tokens]'", variables=borrowing)
+def test_the_emulator_runs_on_its_own(shell: Shell, borrowing: dict[str, str]) -> None:
+    shell.run_commands("pip install './emulator[faces,tokens]'", variables=borrowing)
     scenario = {"effect": "refuse", "code": "InternalError", "region": "malaysia"}
-    (newcomer.folder / "faults.json").write_text(json.dumps([scenario]))
+    (shell.folder / "faults.json").write_text(json.dumps([scenario]))
     for commands in (
-        newcomer.starts("facecompare-emulator --port 0 --qps indonesia=1 --qps-window sliding"),
-        newcomer.starts(
+        shell.start_commands("facecompare-emulator --port 0 --qps indonesia=1 --qps-window sliding"),
+        shell.start_commands(
             "facecompare-emulator --port 0 --qps indonesia=1 --qps-window sliding --scenario faults.json"
         ),
     ):
@@ -124,28 +124,30 @@ def test_the_emulator_runs_on_its_own(newcomer: Newcomer, borrowing: dict[str, s
 
 
 @pytest.mark.usefixtures("driver", "installed")
-def test_own_photos_are_compared_by_the_command(newcomer: Newcomer) -> None:
-    told = newcomer.types("facematch compare selfie.jpg passport.png --region singapore --local")
-    again = newcomer.types("facematch compare selfie.jpg passport.png --region singapore --stack facematch")
-    direct = newcomer.types("facematch compare selfie.jpg passport.png --direct --local")
-    newcomer.types("facematch prepare selfie.jpg passport.png -o prepared")
+def test_own_photos_are_compared_by_the_command(shell: Shell) -> None:
+    told = shell.run_commands("facematch compare selfie.jpg passport.png --region singapore --local")
+    again = shell.run_commands(
+        "facematch compare selfie.jpg passport.png --region singapore --stack facematch"
+    )
+    direct = shell.run_commands("facematch compare selfie.jpg passport.png --direct --local")
+    shell.run_commands("facematch prepare selfie.jpg passport.png -o prepared")
 
     assert read_facts(told).keys() >= {"verdict", "score", "comparison", "source photo", "target photo"}
     assert read_facts(again) == read_facts(told)
     assert read_facts(direct)["score"] == read_facts(told)["score"]
-    assert len(list((newcomer.folder / "prepared").iterdir())) >= 2
+    assert len(list((shell.folder / "prepared").iterdir())) >= 2
 
 
-def test_a_request_is_signed_by_curl(newcomer: Newcomer, driver: Driver) -> None:
+def test_a_request_is_signed_by_curl(shell: Shell, driver: Driver) -> None:
     photo = base64.b64encode(make_face(3)).decode()
-    told = newcomer.types(
+    told = shell.run_commands(
         """
         curl --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
           -H "x-amz-security-token: $AWS_SESSION_TOKEN" -H 'content-type: application/json' -H 'idempotency-key: 4711' \\
           "$API_URL/v1/comparisons" \\
           -d '{"region": "singapore", "source": {"photo": "…Base64…"}, "target": {"url": "https://…"}}'
         """,  # noqa: E501 - as the docs have it
-        instead={"…Base64…": photo, "https://…": "https://photos.example.com/4711.jpg"},
+        replacing={"…Base64…": photo, "https://…": "https://photos.example.com/4711.jpg"},
         variables={
             "AWS_REGION": driver.stack.aws_region,
             "AWS_ACCESS_KEY_ID": LOCAL_KEY,
@@ -159,12 +161,12 @@ def test_a_request_is_signed_by_curl(newcomer: Newcomer, driver: Driver) -> None
 
 
 @pytest.mark.usefixtures("driver", "installed")
-def test_a_pair_outlasts_an_outage_that_is_switched_on_in_the_console(newcomer: Newcomer) -> None:
-    with newcomer.starts("make console") as serving:
+def test_a_pair_outlasts_an_outage_that_is_switched_on_in_the_console(shell: Shell) -> None:
+    with shell.start_commands("make console") as serving:
         console = read_address(serving)
-        assert "<title>" in newcomer.types(f"curl --silent {console.address}")
+        assert "<title>" in shell.run_commands(f"curl --silent {console.address}")
         console.switch("outage")
-        with newcomer.starts(
+        with shell.start_commands(
             "facematch compare selfie.jpg passport.png --region malaysia --local --json"
         ) as comparing:
             wait_until(lambda: has_failed(console))
@@ -172,65 +174,65 @@ def test_a_pair_outlasts_an_outage_that_is_switched_on_in_the_console(newcomer: 
             told, _ = comparing.communicate(timeout=60)
 
     compared = json.loads(told)
-    story = json.loads(newcomer.types(f"facematch show {compared['id']} --local --json"))
+    story = json.loads(shell.run_commands(f"facematch show {compared['id']} --local --json"))
     assert compared["result"]["region"] == "malaysia"
     assert story["billed_calls"] == 1
 
 
 @pytest.mark.usefixtures("installed")
 def test_two_hundred_pairs_outlast_a_crash_in_the_middle_and_none_is_paid_for_twice(
-    newcomer: Newcomer, driver: Driver
+    shell: Shell, driver: Driver
 ) -> None:
-    write_pairs(newcomer.folder)
+    write_pairs(shell.folder)
     billed_before = count_billed(driver)
-    journal = newcomer.folder / "pairs.csv.facematch-local.journal"
-    newcomer.types("facematch submit pairs.csv --stack facematch --dry-run")
-    with newcomer.starts("facematch submit pairs.csv --stack facematch") as crashing:
+    journal = shell.folder / "pairs.csv.facematch-local.journal"
+    shell.run_commands("facematch submit pairs.csv --stack facematch --dry-run")
+    with shell.start_commands("facematch submit pairs.csv --stack facematch") as crashing:
         wait_until(lambda: count_lines(journal) > PAIRS // 3, interval_s=0.02)
         os.killpg(crashing.pid, signal.SIGKILL)
         assert crashing.wait() == -signal.SIGKILL
 
-    summary = json.loads(newcomer.types("facematch submit pairs.csv --local --json"))
+    summary = json.loads(shell.run_commands("facematch submit pairs.csv --local --json"))
 
     assert summary["submitted_before"] >= PAIRS // 3
     assert summary["submitted"] + summary["submitted_before"] == PAIRS
-    events = follow_results(newcomer, {"customer-4711", *(f"pair-{i:03}" for i in range(1, PAIRS))})
+    events = follow_results(shell, {"customer-4711", *(f"pair-{i:03}" for i in range(1, PAIRS))})
     assert {event["type"] for event in events} == {"facematch.comparison.completed"}
     assert len({event["id"] for event in events}) == PAIRS
     assert count_billed(driver) - billed_before == PAIRS
 
     first = next(event for event in events if event["subject"] == "customer-4711")
-    by_name = newcomer.types("facematch show singapore/customer-4711 --stack facematch")
-    by_id = newcomer.types(
+    by_name = shell.run_commands("facematch show singapore/customer-4711 --stack facematch")
+    by_id = shell.run_commands(
         "facematch show sr6uybv2yezkjrhtpjkvfdpm65 --stack facematch",
-        instead={"sr6uybv2yezkjrhtpjkvfdpm65": first["id"]},
+        replacing={"sr6uybv2yezkjrhtpjkvfdpm65": first["id"]},
     )
     assert by_name == by_id
     assert read_facts(by_name)["comparison"] == first["id"]
 
-    newcomer.types("facematch verdicts pairs.csv --wait 600 --stack facematch")
-    with (newcomer.folder / "pairs.csv.verdicts.csv").open(newline="") as file:
+    shell.run_commands("facematch verdicts pairs.csv --wait 600 --stack facematch")
+    with (shell.folder / "pairs.csv.verdicts.csv").open(newline="") as file:
         assert {row["state"] for row in csv.DictReader(file)} == {"completed"}
-    assert first["id"] in newcomer.types("facematch find customer-4711 --stack facematch")
-    newcomer.types("facematch find --verdict review --region singapore --stack facematch")
-    newcomer.types("facematch erase customer-4711 --stack facematch", answer="y\n")
-    assert read_facts(newcomer.types(f"facematch show {first['id']} --local"))["verdict"] == "erased"
+    assert first["id"] in shell.run_commands("facematch find customer-4711 --stack facematch")
+    shell.run_commands("facematch find --verdict review --region singapore --stack facematch")
+    shell.run_commands("facematch erase customer-4711 --stack facematch", answer="y\n")
+    assert read_facts(shell.run_commands(f"facematch show {first['id']} --local"))["verdict"] == "erased"
 
 
 @pytest.mark.usefixtures("installed")
-def test_dead_letters_are_put_back_and_cost_nothing(newcomer: Newcomer, driver: Driver) -> None:
+def test_dead_letters_are_put_back_and_cost_nothing(shell: Shell, driver: Driver) -> None:
     driver.put_pair("ended")
     comparison_id = driver.wait_for_event("ended")["id"]
     billed_before = count_billed(driver)
 
     add_dead_letter(driver, comparison_id)
-    assert comparison_id in newcomer.types("facematch redrive --dry-run --stack facematch")
+    assert comparison_id in shell.run_commands("facematch redrive --dry-run --stack facematch")
     assert count_dead_letters(driver) == 1
-    newcomer.types("facematch redrive --queue comparisons --stack facematch", answer="y\n")
+    shell.run_commands("facematch redrive --queue comparisons --stack facematch", answer="y\n")
     assert count_dead_letters(driver) == 0
 
     add_dead_letter(driver, comparison_id)
-    told = json.loads(newcomer.types("facematch redrive --yes --json --stack facematch"))
+    told = json.loads(shell.run_commands("facematch redrive --yes --json --stack facematch"))
     assert told["comparisons"]["put_back"] == 1
     assert count_dead_letters(driver) == 0
 
@@ -242,24 +244,24 @@ def test_dead_letters_are_put_back_and_cost_nothing(newcomer: Newcomer, driver: 
 
 @pytest.mark.usefixtures("installed")
 def test_a_raised_quota_is_in_force_after_a_deployment_that_keeps_all_else(
-    newcomer: Newcomer, driver: Driver
+    shell: Shell, driver: Driver
 ) -> None:
-    newcomer.types(
+    shell.run_commands(
         "sam deploy --parameter-overrides SingaporeQps=20 WorkerConcurrency=12",
-        instead={"sam deploy": "sam deploy --config-env local"},
+        replacing={"sam deploy": "sam deploy --config-env local"},
         variables={"AWS_ENDPOINT_URL": driver.stack.endpoint_url},
     )
-    newcomer.types("facematch status --stack facematch")
-    regions = json.loads(newcomer.types("facematch status --local --json"))["regions"]
+    shell.run_commands("facematch status --stack facematch")
+    regions = json.loads(shell.run_commands("facematch status --local --json"))["regions"]
 
     assert regions["singapore"]["calls_per_s"] == pytest.approx(20 * 0.97)
     assert regions["indonesia"]["calls_per_s"] == pytest.approx(3 * 0.97)
 
 
 @pytest.mark.usefixtures("driver", "installed")
-def test_the_stack_tells_how_it_is(newcomer: Newcomer) -> None:
-    newcomer.types("facematch status --stack facematch --price singapore=0.002")
-    told = json.loads(newcomer.types("facematch status --local --json"))
+def test_the_stack_tells_how_it_is(shell: Shell) -> None:
+    shell.run_commands("facematch status --stack facematch --price singapore=0.002")
+    told = json.loads(shell.run_commands("facematch status --local --json"))
 
     assert sum(told["verdicts_today"].values()) >= 1
     assert told["dead_letters"] == {"uploads": 0, "comparisons": 0, "outbox": 0}
@@ -327,15 +329,15 @@ def write_pairs(folder: Path) -> None:
             rows.writerow((name, f"{number % PHOTOS}.jpg", f"{(number + 1) % PHOTOS}.jpg"))
 
 
-def follow_results(newcomer: Newcomer, subjects: set[str]) -> list[dict[str, Any]]:
+def follow_results(shell: Shell, subjects: set[str]) -> list[dict[str, Any]]:
     """Return the events about these subjects, repetitions too, once there is one about each."""
-    kept = newcomer.folder / "results.jsonl"
+    kept = shell.folder / "results.jsonl"
 
     def read() -> list[dict[str, Any]]:
         lines = kept.read_text().splitlines() if kept.exists() else []
         return [event for line in lines if (event := json.loads(line))["subject"] in subjects]
 
-    with newcomer.starts(
+    with shell.start_commands(
         "exec > results.jsonl\nfacematch results --follow --ack --json --stack facematch"
     ) as following:
         wait_until(lambda: {event["subject"] for event in read()} == subjects, limit_s=120)

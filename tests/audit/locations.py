@@ -26,12 +26,12 @@ KINDS: Final = (
     "process log",
 )
 
-type Place = tuple[str, str, bytes]
+type Location = tuple[str, str, bytes]
 
 
 @dataclass(slots=True)
-class Places:
-    """The places of one stack; answers of the API and messages that passed are kept as they come by."""
+class Locations:
+    """The locations of one stack; answers of the API and messages that passed are kept as they come by."""
 
     driver: Driver
     folder: Path
@@ -52,7 +52,7 @@ class Places:
             self.passed += [(name, _dump(message)) for message in messages]
         return len(seen)
 
-    def read(self) -> Iterator[Place]:
+    def read(self) -> Iterator[Location]:
         """Yield each place: its kind, its name, and what it holds."""
         yield from self._read_logs()
         yield from self._read_queues()
@@ -68,7 +68,7 @@ class Places:
         for log in (*self.folder.glob("*.log"), *LOCAL.glob("*.log")):
             yield "process log", log.name, log.read_bytes()
 
-    def _read_logs(self) -> Iterator[Place]:
+    def _read_logs(self) -> Iterator[Location]:
         logs = self.driver.client("logs")
         for group in _page(logs, "describe_log_groups", "logGroups"):
             name = group["logGroupName"]
@@ -78,7 +78,7 @@ class Places:
                 text = "\n".join(event["message"] for event in events)
                 yield "log", f"{name} {streams[0]}", text.encode()
 
-    def _read_queues(self) -> Iterator[Place]:
+    def _read_queues(self) -> Iterator[Location]:
         queues = self.driver.client("sqs")
         for url in _page(queues, "list_queues", "QueueUrls"):
             name = url.rpartition("/")[2]
@@ -86,12 +86,12 @@ class Places:
         for name, content in self.passed:
             yield "dead letter" if "DeadLetters" in name else "queue", name, content
 
-    def _read_ledger(self) -> Iterator[Place]:
+    def _read_ledger(self) -> Iterator[Location]:
         table = self.driver.stack.table
         for item in _page(self.driver.client("dynamodb"), "scan", "Items", TableName=table):
             yield "ledger", str(item["pk"]["S"]), _dump(item)
 
-    def _read_stream(self) -> Iterator[Place]:
+    def _read_stream(self) -> Iterator[Location]:
         """Read every image that the ledger's stream still holds, those of items that are gone included."""
         table = self.driver.client("dynamodb").describe_table(TableName=self.driver.stack.table)["Table"]
         arn, streams = table["LatestStreamArn"], self.driver.client("dynamodbstreams")
@@ -105,7 +105,7 @@ class Places:
                     yield "stream", str(record["dynamodb"]["Keys"]["pk"]["S"]), _dump(record)
                 iterator = page.get("NextShardIterator") if page["Records"] else None
 
-    def _read_worker_files(self) -> Iterator[Place]:
+    def _read_worker_files(self) -> Iterator[Location]:
         """Read what the functions left in their temporary folders; what was deployed into them aside."""
         scratch = self.folder / "scratch"
         bucket = scratch / "s3"

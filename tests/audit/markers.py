@@ -18,9 +18,9 @@ _DESCRIPTION: Final = 0x010E
 _SCAN: Final = b"\xff\xda"
 _DIFFERENT_PIXELS: Final = 5
 
-ONLY_FOR_THE_CALLER: Final = frozenset({"answer"})
+CALLER_LOCATIONS: Final = frozenset({"answer"})
 """What an answer may repeat: a region or an id that the caller asked for, and that there is not."""
-WHERE_PAIRS_ARE_NAMED: Final = frozenset({"answer", "dead letter", "ledger", "queue", "result", "stream"})
+PAIR_ID_LOCATIONS: Final = frozenset({"answer", "dead letter", "ledger", "queue", "result", "stream"})
 """A pair's name is the caller's own; it goes where its comparison goes, and into no log and no file."""
 
 
@@ -38,7 +38,7 @@ class Markers:
         self.known.append(make_text_marker(name, word, allowed))
         return word
 
-    def make_photo(self, name: str, *, spoilt: str | None = None, pixels: str | None = None) -> bytes:
+    def make_photo(self, name: str, *, damage: str | None = None, pixels: str | None = None) -> bytes:
         """Return a photo with words of its own in its metadata: acceptable, or `truncated`, or `too small`.
 
         Where it is not said what `pixels` it has, they are one of a few photos'.
@@ -46,11 +46,11 @@ class Markers:
         words = tuple(self.make_word(f"{name}: {part}") for part in ("name", "profile", "comment"))
         self._drawn += 1
         pixels = pixels or f"pixels {self._drawn % _DIFFERENT_PIXELS}"
-        photo = _draw(pixels, words, small=spoilt == "too small")
-        self._know_pixels(pixels if spoilt is None else f"{pixels}, {spoilt}", photo)
+        photo = _draw(pixels, words, small=damage == "too small")
+        self._know_pixels(pixels if damage is None else f"{pixels}, {damage}", photo)
         if (made := _normalise(photo)) is not None:
             self._know_pixels(f"{pixels}, as sent", made)
-        return photo[: len(photo) // 2] if spoilt == "truncated" else photo
+        return photo[: len(photo) // 2] if damage == "truncated" else photo
 
     def _know_pixels(self, name: str, photo: bytes) -> None:
         scan = _cut_to_scan(photo)
@@ -63,7 +63,7 @@ class Markers:
             self._target = self.make_photo("target", pixels="target")
         return self._target
 
-    def make_pair_id(self, name: str, allowed: frozenset[str] = WHERE_PAIRS_ARE_NAMED) -> str:
+    def make_pair_id(self, name: str, allowed: frozenset[str] = PAIR_ID_LOCATIONS) -> str:
         """Return the id of a pair, after a person."""
         return self.make_word(f"{name}: pair id", allowed)
 

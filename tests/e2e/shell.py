@@ -17,7 +17,7 @@ from local.signed_http import send
 ENVIRONMENTS: Final = (".venv", ".local/cloud", ".local/docs", ".local/faces")
 """What `make` would install, and what a clone here borrows."""
 MEANT: Final = {"--stack facematch": "--local"}
-"""What the docs say of a stack in an account, a newcomer tries on the one beside them."""
+"""What the docs say of a stack in an account, a shell tries on the one beside them."""
 FREE_PORTS: Final = {"CLOUD_PORT": "0", "EMULATOR_PORT": "0", "PORT": "0"}
 OUTER_MAKE: Final = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 LONGEST_S: Final = 240.0
@@ -25,39 +25,39 @@ STOP_LIMIT_S: Final = 30.0
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class Shell:
     """Runs commands in a folder, as bash would there."""
 
     folder: Path
     environment: Mapping[str, str]
 
-    def types(
+    def run_commands(
         self,
         commands: str,
         *,
-        instead: Mapping[str, str] | None = None,
+        replacing: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         answer: str = "",
     ) -> str:
         """Return what commands print, once they have ended well.
 
-        `instead` has what is typed in place of a word of the docs; `answer` is what is typed when they ask.
+        `replacing` has what is typed in place of a word of the docs; `answer` is what is typed when they ask.
         """
-        with self.starts(commands, instead=instead, variables=variables) as process:
+        with self.start_commands(commands, replacing=replacing, variables=variables) as process:
             told, _ = process.communicate(answer, LONGEST_S)
         assert process.returncode == 0, f"{told}\n{self.log.read_text()}"
         return told
 
     @contextmanager
-    def starts(
+    def start_commands(
         self,
         commands: str,
         *,
-        instead: Mapping[str, str] | None = None,
+        replacing: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Iterator[subprocess.Popen[str]]:
         """Have commands run for the time of the block; Ctrl-C ends what has not ended by then."""
-        for word, meant in {**MEANT, **(instead or {})}.items():
+        for word, meant in {**MEANT, **(replacing or {})}.items():
             commands = commands.replace(word, meant)
         with self.log.open("w") as log:
             process = subprocess.Popen(
@@ -100,7 +100,7 @@ def press_ctrl_c(process: subprocess.Popen[str]) -> None:
                 process.wait(STOP_LIMIT_S)
 
 
-def clone(folder: Path) -> Newcomer:
+def clone(folder: Path) -> Shell:
     """Clone the repository's latest commit, and borrow what is installed in this one."""
     subprocess.run(["/usr/bin/env", "git", "clone", "--quiet", ROOT, folder], check=True)
     for name in ENVIRONMENTS:
@@ -114,7 +114,7 @@ def clone(folder: Path) -> Newcomer:
     environment = make_environment() | FREE_PORTS | {"PYTHONPATH": str(installed)}
     places = [str(installed / "bin"), str(folder / ".venv" / "bin"), environment["PATH"]]
     environment["PATH"] = os.pathsep.join(places)
-    return Newcomer(folder, {name: environment[name] for name in environment if name not in OUTER_MAKE})
+    return Shell(folder, {name: environment[name] for name in environment if name not in OUTER_MAKE})
 
 
 @dataclass(frozen=True)
