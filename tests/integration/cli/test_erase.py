@@ -34,7 +34,7 @@ def test_all_comparisons_of_a_pair_are_erased_by_the_api(cli: CliEnvironment, ap
     assert "A tombstone remains" in told
     assert "expires after 30 days (RecordRetentionDays)" in told
     assert "data that consumers of the results queue have stored" in told
-    assert "What the provider keeps is not deleted" in told
+    assert "The provider's data is not deleted" in told
 
 
 def test_one_comparison_is_erased_by_its_id_for_a_program(cli: CliEnvironment, api: FakeApi) -> None:

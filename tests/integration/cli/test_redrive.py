@@ -73,7 +73,7 @@ def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: CliEnviro
     assert "before it called the provider" in whys["untried"]
     assert "the comparison has its verdict, match" in whys["ended"]
     assert "does not have this comparison" in whys["unknown"]
-    assert whys["not a comparison"] == "the message can't be read"
+    assert whys["not a comparison"] == "cannot read the message"
     assert old_cloud.depth(dead.comparisons) == 5
 
 
