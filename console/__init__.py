@@ -1,1 +1,1 @@
-"""The console: one page in the browser, beside a stack."""
+"""The console: a web page for one stack."""

@@ -1,4 +1,4 @@
-"""`make console`: serve the page until Ctrl-C."""
+"""`make console`: serve the console until Ctrl-C."""
 
 import asyncio
 import errno
@@ -15,55 +15,55 @@ from console.guard import LOOPBACK_NAMES
 from console.server import Site, make_app
 from facematch.domain.errors import FacematchError
 from facematch_client.errors import CommandError, explain_error
-from facematch_client.stack import Place, find_stack
+from facematch_client.stack import StackLocation, find_stack
 
 _PORT: Final = 4590
 _SHUTDOWN_LIMIT_S: Final = 1.0
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--stack", "name", metavar="NAME", help="A deployed stack. Default: the one on this machine.")
+@click.option("--stack", "name", metavar="NAME", help="A deployed stack. Default: the stack on this machine.")
 @click.option("--profile", metavar="NAME", help="The AWS profile to use.")
 @click.option("--aws-region", metavar="ID", help="The AWS region of the stack.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=_PORT, show_default=True, help="0 takes a free one."
+    "--port", type=click.IntRange(0, 65_535), default=_PORT, show_default=True, help="0: any free port."
 )
 def main(*, name: str | None, profile: str | None, aws_region: str | None, host: str, port: int) -> None:
-    """Serve a page beside a stack, for the browser on this machine, until Ctrl-C.
+    """Serve the console of a stack, for the browser on this machine, until Ctrl-C.
 
-    There is no login: whoever reaches the port can send pairs and read verdicts.
+    There is no login: everybody who reaches the port can send pairs and read verdicts.
     """
-    place = Place(stack=name, local=name is None, profile=profile, aws_region=aws_region)
+    location = StackLocation(stack=name, local=name is None, profile=profile, aws_region=aws_region)
     try:
-        site = Site(find_stack(place), find_emulator(Path.cwd()) if place.local else None)
+        site = Site(find_stack(location), find_emulator(Path.cwd()) if location.local else None)
         app = make_app(site, host_names={*LOOPBACK_NAMES, host.lower()})
     except CommandError as error:
         raise click.ClickException(error.message) from None
     except (FacematchError, BotoCoreError, ClientError) as error:
-        raise click.ClickException(explain_error(error, is_local=place.local).message) from None
+        raise click.ClickException(explain_error(error, is_local=location.local).message) from None
     try:
         asyncio.run(_serve(app, host, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise click.ClickException(
-                f"Port {port} on {host} is in use: choose another with PORT=…, or PORT=0 for any free one."
+                f"Port {port} on {host} is in use. Choose another with PORT=…, or any free port with PORT=0."
             ) from None
-        raise click.ClickException(f"The console can't listen on {host}: {error.strerror}.") from None
+        raise click.ClickException(f"The console cannot listen on {host}: {error.strerror}.") from None
 
 
 async def _serve(app: web.Application, host: str, port: int) -> None:
-    told_to_end = asyncio.Event()
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_LIMIT_S)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
         bound_host, bound_port, *_ = runner.addresses[0]
         shown_host = f"[{bound_host}]" if ":" in bound_host else bound_host
-        click.echo(f"The console: http://{shown_host}:{bound_port}/ (Ctrl-C ends it)")
-        await told_to_end.wait()
+        click.echo(f"The console: http://{shown_host}:{bound_port}/ (Ctrl-C stops it)")
+        await stop.wait()
     finally:
         await runner.cleanup()
 

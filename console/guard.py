@@ -1,7 +1,7 @@
-"""Who may talk to the console: the browser on this machine, and in it no other site's page.
+"""Limits access to the console: only its own page, in the browser on this machine.
 
-Names that another site has pointed at this machine (DNS rebinding) are not answered to, nor are requests that
-another site's page sends.
+It refuses host names that another site has pointed at this machine (DNS rebinding), and requests from the
+pages of other sites.
 """
 
 from collections.abc import Collection
@@ -27,23 +27,23 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-_READING: Final = frozenset({"GET", "HEAD"})
-# What a browser says of a request that no page made, or one of ours.
-_OUR_SITES: Final = frozenset({"none", "same-origin"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+# `Sec-Fetch-Site` of requests from no page, or from the console's page.
+_ALLOWED_SITES: Final = frozenset({"none", "same-origin"})
 
 
 def make_guard(host_names: Collection[str]) -> Middleware:
-    """Return a middleware that answers only to these host names, and to no other site's page."""
+    """Return a middleware that accepts only these host names, and no requests from other sites."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if _read_host_name(request.host) not in host_names:
             return web.Response(
-                status=HTTPStatus.MISDIRECTED_REQUEST, text="The console does not go by this name.\n"
+                status=HTTPStatus.MISDIRECTED_REQUEST, text="The console does not accept this host name.\n"
             )
-        if not _is_ours(request):
+        if not _is_own(request):
             return web.Response(
-                status=HTTPStatus.FORBIDDEN, text="Only the console's own page may ask for this.\n"
+                status=HTTPStatus.FORBIDDEN, text="Only the console's own page may send this request.\n"
             )
         return await handler(request)
 
@@ -51,7 +51,7 @@ def make_guard(host_names: Collection[str]) -> Middleware:
 
 
 async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """Tell the browser what the page may do: nothing that is not the console's own."""
+    """Add the security headers, which limit the page to the console's own content."""
     response.headers.update(_HEADERS)
 
 
@@ -62,9 +62,9 @@ def _read_host_name(host: str) -> str | None:
         return None
 
 
-def _is_ours(request: web.Request) -> bool:
+def _is_own(request: web.Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site", "none")
-    if request.method in _READING:
-        # A link from elsewhere may lead to the page, but nothing of a stack may be asked for from there.
-        return site in _OUR_SITES or not request.path.startswith("/api/")
-    return site in _OUR_SITES and request.headers.get("Origin") == f"{request.scheme}://{request.host}"
+    if request.method in _SAFE_METHODS:
+        # Other sites may link to the page, but not call its API.
+        return site in _ALLOWED_SITES or not request.path.startswith("/api/")
+    return site in _ALLOWED_SITES and request.headers.get("Origin") == f"{request.scheme}://{request.host}"

@@ -1,4 +1,4 @@
-"""The state of a stack and its comparisons: from the ledger, so that no consumer of the queue misses one."""
+"""The state of a stack and its comparisons, from the ledger. No consumer of the queue misses an event."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -8,27 +8,27 @@ from facematch.domain.comparison import Comparison, State
 from facematch.domain.lane import Hold
 from facematch.domain.ports import Ledger
 from facematch_client.holds import describe_hold
-from facematch_client.overview import Overview, Tally, look_over
-from facematch_client.records import Found, HalfPair, Query, Record, RecordReader
+from facematch_client.overview import Overview, Tally, read_stack_overview
+from facematch_client.records import IncompletePair, Query, Record, RecordReader, SearchResult
 from facematch_client.stack import Stack
 
 PAGE_LIMIT: Final = 4
-"""Of the ledger, in MB: the page looks often."""
+"""In MB of the ledger. It is small because the page refreshes often."""
 FOUND_LIMIT: Final = 50
-"""How many rows a search shows."""
+"""The number of rows that a search shows."""
 
 
 class ResultFeed:
-    """Knows the latest verdicts, and keeps those that are published by when and what ended."""
+    """Lists the latest verdicts, and caches those that are published."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._published: Mapping[tuple[int, str], dict[str, Any]] = {}
 
     def list_latest(self, tally: Tally) -> list[dict[str, Any]]:
-        """Return the latest verdicts, the newest first; a published one is not read again.
+        """Return the latest verdicts, newest first. Published ones are not read again.
 
-        The tally has no erased comparison, so none is listed, whatever was known of it before.
+        The tally has no erased comparisons, so that none is listed.
         """
         found = {
             (ended_at_ms, record_id): self._published.get((ended_at_ms, record_id))
@@ -45,7 +45,7 @@ class ResultFeed:
 
 
 def describe_result(comparison: Comparison) -> dict[str, Any] | None:
-    """Return an ended comparison as a line of the feed, or None if it has not ended."""
+    """Return an ended comparison as a row, or None if it has not ended."""
     if comparison.ending is None:
         return None
     verdict = comparison.ending.verdict
@@ -65,12 +65,12 @@ def describe_result(comparison: Comparison) -> dict[str, Any] | None:
 
 def read_overview(stack: Stack, feed: ResultFeed, *, now_ms: int) -> dict[str, Any]:
     """Return the state of a stack, as JSON values."""
-    overview = look_over(stack, now_ms=now_ms, page_limit=PAGE_LIMIT)
+    overview = read_stack_overview(stack, now_ms=now_ms, page_limit=PAGE_LIMIT)
     return {**describe_overview(overview), "results": feed.list_latest(overview.tally)}
 
 
 def describe_overview(overview: Overview) -> dict[str, Any]:
-    """Return an overview as JSON values; the outbox has dead letters only, and so no depth."""
+    """Return an overview as JSON values. The outbox has only dead letters, and no depth."""
     tally = overview.tally
     return {
         "at_ms": tally.now_ms,
@@ -83,7 +83,11 @@ def describe_overview(overview: Overview) -> dict[str, Any]:
             for name in (*overview.queues, "outbox")
         ],
         "regions": {
-            region.value: {**asdict(use), "share": use.share, "hold": view_hold(use.hold, tally.now_ms)}
+            region.value: {
+                **asdict(use),
+                "share": use.share,
+                "hold": describe_hold_document(use.hold, tally.now_ms),
+            }
             for region, use in overview.regions.items()
         },
         "open": tally.open,
@@ -95,8 +99,8 @@ def describe_overview(overview: Overview) -> dict[str, Any]:
     }
 
 
-def view_hold(hold: Hold | None, now_ms: int) -> dict[str, Any] | None:
-    """Return a hold as JSON values, in words as well."""
+def describe_hold_document(hold: Hold | None, now_ms: int) -> dict[str, Any] | None:
+    """Return a hold as JSON values, with a description in `text`."""
     if hold is None:
         return None
     return {
@@ -107,14 +111,14 @@ def view_hold(hold: Hold | None, now_ms: int) -> dict[str, Any] | None:
 
 
 def search(stack: Stack, query: Query) -> dict[str, Any]:
-    """Return the comparisons and the incomplete pairs that match, the newest first, as JSON values."""
+    """Return the matching comparisons and incomplete pairs as JSON values, newest first."""
     reader = RecordReader(stack.dynamodb(), stack.settings.table)
     return describe_found(reader.search(query, page_limit=PAGE_LIMIT))
 
 
-def describe_found(found: Found) -> dict[str, Any]:
-    """Return what a search found as JSON values: rows for a list, and whether there is more than it shows."""
-    rows = [*map(_describe_half_pair, found.half_pairs), *map(_describe_record, found.records)]
+def describe_found(found: SearchResult) -> dict[str, Any]:
+    """Return the results of a search as JSON values: the rows to show, and if there are more."""
+    rows = [*map(_describe_incomplete_pair, found.incomplete_pairs), *map(_describe_record, found.records)]
     return {"rows": rows[:FOUND_LIMIT], "has_more": len(rows) > FOUND_LIMIT, "is_cut": found.is_cut}
 
 
@@ -131,7 +135,7 @@ def _describe_record(record: Record) -> dict[str, Any]:
     }
 
 
-def _describe_half_pair(pair: HalfPair) -> dict[str, Any]:
+def _describe_incomplete_pair(pair: IncompletePair) -> dict[str, Any]:
     return {
         "id": None,
         "pair_id": pair.pair_id,

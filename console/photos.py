@@ -1,4 +1,4 @@
-"""Photos that the page has brought: what becomes of each, and where they stay meanwhile."""
+"""Examines photos from the page, and keeps them in memory."""
 
 import secrets
 from collections import OrderedDict
@@ -8,19 +8,19 @@ from typing import Any, Final
 
 from facematch.settings import Settings
 from facematch.use_cases.prepare_photos import photo_limits
-from facematch_client.faces import Drawing, look_for_faces, mark_faces
+from facematch_client.faces import Drawing, enable_face_detection, mark_faces
 from facematch_client.files import explain_too_large
 from imaging import PhotoError, PhotoErrorCode, normalise
 
-SHELF_LIMIT_BYTES: Final = 200_000_000
+CACHE_LIMIT_BYTES: Final = 200_000_000
 _NO_FORMAT: Final = "dat"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ExaminedPhoto:
-    """A photo as it came, and as it would be sent with the report of that, or why it can't be (`refusal`).
+    """A photo as received, and as prepared (`jpeg`) with its report, or the reason why it is refused.
 
-    `faces` are those found in what would be sent.
+    `faces` are the faces in the prepared photo.
     """
 
     content: bytes
@@ -31,21 +31,21 @@ class ExaminedPhoto:
 
     @property
     def size_bytes(self) -> int:
-        """What it takes to keep it."""
+        """The memory that the photo uses."""
         return len(self.content) + len(self.jpeg or b"")
 
     @property
     def extension(self) -> str:
-        """What its name in the bucket ends in."""
+        """The extension of its name in the bucket."""
         return str(self.report["source_format"]).lower() if self.report else _NO_FORMAT
 
 
 def examine(content: bytes, settings: Settings, size_bytes: int | None = None) -> ExaminedPhoto:
-    """Return what would become of a photo in a stack with these settings.
+    """Prepare a photo with the settings of a stack, or explain why it is refused.
 
-    `size_bytes` is the photo's real size, if it is known: of one over the limit `content` is only a part.
+    `size_bytes` is the photo's size, if known. Of a photo over the limit, `content` is only a part.
     """
-    limits = look_for_faces(photo_limits(settings))
+    limits = enable_face_detection(photo_limits(settings))
     if len(content) > limits.max_source_size_bytes:
         message = explain_too_large(limits.max_source_size_bytes, size_bytes)
         return _refuse(content, PhotoErrorCode.FILE_TOO_LARGE, message)
@@ -61,15 +61,15 @@ def _refuse(content: bytes, code: str, message: str) -> ExaminedPhoto:
     return ExaminedPhoto(content, refusal={"code": str(code), "message": message})
 
 
-class PhotoShelf:
-    """Keeps photos in memory, the latest up to `limit_bytes`; an id can't be guessed."""
+class PhotoCache:
+    """Keeps the latest photos in memory, up to `limit_bytes`. The ids cannot be guessed."""
 
-    def __init__(self, limit_bytes: int = SHELF_LIMIT_BYTES) -> None:
+    def __init__(self, limit_bytes: int = CACHE_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._photos: OrderedDict[str, ExaminedPhoto] = OrderedDict()
 
-    def put(self, photo: ExaminedPhoto) -> str:
-        """Keep a photo, where needed in place of the oldest; return its id."""
+    def add(self, photo: ExaminedPhoto) -> str:
+        """Add a photo, remove the oldest photos over the limit, and return the id."""
         photo_id = secrets.token_urlsafe(16)
         self._photos[photo_id] = photo
         while len(self._photos) > 1 and self._size_bytes() > self._limit_bytes:
@@ -77,7 +77,7 @@ class PhotoShelf:
         return photo_id
 
     def find(self, photo_id: str) -> ExaminedPhoto | None:
-        """Return a photo that is still kept."""
+        """Return a photo if it is still in memory."""
         return self._photos.get(photo_id)
 
     def _size_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""The console's server: the page, and what the page asks for."""
+"""The console's server: the page and its API."""
 
 import asyncio
 import json
@@ -17,21 +17,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from console.emulator import EmulatorControl
 from console.guard import LOOPBACK_NAMES, add_headers, make_guard
-from console.orders import read_order, send
 from console.overview import ResultFeed, read_overview, search
-from console.passage import read_passage
-from console.photos import ExaminedPhoto, PhotoShelf, examine
+from console.photos import ExaminedPhoto, PhotoCache, examine
+from console.progress import read_progress
+from console.submissions import read_submission, send
 from facematch.domain.clock import Clock, SystemClock
 from facematch.domain.errors import FacematchError
 from facematch.domain.regions import PROFILES, Network, Region
 from facematch.use_cases.prepare_photos import photo_limits
-from facematch_client.ask import INLINE_LIMIT_BYTES
 from facematch_client.errors import CommandError, ExitCode, explain_error
 from facematch_client.faces import explain_missing_detector, mark_crop, read_warnings
-from facematch_client.photo_story import describe_work, read_stored_facts
+from facematch_client.labels import STEPS, VERDICTS, WARNINGS
+from facematch_client.pair_request import INLINE_LIMIT_BYTES
+from facematch_client.photo_summary import describe_changes, read_header
 from facematch_client.records import Query, open_ledger
 from facematch_client.stack import Stack
-from facematch_client.words import STEPS, VERDICTS, WARNINGS
 from local.portraits import make_portraits
 
 _PAGE: Final = Path(__file__).with_name("page")
@@ -47,29 +47,29 @@ _STATUSES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the console shows: a stack, and for a local one the emulator's control port."""
+    """A stack, and for a local stack the address of the emulator's control port."""
 
     stack: Stack
     emulator_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Pace:
-    """How often the page looks: at the stack as a whole, and at a pair on its way."""
+class _Intervals:
+    """How often the page refreshes the stack, and polls a pair in progress."""
 
-    look_interval_ms: int
-    watch_interval_ms: int
+    refresh_interval_ms: int
+    poll_interval_ms: int
 
 
-_LOCAL_PACE: Final = _Pace(look_interval_ms=2000, watch_interval_ms=400)
-# Every look at a deployed stack is paid for.
-_CLOUD_PACE: Final = _Pace(look_interval_ms=15_000, watch_interval_ms=1500)
+_LOCAL_INTERVALS: Final = _Intervals(refresh_interval_ms=2000, poll_interval_ms=400)
+# Each refresh of a deployed stack costs reads.
+_CLOUD_INTERVALS: Final = _Intervals(refresh_interval_ms=15_000, poll_interval_ms=1500)
 
 
 def make_app(
     site: Site, *, host_names: Collection[str] = LOOPBACK_NAMES, clock: Clock | None = None
 ) -> web.Application:
-    """Return the console's application, which answers to these host names only."""
+    """Return the console's application. It accepts only these host names."""
     app = web.Application(middlewares=[make_guard(host_names), _explain_errors])
     app[_IS_LOCAL] = site.stack.endpoint_url is not None
     app.on_response_prepare.append(add_headers)
@@ -85,7 +85,7 @@ class _Console:
         self._ledger = open_ledger(site.stack)
         self._s3 = site.stack.s3()
         self._feed = ResultFeed(self._ledger)
-        self._shelf = PhotoShelf()
+        self._cache = PhotoCache()
 
     def add_to(self, app: web.Application) -> None:
         app.cleanup_ctx.append(self._run)
@@ -93,7 +93,7 @@ class _Console:
         router.add_get("/", self._get_page)
         router.add_get("/comparisons/{comparison_id}", self._get_page)
         router.add_static("/page", _PAGE)
-        router.add_get("/api/words", self._get_words)
+        router.add_get("/api/labels", self._get_labels)
         router.add_get("/api/stack", self._get_stack)
         router.add_get("/api/overview", self._get_overview)
         router.add_get("/api/samples/{number:[01]}", self._get_sample)
@@ -107,7 +107,7 @@ class _Console:
         router.add_put("/api/emulator/switches", self._change_switches)
 
     async def _run(self, app: web.Application) -> AsyncIterator[None]:
-        # Sessions of boto3 make clients in one thread at a time, and reading makes some.
+        # boto3 sessions are not thread-safe, and reads create clients.
         with ThreadPoolExecutor(max_workers=1) as self._reader:
             async with ClientSession() as session:
                 if self._site.emulator_url:
@@ -120,8 +120,8 @@ class _Console:
     async def _get_page(self, _: web.Request) -> web.StreamResponse:
         return web.FileResponse(_PAGE / "index.html")
 
-    async def _get_words(self, _: web.Request) -> web.Response:
-        verdicts = {name: {"word": word, "tone": tone} for name, (word, tone) in VERDICTS.items()}
+    async def _get_labels(self, _: web.Request) -> web.Response:
+        verdicts = {name: {"label": label, "tone": tone} for name, (label, tone) in VERDICTS.items()}
         return web.json_response({"verdicts": verdicts, "steps": dict(STEPS)})
 
     async def _get_stack(self, _: web.Request) -> web.Response:
@@ -141,37 +141,37 @@ class _Console:
         settings = self._stack.settings
         content = await _read_body(request, settings.photos.max_source_size_bytes)
         photo = await asyncio.to_thread(examine, content, settings, request.content_length)
-        told = {"id": self._shelf.put(photo), **await asyncio.to_thread(describe_photo, photo)}
-        return web.json_response(told, status=HTTPStatus.CREATED)
+        document = {"id": self._cache.add(photo), **await asyncio.to_thread(describe_photo, photo)}
+        return web.json_response(document, status=HTTPStatus.CREATED)
 
     async def _get_photo(self, request: web.Request) -> web.Response:
-        photo = self._shelf.find(request.match_info["photo_id"])
+        photo = self._cache.find(request.match_info["photo_id"])
         if photo is None or photo.jpeg is None:
             raise web.HTTPNotFound
         return web.Response(body=photo.jpeg, content_type="image/jpeg")
 
     async def _add_comparison(self, request: web.Request) -> web.Response:
-        order = read_order(await _read_json(request), self._shelf, self._stack.settings)
+        submission = read_submission(await _read_json(request), self._cache, self._stack.settings)
         sent_at_ms = self._clock.now_ms()
-        comparison_id = await asyncio.to_thread(send, self._stack, self._s3, order)
-        told = {
+        comparison_id = await asyncio.to_thread(send, self._stack, self._s3, submission)
+        document = {
             "id": comparison_id,
-            "pair_id": order.pair_id,
-            "region": order.region.value,
-            "way": order.way.value,
+            "pair_id": submission.pair_id,
+            "region": submission.region.value,
+            "way": submission.way.value,
             "sent_at_ms": sent_at_ms,
         }
-        return web.json_response(told, status=HTTPStatus.CREATED)
+        return web.json_response(document, status=HTTPStatus.CREATED)
 
     async def _find_comparisons(self, request: web.Request) -> web.Response:
-        wanted = {name: request.query.get(name) or None for name in ("name", "region", "verdict")}
-        return web.json_response(await self._read(partial(search, self._stack, Query(**wanted))))
+        criteria = {name: request.query.get(name) or None for name in ("name", "region", "verdict")}
+        return web.json_response(await self._read(partial(search, self._stack, Query(**criteria))))
 
     async def _get_comparison(self, request: web.Request) -> web.Response:
         region, separator, pair_id = request.query.get("pair", "").partition("/")
-        passage = await self._read(
+        progress = await self._read(
             partial(
-                read_passage,
+                read_progress,
                 self._stack,
                 self._ledger,
                 request.match_info["comparison_id"],
@@ -179,7 +179,7 @@ class _Console:
                 now_ms=self._clock.now_ms(),
             )
         )
-        return web.json_response(passage)
+        return web.json_response(progress)
 
     async def _get_emulator(self, request: web.Request) -> web.Response:
         return web.json_response(await _find_emulator(request).describe())
@@ -190,22 +190,28 @@ class _Console:
 
     async def _change_switches(self, request: web.Request) -> web.Response:
         document = await _read_json(request)
-        if not isinstance(document, list) or not all(isinstance(one, str) for one in document):
-            raise web.HTTPBadRequest(text="Switches are a JSON array of ids.\n")
+        if not isinstance(document, list) or not all(isinstance(switch_id, str) for switch_id in document):
+            raise web.HTTPBadRequest(text="The body must be a JSON array of switch ids.\n")
         return web.json_response(await _find_emulator(request).switch(document))
 
 
 def describe_photo(photo: ExaminedPhoto) -> dict[str, Any]:
-    """Return what the page shows of a photo, as JSON values: its story and warnings, or why it is refused."""
+    """Return a photo as JSON values: its changes and warnings, or the reason why it is refused."""
     if photo.report is None:
-        return {"report": None, "refusal": photo.refusal, "posture": None, "work": [], "warnings": []}
-    facts = read_stored_facts(photo.content)
+        return {
+            "report": None,
+            "refusal": photo.refusal,
+            "orientation_text": None,
+            "changes": [],
+            "warnings": [],
+        }
+    facts = read_header(photo.content)
     crop = mark_crop(photo.report)
     return {
         "report": photo.report,
         "refusal": photo.refusal,
-        "posture": facts.posture,
-        "work": describe_work(photo.report, facts),
+        "orientation_text": facts.orientation_text,
+        "changes": describe_changes(photo.report, facts),
         "warnings": [WARNINGS[warning] for warning in read_warnings(photo.report)],
         "crop": crop and asdict(crop),
         "faces": photo.faces and asdict(photo.faces),
@@ -213,7 +219,7 @@ def describe_photo(photo: ExaminedPhoto) -> dict[str, Any]:
 
 
 def describe_site(site: Site) -> dict[str, Any]:
-    """Return what the page needs to know of a stack, as JSON values."""
+    """Return a stack as JSON values for the page."""
     settings, is_local = site.stack.settings, site.stack.endpoint_url is not None
     return {
         "name": site.stack.name,
@@ -234,7 +240,7 @@ def describe_site(site: Site) -> dict[str, Any]:
         "bounds": asdict(settings.options.bounds),
         "inline_limit_bytes": INLINE_LIMIT_BYTES,
         "missing_detector": explain_missing_detector(photo_limits(settings)),
-        **asdict(_LOCAL_PACE if is_local else _CLOUD_PACE),
+        **asdict(_LOCAL_INTERVALS if is_local else _CLOUD_INTERVALS),
     }
 
 
@@ -244,7 +250,7 @@ def _draw_portraits() -> tuple[bytes, ...]:
 
 
 async def _read_body(request: web.Request, limit_bytes: int) -> bytes:
-    """Return a request's body, cut just beyond the limit: examining it then refuses it as too large."""
+    """Return a request's body, at most one byte over the limit. `examine` then refuses it as too large."""
     content = bytearray()
     async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
         content += chunk
@@ -263,7 +269,7 @@ async def _read_json(request: web.Request) -> Any:  # noqa: ANN401 - any JSON va
 def _find_emulator(request: web.Request) -> EmulatorControl:
     emulator = request.app.get(_EMULATOR)
     if emulator is None:
-        raise web.HTTPNotFound(text="A deployed stack calls the provider itself.\n")
+        raise web.HTTPNotFound(text="A deployed stack has no emulator.\n")
     return emulator
 
 
@@ -272,17 +278,17 @@ async def _explain_errors(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except CommandError as error:
-        return _tell(error)
+        return _make_error_response(error)
     except (FacematchError, BotoCoreError, ClientError) as error:
-        return _tell(explain_error(error, is_local=request.app[_IS_LOCAL]))
+        return _make_error_response(explain_error(error, is_local=request.app[_IS_LOCAL]))
     except HttpClientError:
-        return _tell(
+        return _make_error_response(
             CommandError(
-                "The emulator does not answer: check that the stack still runs.", ExitCode.UNREACHABLE
+                "The emulator does not respond. Check that the stack is running.", ExitCode.UNREACHABLE
             )
         )
 
 
-def _tell(error: CommandError) -> web.Response:
+def _make_error_response(error: CommandError) -> web.Response:
     status = _STATUSES.get(error.exit_code, HTTPStatus.BAD_GATEWAY)
     return web.json_response({"error": error.message}, status=status)

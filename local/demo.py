@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from facematch.domain.errors import InvalidInputError
 from facematch.domain.provider import Operation
 from facematch.domain.regions import PROFILES, Network, Region, RegionPolicy
-from facematch_client.faces import look_for_faces, mark_faces
+from facematch_client.faces import enable_face_detection, mark_faces
 from imaging import Limits, PhotoError, find_warnings, normalise
 from local.demo_page import render_page
 from local.demo_result import DemoResult, DetectedFace, PhotoResult
@@ -200,7 +200,7 @@ def _describe_photo(
 ) -> PhotoResult:
     # The functions keep the prepared photo in memory only. The same bytes give the same result here.
     try:
-        after = normalise(photo.content, look_for_faces(Limits(frame_faces=bool(report.get("face")))))
+        after = normalise(photo.content, enable_face_detection(Limits(frame_faces=bool(report.get("face")))))
     except PhotoError:
         return PhotoResult(photo.name, photo.content, None, report)
     return PhotoResult(

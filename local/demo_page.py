@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from facematch_client.faces import mark_crop
+from facematch_client.labels import STEPS, VERDICTS, WARNINGS
 from facematch_client.page import load_template, shrink_photo
-from facematch_client.photo_story import describe_work, read_stored_facts
-from facematch_client.words import STEPS, VERDICTS, WARNINGS
+from facematch_client.photo_summary import describe_changes, read_header
 from local.demo_result import DemoResult, DetectedFace, PhotoResult
 
 _TEMPLATE: Final = Path(__file__).with_suffix(".html")
@@ -117,14 +117,14 @@ def _name_verdict(result: DemoResult) -> tuple[str, str]:
 
 
 def _describe_photo(role: str, photo: PhotoResult, limit_bytes: int) -> dict[str, Any]:
-    facts = read_stored_facts(photo.before)
+    facts = read_header(photo.before)
     note = "as sent to the provider" if photo.report else "as it would be sent"
     if photo.face is not None:
         note = f"{note}; {_describe_face(photo.face)}"
     return {
         "role": role,
         "name": photo.name,
-        "posture": facts.posture,
+        "orientation_text": facts.orientation_text,
         "before": shrink_photo(photo.before, limit_bytes),
         "after": shrink_photo(photo.after, limit_bytes) if photo.after else None,
         "was_refused": photo.after is None,
@@ -132,7 +132,7 @@ def _describe_photo(role: str, photo: PhotoResult, limit_bytes: int) -> dict[str
         "faces": photo.face.draw() if photo.face else photo.faces,
         "note": note,
         "warnings": [WARNINGS[warning] for warning in photo.warnings],
-        "work": describe_work(photo.report, facts),
+        "work": describe_changes(photo.report, facts),
     }
 
 

@@ -1,1 +1,1 @@
-"""The command `facematch`: for those who run a stack, send pairs to it, and ask what became of them."""
+"""The command `facematch`: send pairs, look up verdicts, and operate a stack."""

@@ -1,4 +1,4 @@
-"""The verdicts of one batch: of the pairs in a folder or manifest, from the ledger."""
+"""The verdicts of one batch (a folder or manifest), from the ledger."""
 
 import csv
 from collections import Counter
@@ -23,9 +23,9 @@ from facematch_client.records import find_by_photos, find_uploaded, open_ledger
 from facematch_client.stack import Stack
 
 WAITING: Final = "waiting"
-"""The verdict is still to come."""
+"""The pair is submitted and has no verdict yet."""
 ABSENT: Final = "not_submitted"
-"""The ledger knows no photo of the pair."""
+"""The ledger has no photo of the pair."""
 _READERS: Final = 16
 _PAIRS_PER_READ: Final = 512
 _POLL_INTERVAL_S: Final = 2.0
@@ -33,7 +33,7 @@ _POLL_INTERVAL_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairVerdict:
-    """A pair of a batch; `state` is `waiting`, `not_submitted`, `erased`, or that of its ended comparison."""
+    """A pair of a batch. `state` is `waiting`, `not_submitted`, `erased`, or that of its ended comparison."""
 
     line: int | None
     pair_id: str
@@ -53,8 +53,8 @@ class PairVerdict:
 class Batch:
     """The pairs of a batch in a stack.
 
-    `region` is that of pairs that name none. `etags` are of the photos that were submitted last, by the
-    pair's key in the journal: a verdict on earlier photos is not the one that is waited for.
+    `region` is the default for pairs without a region. `etags` are those of the photos that were submitted
+    last, by the pair's key in the journal. A verdict on earlier photos does not count.
     """
 
     stack: Stack
@@ -63,13 +63,13 @@ class Batch:
     etags: Mapping[str, Mapping[Role, str]]
 
     def read(self) -> Iterator[PairVerdict]:
-        """Yield the verdict of each pair, in the order of the batch; a pair that comes twice only once."""
+        """Yield the verdict of each pair, in the order of the batch. A repeated pair counts once."""
         ledger = open_ledger(self.stack)
         with ThreadPoolExecutor(_READERS) as pool:
-            for some in batched(self._place(), _PAIRS_PER_READ, strict=False):
-                yield from pool.map(lambda placed: self._read_one(ledger, *placed), some)
+            for group in batched(self._choose_regions(), _PAIRS_PER_READ, strict=False):
+                yield from pool.map(lambda routed: self._read_one(ledger, *routed), group)
 
-    def _place(self) -> Iterator[tuple[PairFiles, Region | None]]:
+    def _choose_regions(self) -> Iterator[tuple[PairFiles, Region | None]]:
         seen: set[tuple[str, str]] = set()
         for pair in self.pairs.read():
             try:
@@ -84,26 +84,26 @@ class Batch:
     def _read_one(self, ledger: DynamoDbLedger, pair: PairFiles, region: Region | None) -> PairVerdict:
         if region is None:
             return PairVerdict(line=pair.line, pair_id=pair.pair_id, region=pair.region, state=ABSENT)
-        landed, comparison = find_uploaded(ledger, region, pair.pair_id)
+        arrived, comparison = find_uploaded(ledger, region, pair.pair_id)
         submitted = self.etags.get(f"{region}/{pair.pair_id}")
-        if landed is None and submitted is not None:
-            # An erased pair is known by its comparison only.
+        if arrived is None and submitted is not None:
+            # Of an erased pair, only the comparison is left.
             erased = find_by_photos(ledger, region, pair.pair_id, submitted)
             if erased is not None and erased.state is State.ERASED:
                 return _describe(pair, erased)
-        is_awaited = landed is None or (submitted is not None and _list_etags(landed) != submitted)
-        if is_awaited or comparison is None:
-            state = ABSENT if landed is None and submitted is None else WAITING
+        is_waiting = arrived is None or (submitted is not None and _list_etags(arrived) != submitted)
+        if is_waiting or comparison is None:
+            state = ABSENT if arrived is None and submitted is None else WAITING
             return PairVerdict(line=pair.line, pair_id=pair.pair_id, region=region, state=state)
         return _describe(pair, comparison)
 
 
 def wait_for_batch(batch: Batch, *, wait_s: float, clock: Clock) -> list[PairVerdict]:
-    """Return the verdicts of a batch once none is waited for, or as they are after `wait_s`."""
-    give_up_at_ms = clock.now_ms() + round(wait_s * 1000)
+    """Wait until all submitted pairs have a verdict, or for `wait_s`, and return the verdicts."""
+    deadline_ms = clock.now_ms() + round(wait_s * 1000)
     while True:
         verdicts = list(batch.read())
-        if clock.now_ms() >= give_up_at_ms or not any(one.state == WAITING for one in verdicts):
+        if clock.now_ms() >= deadline_ms or not any(verdict.state == WAITING for verdict in verdicts):
             return verdicts
         clock.sleep(_POLL_INTERVAL_S)
 
@@ -113,16 +113,16 @@ def write_verdicts(path: Path, verdicts: Iterable[PairVerdict]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.DictWriter(file, [column.name for column in fields(PairVerdict)])
         rows.writeheader()
-        rows.writerows(asdict(one) for one in verdicts)
+        rows.writerows(asdict(verdict) for verdict in verdicts)
 
 
 def count_verdicts(verdicts: Iterable[PairVerdict]) -> Counter[str]:
-    """Return how many pairs have each verdict, or have none for each reason."""
-    return Counter(one.verdict or one.state for one in verdicts)
+    """Count the pairs by verdict, or by state if they have none."""
+    return Counter(pair.verdict or pair.state for pair in verdicts)
 
 
 def _list_etags(pair: Pair) -> dict[Role, str | None]:
-    return {role: arrived.photo.etag for role, arrived in pair.arrived.items()}
+    return {role: photo.photo.etag for role, photo in pair.arrived.items()}
 
 
 def _describe(pair: PairFiles, comparison: Comparison) -> PairVerdict:

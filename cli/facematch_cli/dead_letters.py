@@ -1,8 +1,8 @@
-"""What is in the dead-letter queues, why it is there, and how it is put back.
+"""Lists dead letters with their reasons, and redrives them.
 
-Messages of the queues of comparisons and uploads go back to where they came from. Those of the outbox are
-pointers into the ledger's stream. What they point to is still in the ledger's outbox, and is published once
-its item changes: the stream then carries it again.
+Dead letters of comparisons and uploads move back to their queues. Dead letters of the outbox point into the
+ledger's stream. Their verdicts are still in the ledger's outbox. An update of the item puts it into the
+stream again, so that it is published.
 """
 
 import json
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 _HIDDEN_S: Final = 30
 _BATCH: Final = 10
 _SETTLED_AFTER_MS: Final = 60_000
-"""What ended longer ago than this and is pending still will not be published by itself."""
+"""Verdicts that are pending for longer than this are not published without a redrive."""
 _NO_SUCH_ACTION: Final = frozenset(
     {"InvalidAction", "UnsupportedOperation", "NotImplemented", "UnknownOperation"}
 )
 
-type Advance = Callable[[int], None]
-"""Told how many messages were put back since it was told last."""
+type ReportProgress = Callable[[int], None]
+"""Receives the number of messages that were redriven since the last call."""
 
 
 class Source(StrEnum):
-    """Where dead letters come from."""
+    """The parts of a stack that have dead letters."""
 
     COMPARISONS = "comparisons"
     UPLOADS = "uploads"
@@ -48,7 +48,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message: what it is about, why it is there, and when it was first sent."""
+    """A dead letter: its subject, the reason, and the time when it was first sent."""
 
     what: str
     why: str
@@ -57,10 +57,10 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
-    """One queue of dead letters.
+    """A dead-letter queue.
 
-    `find_origin` returns the queue that a message came from, by its body, or None if that can't be read. Dead
-    letters of the outbox came from no queue.
+    `find_origin` returns the URL of a message's queue from its body, or None if the body cannot be read. Dead
+    letters of the outbox have no queue to return to.
     """
 
     source: Source
@@ -85,20 +85,20 @@ def list_queues(stack: Stack, sources: Sequence[Source]) -> list[DeadLetterQueue
 
 
 @dataclass(frozen=True, slots=True)
-class Undertaker:
-    """Looks into dead-letter queues and puts back what they hold."""
+class Redriver:
+    """Lists and redrives dead letters."""
 
     sqs: "SQSClient"
     ledger: DynamoDbLedger
     clock: Clock
 
     def count(self, queue: DeadLetterQueue) -> int:
-        """Return how many messages a queue holds, about."""
+        """Return the approximate number of messages in a queue."""
         return measure_depth(self.sqs, queue.url).total
 
-    def look(self, queue: DeadLetterQueue, limit: int) -> list[DeadLetter]:
-        """Return what the first messages of a queue are; all of them stay there."""
-        messages = list(self._peek(queue.url, limit))
+    def peek(self, queue: DeadLetterQueue, limit: int) -> list[DeadLetter]:
+        """Return the first messages of a queue. All messages stay on the queue."""
+        messages = list(self._receive_up_to(queue.url, limit))
         letters = [self._explain(queue.source, message) for message in messages]
         for message in messages:
             self.sqs.change_message_visibility(
@@ -106,20 +106,20 @@ class Undertaker:
             )
         return sorted(letters, key=lambda letter: letter.sent_at_ms)
 
-    def put_back(self, queue: DeadLetterQueue, advance: Advance) -> int:
-        """Put a queue's messages back to where they came from; return how many."""
+    def redrive(self, queue: DeadLetterQueue, report: ReportProgress) -> int:
+        """Redrive the messages of a queue and return their number."""
         if queue.find_origin is None:
-            return self._nudge_pending(queue, advance)
-        if self._can_move(queue):
-            return self._follow_move(queue, advance)
-        return self._move_one_by_one(queue.url, queue.find_origin, advance)
+            return self._publish_pending(queue, report)
+        if self._start_move(queue):
+            return self._follow_move(queue, report)
+        return self._move_one_by_one(queue.url, queue.find_origin, report)
 
     def list_pending(self) -> list[str]:
-        """Return the comparisons whose verdict will not be published by itself."""
+        """Return the ids of comparisons whose verdict is not published without a redrive."""
         records = RecordReader(self.ledger.client, self.ledger.table)
         return list(records.list_pending(before_ms=self.clock.now_ms() - _SETTLED_AFTER_MS))
 
-    def _peek(self, url: str, limit: int) -> Iterator["MessageTypeDef"]:
+    def _receive_up_to(self, url: str, limit: int) -> Iterator["MessageTypeDef"]:
         count = 0
         while count < limit:
             messages = self._receive(url, min(_BATCH, limit - count))
@@ -152,11 +152,11 @@ class Undertaker:
     def _explain_comparison(self, body: Mapping[str, Any]) -> tuple[str, str]:
         comparison_id = body.get("comparison_id")
         if not isinstance(comparison_id, str):
-            return "not a comparison", "the message can't be read"
+            return "not a comparison", "cannot read the message"
         return comparison_id, _explain_state(self.ledger.find(comparison_id))
 
-    def _can_move(self, queue: DeadLetterQueue) -> bool:
-        """Have the cloud begin to move the messages itself; False where it does not know how to."""
+    def _start_move(self, queue: DeadLetterQueue) -> bool:
+        """Start the move task of SQS. Return False if the cloud does not support it."""
         try:
             self.sqs.start_message_move_task(SourceArn=self._find_arn(queue.url))
         except ClientError as error:
@@ -165,26 +165,26 @@ class Undertaker:
             raise
         return True
 
-    def _follow_move(self, queue: DeadLetterQueue, advance: Advance) -> int:
+    def _follow_move(self, queue: DeadLetterQueue, report: ReportProgress) -> int:
         arn, moved = self._find_arn(queue.url), 0
         while True:
             task = self.sqs.list_message_move_tasks(SourceArn=arn, MaxResults=1)["Results"][0]
-            now_moved = task.get("ApproximateNumberOfMessagesMoved", 0)
-            advance(now_moved - moved)
-            moved = now_moved
+            total_moved = task.get("ApproximateNumberOfMessagesMoved", 0)
+            report(total_moved - moved)
+            moved = total_moved
             if task["Status"] != "RUNNING":
                 return moved
             self.clock.sleep(1)
 
     def _move_one_by_one(
-        self, url: str, find_origin: Callable[[Mapping[str, Any]], str | None], advance: Advance
+        self, url: str, find_origin: Callable[[Mapping[str, Any]], str | None], report: ReportProgress
     ) -> int:
-        """Send each message before it is deleted: if this stops in between, one is there twice, none is lost.
+        """Send each message to its queue, then delete it. An interruption may repeat a message, not lose it.
 
-        A message whose origin can't be read stays.
+        A message without a readable origin stays.
         """
         moved = 0
-        for message in self._peek(url, measure_depth(self.sqs, url).total):
+        for message in self._receive_up_to(url, measure_depth(self.sqs, url).total):
             origin_url = find_origin(_read_body(message["Body"]))
             if origin_url is None:
                 continue
@@ -195,21 +195,21 @@ class Undertaker:
             )
             self._delete(url, message)
             moved += 1
-            advance(1)
+            report(1)
         return moved
 
-    def _nudge_pending(self, queue: DeadLetterQueue, advance: Advance) -> int:
+    def _publish_pending(self, queue: DeadLetterQueue, report: ReportProgress) -> int:
         records = RecordReader(self.ledger.client, self.ledger.table)
-        began_at_ms = self.clock.now_ms()
-        nudged = 0
+        started_at_ms = self.clock.now_ms()
+        updated = 0
         for comparison_id in self.list_pending():
-            nudged += records.nudge(comparison_id, now_ms=self.clock.now_ms())
-            advance(1)
-        for message in self._peek(queue.url, self.count(queue)):
-            # What points to something that failed meanwhile has not been seen to.
-            if int(message["Attributes"]["SentTimestamp"]) <= began_at_ms:
+            updated += records.touch(comparison_id, now_ms=self.clock.now_ms())
+            report(1)
+        for message in self._receive_up_to(queue.url, self.count(queue)):
+            # A newer dead letter belongs to a later failure.
+            if int(message["Attributes"]["SentTimestamp"]) <= started_at_ms:
                 self._delete(queue.url, message)
-        return nudged
+        return updated
 
     def _delete(self, url: str, message: "MessageTypeDef") -> None:
         self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -220,9 +220,9 @@ class Undertaker:
         ]
 
 
-def open_dead_letters(stack: Stack, clock: Clock) -> Undertaker:
-    """Return what looks after a stack's dead letters."""
-    return Undertaker(stack.sqs(), open_ledger(stack), clock)
+def make_redriver(stack: Stack, clock: Clock) -> Redriver:
+    """Return the redriver of a stack."""
+    return Redriver(stack.sqs(), open_ledger(stack), clock)
 
 
 def _read_body(text: str) -> Mapping[str, Any]:
@@ -235,32 +235,30 @@ def _read_body(text: str) -> Mapping[str, Any]:
 
 def _explain_state(comparison: Comparison | None) -> str:
     if comparison is None:
-        return "the ledger has no such comparison (any more): putting it back does no harm"
+        return "the ledger does not have this comparison; a redrive is harmless"
     if comparison.ending is not None:
-        return (
-            f"it has its verdict by now, {comparison.ending.verdict.decision}: putting it back does no harm"
-        )
+        return f"the comparison has its verdict, {comparison.ending.verdict.decision}; a redrive is harmless"
     if not comparison.call_count:
-        return "the worker failed before it called the provider: its log says why"
-    return f"{count_of(comparison.call_count, 'call')}, the last one: {comparison.last_code or 'no answer'}"
+        return "the worker failed before it called the provider; read the log of compare"
+    return f"{count_of(comparison.call_count, 'call')}; last code: {comparison.last_code or 'no answer'}"
 
 
 def _explain_upload(body: Mapping[str, Any]) -> tuple[str, str]:
-    why = "the function failed on it every time: its log says why"
+    why = "the function failed on every attempt; read the log of uploads"
     try:
         keys = [unquote_plus(record["s3"]["object"]["key"]) for record in body["Records"]]
     except (KeyError, TypeError):
-        return "not an upload", "the message can't be read"
+        return "not an upload", "cannot read the message"
     return ", ".join(keys), why
 
 
 def _explain_pointer(body: Mapping[str, Any]) -> tuple[str, str]:
     batch = body.get("DDBStreamBatchInfo")
     if not isinstance(batch, dict):
-        return "not a pointer", "the message can't be read"
+        return "not a pointer", "cannot read the message"
     first, size = batch.get("startSequenceNumber", "?"), batch.get("batchSize", "?")
     condition = body.get("requestContext", {}).get("condition", "unknown")
     return (
-        f"{size} changes of the ledger from {first} on",
-        f"the publish function failed on them: {condition}",
+        f"{size} changes of the ledger, starting at {first}",
+        f"the function publish failed: {condition}",
     )

@@ -41,7 +41,7 @@ KEY_VARIABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DirectRequest:
-    """A pair for the provider."""
+    """A pair for one call to the provider."""
 
     photos: Mapping[Role, bytes]
     region: Region
@@ -51,7 +51,7 @@ class DirectRequest:
 
 @dataclass(frozen=True, slots=True)
 class FixedCredentials:
-    """One key, and no other."""
+    """Credentials with one fixed key."""
 
     credentials: Credentials
 
@@ -66,11 +66,11 @@ class FixedCredentials:
 def compare_directly(
     request: DirectRequest, preparer: PhotoPreparer, stack: Stack | None, clock: Clock
 ) -> dict[str, Any]:
-    """Compare a pair with at most one call and return the result, as the result event's `data`.
+    """Compare a pair with at most one call, and return the result event's `data`.
 
-    The call uses the key and endpoints of `stack`, or without one the key in the environment. If a photo
-    can't be made acceptable, no call is made and the verdict is `photo_rejected`. The `comparison_id` is
-    random: no ledger has it.
+    The call uses the key and endpoints of `stack`, or without a stack the key in the environment. If a photo
+    cannot be prepared, no call is made and the verdict is `photo_rejected`. The `comparison_id` is random and
+    in no ledger.
 
     Raises
     ------
@@ -133,7 +133,8 @@ def _make_provider(region: Region, stack: Stack | None) -> "FaceCompareProvider"
         from facematch.adapters.face_compare import FaceCompareEndpoint, FaceCompareProvider  # noqa: PLC0415 - an extra
     except ImportError:
         raise CommandError(
-            "--direct needs the provider's SDK: in the clone of facematch, `pip install './cli[direct]'`.",
+            "--direct needs the provider's SDK. In the clone of facematch, run "
+            "`pip install './cli[direct]'`.",
             ExitCode.USAGE,
         ) from None
     if stack is None:
@@ -151,8 +152,8 @@ def _read_environment_key() -> Credentials:
     key_id, key_secret, token = (os.environ.get(name) or None for name in KEY_VARIABLES)
     if not key_id or not key_secret:
         raise CommandError(
-            f"--direct needs the provider's key: set {KEY_VARIABLES[0]} and {KEY_VARIABLES[1]}, or name the "
-            "stack whose key to use.",
+            f"--direct needs the provider's key. Set {KEY_VARIABLES[0]} and {KEY_VARIABLES[1]}, or name a "
+            "stack to use its key.",
             ExitCode.USAGE,
         )
     return Credentials(key_id, key_secret, token)
@@ -162,8 +163,8 @@ def _read_stack_key(stack: Stack) -> Credentials:
     key = stack.settings.provider_key
     if not isinstance(key, StoredKey):
         raise CommandError(
-            f"The stack {stack.name} has no stored key: set yours in {KEY_VARIABLES[0]} and "
-            f"{KEY_VARIABLES[1]}, and name no stack.",
+            f"The stack {stack.name} has no stored key. Set your key in {KEY_VARIABLES[0]} and "
+            f"{KEY_VARIABLES[1]}, and do not name a stack.",
             ExitCode.REFUSED,
         )
     text = stack.secrets().get_secret_value(SecretId=key.secret_arn)["SecretString"]
@@ -171,18 +172,18 @@ def _read_stack_key(stack: Stack) -> Credentials:
         secret = json.loads(text)
         return Credentials(secret["access_key_id"], secret["access_key_secret"])
     except (ValueError, KeyError, TypeError):
-        # Without the cause: a JSON reader's error holds what it read.
+        # Without the cause: the error of a JSON reader contains the text.
         raise CommandError(
-            "The stack's secret does not hold the provider's key as JSON.", ExitCode.REFUSED
+            "The stack's secret does not contain the provider's key as JSON.", ExitCode.REFUSED
         ) from None
 
 
 def _explain(error: ProviderError) -> CommandError:
-    quoted = f" (request {error.request_id})" if error.request_id else ""
+    request = f" (request {error.request_id})" if error.request_id else ""
     if isinstance(error, OperatorError):
         return CommandError(
-            f"The provider refuses the account or its key with {error.code}{quoted}: repair that first.",
+            f"The provider refuses the account or its key with {error.code}{request}. Repair this first.",
             ExitCode.UNREACHABLE,
         )
     billed = "; the call may have been billed" if error.possibly_billed else ""
-    return CommandError(f"The provider gave no verdict: {error.code}{quoted}{billed}.", ExitCode.NO_VERDICT)
+    return CommandError(f"The provider gave no verdict: {error.code}{request}{billed}.", ExitCode.NO_VERDICT)

@@ -1,8 +1,8 @@
-"""What a submission has uploaded, in an append-only file, so that a later run continues where one stopped.
+"""The journal of a submission: an append-only file, so that a later run continues an interrupted one.
 
-One line of JSON per submitted pair. Each is written by one call, after its photos are in the bucket: if the
-process dies no line is lost, if the machine dies perhaps the last ones. Those pairs are uploaded once more.
-They are not billed once more, since the same bytes are the same comparison.
+The journal has one line of JSON per submitted pair. Each line is written with one call, after the photos are
+in the bucket. If the process dies, no line is lost. If the machine dies, the last lines may be lost, and
+those pairs are uploaded again. They are not billed again, because the same bytes are the same comparison.
 """
 
 import fcntl
@@ -23,10 +23,10 @@ _KIND: Final = "facematch submit"
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Tells whether a pair's photos are the ones that were submitted.
+    """Identifies the photos of a pair, to detect changes.
 
-    `digest` is of the photos' bytes. `stamp` is of what the file system says of the files: while it is the
-    same the files need not be read.
+    `digest` is a hash of the bytes. `stamp` is a hash of the file status, such as size and time. If the stamp
+    is the same, the files are not read.
     """
 
     digest: str
@@ -35,31 +35,34 @@ class Fingerprint:
 
 def digest_photos(photos: Mapping[Role, bytes]) -> str:
     """Return a digest of the bytes of a pair's photos."""
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for role in Role:
-        whole.update(hashlib.sha256(photos[role]).digest())
-    return whole.hexdigest()[:32]
+        digest.update(hashlib.sha256(photos[role]).digest())
+    return digest.hexdigest()[:32]
 
 
 def stamp_files(files: Mapping[Role, Path]) -> str | None:
-    """Return what the file system says of a pair's files, None if a file is missing."""
+    """Return a hash of the status of a pair's files, None if a file is missing."""
     try:
         statuses = [files[role].stat() for role in Role]
     except (KeyError, OSError):
         return None
-    facts = [(one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in statuses]
+    facts = [
+        (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        for status in statuses
+    ]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 @dataclass(slots=True)
 class Journal:
-    """An open journal; `done` is what it held when it was opened: pairs and the photos submitted for them."""
+    """An open journal. `done` has the pairs that it contained when it was opened, with their photos."""
 
     _file: IO[bytes]
     done: Mapping[str, Fingerprint] = field(default_factory=dict)
 
-    def note(self, key: str, fingerprint: Fingerprint, etags: Mapping[Role, str]) -> None:
-        """Write down that a pair is submitted, with the ETags that the bucket gave its photos."""
+    def record(self, key: str, fingerprint: Fingerprint, etags: Mapping[Role, str]) -> None:
+        """Record a submitted pair, with the ETags of its photos."""
         self._file.write(
             _encode(
                 {
@@ -74,18 +77,18 @@ class Journal:
 
 @contextmanager
 def open_journal(path: Path, stack_id: str, *, again: bool = False) -> Iterator[Journal]:
-    """Open the journal of a submission to a stack, for this process alone; `again` empties it first.
+    """Open the journal of a submission, locked for this process. `again` empties it first.
 
     Raises
     ------
     CommandError
-        Another process has it, it is of another stack, or it is no journal.
+        Another process has locked it, it belongs to another stack, or it is not a journal.
     """
     with path.open("a+b", buffering=0) as file:
         _lock(file, path)
         if again:
             file.truncate(0)
-        _cut_torn_line(file)
+        _remove_partial_line(file)
         file.seek(0)
         if os.fstat(file.fileno()).st_size == 0:
             file.write(_encode({"journal": _KIND, "stack": stack_id}))
@@ -98,12 +101,12 @@ def open_journal(path: Path, stack_id: str, *, again: bool = False) -> Iterator[
 
 
 def read_etags(path: Path, stack_id: str) -> dict[str, dict[Role, str]]:
-    """Return the ETags of the photos that were submitted last for each pair; none if there is no journal.
+    """Return the ETags of the last submitted photos of each pair, none if there is no journal.
 
     Raises
     ------
     CommandError
-        It is the journal of another stack, or no journal.
+        It belongs to another stack, or it is not a journal.
     """
     if not path.exists():
         return {}
@@ -120,13 +123,13 @@ def _lock(file: IO[bytes], path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise CommandError(
-            f"Another submit is using the journal {path}: wait for it, or name another with --journal.",
+            f"Another submit is using the journal {path}. Wait for it, or name another with --journal.",
             ExitCode.REFUSED,
         ) from None
 
 
-def _cut_torn_line(file: IO[bytes]) -> None:
-    """Drop a last line that was not written to its end."""
+def _remove_partial_line(file: IO[bytes]) -> None:
+    """Remove the last line if it was not written completely."""
     size = file.seek(0, os.SEEK_END)
     tail_start = max(size - 65_536, 0)
     file.seek(tail_start)
@@ -142,12 +145,12 @@ def _check_header(line: bytes, path: Path, stack_id: str) -> None:
         header = None
     if not isinstance(header, dict) or header.get("journal") != _KIND:
         raise CommandError(
-            f"The file {path} is not a journal of submit: name another with --journal.", ExitCode.REFUSED
+            f"The file {path} is not a journal of submit. Name another with --journal.", ExitCode.REFUSED
         )
     if header.get("stack") != stack_id:
         raise CommandError(
-            f"The journal {path} is of another stack or of a deleted one: submit everything with --again, or "
-            "name another journal with --journal.",
+            f"The journal {path} belongs to another stack or to a deleted one. Submit everything with "
+            "--again, or name another journal with --journal.",
             ExitCode.REFUSED,
         )
 
@@ -161,7 +164,7 @@ def _read_done(file: IO[bytes], path: Path) -> dict[str, Fingerprint]:
 
 def _read_lines(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
     for line in file:
-        # One that is still being written has no end.
+        # The last line may still be in writing.
         if not line.endswith(b"\n"):
             return
         try:
@@ -169,7 +172,7 @@ def _read_lines(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
             yield {name: record[name] for name in ("pair", "digest", "stamp", "etags")}
         except (ValueError, KeyError, TypeError):
             raise CommandError(
-                f"The journal {path} is damaged: submit everything with --again. No pair is billed twice.",
+                f"The journal {path} is damaged. Submit everything with --again. No pair is billed twice.",
                 ExitCode.REFUSED,
             ) from None
 

@@ -1,4 +1,4 @@
-"""Comparisons by what a user calls them: an id, a pair id, or a pair in the bucket by region and pair id."""
+"""Finds comparisons by name: a comparison id, a pair id, or a region and pair id."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,56 +13,61 @@ from facematch.domain.principals import name_principal
 from facematch.domain.regions import Region
 from facematch_cli.regions import suggest_region
 from facematch_client.errors import CommandError, ExitCode
-from facematch_client.records import PAGE_LIMIT, Found, Query, RecordReader, find_uploaded
+from facematch_client.records import PAGE_LIMIT, Query, RecordReader, SearchResult, find_uploaded
 from facematch_client.text import clean
 
 
 def pair_name_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which pair a name is of."""
+    """Add the options that limit a search by name."""
     command = click.option(
-        "--all", "reads_all", is_flag=True, help=f"Search the whole ledger, not its first {PAGE_LIMIT} MB."
+        "--all",
+        "reads_all",
+        is_flag=True,
+        help=f"Search the whole ledger, not only its first {PAGE_LIMIT} MB.",
     )(command)
     return click.option(
-        "--caller", metavar="ARN", help="The IAM user or role that asked, if several pairs have the name."
+        "--caller",
+        metavar="ARN",
+        help="The IAM user or role that sent the pair, if several pairs have this name.",
     )(command)
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Finds comparisons in a ledger; only those of `caller`, an ARN, if one is given."""
+    """Finds comparisons in a ledger, with `caller` (an ARN) only those of this caller."""
 
     ledger: DynamoDbLedger
     caller: str | None
     reads_all: bool = False
 
     def find_one(self, name: str) -> Comparison:
-        """Return the comparison of this name; of a pair in the bucket that of the photos that came last.
+        """Return the comparison with this name. For a pair in the bucket, it is that of the latest photos.
 
         Raises
         ------
         CommandError
-            There is none, not yet, or there are several.
+            There is no comparison, not yet, or more than one.
         """
         uploaded = self._find_uploaded(name)
         if uploaded is not None:
             return uploaded
         found = self.find_all(name)
         if len(found) > 1:
-            listed = ", ".join(f"{one.id} ({one.region})" for one in found)
+            listed = ", ".join(f"{comparison.id} ({comparison.region})" for comparison in found)
             raise CommandError(
-                f"{len(found)} comparisons have the name {clean(name)}: choose one by its id. Newest first: "
+                f"{len(found)} comparisons have the name {clean(name)}. Choose one by its id. Newest first: "
                 f"{listed}.",
                 ExitCode.REFUSED,
             )
         return found[0]
 
     def find_all(self, name: str) -> list[Comparison]:
-        """Return all comparisons of this name, the newest first.
+        """Return all comparisons with this name, newest first.
 
         Raises
         ------
         CommandError
-            There is none, or not yet.
+            There is no comparison, or not yet.
         """
         by_id = None if "/" in name else self.ledger.find(name)
         if by_id is not None:
@@ -73,9 +78,9 @@ class Lookup:
         found = reader.search(query, page_limit=None if self.reads_all else PAGE_LIMIT)
         owner = name_principal(self.caller) if self.caller else None
         ids = [record.id for record in found.records if owner in {None, record.caller}]
-        comparisons = [one for one in map(self.ledger.find, ids) if one is not None]
+        comparisons = [comparison for comparison in map(self.ledger.find, ids) if comparison is not None]
         if not comparisons:
-            raise self._explain_absence(name, found)
+            raise self._explain_missing(name, found)
         return comparisons
 
     def _find_uploaded(self, name: str) -> Comparison | None:
@@ -95,12 +100,12 @@ class Lookup:
             raise CommandError(f"There is no region {clean(region)}.{suggestion}", ExitCode.REFUSED)
         return region, pair_id
 
-    def _explain_absence(self, name: str, found: Found) -> CommandError:
-        if found.half_pairs:
-            half = found.half_pairs[0]
+    def _explain_missing(self, name: str, found: SearchResult) -> CommandError:
+        if found.incomplete_pairs:
+            pair = found.incomplete_pairs[0]
             return CommandError(
-                f"The pair {clean(half.pair_id)} in {clean(half.region)} has no comparison yet: it waits for "
-                f"its {half.missing} photo.",
+                f"The pair {clean(pair.pair_id)} in {clean(pair.region)} has no comparison yet. Its "
+                f"{pair.missing} photo is missing.",
                 ExitCode.NO_VERDICT,
             )
         where = (
@@ -109,6 +114,6 @@ class Lookup:
             else "the ledger"
         )
         return CommandError(
-            f"No comparison with the id or pair id {clean(name)} is in {where}. Erased ones have only an id.",
+            f"No comparison with the id or pair id {clean(name)} is in {where}. Erased ones have no pair id.",
             ExitCode.REFUSED,
         )

@@ -1,4 +1,4 @@
-"""The command and its parts."""
+"""The command line: its commands, and its errors."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ from facematch_cli.commands.show import show
 from facematch_cli.commands.status import status
 from facematch_cli.commands.submit import submit
 from facematch_cli.commands.verdicts import verdicts
-from facematch_cli.options import Surroundings
+from facematch_cli.options import Environment
 from facematch_client.errors import CommandError, ExitCode, explain_error
 
 _NAME = "facematch"
@@ -37,28 +37,28 @@ def _read_version() -> str:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(_read_version(), prog_name=_NAME, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Compare faces with a facematch stack: send pairs, read verdicts, operate the stack."""
+    """Compare faces with a facematch stack: send pairs, look up verdicts, operate the stack."""
 
 
-@cli.command(short_help="Print a shell's completion script.")
+@cli.command(short_help="Print the completion script for a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script for a shell; `source` it."""
     kind = get_completion_class(shell)
     if kind is None:
-        raise CommandError(f"There is no completion for {shell}.", ExitCode.USAGE)
+        raise CommandError(f"There is no completion script for {shell}.", ExitCode.USAGE)
     click.echo(kind(cli, {}, _NAME, f"_{_NAME.upper()}_COMPLETE").source())
 
 
-for _part in (compare, prepare, submit, verdicts, results, find, show, erase, status, doctor, redrive):
-    cli.add_command(_part)
+for _command in (compare, prepare, submit, verdicts, results, find, show, erase, status, doctor, redrive):
+    cli.add_command(_command)
 
 
-def run(arguments: Sequence[str], surroundings: Surroundings | None = None) -> int:
-    """Run the command; return its exit code."""
+def run(arguments: Sequence[str], environment: Environment | None = None) -> int:
+    """Run the command and return its exit code."""
     try:
-        ended = cli.main(
-            list(arguments), prog_name=_NAME, standalone_mode=False, obj=surroundings or Surroundings()
+        exit_code = cli.main(
+            list(arguments), prog_name=_NAME, standalone_mode=False, obj=environment or Environment()
         )
     except click.Abort:
         return _report(CommandError("Stopped.", ExitCode.INTERRUPTED), arguments)
@@ -69,18 +69,18 @@ def run(arguments: Sequence[str], surroundings: Surroundings | None = None) -> i
     except (FacematchError, BotoCoreError, ClientError) as error:
         return _report(explain_error(error, is_local="--local" in arguments), arguments)
     except OSError as error:
-        what = f"The file {error.filename}" if error.filename else "A file"
-        return _report(CommandError(f"{what} can't be used: {error.strerror}.", ExitCode.REFUSED), arguments)
-    return int(ended or ExitCode.DONE)
+        name = f"the file {error.filename}" if error.filename else "a file"
+        return _report(CommandError(f"Cannot use {name}: {error.strerror}.", ExitCode.REFUSED), arguments)
+    return int(exit_code or ExitCode.DONE)
 
 
 def _report_usage(error: click.UsageError, arguments: Sequence[str]) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        # Its message is the whole help.
+        # Its message is the help text.
         click.echo(error.format_message(), err=True)
         return ExitCode.USAGE
     path = error.ctx.command_path if error.ctx else _NAME
-    message = f"{error.format_message()} `{path} --help` explains it."
+    message = f"{error.format_message()} See `{path} --help`."
     return _report(CommandError(message, ExitCode.USAGE), arguments)
 
 

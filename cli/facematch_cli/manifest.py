@@ -1,4 +1,4 @@
-"""A manifest of pairs: a CSV file as spreadsheets write it, whatever its delimiter."""
+"""Reads a manifest of pairs: a CSV file from a spreadsheet, with any usual delimiter."""
 
 import codecs
 import csv
@@ -14,7 +14,7 @@ from facematch_client.text import clean
 MANIFEST_COLUMNS: Final = ("pair_id", "source", "target")
 _REGION: Final = "region"
 _KEYS: Final = {name.replace("_", ""): name for name in (*MANIFEST_COLUMNS, _REGION)}
-"""Each column by its name without case, spaces and punctuation: `Pair ID` is `pair_id`."""
+"""The columns by their simplified names, without case, spaces and punctuation: `Pair ID` is `pair_id`."""
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -22,16 +22,16 @@ _BYTE_ORDER_MARKS: Final = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-"""How files of spreadsheet programs begin: an archive (XLSX, ODS), and a compound file (XLS)."""
+"""The first bytes of spreadsheet files: an archive (XLSX, ODS), and a compound file (XLS)."""
 _OTHER_ENCODINGS: Final = ("gbk", "big5", "windows-1252")
-"""What spreadsheets write in the readers' countries, other than UTF. No program can tell them apart."""
+"""Encodings other than UTF that spreadsheets use. A program cannot distinguish them."""
 _PREVIEW_LENGTH: Final = 40
 _HEAD_BYTES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the line that it starts on, counted from 1, and its values; a missing one is empty."""
+    """A row: its first line, counted from 1, and its values. A missing value is empty."""
 
     line: int
     pair_id: str
@@ -41,17 +41,17 @@ class Row:
 
 
 def read_rows(path: Path, encoding: str | None = None) -> Iterator[Row]:
-    """Yield the rows of a manifest one by one.
+    """Yield the rows of a manifest.
 
     Parameters
     ----------
     encoding
-        How the file is encoded. By default UTF-8, or what the file's first bytes say.
+        The encoding of the file. Default: detected from the first bytes, otherwise UTF-8.
 
     Raises
     ------
     CommandError
-        The file is not a manifest, or not in this encoding.
+        The file is not a manifest, or has another encoding.
     """
     encoding = encoding or _detect_encoding(path)
     try:
@@ -66,17 +66,17 @@ def read_rows(path: Path, encoding: str | None = None) -> Iterator[Row]:
 def _read_rows(path: Path, file: Iterable[str]) -> Iterator[Row]:
     lines = iter(file)
     head = list(islice(lines, 2))
-    # Excel states the delimiter in a line of its own.
+    # Excel may write the delimiter on a separate first line.
     skipped = 1 if head and head[0].strip().casefold().startswith("sep=") else 0
     header = head[skipped] if len(head) > skipped else ""
-    delimiter = max(_DELIMITERS, key=lambda one: len(_find_columns(header, one)))
+    delimiter = max(_DELIMITERS, key=lambda candidate: len(_find_columns(header, candidate)))
     columns = _find_columns(header, delimiter)
     _check_columns(path, header, columns, delimiter)
     rows = csv.reader(chain(head[skipped + 1 :], lines), delimiter=delimiter, strict=True)
     for values in rows:
         if not values:
             continue
-        # The reader counts the lines that it has read, which is where a row ends.
+        # `line_num` is the last line of the row.
         ends_on = skipped + 1 + rows.line_num
         found = {
             name: values[index].strip() if index < len(values) else "" for name, index in columns.items()
@@ -124,13 +124,13 @@ def _detect_encoding(path: Path) -> str:
         head = file.read(_HEAD_BYTES)
     if head.startswith(_WORKBOOKS):
         raise CommandError(
-            f"The file {path} is a workbook of a spreadsheet program, not CSV: save it as CSV UTF-8.",
+            f"The file {path} is a workbook of a spreadsheet program, not CSV. Save it as CSV UTF-8.",
             ExitCode.REFUSED,
         )
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             return encoding
-    # Latin letters in UTF-16 have a zero byte each; no text in another encoding has any.
+    # In UTF-16 each Latin letter has a zero byte. Text in other encodings has none.
     if b"\0" in head[1::2]:
         return "utf-16-le"
     return "utf-16-be" if b"\0" in head[::2] else "utf-8"
@@ -138,7 +138,7 @@ def _detect_encoding(path: Path) -> str:
 
 def _explain_encoding(path: Path, encoding: str) -> str:
     if not encoding.startswith("utf-8"):
-        return f"The manifest {path} can't be read as {encoding}: save it as UTF-8, or name its encoding."
+        return f"Cannot read the manifest {path} as {encoding}. Save it as UTF-8, or name its encoding."
     with path.open("rb") as file:
         number, line = next((number, line) for number, line in enumerate(file, 1) if not _is_utf_8(line))
     readings = [
@@ -146,8 +146,8 @@ def _explain_encoding(path: Path, encoding: str) -> str:
         for other in _OTHER_ENCODINGS
         if (text := _decode(line, other)) is not None
     ]
-    choice = f" Or choose the reading that is right: {', '.join(readings)}." if readings else ""
-    return f"The manifest {path} is not UTF-8: line {number} has other bytes. Save it as UTF-8.{choice}"
+    choice = f" Or choose the encoding that reads correctly: {', '.join(readings)}." if readings else ""
+    return f"The manifest {path} is not UTF-8 (line {number}). Save it as UTF-8.{choice}"
 
 
 def _is_utf_8(line: bytes) -> bool:

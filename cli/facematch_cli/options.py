@@ -1,4 +1,4 @@
-"""The options that commands share, and what a command is given by them."""
+"""Options that commands share, and the objects that commands get from them."""
 
 import codecs
 import functools
@@ -15,29 +15,29 @@ from facematch.domain.verdict import Role
 from facematch_cli.output import Output, make_output
 from facematch_cli.pairs import PairSource
 from facematch_cli.regions import suggest_region
-from facematch_client.stack import Place, Stack, find_stack
+from facematch_client.stack import Stack, StackLocation, find_stack
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a run depends on, so that a test can replace it."""
+class Environment:
+    """The dependencies of a run, which tests replace."""
 
-    find_stack: Callable[[Place], Stack] = find_stack
+    find_stack: Callable[[StackLocation], Stack] = find_stack
     clock: Clock = field(default_factory=SystemClock)
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One run of a command that works on a stack."""
+    """A run of a command: its output, the location of the stack, and the environment."""
 
     output: Output
-    place: Place
-    surroundings: Surroundings
+    location: StackLocation
+    environment: Environment
 
     @property
     def clock(self) -> Clock:
-        """The clock to use."""
-        return self.surroundings.clock
+        """The clock of the environment."""
+        return self.environment.clock
 
     def find_stack(self) -> Stack:
         """Return the stack that the user named.
@@ -45,17 +45,17 @@ class Invocation:
         Raises
         ------
         CommandError
-            There is none.
+            It does not exist.
         """
-        return self.surroundings.find_stack(self.place)
+        return self.environment.find_stack(self.location)
 
     def find_named_stack(self) -> Stack | None:
-        """Return the stack that the user named, or None if none is named."""
-        return self.find_stack() if self.place.stack is not None or self.place.local else None
+        """Return the stack that the user named, or None without a name."""
+        return self.find_stack() if self.location.stack is not None or self.location.local else None
 
 
 def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that choose a stack, and `--json`; the command gets an `Invocation` for them."""
+    """Add the options that select a stack, and `--json`. The command gets them as an `Invocation`."""
 
     @click.option(
         "--stack", metavar="NAME", envvar="FACEMATCH_STACK", show_envvar=True, help="A deployed stack."
@@ -77,14 +77,14 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
         as_json: bool,
         **arguments: Any,  # noqa: ANN401 - the command's own
     ) -> Any:  # noqa: ANN401 - what the command returns
-        place = Place(stack, local, profile, aws_region)
-        return command(Invocation(make_output(as_json=as_json), place, context.obj), **arguments)
+        location = StackLocation(stack, local, profile, aws_region)
+        return command(Invocation(make_output(as_json=as_json), location, context.obj), **arguments)
 
     return run
 
 
 class _RegionChoice(click.Choice[str]):
-    """A region by its name; a name that resembles one is answered with it."""
+    """A region by its name. The error for an unknown name suggests a similar one."""
 
     def __init__(self) -> None:
         super().__init__([region.value for region in Region])
@@ -99,19 +99,19 @@ def region_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[...
 
 
 def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the pairs to work on, as a `PairSource`, and the journal of their submission."""
+    """Add the options for a batch of pairs, as a `PairSource`, and its journal."""
 
     @click.argument("path", type=click.Path(path_type=Path), metavar="FOLDER|MANIFEST.csv")
-    @region_option("The region of pairs that name none. Default: the stack's.")
+    @region_option("The region of pairs without a region. Default: the stack's.")
     @click.option("--source-name", default="source", show_default=True, metavar="NAME",
-        help="How the source photo in a pair's folder is called, without extension.")  # fmt: skip
+        help="The name of the source photo in a pair's folder, without extension.")  # fmt: skip
     @click.option("--target-name", default="target", show_default=True, metavar="NAME",
-        help="How the target photo in a pair's folder is called, without extension.")  # fmt: skip
+        help="The name of the target photo in a pair's folder, without extension.")  # fmt: skip
     @click.option(
         "--encoding", callback=_check_encoding, help="The manifest's encoding. Default: UTF-8 or UTF-16."
     )
     @click.option("--journal", "journal_path", type=click.Path(path_type=Path),
-        help="The file that records what is submitted. Default: beside the pairs.")  # fmt: skip
+        help="The file that records submitted pairs. Default: next to the pairs.")  # fmt: skip
     @functools.wraps(command)
     def run(
         invocation: Invocation,
@@ -132,18 +132,18 @@ def _check_encoding(_: click.Context, __: click.Parameter, name: str | None) -> 
     try:
         return name and codecs.lookup(name).name
     except LookupError:
-        raise click.BadParameter(f"{name!r} is not an encoding, as in gbk or windows-1252.") from None
+        raise click.BadParameter(f"{name!r} is not an encoding. Examples: gbk, windows-1252.") from None
 
 
 def price_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--price`, for regions whose price the vendor does not state or states otherwise."""
+    """Add `--price`, for regions without a stated price or with another price."""
     return click.option(
         "prices",
         "--price",
         metavar="REGION=USD",
         multiple=True,
         callback=_read_prices,
-        help="The price of one successful call; may be repeated. Default: the vendor's, where it states one.",
+        help="The price of one successful call, repeatable. Default: the provider's stated price, if any.",
     )(command)
 
 
@@ -156,6 +156,6 @@ def _read_prices(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) 
         except ValueError:
             suggestion = "" if name in set(Region) else suggest_region(name)
             raise click.BadParameter(
-                f"{text!r} is not REGION=USD, as in singapore=0.002.{suggestion}"
+                f"{text!r} is not REGION=USD. Example: singapore=0.002.{suggestion}"
             ) from None
     return prices

@@ -1,4 +1,4 @@
-"""What the command prints: answers on stdout, for a person or as JSON; progress and notes on stderr."""
+"""The output of the command: results on stdout, as text or JSON; progress and notes on stderr."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from rich.text import Text
 from facematch_client.text import clean
 
 _PIPE_WIDTH: Final = 140
-"""Columns where nobody's window says how many there are."""
+"""The width if the output is not a terminal."""
 _STYLES: Final = {
     "match": "bold green",
     "no_match": "bold yellow",
@@ -26,34 +26,34 @@ _STYLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where answers, progress and notes go."""
+    """The output of a run: results, progress and notes."""
 
     as_json: bool
-    answers: Console
+    results: Console
     notes: Console
 
     def print_document(self, document: object) -> None:
-        """Print an answer as indented JSON."""
+        """Print a result as indented JSON."""
         self._write(json.dumps(document, indent=2, ensure_ascii=False))
 
     def print_line(self, document: object) -> None:
-        """Print one of several answers as a line of JSON."""
+        """Print one of several results as a line of JSON."""
         self._write(json.dumps(document, ensure_ascii=False))
 
     def print(self, *renderables: RenderableType) -> None:
-        """Print an answer for a person."""
-        self.answers.print(*renderables)
+        """Print a result as text."""
+        self.results.print(*renderables)
 
     def note(self, text: str) -> None:
-        """Print a sentence beside the answer."""
+        """Print a note to stderr."""
         self.notes.print(Text(text, style="dim"))
 
     def flush(self) -> None:
-        """Return once all that was printed has left this process."""
-        self.answers.file.flush()
+        """Flush stdout."""
+        self.results.file.flush()
 
     def _write(self, text: str) -> None:
-        self.answers.file.write(f"{text}\n")
+        self.results.file.write(f"{text}\n")
         self.flush()
 
 
@@ -65,7 +65,7 @@ def make_output(*, as_json: bool) -> Output:
 def _make_console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _PIPE_WIDTH
-    # Nothing of what is shown was written by us alone, so none of it is read as markup.
+    # The output contains data from outside, so markup is off.
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
@@ -75,7 +75,7 @@ def style_verdict(decision: str) -> Text:
 
 
 def make_table(*headings: str, right: Iterable[str] = ()) -> Table:
-    """Return an empty table; columns named in `right` hold figures."""
+    """Return an empty table. Columns named in `right` contain numbers."""
     figures = set(right)
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False)
     for heading in headings:
@@ -84,7 +84,7 @@ def make_table(*headings: str, right: Iterable[str] = ()) -> Table:
 
 
 def make_facts(facts: Mapping[str, RenderableType | None]) -> Table:
-    """Return facts in two columns; those that are None are left out."""
+    """Return facts in two columns, without those that are None."""
     table = Table.grid(padding=(0, 3))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -95,12 +95,12 @@ def make_facts(facts: Mapping[str, RenderableType | None]) -> Table:
 
 
 def summarise_photo(report: Mapping[str, Any]) -> str:
-    """Return in one line what was done to a photo, by its report."""
+    """Return the changes of a photo from its report, in one line."""
     if report.get("url"):
-        return "fetched by the provider itself"
+        return "fetched by the provider from a URL"
     before = f"{report['source_width']}x{report['source_height']} {report['source_format']}"
     if report["untouched"]:
-        return f"{before}, {report['size_bytes'] / 1000:.0f} KB, sent as it came"
+        return f"{before}, {report['size_bytes'] / 1000:.0f} KB, sent unchanged"
     turned = "" if report["orientation"] == 1 else f" (EXIF orientation {report['orientation']})"
     sizes = f"{report['source_size_bytes'] / 1000:.0f} KB to {report['size_bytes'] / 1000:.0f} KB"
     return f"{before}{turned} to {report['width']}x{report['height']} JPEG, {sizes}"

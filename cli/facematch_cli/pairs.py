@@ -1,4 +1,4 @@
-"""Pairs of photo files: from a folder with one sub-folder per pair, or from a manifest in CSV."""
+"""Reads pairs of photo files from a folder with one subfolder per pair, or from a CSV manifest."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,30 +14,30 @@ from facematch_client.text import clean
 DEFAULT_NAMES: Final[Mapping[Role, str]] = {role: role.value for role in Role}
 _PHOTO_FORMATS: Final = "jpg jpeg jfif png webp avif gif bmp tif tiff heic heif jp2 j2k"
 _NAMED: Final = 5
-"""How many of the files found are named in a message."""
+"""The number of files that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairFiles:
-    """The photo files of a pair, as far as there are any; `region` is as the user wrote it.
+    """The photo files of a pair. A photo may be missing. `region` is the user's text.
 
-    `line` is where a manifest names the pair. `absence` is a sentence that says why a photo is missing.
-    `flaw` is a sentence that says why the pair can't be used.
+    `line` is the pair's line in a manifest. `missing_hint` is a sentence for a missing photo. `problem` is a
+    sentence that says why the pair cannot be used.
     """
 
     pair_id: str
     region: str | None
     files: Mapping[Role, Path]
     line: int | None = None
-    absence: str = ""
-    flaw: str | None = None
+    missing_hint: str = ""
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PairSource:
-    """Where pairs are read from: a folder or a manifest.
+    """A folder or manifest with pairs.
 
-    `names` are how the photos in a pair's folder are called, without extension. `encoding` is the manifest's.
+    `names` are the names of the photos in a pair's folder, without extension. `encoding` is the manifest's.
     """
 
     path: Path
@@ -45,12 +45,12 @@ class PairSource:
     encoding: str | None = None
 
     def read(self) -> Iterator[PairFiles]:
-        """Yield the pairs one by one, in the manifest's order or in that of the folders' names.
+        """Yield the pairs, in the order of the manifest or of the folder names.
 
         Raises
         ------
         CommandError
-            There is no such folder or manifest, or it can't be read.
+            The folder or manifest does not exist, or cannot be read.
         """
         if self.path.is_dir():
             return self._read_folder()
@@ -58,21 +58,21 @@ class PairSource:
             return self._read_manifest()
         raise CommandError(f"There is no folder or manifest {self.path}.", ExitCode.REFUSED)
 
-    def describe_loose_photos(self) -> str:
-        """Return a sentence about photos that are in no pair's folder, empty if there are none."""
+    def describe_ignored_photos(self) -> str:
+        """Return a sentence about photos outside the pairs' folders, empty if there are none."""
         if not self.path.is_dir():
             return ""
         formats = frozenset(_PHOTO_FORMATS.split())
-        loose = sorted(
+        ignored = sorted(
             entry.name
             for entry in self.path.iterdir()
             if entry.suffix.casefold().lstrip(".") in formats and _is_visible(entry) and entry.is_file()
         )
-        if not loose:
+        if not ignored:
             return ""
         return (
-            f"{len(loose)} photo{'s' if len(loose) > 1 else ''} outside any pair's folder ignored: "
-            f"{_list_names(loose)}. Put each pair into a folder of its own."
+            f"{len(ignored)} photo{'s' if len(ignored) > 1 else ''} outside the pairs' folders ignored: "
+            f"{_list_names(ignored)}. Put each pair into its own folder."
         )
 
     def _read_folder(self) -> Iterator[PairFiles]:
@@ -87,16 +87,24 @@ class PairSource:
             for role, name in self.names.items()
         }
         files = {role: candidates[0] for role, candidates in found.items() if candidates}
-        twice = [entry.name for candidates in found.values() if len(candidates) > 1 for entry in candidates]
-        flaw = f"The folder has more than one photo of a role: {_list_names(twice)}." if twice else None
-        return PairFiles(folder.name, None, files, absence=self._explain_absence(folder, entries), flaw=flaw)
+        duplicates = [
+            entry.name for candidates in found.values() if len(candidates) > 1 for entry in candidates
+        ]
+        problem = (
+            f"The folder has more than one photo with the same name: {_list_names(duplicates)}."
+            if duplicates
+            else None
+        )
+        return PairFiles(
+            folder.name, None, files, missing_hint=self._explain_missing(folder, entries), problem=problem
+        )
 
-    def _explain_absence(self, folder: Path, entries: list[Path]) -> str:
-        holds = _list_names([entry.name for entry in entries]) if entries else "nothing"
+    def _explain_missing(self, folder: Path, entries: list[Path]) -> str:
+        content = _list_names([entry.name for entry in entries]) if entries else "nothing"
         expected = " and ".join(f"{name}.*" for name in self.names.values())
         return (
-            f"The folder {clean(folder.name)} needs {expected}; it has {holds}. "
-            "If the photos have other names, give them with --source-name and --target-name."
+            f"The folder {clean(folder.name)} needs {expected}; it has {content}. "
+            "For other names use --source-name and --target-name."
         )
 
     def _read_manifest(self) -> Iterator[PairFiles]:
@@ -105,7 +113,11 @@ class PairSource:
             named = {Role.SOURCE: row.source, Role.TARGET: row.target}
             files = {role: folder / name for role, name in named.items() if name}
             yield PairFiles(
-                row.pair_id, row.region or None, files, row.line, absence="The manifest names no file for it."
+                row.pair_id,
+                row.region or None,
+                files,
+                row.line,
+                missing_hint="The manifest does not name its file.",
             )
 
 

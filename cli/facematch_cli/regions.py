@@ -1,4 +1,4 @@
-"""Names of regions as users write them."""
+"""Regions by the names that users write."""
 
 import difflib
 from typing import Final
@@ -11,14 +11,14 @@ _SIMILAR_FROM: Final = 0.6
 
 
 def suggest_region(text: str) -> str:
-    """Return a question that names the region that `text` resembles, or an empty text."""
+    """Return a question with the region that is similar to `text`, or an empty text."""
     written = text.strip().casefold().replace("_", "-").replace(" ", "-")
     similar = difflib.get_close_matches(written, list(Region), n=1, cutoff=_SIMILAR_FROM)
     return f" Did you mean {similar[0]}?" if similar else ""
 
 
 def choose_region(policy: RegionPolicy, requested: str | None) -> Region:
-    """Return the region for a pair; an unknown name is answered with the one that it resembles.
+    """Return the region for a pair. The error for an unknown name suggests a similar one.
 
     Raises
     ------

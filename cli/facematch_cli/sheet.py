@@ -1,4 +1,4 @@
-"""A sheet that shows photos before and after, as one self-contained HTML file."""
+"""A self-contained HTML page that shows photos before and after."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from facematch_client.faces import Drawing
+from facematch_client.labels import WARNINGS
 from facematch_client.page import load_template, shrink_photo
-from facematch_client.photo_story import describe_work, read_stored_facts
-from facematch_client.words import WARNINGS
+from facematch_client.photo_summary import describe_changes, read_header
 
 _TEMPLATE: Final = Path(__file__).with_name("sheet.html")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetEntry:
-    """One photo: `after` and `report` if it was accepted, else the sentence why it was refused.
+    """A photo: `after` and `report` if it was accepted, otherwise the reason in `refusal`.
 
     `crop` is drawn over the photo before, `faces` over the photo after.
     """
@@ -36,12 +36,12 @@ def render_sheet(entries: Sequence[SheetEntry]) -> str:
 
 
 def _describe(entry: SheetEntry) -> dict[str, Any]:
-    facts = read_stored_facts(entry.before)
+    facts = read_header(entry.before)
     return {
         "entry": entry,
         "before": shrink_photo(entry.before),
         "after": shrink_photo(entry.after or b""),
-        "posture": "as received" if entry.refusal else facts.posture,
+        "orientation_text": "as received" if entry.refusal else facts.orientation_text,
         "warnings": [WARNINGS[warning] for warning in entry.warnings],
-        "work": describe_work(entry.report or {}, facts),
+        "changes": describe_changes(entry.report or {}, facts),
     }

@@ -1,4 +1,4 @@
-"""A submission: many pairs, each checked and then uploaded, a bounded number of them at a time."""
+"""Checks and uploads many pairs, a limited number at a time."""
 
 import os
 from collections import deque
@@ -20,21 +20,18 @@ from facematch_cli.journal import Fingerprint, digest_photos, stamp_files
 from facematch_cli.pairs import PairFiles
 from facematch_cli.regions import choose_region
 from facematch_client.files import read_photo
-from facematch_client.words import WARNINGS
+from facematch_client.labels import WARNINGS
 from imaging import NormalisedPhoto, find_warnings
 
 _WINDOW_PER_WORKER: Final = 2
 
 type Upload = Callable[[str, bytes], str]
-"""Puts a photo's bytes under a key of the inbox; returns the ETag."""
+"""Puts the bytes of a photo under a key in the inbox, and returns the ETag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What is wrong with a pair: the line that names it, the photo with its file, the reason.
-
-    It refuses the pair, or is a warning.
-    """
+    """An error or a warning about a pair: its line, the photo with its file, and the reason."""
 
     line: int | None
     pair_id: str
@@ -47,15 +44,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RefusedPair:
-    """A pair that can't be submitted, with every reason."""
+    """A pair that cannot be submitted, with all reasons."""
 
     pair: PairFiles
     refusals: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedPair:
-    """A pair whose region is known; `submitted` are the photos that an earlier run submitted for it."""
+class RoutedPair:
+    """A pair with its region. `submitted` identifies the photos that an earlier run submitted."""
 
     pair: PairFiles
     region: Region
@@ -63,15 +60,15 @@ class PlacedPair:
 
     @property
     def key(self) -> str:
-        """What identifies the pair in a stack's inbox."""
+        """The identity of the pair in a stack's inbox."""
         return f"{self.region}/{self.pair.pair_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedPair:
-    """A pair whose photos are in the inbox; without `etags` they were there before this run."""
+    """A pair whose photos are in the inbox. Without `etags` an earlier run uploaded them."""
 
-    placed: PlacedPair
+    routed: RoutedPair
     fingerprint: Fingerprint
     etags: Mapping[Role, str] | None
     warnings: tuple[Finding, ...] = ()
@@ -83,48 +80,48 @@ class SubmittedPair:
 
     @property
     def is_changed(self) -> bool:
-        """Whether an earlier run submitted other photos for the pair."""
-        return self.etags is not None and self.placed.submitted is not None
+        """Whether an earlier run submitted other photos of the pair."""
+        return self.etags is not None and self.routed.submitted is not None
 
 
-type Settled = SubmittedPair | RefusedPair
+type PairOutcome = SubmittedPair | RefusedPair
 
 
 @dataclass(frozen=True, slots=True)
 class Submitter:
     """Submits pairs, in any number of threads.
 
-    Photos are decoded for as many pairs at once as there are processors: more would be no faster, and each
-    takes the memory of its pixels.
+    It decodes the photos of one pair per processor at a time. More would not be faster, and would use more
+    memory.
     """
 
     upload: Upload
     preparer: PhotoPreparer
     _decoders: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(os.process_cpu_count() or 1))
 
-    def submit(self, placed: PlacedPair) -> Settled:
-        """Check a pair as the stack would, and upload it unless an earlier run submitted the same photos."""
-        pair = placed.pair
-        # Before the photos are read: a photo that changes meanwhile is then read again by the next run.
+    def submit(self, routed: RoutedPair) -> PairOutcome:
+        """Check a pair with the stack's limits. Upload it unless an earlier run submitted the same photos."""
+        pair = routed.pair
+        # Before the photos are read: if a photo changes meanwhile, the next run reads it again.
         stamp = stamp_files(pair.files) or ""
         photos, errors = self._read(pair)
         fingerprint = Fingerprint("" if errors else digest_photos(photos), stamp)
-        if placed.submitted and placed.submitted.digest == fingerprint.digest:
-            return SubmittedPair(placed, fingerprint, None)
-        prepared, faults = self._check(photos, is_whole=not errors)
-        errors += faults
+        if routed.submitted and routed.submitted.digest == fingerprint.digest:
+            return SubmittedPair(routed, fingerprint, None)
+        prepared, refusals = self._check(photos, is_complete=not errors)
+        errors += refusals
         if errors:
             errors.sort(key=lambda error: error.field or "")
-            return RefusedPair(pair, tuple(make_finding(pair, placed.region, error) for error in errors))
-        etags = {role: self._upload(placed, role, photo) for role, photo in photos.items()}
-        return SubmittedPair(placed, fingerprint, etags, tuple(list_warnings(placed, prepared)))
+            return RefusedPair(pair, tuple(make_finding(pair, routed.region, error) for error in errors))
+        etags = {role: self._upload(routed, role, photo) for role, photo in photos.items()}
+        return SubmittedPair(routed, fingerprint, etags, tuple(list_warnings(routed, prepared)))
 
     def _read(self, pair: PairFiles) -> tuple[dict[Role, bytes], list[InvalidInputError]]:
         photos: dict[Role, bytes] = {}
         errors: list[InvalidInputError] = []
         for role in Role:
             if role not in pair.files:
-                message = f"There is no {role} photo. {pair.absence}".rstrip()
+                message = f"There is no {role} photo. {pair.missing_hint}".rstrip()
                 errors.append(InvalidInputError(Reason.PHOTO_MISSING, message, field=role))
                 continue
             try:
@@ -134,16 +131,16 @@ class Submitter:
         return photos, errors
 
     def _check(
-        self, photos: Mapping[Role, bytes], *, is_whole: bool
+        self, photos: Mapping[Role, bytes], *, is_complete: bool
     ) -> tuple[Mapping[Role, NormalisedPhoto], list[InvalidInputError]]:
-        """Return the prepared photos, or what is wrong with each: the preparer stops at the first fault."""
+        """Return the prepared photos, or the errors of each photo. The preparer stops at the first error."""
         with self._decoders:
-            prepared, fault = self._prepare(photos) if is_whole else ({}, None)
+            prepared, error = self._prepare(photos) if is_complete else ({}, None)
             if prepared:
                 return prepared, []
-            each = [self._prepare({role: photo})[1] for role, photo in photos.items()]
-        # Together they may be too much for one call although neither photo alone is.
-        return {}, [error for error in each if error is not None] or ([fault] if fault else [])
+            errors = [self._prepare({role: photo})[1] for role, photo in photos.items()]
+        # Both photos together may be too large for one call although each one is not.
+        return {}, [found for found in errors if found is not None] or ([error] if error else [])
 
     def _prepare(
         self, photos: Mapping[Role, bytes]
@@ -153,13 +150,13 @@ class Submitter:
         except InvalidInputError as error:
             return {}, error
 
-    def _upload(self, placed: PlacedPair, role: Role, photo: bytes) -> str:
-        extension = placed.pair.files[role].suffix.lstrip(".") or "jpg"
-        return self.upload(make_inbox_key(placed.region, placed.pair.pair_id, role, extension), photo)
+    def _upload(self, routed: RoutedPair, role: Role, photo: bytes) -> str:
+        extension = routed.pair.files[role].suffix.lstrip(".") or "jpg"
+        return self.upload(make_inbox_key(routed.region, routed.pair.pair_id, role, extension), photo)
 
 
 def make_finding(pair: PairFiles, region: str | None, error: InvalidInputError) -> Finding:
-    """Return an error in a pair with the pair's line and files."""
+    """Return an error of a pair with the pair's line and files."""
     role = Role(error.field) if error.field in set(Role) else None
     return Finding(
         line=pair.line,
@@ -172,18 +169,18 @@ def make_finding(pair: PairFiles, region: str | None, error: InvalidInputError) 
     )
 
 
-def list_warnings(placed: PlacedPair, photos: Mapping[Role, NormalisedPhoto]) -> Iterator[Finding]:
+def list_warnings(routed: RoutedPair, photos: Mapping[Role, NormalisedPhoto]) -> Iterator[Finding]:
     """Yield the warnings about a pair's prepared photos."""
     for role, photo in photos.items():
         for warning in find_warnings(photo.report.face):
             yield make_finding(
-                placed.pair, placed.region, InvalidInputError(warning, WARNINGS[warning], field=role)
+                routed.pair, routed.region, InvalidInputError(warning, WARNINGS[warning], field=role)
             )
 
 
 @dataclass(slots=True)
-class Sieve:
-    """Lets through the pairs that are still to be submitted, each once."""
+class PairFilter:
+    """Selects the pairs to submit, each once."""
 
     regions: RegionPolicy
     region: str | None
@@ -191,65 +188,67 @@ class Sieve:
     skipped: int = 0
     _seen: dict[str, int | None] = field(default_factory=dict)
 
-    def sift(self, pairs: Iterable[PairFiles]) -> Iterator[PlacedPair | RefusedPair]:
-        """Yield each pair with its region, or why it has none; skip those whose files have not changed."""
+    def select(self, pairs: Iterable[PairFiles]) -> Iterator[RoutedPair | RefusedPair]:
+        """Yield each pair with its region, or refused. Skip pairs whose files have not changed."""
         for pair in pairs:
-            sifted = self._sift_one(pair)
-            if isinstance(sifted, PlacedPair) and _is_as_submitted(sifted):
+            selected = self._select_one(pair)
+            if isinstance(selected, RoutedPair) and _is_unchanged(selected):
                 self.skipped += 1
             else:
-                yield sifted
+                yield selected
 
-    def _sift_one(self, pair: PairFiles) -> PlacedPair | RefusedPair:
+    def _select_one(self, pair: PairFiles) -> RoutedPair | RefusedPair:
         requested = pair.region or self.region
         try:
             check_pair_id(pair.pair_id)
-            placed = PlacedPair(pair, choose_region(self.regions, requested))
-            self._check(placed)
+            routed = RoutedPair(pair, choose_region(self.regions, requested))
+            self._check(routed)
         except InvalidInputError as error:
             return RefusedPair(pair, (make_finding(pair, requested, error),))
-        self._seen[placed.key] = pair.line
-        return PlacedPair(pair, placed.region, self.done.get(placed.key))
+        self._seen[routed.key] = pair.line
+        return RoutedPair(pair, routed.region, self.done.get(routed.key))
 
-    def _check(self, placed: PlacedPair) -> None:
-        if placed.pair.flaw is not None:
-            raise InvalidInputError("ambiguous_photo", placed.pair.flaw, field="pair_id")
-        if placed.key in self._seen:
-            first = self._seen[placed.key]
+    def _check(self, routed: RoutedPair) -> None:
+        if routed.pair.problem is not None:
+            raise InvalidInputError("ambiguous_photo", routed.pair.problem, field="pair_id")
+        if routed.key in self._seen:
+            first = self._seen[routed.key]
             where = f" in line {first}" if first else ""
             raise InvalidInputError(
                 "repeated_pair_id",
-                f"The pair id was used before{where}. Only that pair is sent.",
+                f"The pair id was used before{where}. Only the first pair is submitted.",
                 field="pair_id",
             )
 
 
-def _is_as_submitted(placed: PlacedPair) -> bool:
-    return placed.submitted is not None and stamp_files(placed.pair.files) == placed.submitted.stamp
+def _is_unchanged(routed: RoutedPair) -> bool:
+    return routed.submitted is not None and stamp_files(routed.pair.files) == routed.submitted.stamp
 
 
 def submit_all(
-    pairs: Iterable[PlacedPair | RefusedPair],
-    submit: Callable[[PlacedPair], Settled],
-    settle: Callable[[Settled], None],
+    pairs: Iterable[RoutedPair | RefusedPair],
+    submit: Callable[[RoutedPair], PairOutcome],
+    record: Callable[[PairOutcome], None],
     *,
     workers: int,
 ) -> None:
-    """Submit pairs, some `workers` at a time; call `settle` for each in this thread, in the pairs' order.
+    """Submit pairs with `workers` threads. Call `record` for each in this thread, in the pairs' order.
 
-    If anything ends this early, a keyboard interrupt included, pairs that are being uploaded are waited for
-    and settled, and no further one is begun.
+    If an exception stops this early, such as a keyboard interrupt, it waits for running uploads and records
+    them, and starts no others.
     """
-    running: deque[Future[Settled]] = deque()
+    running: deque[Future[PairOutcome]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for pair in pairs:
-                running.append(_finish(pair) if isinstance(pair, RefusedPair) else pool.submit(submit, pair))
+                running.append(
+                    _make_finished(pair) if isinstance(pair, RefusedPair) else pool.submit(submit, pair)
+                )
                 if len(running) >= workers * _WINDOW_PER_WORKER:
-                    settle(running[0].result())
+                    record(running[0].result())
                     running.popleft()
             while running:
-                settle(running[0].result())
+                record(running[0].result())
                 running.popleft()
         except BaseException:
             for future in running:
@@ -258,26 +257,31 @@ def submit_all(
             for future in running:
                 with suppress(Exception):
                     if not future.cancelled():
-                        settle(future.result())
+                        record(future.result())
             raise
 
 
-def _finish(refused: RefusedPair) -> Future[Settled]:
-    future: Future[Settled] = Future()
+def _make_finished(refused: RefusedPair) -> Future[PairOutcome]:
+    future: Future[PairOutcome] = Future()
     future.set_result(refused)
     return future
 
 
 def estimate_verdicts_s(pairs: Mapping[Region | None, int], calls_per_s: Mapping[Region, float]) -> float:
-    """Return how long the quota takes for so many pairs; the regions are compared side by side."""
+    """Return the time that the quota takes for these pairs. The regions work in parallel."""
     return max((count / calls_per_s[region] for region, count in pairs.items() if region), default=0.0)
 
 
-def estimate_rest(*, quota_s: float, elapsed_s: float, done: int, left: int) -> tuple[float, str]:
-    """Return in how many seconds the last verdict can be there, and what decides that: quota or upload.
+def estimate_remaining(*, quota_s: float, elapsed_s: float, done: int, left: int) -> tuple[float, str]:
+    """Return the seconds until the last verdict, at the earliest, and the slower of `quota` and `upload`.
 
-    `quota_s` is what the quota takes for all; `done` pairs are through after `elapsed_s`, `left` are not.
+    `quota_s` is the time that the quota takes for all pairs. After `elapsed_s`, `done` pairs are finished and
+    `left` are not.
     """
-    by_quota_s = max(quota_s - elapsed_s, 0.0)
-    by_upload_s = left * elapsed_s / done if done else 0.0
-    return (by_upload_s, "upload") if by_upload_s > by_quota_s else (by_quota_s, "quota")
+    remaining_quota_s = max(quota_s - elapsed_s, 0.0)
+    remaining_upload_s = left * elapsed_s / done if done else 0.0
+    return (
+        (remaining_upload_s, "upload")
+        if remaining_upload_s > remaining_quota_s
+        else (remaining_quota_s, "quota")
+    )

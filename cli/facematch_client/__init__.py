@@ -1,1 +1,1 @@
-"""What the command and the console share: finding a stack, asking it, and reading its records."""
+"""Code that the command and the console share: it finds a stack, calls its API and reads its records."""

@@ -1,4 +1,4 @@
-"""The stack's HTTP API, asked as any client asks it: signed with AWS Signature Version 4."""
+"""A client of the stack's HTTP API. It signs requests with AWS Signature Version 4."""
 
 import json
 from collections.abc import Mapping
@@ -23,27 +23,27 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer of the API; `body` is its JSON, or None where it has none."""
+class ApiResponse:
+    """A response of the API; `body` is its JSON document, or None."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
 
 
-def ask_api(
+def call_api(
     stack: Stack,
     method: str,
     path: str,
     body: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
-    """Make one request to the stack's API and return what it answered.
+) -> ApiResponse:
+    """Send one signed request to the stack's API and return the response.
 
     Raises
     ------
     CommandError
-        The API refused the request; the message is its own.
+        The API refused the request. The message is the API's.
     """
     data = None if body is None else json.dumps(body).encode()
     request = AWSRequest(
@@ -56,54 +56,54 @@ def ask_api(
     if credentials is None:
         raise NoCredentialsError
     SigV4Auth(credentials, "execute-api", stack.session.region_name).add_auth(request)
-    answer = _send(request)
-    if answer.status >= HTTPStatus.BAD_REQUEST:
-        raise _explain_problem(answer)
-    return answer
+    response = _send(request)
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        raise _explain_problem(response)
+    return response
 
 
 def post_form(url: str, fields: Mapping[str, str], content: bytes) -> None:
-    """Post a file by a presigned form.
+    """Upload a file with a presigned form.
 
     Raises
     ------
     CommandError
-        The bucket refused it.
+        The bucket refused the file.
     """
     body, content_type = encode_multipart_formdata({**fields, "file": ("photo", content)})
-    answer = _send(AWSRequest("POST", url, data=body, headers={"Content-Type": content_type}))
-    if answer.status >= HTTPStatus.BAD_REQUEST:
+    response = _send(AWSRequest("POST", url, data=body, headers={"Content-Type": content_type}))
+    if response.status >= HTTPStatus.BAD_REQUEST:
         raise CommandError(
-            f"The bucket refused an upload with HTTP {answer.status}: repeat the command.",
+            f"The bucket refused an upload (HTTP {response.status}). Repeat the command.",
             ExitCode.UNREACHABLE,
         )
 
 
-def _send(request: AWSRequest) -> Answer:
+def _send(request: AWSRequest) -> ApiResponse:
     prepared: AWSPreparedRequest = request.prepare()
-    is_near = urlsplit(prepared.url).hostname in _LOOPBACK
-    proxies = {} if is_near else get_environ_proxies(prepared.url)
+    is_loopback = urlsplit(prepared.url).hostname in _LOOPBACK
+    proxies = {} if is_loopback else get_environ_proxies(prepared.url)
     session = URLLib3Session(timeout=_TIMEOUT_S, proxies=proxies)
     try:
         response = session.send(prepared)
         headers = {name.lower(): value for name, value in response.headers.items()}
         is_json = "json" in headers.get("content-type", "") and response.content
-        return Answer(response.status_code, headers, json.loads(response.content) if is_json else None)
+        return ApiResponse(response.status_code, headers, json.loads(response.content) if is_json else None)
     finally:
         session.close()
 
 
-def _explain_problem(answer: Answer) -> CommandError:
-    problem = answer.body if isinstance(answer.body, dict) else {}
+def _explain_problem(response: ApiResponse) -> CommandError:
+    problem = response.body if isinstance(response.body, dict) else {}
     code = problem.get("code", "")
-    detail = str(problem.get("detail") or problem.get("message") or f"HTTP {answer.status}").rstrip(".")
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    detail = str(problem.get("detail") or problem.get("message") or f"HTTP {response.status}").rstrip(".")
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return CommandError(
-            f"The API failed ({detail}): repeat the command later.", ExitCode.NO_VERDICT, code or None
+            f"The API failed ({detail}). Repeat the command later.", ExitCode.NO_VERDICT, code or None
         )
     if code in {"", Reason.GATEWAY, Reason.UNKNOWN_CALLER}:
         return CommandError(
-            f"The API refuses this AWS profile ({detail}): it needs execute-api:Invoke.",
+            f"The API refuses this AWS profile ({detail}). The profile needs execute-api:Invoke.",
             ExitCode.UNREACHABLE,
         )
     return CommandError(f"{detail} ({code}).", ExitCode.REFUSED, code)

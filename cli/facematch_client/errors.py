@@ -1,4 +1,4 @@
-"""The exit codes, and every error as one sentence that says what to do."""
+"""Exit codes, and errors as sentences that say what to do."""
 
 from enum import IntEnum
 from typing import Final
@@ -20,7 +20,7 @@ from facematch.domain.errors import FacematchError, InvalidInputError, NotFoundE
 
 
 class ExitCode(IntEnum):
-    """How a run ended; a verdict itself is never a failure."""
+    """The result of a run. A verdict is never a failure."""
 
     DONE = 0
     FAULT = 1
@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
 
 
 class CommandError(Exception):
-    """Why the command can't continue: a sentence, the exit code, and a stable reason if there is one."""
+    """The command cannot continue. `reason` is a stable code, if there is one."""
 
     def __init__(self, message: str, exit_code: ExitCode, reason: str | None = None) -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ _DENIED: Final = frozenset(
 def explain_error(
     error: FacematchError | BotoCoreError | ClientError, *, is_local: bool = False
 ) -> CommandError:
-    """Return an error of AWS or of the domain as an error of the command."""
+    """Return an error of AWS or of the domain as a `CommandError`."""
     match error:
         case InvalidInputError() | NotFoundError():
             return CommandError(error.message, ExitCode.REFUSED, error.code)
@@ -63,38 +63,36 @@ def explain_error(
             return CommandError(error.message, ExitCode.NO_VERDICT)
         case HTTPClientError() | BotoConnectionError() if is_local:
             return CommandError(
-                "The local stack does not answer: restart it with `make down` and `make up`.",
+                "The local stack does not respond. Restart it with `make down` and `make up`.",
                 ExitCode.UNREACHABLE,
             )
         case ClientError():
-            return CommandError(_explain_answer(error), ExitCode.UNREACHABLE)
-    return CommandError(_explain_silence(error), ExitCode.UNREACHABLE)
+            return CommandError(_explain_client_error(error), ExitCode.UNREACHABLE)
+    return CommandError(_explain_connection_error(error), ExitCode.UNREACHABLE)
 
 
-def _explain_silence(error: BotoCoreError) -> str:
+def _explain_connection_error(error: BotoCoreError) -> str:
     match error:
         case ProfileNotFound():
-            return f"{error}: `aws configure list-profiles` lists yours, --profile chooses one."
+            return f"{error}. `aws configure list-profiles` lists your profiles. Choose one with --profile."
         case NoRegionError():
-            return "No AWS region is chosen: give the stack's with --aws-region."
+            return "There is no AWS region. Set the stack's AWS region with --aws-region."
         case NoCredentialsError() | PartialCredentialsError():
-            return "There are no AWS credentials: choose a profile with --profile, or sign in (`aws login`)."
+            return "There are no AWS credentials. Choose a profile with --profile, or sign in (`aws login`)."
         case SSOError() | CredentialRetrievalError():
-            return f"The AWS sign-in has expired: sign in again and repeat the command ({error})."
+            return f"The AWS sign-in has expired ({error}). Sign in again and repeat the command."
         case HTTPClientError() | BotoConnectionError():
-            return f"The cloud can't be reached: check the network and --aws-region, then repeat ({error})."
-    return f"AWS can't be called: {error}"
+            return f"Cannot connect to AWS ({error}). Check the network and --aws-region, then repeat."
+    return f"The call to AWS failed: {error}"
 
 
-def _explain_answer(error: ClientError) -> str:
+def _explain_client_error(error: ClientError) -> str:
     code = error.response["Error"]["Code"]
     if code in _EXPIRED:
-        return "The AWS credentials have expired: sign in again and repeat the command."
+        return "The AWS credentials have expired. Sign in again and repeat the command."
     if code in _UNKNOWN_KEYS:
-        return f"AWS does not know the credentials ({code}): choose a profile with --profile."
+        return f"AWS does not accept the credentials ({code}). Choose another profile with --profile."
     if code in _DENIED:
-        return (
-            f"The AWS profile is not allowed to call {error.operation_name}: choose another with --profile."
-        )
-    told = str(error.response["Error"].get("Message", "")).rstrip(".")
-    return f"AWS refused {error.operation_name} with {code}{f': {told}' if told else ''}."
+        return f"The AWS profile may not call {error.operation_name}. Choose another profile with --profile."
+    message = str(error.response["Error"].get("Message", "")).rstrip(".")
+    return f"AWS refused {error.operation_name} with {code}{f': {message}' if message else ''}."

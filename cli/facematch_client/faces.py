@@ -1,4 +1,4 @@
-"""Faces in photos: what a person should know of them, and where they are drawn."""
+"""Faces in photos: warnings, and frames to draw over the photos."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,8 +11,8 @@ from imaging.warnings import PhotoWarning
 _SWAPPED: Final = frozenset({5, 6, 7, 8})
 _FLIPPED_ACROSS: Final = frozenset({2, 3, 7, 8})
 _FLIPPED_DOWN: Final = frozenset({3, 4, 6, 7})
-"""EXIF orientations by how the stored pixels differ from the upright ones: first swapped, then flipped."""
-_INSTALL: Final = "in the clone of facematch, `pip install './cli[faces]'`."
+"""EXIF orientations that swap width and height, flip left and right, or flip top and bottom."""
+_INSTALL: Final = "In the clone of facematch, run `pip install './cli[faces]'`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +27,35 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """Rectangles to draw over a picture of `width` by `height` pixels."""
+    """Rectangles to draw over an image of `width` by `height` pixels."""
 
     width: int
     height: int
     rectangles: tuple[Rectangle, ...]
 
 
-def look_for_faces(limits: Limits = PROVIDER_LIMITS) -> Limits:
-    """Return limits that also look for faces, for warnings; photos become the same."""
+def enable_face_detection(limits: Limits = PROVIDER_LIMITS) -> Limits:
+    """Return limits that also detect faces, for warnings. They do not change the prepared photos."""
     return replace(limits, find_faces=True)
 
 
 def explain_missing_detector(limits: Limits) -> str | None:
-    """Return a sentence if faces can't be looked for because the detector is not installed."""
+    """Return a sentence if the face detector is not installed, otherwise None."""
     if is_available():
         return None
     if limits.frame_faces:
-        return f"Photos should be cropped around their faces, but the detector is not installed: {_INSTALL}"
-    return f"Photos are not checked for faces, because the detector is not installed: {_INSTALL}"
+        return f"Photos are not cropped around faces, because the face detector is not installed. {_INSTALL}"
+    return f"Photos are not checked for faces, because the face detector is not installed. {_INSTALL}"
 
 
 def read_warnings(report: Mapping[str, Any]) -> list[PhotoWarning]:
-    """Return the warnings about a photo, by its report; none if faces were not looked for."""
+    """Return the warnings about a photo from its report, none if faces were not detected."""
     face = report.get("face")
     return find_warnings(FaceReport(**face) if face else None)
 
 
 def mark_crop(report: Mapping[str, Any]) -> Drawing | None:
-    """Return the part of a photo that was kept, over the photo as it is stored; None if all of it was."""
+    """Return the crop box, in pixels of the photo as stored, or None if the photo was not cropped."""
     crop = (report.get("face") or {}).get("crop")
     if not crop:
         return None
@@ -71,7 +71,7 @@ def mark_crop(report: Mapping[str, Any]) -> Drawing | None:
 
 
 def mark_faces(photo: NormalisedPhoto) -> Drawing | None:
-    """Return the faces that were found, over the normalised photo; None without any."""
+    """Return the detected faces, in pixels of the normalised photo, or None if there are none."""
     faces = tuple(
         Rectangle(round(face.left), round(face.top), round(face.width), round(face.height))
         for face in photo.faces

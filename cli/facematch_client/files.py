@@ -13,7 +13,7 @@ def read_photo(path: Path, size_limit_bytes: int) -> bytes:
     Raises
     ------
     InvalidInputError
-        `unreadable_file`: the file does not exist or can't be read. `file_too_large`: it is over the limit.
+        `unreadable_file`: the file does not exist or cannot be read. `file_too_large`: it exceeds the limit.
     """
     try:
         with path.open("rb") as file:
@@ -21,22 +21,22 @@ def read_photo(path: Path, size_limit_bytes: int) -> bytes:
             # The size of a pipe is unknown until it is read.
             size_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None
             if size_bytes is not None and size_bytes > size_limit_bytes:
-                raise _refuse_large(explain_too_large(size_limit_bytes, size_bytes), path)
+                raise _make_size_error(explain_too_large(size_limit_bytes, size_bytes), path)
             content = file.read(size_limit_bytes + 1)
     except OSError as error:
         raise InvalidInputError(
-            "unreadable_file", f"The file {path} can't be read: {error.strerror}.", field=str(path)
+            "unreadable_file", f"Cannot read the file {path}: {error.strerror}.", field=str(path)
         ) from None
     if len(content) > size_limit_bytes:
-        raise _refuse_large(explain_too_large(size_limit_bytes), path)
+        raise _make_size_error(explain_too_large(size_limit_bytes), path)
     return content
 
 
 def explain_too_large(size_limit_bytes: int, size_bytes: int | None = None) -> str:
-    """Return why a photo over the limit is refused; `size_bytes` is its real size, None if unknown."""
+    """Return why a photo is too large. `size_bytes` is its size, None if unknown."""
     size = f"more than {size_limit_bytes:,}" if size_bytes is None else f"{size_bytes:,}"
     return f"The file has {size} bytes. The limit is {size_limit_bytes:,} bytes."
 
 
-def _refuse_large(message: str, path: Path) -> InvalidInputError:
+def _make_size_error(message: str, path: Path) -> InvalidInputError:
     return InvalidInputError(Reason.FILE_TOO_LARGE, message, field=str(path))

@@ -1,4 +1,4 @@
-"""The state of a stack: its queues, its quota, and today's work."""
+"""The state of a stack: queues, quota, and today's verdicts."""
 
 import heapq
 import itertools
@@ -17,17 +17,17 @@ from facematch_client.queues import Depth, measure_depth
 from facematch_client.records import Record, RecordReader
 from facematch_client.stack import Stack
 
-LATEST: Final = 8
-"""How many of the latest verdicts are kept in mind."""
+LATEST_COUNT: Final = 8
+"""The number of latest verdicts that a tally keeps."""
 _MINUTE_MS: Final = 60_000
 _DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class RegionUse:
-    """A region's quota: calls a second that are this stack's, and billed calls of the last minute.
+class RegionUsage:
+    """The use of a region's quota: the calls per second of this stack, and the calls of the last minute.
 
-    `hold` is why no calls are made, or were not until a moment ago.
+    `hold` is a hold that is active, or that has ended without a trial.
     """
 
     calls_per_s: float
@@ -36,16 +36,16 @@ class RegionUse:
 
     @property
     def share(self) -> float:
-        """The part of the last minute's calls that were made."""
+        """The share of the quota that the last minute's calls used."""
         return self.calls_last_minute / (self.calls_per_s * 60)
 
 
 @dataclass(slots=True)
 class Tally:
-    """What the ledger's records add up to; "today" is the day in UTC.
+    """Counts of the ledger's records. "Today" is the day in UTC.
 
-    `latest` are when comparisons ended and their ids, the latest few in the order of a heap. Of an erased one
-    only that there was one is counted: it is no verdict.
+    `latest` is a heap of the latest ended comparisons: the time and the id. An erased comparison counts in
+    `erased_today` only, not as a verdict.
     """
 
     now_ms: int
@@ -60,7 +60,7 @@ class Tally:
     latest: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, records: Iterable[Record]) -> None:
-        """Count records in."""
+        """Add records to the counts."""
         midnight_ms = self.now_ms // _DAY_MS * _DAY_MS
         for record in records:
             self.records += 1
@@ -82,23 +82,23 @@ class Tally:
             self.erased_today += ended_at_ms >= midnight_ms
             return
         self.verdicts_today[record.decision or ""] += ended_at_ms >= midnight_ms
-        keep = heapq.heappush if len(self.latest) < LATEST else heapq.heappushpop
+        keep = heapq.heappush if len(self.latest) < LATEST_COUNT else heapq.heappushpop
         keep(self.latest, (ended_at_ms, record.id))
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All that `status` tells; `is_cut` says that the ledger holds more records than were read."""
+    """The state of a stack. `is_cut` is true if the ledger has more records than were read."""
 
     queues: Mapping[str, Depth]
     dead_letters: Mapping[str, Depth]
-    regions: Mapping[Region, RegionUse]
+    regions: Mapping[Region, RegionUsage]
     tally: Tally
     is_cut: bool
 
 
-def look_over(stack: Stack, *, now_ms: int, page_limit: int | None) -> Overview:
-    """Return how a stack is, from its queues and at the most `page_limit` pages (1 MB each) of its ledger."""
+def read_stack_overview(stack: Stack, *, now_ms: int, page_limit: int | None) -> Overview:
+    """Return the state of a stack, from its queues and up to `page_limit` pages (1 MB each) of its ledger."""
     sqs, dynamodb, settings = stack.sqs(), stack.dynamodb(), stack.settings
     regions = [region for region in Region if region in settings.regions.allowed]
     lanes = itertools.product(regions, Priority)
@@ -120,14 +120,14 @@ def look_over(stack: Stack, *, now_ms: int, page_limit: int | None) -> Overview:
     return Overview(
         queues={name: measure_depth(sqs, url) for name, url in queues.items()},
         dead_letters={name: measure_depth(sqs, url) for name, url in dead_letters.items()},
-        regions={region: _read_use(stack, region, tally) for region in regions},
+        regions={region: _read_usage(stack, region, tally) for region in regions},
         tally=tally,
         is_cut=reader.is_cut,
     )
 
 
-def _read_use(stack: Stack, region: Region, tally: Tally) -> RegionUse:
-    return RegionUse(
+def _read_usage(stack: Stack, region: Region, tally: Tally) -> RegionUsage:
+    return RegionUsage(
         calls_per_s=stack.settings.calls_per_s[region],
         calls_last_minute=tally.calls_last_minute[region],
         hold=find_hold(stack, region, tally.now_ms),

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages with photos: their templates, and pictures small enough to embed."""
+"""Self-contained HTML pages with photos: templates, and images small enough to embed."""
 
 import base64
 import warnings
@@ -16,7 +16,7 @@ _SIZE_LIMIT_BYTES: Final = 150_000
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class EmbeddedImage:
     """A small JPEG as a `data:` URI, with its size in pixels."""
 
     uri: str
@@ -25,7 +25,7 @@ class Picture:
 
 
 def load_template(file: Path) -> Template:
-    """Return the template of a page, which may import `figure.html`. Values are escaped."""
+    """Return the template of a page. It may import `figure.html`. Values are escaped."""
     environment = Environment(
         loader=FileSystemLoader([file.parent, Path(__file__).parent]),
         autoescape=True,
@@ -36,8 +36,8 @@ def load_template(file: Path) -> Template:
     return environment.get_template(file.name)
 
 
-def shrink_photo(photo: bytes, limit_bytes: int = _SIZE_LIMIT_BYTES) -> Picture | None:
-    """Return a photo as a small picture, not turned upright, or None if it can't be decoded."""
+def shrink_photo(photo: bytes, limit_bytes: int = _SIZE_LIMIT_BYTES) -> EmbeddedImage | None:
+    """Return a photo as a small image, in its stored orientation, or None if it cannot be decoded."""
     try:
         with (
             warnings.catch_warnings(action="ignore"),
@@ -51,7 +51,7 @@ def shrink_photo(photo: bytes, limit_bytes: int = _SIZE_LIMIT_BYTES) -> Picture 
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """Return a picture in RGB: 16 bits reduced to 8, transparency on white."""
+    """Return an image in RGB, with 8 bits per channel and transparency on white."""
     if image.mode.startswith("I"):
         return image.convert("I").point(lambda value: value * (1 / 256) + 0).convert("L").convert("RGB")
     if image.has_transparency_data:
@@ -60,14 +60,14 @@ def _flatten(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _fit(picture: Image.Image, limit_bytes: int) -> Picture:
+def _fit(image: Image.Image, limit_bytes: int) -> EmbeddedImage:
     jpeg = b""
     for side in _SIDES_PX:
-        picture.thumbnail((side, side))
+        image.thumbnail((side, side))
         file = BytesIO()
-        picture.save(file, "JPEG", quality=_QUALITY)
+        image.save(file, "JPEG", quality=_QUALITY)
         jpeg = file.getvalue()
         if len(jpeg) <= limit_bytes:
             break
     uri = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    return Picture(uri, picture.width, picture.height)
+    return EmbeddedImage(uri, image.width, image.height)

@@ -1,4 +1,4 @@
-"""What calls cost: by the prices that the vendor states, or by those that the user gives."""
+"""The cost of calls, at the provider's stated prices or at the user's."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from facematch_client.text import count_of
 
 @dataclass(slots=True)
 class Bill:
-    """Calls by region: those that succeeded and so were billed, and those that were possibly billed."""
+    """Calls by region. A successful call is billed; a call without an answer is possibly billed."""
 
     billed: Counter[str] = field(default_factory=Counter)
     possibly_billed: Counter[str] = field(default_factory=Counter)
@@ -24,7 +24,7 @@ class Bill:
             self.possibly_billed[region] += attempt.outcome is not Outcome.ANSWERED
 
     def cost_usd(self, prices: Mapping[Region, float]) -> float | None:
-        """Return what the billed calls cost, by `prices` or else as stated; None where a price is missing."""
+        """Return the cost of the billed calls at `prices` or stated prices, None if a price is missing."""
         if self._list_unpriced(prices):
             return None
         known = _choose_prices(prices)
@@ -32,16 +32,15 @@ class Bill:
 
     def describe(self, prices: Mapping[Region, float]) -> str:
         """Return the bill in one line."""
-        perhaps = self.possibly_billed.total()
-        told = f"{count_of(self.billed.total(), 'call')} billed" + (
-            f", {perhaps} possibly billed" if perhaps else ""
+        possibly_billed = self.possibly_billed.total()
+        counts = f"{count_of(self.billed.total(), 'call')} billed" + (
+            f", {possibly_billed} possibly billed" if possibly_billed else ""
         )
         unpriced = self._list_unpriced(prices)
         if unpriced:
-            return (
-                f"{told}; the vendor states no price for {' and '.join(unpriced)} (--price {unpriced[0]}=USD)"
-            )
-        return f"{told}; USD {self.cost_usd(prices):.3f}"
+            names = " and ".join(unpriced)
+            return f"{counts}; the provider states no price for {names} (--price {unpriced[0]}=USD)"
+        return f"{counts}; USD {self.cost_usd(prices):.3f}"
 
     def _list_unpriced(self, prices: Mapping[Region, float]) -> list[str]:
         known = _choose_prices(prices)

@@ -1,4 +1,4 @@
-"""How full a queue is."""
+"""The number of messages in a queue."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Messages of a queue, about: `ready` to be taken, taken and `in_flight`, or `delayed`."""
+    """The approximate number of messages in a queue: `ready` to receive, `in_flight`, and `delayed`."""
 
     ready: int
     in_flight: int
@@ -22,8 +22,8 @@ class Depth:
 
 
 def measure_depth(client: "SQSClient", url: str) -> Depth:
-    """Return how many messages a queue holds."""
-    told = client.get_queue_attributes(
+    """Return the approximate number of messages in a queue."""
+    attributes = client.get_queue_attributes(
         QueueUrl=url,
         AttributeNames=[
             "ApproximateNumberOfMessages",
@@ -32,7 +32,7 @@ def measure_depth(client: "SQSClient", url: str) -> Depth:
         ],
     )["Attributes"]
     return Depth(
-        int(told["ApproximateNumberOfMessages"]),
-        int(told["ApproximateNumberOfMessagesNotVisible"]),
-        int(told["ApproximateNumberOfMessagesDelayed"]),
+        int(attributes["ApproximateNumberOfMessages"]),
+        int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+        int(attributes["ApproximateNumberOfMessagesDelayed"]),
     )

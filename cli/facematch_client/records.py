@@ -1,4 +1,4 @@
-"""The ledger's records, many at a time, and what of them the domain does not know."""
+"""Reads many records of the ledger, and attributes that the domain does not use."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 type Item = dict[str, Any]
 
 OPEN: Final = "open"
-"""What stands in for the verdict of a comparison that has not ended."""
+"""The verdict in lists of a comparison that has not ended."""
 _COMPARISON: Final = "comparison#"
 _PAIR: Final = "pair#"
 _FIELDS: Final = (
     "pk, #region, #state, created_at_ms, attempts, ending, #work, pair_id, origin, caller, folder"
 )
 _NAMES: Final = {f"#{name}": name for name in ("region", "state", "work", *Role)}
-"""These names are reserved in DynamoDB's expressions, or could be."""
+"""Placeholders for attribute names that DynamoDB reserves, or may reserve."""
 PAGE_LIMIT: Final = 100
-"""How many pages of the ledger, 1 MB each, a command reads unless it is told to read all."""
+"""The number of ledger pages (1 MB each) that a command reads by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The parts of a comparison that lists and sums need; `is_pending`: its event is not published yet."""
+    """The parts of a comparison for lists and counts. `is_pending`: its event is not published yet."""
 
     id: str
     pair_id: str | None
@@ -59,14 +59,14 @@ class Record:
 
     @property
     def verdict(self) -> str:
-        """What the comparison came to: its verdict, `erased`, or `open` while it has none."""
+        """The verdict of the comparison, `erased`, or `open` if it has not ended."""
         if self.state == State.ERASED:
             return State.ERASED.value
         return self.decision or OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HalfPair:
+class IncompletePair:
     """A pair of which one photo has arrived and the other has not."""
 
     pair_id: str
@@ -78,9 +78,9 @@ class HalfPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What to search for; None matches everything.
+    """Search criteria. None matches everything.
 
-    `name` is a pair id or a comparison's id. `verdict` may be `open` or `erased`, too.
+    `name` is a pair id or a comparison id. `verdict` may also be `open` or `erased`.
     """
 
     name: str | None = None
@@ -88,15 +88,15 @@ class Query:
     verdict: str | None = None
 
     def matches(self, record: Record) -> bool:
-        """Whether a comparison is one of those searched for."""
+        """Whether a comparison matches."""
         return (
             self.name in {None, record.pair_id, record.id}
             and self.region in {None, record.region}
             and self.verdict in {None, record.verdict}
         )
 
-    def matches_half(self, pair: HalfPair) -> bool:
-        """Whether a pair that waits for its other photo is one of those searched for."""
+    def matches_incomplete(self, pair: IncompletePair) -> bool:
+        """Whether an incomplete pair matches."""
         return (
             self.name in {None, pair.pair_id}
             and self.region in {None, pair.region}
@@ -105,11 +105,11 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a search found, the newest first; `is_cut` says that not all of the ledger was read."""
+class SearchResult:
+    """The results of a search, newest first. `is_cut` is true if the ledger was not read to its end."""
 
     records: Sequence[Record]
-    half_pairs: Sequence[HalfPair]
+    incomplete_pairs: Sequence[IncompletePair]
     is_cut: bool
 
 
@@ -127,19 +127,19 @@ class RecordReader:
     is_cut: bool = False
 
     def read(self, *, page_limit: int | None) -> Iterator[Record]:
-        """Yield the comparisons of up to `page_limit` pages; `is_cut` then tells whether there are more."""
+        """Yield the comparisons of up to `page_limit` pages. Afterwards `is_cut` shows if there are more."""
         values: Item = {":comparison": {"S": _COMPARISON}}
         yield from map(_read_record, self._scan("begins_with(pk, :comparison)", values, page_limit))
 
-    def search(self, query: Query, *, page_limit: int | None) -> Found:
-        """Return what matches in up to `page_limit` pages of the table, comparisons and half pairs.
+    def search(self, query: Query, *, page_limit: int | None) -> SearchResult:
+        """Return the matching comparisons and incomplete pairs of up to `page_limit` pages.
 
-        There is no index on the pair id: the table is read through, and filtered where it is.
+        The table has no index on the pair id. DynamoDB reads all items of the pages and filters them.
         """
         condition = "(begins_with(pk, :comparison) OR begins_with(pk, :pair))"
         values: Item = {":comparison": {"S": _COMPARISON}, ":pair": {"S": _PAIR}}
         if query.name is not None:
-            # A pair that came by an upload form has its caller before its own id.
+            # The folder of a pair from an upload form starts with the caller.
             condition += " AND (pair_id = :name OR folder = :name OR contains(folder, :own) OR pk = :pk)"
             values |= {
                 ":name": {"S": query.name},
@@ -148,11 +148,11 @@ class RecordReader:
             }
         items = list(self._scan(condition, values, page_limit))
         records = [_read_record(item) for item in items if item["pk"]["S"].startswith(_COMPARISON)]
-        halves = [_read_half_pair(item) for item in items if item["pk"]["S"].startswith(_PAIR)]
-        return Found(
+        pairs = [_read_incomplete_pair(item) for item in items if item["pk"]["S"].startswith(_PAIR)]
+        return SearchResult(
             sorted(filter(query.matches, records), key=lambda one: one.created_at_ms, reverse=True),
             sorted(
-                (half for half in halves if half and query.matches_half(half)),
+                (pair for pair in pairs if pair and query.matches_incomplete(pair)),
                 key=lambda one: one.since_ms,
                 reverse=True,
             ),
@@ -174,7 +174,7 @@ class RecordReader:
                 return
 
     def list_pending(self, *, before_ms: int) -> Iterator[str]:
-        """Yield the ids of the comparisons that have been in the outbox since before `before_ms`."""
+        """Yield the ids of comparisons that entered the outbox before `before_ms`."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName=WORK_INDEX,
@@ -185,8 +185,11 @@ class RecordReader:
         for page in pages:
             yield from (item["pk"]["S"].removeprefix(_COMPARISON) for item in page["Items"])
 
-    def nudge(self, comparison_id: str, *, now_ms: int) -> bool:
-        """Have the table's stream tell again of a comparison that is still to be published, if it is."""
+    def touch(self, comparison_id: str, *, now_ms: int) -> bool:
+        """Update the record of a pending comparison, so that the stream sends it again.
+
+        Return whether the comparison was pending.
+        """
         try:
             self.client.update_item(
                 TableName=self.table,
@@ -204,15 +207,15 @@ class RecordReader:
 
 
 def find_uploaded(ledger: DynamoDbLedger, region: str, folder: str) -> tuple[Pair | None, Comparison | None]:
-    """Return the pair that was put into the bucket under this name, and the comparison of its photos.
+    """Return the pair in this folder of the inbox, and the comparison of its current photos.
 
-    While photos wait that came after the pair's last comparison, there is none of them yet.
+    The comparison is None if newer photos are not registered yet.
     """
     pair = ledger.find_pair(region, folder)
     comparison = ledger.find(pair.comparison_id) if pair and pair.comparison_id else None
     if pair is None or comparison is None:
         return pair, None
-    # Half a pair that has failed keeps its photo.
+    # An incomplete pair that has failed keeps its photo.
     is_current = all(photo in comparison.photos.values() for photo in pair.photos.values())
     return pair, comparison if is_current else None
 
@@ -229,13 +232,13 @@ def find_by_photos(
 
 
 def read_item(client: "DynamoDBClient", table: str, comparison_id: str) -> Mapping[str, Any]:
-    """Return a comparison's whole item, with what the domain leaves out, such as its lease."""
+    """Return all attributes of a comparison's item, such as the lease, which the domain omits."""
     key = {"pk": {"S": _COMPARISON + comparison_id}}
     return deserialise(client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item", {}))
 
 
 def deserialise(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an item's plain values; numbers are decimals."""
+    """Return the values of an item. Numbers are decimals."""
     deserializer = TypeDeserializer()
     return {name: deserializer.deserialize(value) for name, value in item.items()}
 
@@ -260,13 +263,13 @@ def _read_record(item: Mapping[str, Any]) -> Record:
     )
 
 
-def _read_half_pair(item: Mapping[str, Any]) -> HalfPair | None:
+def _read_incomplete_pair(item: Mapping[str, Any]) -> IncompletePair | None:
     plain = deserialise(item)
     arrived = [role for role in Role if role in plain and not plain[role]["taken"]]
     if len(arrived) != 1:
         return None
     pair_id, caller = split_folder(plain["folder"])
-    return HalfPair(
+    return IncompletePair(
         pair_id=pair_id,
         region=plain["region"],
         caller=caller,

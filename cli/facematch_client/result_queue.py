@@ -1,4 +1,4 @@
-"""The results queue as a reader sees it."""
+"""Reads the results queue."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 HIDDEN_S: Final = 30
-"""For how long a message that is looked at is out of other readers' sight."""
+"""The time for which a received message is hidden from other readers."""
 _BATCH: Final = 10
 _LONG_POLL_S: Final = 20
 _REMEMBERED: Final = 100_000
@@ -17,7 +17,7 @@ _REMEMBERED: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One message: its event, or None where it is not one, and what deletes it."""
+    """A message: its event, or None if it is not an event, and the handle to delete it."""
 
     message_id: str
     event: Mapping[str, Any] | None
@@ -26,16 +26,16 @@ class Result:
 
 @dataclass(slots=True)
 class ResultReader:
-    """Reads events off a queue and leaves each there until it is told otherwise."""
+    """Reads events from a queue. They stay on the queue until `delete` is called."""
 
     client: "SQSClient"
     url: str
     _seen: dict[str, None] = field(default_factory=dict)
 
     def read(self, *, wait_s: int, follow: bool) -> Iterator[Sequence[Result]]:
-        """Yield batches of messages that were not yielded before, until none comes for `wait_s`.
+        """Yield batches of new messages, until there is none for `wait_s`.
 
-        With `follow` that is never; a batch may be empty then.
+        With `follow` it never stops, and a batch may be empty.
         """
         while True:
             received = self.client.receive_message(
@@ -47,17 +47,17 @@ class ResultReader:
             messages = received.get("Messages", [])
             if not messages and not follow:
                 return
-            fresh = [message for message in messages if self._is_fresh(message["MessageId"])]
-            if not fresh and not follow:
-                # All there is was hidden, and the first ones are in sight again.
+            new = [message for message in messages if self._is_new(message["MessageId"])]
+            if not new and not follow:
+                # All messages were received, and the first ones are visible again.
                 return
             yield [
                 Result(message["MessageId"], _read_event(message["Body"]), message["ReceiptHandle"])
-                for message in fresh
+                for message in new
             ]
 
     def delete(self, results: Sequence[Result]) -> None:
-        """Delete messages for good."""
+        """Delete messages from the queue."""
         if results:
             self.client.delete_message_batch(
                 QueueUrl=self.url,
@@ -68,7 +68,7 @@ class ResultReader:
             )
 
     def put_back(self, receipt_handles: Sequence[str]) -> None:
-        """Let others see messages again at once."""
+        """Make messages visible to other readers immediately."""
         for start in range(0, len(receipt_handles), _BATCH):
             self.client.change_message_visibility_batch(
                 QueueUrl=self.url,
@@ -78,7 +78,7 @@ class ResultReader:
                 ],
             )
 
-    def _is_fresh(self, message_id: str) -> bool:
+    def _is_new(self, message_id: str) -> bool:
         if message_id in self._seen:
             return False
         self._seen[message_id] = None

@@ -1,4 +1,4 @@
-"""A stack, found by its name in CloudFormation, and what the command needs of it."""
+"""Finds a stack by its name in CloudFormation, and reads its settings."""
 
 import json
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ LOCAL_STACK_NAME: Final = "facematch-local"
 _LOCAL_KEY: Final = "test"
 _CONNECTIONS: Final = 64
 _WORKER: Final = "Compare"
-"""The function that has all settings in its environment, by its name in the template."""
+"""The logical name of the function that has all settings in its environment."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the user says that the stack is."""
+class StackLocation:
+    """The options that select a stack."""
 
     stack: str | None = None
     local: bool = False
@@ -44,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterUrls:
-    """The queues of what failed."""
+    """The URLs of the dead-letter queues."""
 
     comparisons: str
     uploads: str
@@ -53,7 +53,7 @@ class DeadLetterUrls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """A deployed stack; `endpoint_url` is the local cloud's, None in AWS."""
+    """A deployed stack. `endpoint_url` is the address of the local cloud, None in AWS."""
 
     name: str
     id: str
@@ -86,44 +86,44 @@ class Stack:
 
 
 def choose_limits(stack: Stack | None) -> Limits:
-    """Return what photos must be in a stack; without one, what the provider takes."""
+    """Return the photo limits of a stack, or the provider's limits without a stack."""
     return photo_limits(stack.settings) if stack else PROVIDER_LIMITS
 
 
-def find_stack(place: Place) -> Stack:
-    """Return the stack that the user means.
+def find_stack(location: StackLocation) -> Stack:
+    """Return the stack that the options select.
 
     Raises
     ------
     CommandError
-        None is named, there is none of that name, or it is not one of facematch.
+        No stack is named, it does not exist, or it is not a facematch stack.
     """
-    if place.local:
+    if location.local:
         return _find_local_stack(Path.cwd())
-    if place.stack is None:
+    if location.stack is None:
         raise CommandError(
-            "No stack is named: give --stack NAME, or --local for the one on this machine.",
+            "Name a stack with --stack NAME, or use --local for the stack on this machine.",
             ExitCode.USAGE,
         )
-    session = boto3.Session(profile_name=place.profile, region_name=place.aws_region)
-    return describe_stack(session, place.stack)
+    session = boto3.Session(profile_name=location.profile, region_name=location.aws_region)
+    return describe_stack(session, location.stack)
 
 
 def describe_stack(
     session: boto3.Session, name: str, *, endpoint_url: str | None = None, api_url: str | None = None
 ) -> Stack:
-    """Return a stack by its name; a local cloud has an `endpoint_url`, and an `api_url` of its own.
+    """Return a stack by its name. A local cloud has its own `endpoint_url` and `api_url`.
 
     Raises
     ------
     CommandError
-        There is none of that name, or it is not one of facematch.
+        The stack does not exist, or it is not a facematch stack.
     """
     config = _make_config(is_local=endpoint_url is not None)
     client = session.client("cloudformation", endpoint_url=endpoint_url, config=config)
     described = _describe(client, name, session.region_name)
-    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in described.get("Parameters", [])}
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])}
+    parameters = {item["ParameterKey"]: item["ParameterValue"] for item in described.get("Parameters", [])}
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in described.get("Outputs", [])}
     functions = session.client("lambda", endpoint_url=endpoint_url, config=config)
     try:
         return Stack(
@@ -142,9 +142,9 @@ def describe_stack(
             settings=_read_settings(client, functions, name, session.region_name),
         )
     except (KeyError, ConfigurationError) as error:
-        what = error.message if isinstance(error, ConfigurationError) else f"It has no {error.args[0]}."
+        cause = error.message if isinstance(error, ConfigurationError) else f"It has no {error.args[0]}."
         raise CommandError(
-            f"The stack {name} is not a facematch stack, or its release differs from this command's. {what}",
+            f"The stack {name} is not a facematch stack, or its release differs from this command's. {cause}",
             ExitCode.REFUSED,
         ) from None
 
@@ -152,7 +152,7 @@ def describe_stack(
 def _read_settings(
     client: "CloudFormationClient", functions: "LambdaClient", name: str, aws_region: str
 ) -> Settings:
-    """Return what the stack was deployed with: its own environment, by the code that reads it there."""
+    """Return the settings from the environment of the stack's function."""
     worker = client.describe_stack_resource(StackName=name, LogicalResourceId=_WORKER)["StackResourceDetail"]
     function = functions.get_function_configuration(FunctionName=worker["PhysicalResourceId"])
     return read_settings({**function["Environment"]["Variables"], "AWS_REGION": aws_region})
@@ -162,13 +162,16 @@ def _find_local_stack(folder: Path) -> Stack:
     for above in (folder, *folder.parents):
         file = above / STACK_FILE
         if file.is_file():
-            told = json.loads(file.read_text(encoding="utf-8"))
-            session = boto3.Session(_LOCAL_KEY, _LOCAL_KEY, region_name=told["aws_region"])
+            addresses = json.loads(file.read_text(encoding="utf-8"))
+            session = boto3.Session(_LOCAL_KEY, _LOCAL_KEY, region_name=addresses["aws_region"])
             return describe_stack(
-                session, LOCAL_STACK_NAME, endpoint_url=told["endpoint_url"], api_url=told["api_url"]
+                session,
+                LOCAL_STACK_NAME,
+                endpoint_url=addresses["endpoint_url"],
+                api_url=addresses["api_url"],
             )
     raise CommandError(
-        f"No local stack runs in this folder or above: `make up` starts one and writes {STACK_FILE}.",
+        f"There is no {STACK_FILE} in this folder or above. Start a local stack with `make up`.",
         ExitCode.UNREACHABLE,
     )
 
@@ -180,7 +183,7 @@ def _describe(client: "CloudFormationClient", name: str, aws_region: str) -> "St
         if error.response["Error"]["Code"] != "ValidationError":
             raise
         raise CommandError(
-            f"There is no stack {name} in {aws_region}: check --stack, --aws-region and --profile.",
+            f"There is no stack {name} in {aws_region}. Check --stack, --aws-region and --profile.",
             ExitCode.UNREACHABLE,
         ) from None
 

@@ -1,10 +1,10 @@
-"""Words and figures as people read them."""
+"""Formats text and numbers for people."""
 
 from datetime import UTC, datetime
 
 
 def clean(value: object) -> str:
-    """Return a text from outside without what could steer a terminal."""
+    """Return a text without characters that could control a terminal."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
 
 
@@ -18,8 +18,8 @@ def format_duration(duration_s: float) -> str:
         count, seconds = divmod(seconds, size)
         if count or parts:
             parts.append((count, unit))
-    told = [f"{count} {unit}" for count, unit in parts[:2] if count]
-    return " ".join(told) or "0 s"
+    texts = [f"{count} {unit}" for count, unit in parts[:2] if count]
+    return " ".join(texts) or "0 s"
 
 
 def format_moment(at_ms: int) -> str:
@@ -28,5 +28,5 @@ def format_moment(at_ms: int) -> str:
 
 
 def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun, in the singular or the plural."""
+    """Return a number with its noun, in singular or plural."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,43 +1,43 @@
-// What the page asks the console for.
+// Calls the console's API.
 
-export class Refusal extends Error {}
+export class ApiError extends Error {}
 
-export async function ask(path, { method = "GET", body } = {}) {
+export async function callApi(path, { method = "GET", body } = {}) {
   const isDocument = body !== undefined && !(body instanceof Blob);
-  const answer = await send(path, {
+  const response = await send(path, {
     method,
     body: isDocument ? JSON.stringify(body) : body,
     headers: isDocument ? { "Content-Type": "application/json" } : {},
   });
-  const isJson = (answer.headers.get("Content-Type") ?? "").includes("json");
-  if (!answer.ok) {
-    const told = isJson ? (await answer.json()).error : await answer.text();
-    throw new Refusal(told || `The console answers HTTP ${answer.status}.`);
+  const isJson = (response.headers.get("Content-Type") ?? "").includes("json");
+  if (!response.ok) {
+    const message = isJson ? (await response.json()).error : await response.text();
+    throw new ApiError(message || `The console responded with HTTP ${response.status}.`);
   }
-  return isJson ? answer.json() : answer.blob();
+  return isJson ? response.json() : response.blob();
 }
 
 async function send(path, request) {
   try {
     return await fetch(`/api/${path}`, request);
   } catch {
-    throw new Refusal("The console has stopped: start it again with make console.");
+    throw new ApiError("The console has stopped. Start it again with make console.");
   }
 }
 
 /**
- * Look again and again, while the page can be seen; `tellHealth` hears null, or why a look failed.
- * Returns what looks at once.
+ * Call `refresh` at an interval while the page is visible. `showHealth` receives null or the error.
+ * Returns a function that refreshes immediately.
  */
-export function keepLooking(interval_ms, look, tellHealth = () => {}) {
+export function poll(interval_ms, refresh, showHealth = () => {}) {
   let timer = null;
-  let isLooking = false;
+  let isRunning = false;
   async function run() {
-    if (isLooking) return;
-    isLooking = true;
+    if (isRunning) return;
+    isRunning = true;
     clearTimeout(timer);
-    await lookOnce(look, tellHealth);
-    isLooking = false;
+    await pollOnce(refresh, showHealth);
+    isRunning = false;
     timer = setTimeout(run, interval_ms);
   }
   document.addEventListener("visibilitychange", run);
@@ -45,12 +45,12 @@ export function keepLooking(interval_ms, look, tellHealth = () => {}) {
   return run;
 }
 
-async function lookOnce(look, tellHealth) {
+async function pollOnce(refresh, showHealth) {
   if (document.hidden) return;
   try {
-    await look();
-    tellHealth(null);
+    await refresh();
+    showHealth(null);
   } catch (error) {
-    tellHealth(error);
+    showHealth(error);
   }
 }

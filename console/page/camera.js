@@ -1,42 +1,42 @@
-// A photo from the camera.
+// Takes a photo with the camera.
 
-import { find, tell } from "./dom.js";
+import { find, setText } from "./dom.js";
 
-const WISHED_SIDE_PX = 1920;
+const IDEAL_SIDE_PX = 1920;
 const QUALITY = 0.92;
 
-/** Return a photo as a file, or null where the user thought better of it. */
+/** Return a photo as a file, or null if the user cancels. */
 export async function takeWithCamera(role) {
   const dialog = find("#camera");
-  const picture = find("#camera-picture");
+  const video = find("#camera-video");
   const take = find("#camera-take");
   find("#camera-title").textContent = `Take the ${role} photo`;
-  tell(find("#camera-problem"), null);
+  setText(find("#camera-problem"), null);
   take.disabled = true;
-  picture.hidden = false;
+  video.hidden = false;
   dialog.showModal();
   const choice = waitForChoice(dialog);
-  const stream = await open(dialog, picture);
+  const stream = await open(dialog, video);
   try {
-    return (await choice) === "take" ? await capture(picture, role) : null;
+    return (await choice) === "take" ? await capture(video, role) : null;
   } finally {
     for (const track of stream?.getTracks() ?? []) track.stop();
-    picture.srcObject = null;
+    video.srcObject = null;
   }
 }
 
-async function open(dialog, picture) {
+async function open(dialog, video) {
   try {
     const stream = await navigator.mediaDevices.getUserMedia({
-      video: { facingMode: "user", width: { ideal: WISHED_SIDE_PX }, height: { ideal: WISHED_SIDE_PX } },
+      video: { facingMode: "user", width: { ideal: IDEAL_SIDE_PX }, height: { ideal: IDEAL_SIDE_PX } },
     });
-    picture.srcObject = stream;
-    await picture.play();
+    video.srcObject = stream;
+    await video.play();
     find("#camera-take").disabled = false;
     return stream;
   } catch (error) {
-    picture.hidden = true;
-    tell(find("#camera-problem"), `The camera can't be used: ${error.message}`);
+    video.hidden = true;
+    setText(find("#camera-problem"), `Cannot use the camera: ${error.message}`);
     return null;
   }
 }
@@ -49,14 +49,14 @@ function waitForChoice(dialog) {
     };
     find("#camera-take").onclick = choose("take");
     find("#camera-cancel").onclick = choose("cancel");
-    // By the Escape key.
+    // The Escape key closes the dialog.
     dialog.onclose = choose("cancel");
   });
 }
 
-async function capture(picture, role) {
-  const canvas = new OffscreenCanvas(picture.videoWidth, picture.videoHeight);
-  canvas.getContext("2d").drawImage(picture, 0, 0);
+async function capture(video, role) {
+  const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+  canvas.getContext("2d").drawImage(video, 0, 0);
   const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
   return new File([blob], `camera-${role}.jpg`, { type: "image/jpeg" });
 }

@@ -1,47 +1,47 @@
-// The verdict: a gauge with the score and both bounds, the verdict's word and its reason.
+// The verdict: a gauge with the score and both bounds, the verdict and its reason.
 
 import { find, make, makeSvg } from "./dom.js";
-import { nameVerdict, sayBounds } from "./words.js";
+import { nameVerdict, describeBounds } from "./labels.js";
 
 const ARC = { d: "M 25 118 A 95 95 0 0 1 215 118", pathLength: "100" };
 
 let shown = "";
 
-/** Show a verdict, or what stands in its place: `{tone, word, sentence, code, score, bounds}`. */
+/** Show a verdict or a state without one: `{tone, label, sentence, code, score, bounds}`. */
 export function showVerdict(view) {
-  // Drawn anew only where it says something new: an arc that grows twice looks like a second verdict.
+  // Redraw only after a change: an arc that grows twice looks like a second verdict.
   const key = JSON.stringify(view);
   if (key === shown) return;
   shown = key;
   const root = find("#verdict");
   root.className = `verdict ${view.tone}`;
   root.replaceChildren(
-    view.isFault ? make("div", { class: "sign", "aria-hidden": "true" }, "!") : drawGauge(view),
-    make("p", { class: "word" }, view.word),
+    view.isError ? make("div", { class: "sign", "aria-hidden": "true" }, "!") : drawGauge(view),
+    make("p", { class: "label" }, view.label),
     make("p", { class: "sentence" }, view.sentence),
     ...(view.code ? [make("p", { class: "code" }, make("code", {}, view.code))] : []),
-    ...(view.bounds ? [make("p", { class: "said-bounds" }, sayBounds(view.bounds))] : []),
+    ...(view.bounds ? [make("p", { class: "bounds-text" }, describeBounds(view.bounds))] : []),
   );
 }
 
-/** Return what to show of an event's data. */
+/** Return the view of an event's data. */
 export function viewVerdict(data) {
-  const { word, tone } = nameVerdict(data.verdict);
-  const atFault = data.photo ? ` Photo at fault: ${data.photo}.` : "";
+  const { label, tone } = nameVerdict(data.verdict);
+  const rejected = data.photo ? ` Rejected photo: ${data.photo}.` : "";
   return {
     tone,
-    word,
-    sentence: data.message + atFault,
+    label,
+    sentence: data.message + rejected,
     code: data.reason,
     score: data.score,
     bounds: data.score === null ? null : data.bounds,
-    isFault: tone === "fault",
+    isError: tone === "fault",
   };
 }
 
 function drawGauge({ score = null, bounds, tone }) {
-  const said = score === null ? "No score yet" : `Score ${score} of 100`;
-  const label = bounds ? `${said}; match from ${bounds.match_from}, no match up to ${bounds.no_match_up_to}` : said;
+  const scoreText = score === null ? "No score yet" : `Score ${score} of 100`;
+  const label = bounds ? `${scoreText}; match from ${bounds.match_from}, no match up to ${bounds.no_match_up_to}` : scoreText;
   return makeSvg(
     "svg",
     { viewBox: "-14 -8 268 154", role: "img", "aria-label": label, class: tone },
@@ -54,7 +54,7 @@ function drawGauge({ score = null, bounds, tone }) {
 }
 
 function drawBounds({ match_from, no_match_up_to }) {
-  // Where the two stand close together, one label would cover the other.
+  // If the bounds are close, one label would cover the other.
   const isClose = Math.abs(match_from - no_match_up_to) < 6;
   return [
     ...drawBound(match_from, "match", isClose && match_from <= no_match_up_to ? -5 : 0),

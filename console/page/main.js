@@ -1,91 +1,91 @@
-// The console: its parts, put together.
+// The console: creates its parts and connects them.
 
-import { ask, keepLooking } from "./api.js";
-import { lookAtStack } from "./board.js";
-import { find, tell } from "./dom.js";
-import { lookAtEmulator } from "./emulator.js";
-import { OrderForm } from "./order.js";
+import { callApi, poll } from "./api.js";
+import { find, setText } from "./dom.js";
+import { refreshEmulator } from "./emulator.js";
+import { PairForm } from "./form.js";
 import { Outcome } from "./outcome.js";
-import { PhotoSlot } from "./photos.js";
+import { PhotoPanel } from "./photos.js";
 import { Search } from "./search.js";
+import { refreshStack } from "./status.js";
 
-const stack = await ask("stack");
-const [source, target] = ["source", "target"].map((role) => new PhotoSlot(role));
-const slots = [source, target];
-const outcome = new Outcome(stack, slots, tellHealth);
-const form = new OrderForm(stack, slots, compare);
-const search = new Search(stack.regions, (row) => outcome.review(row));
+const stack = await callApi("stack");
+const [source, target] = ["source", "target"].map((role) => new PhotoPanel(role));
+const panels = [source, target];
+const outcome = new Outcome(stack, panels, showHealth);
+const form = new PairForm(stack, panels, compare);
+const search = new Search(stack.regions, (row) => outcome.show(row));
 
-source.onMore = (file) => target.take(file);
-target.onMore = (file) => source.take(file);
-for (const slot of slots) slot.onChange = () => form.weigh();
-find("#samples").addEventListener("click", takeSamples);
-introduce();
+source.onMore = (file) => target.load(file);
+target.onMore = (file) => source.load(file);
+for (const panel of panels) panel.onChange = () => form.update();
+find("#samples").addEventListener("click", loadSamples);
+describeStack();
 addEventListener("popstate", followAddress);
 followAddress();
-outcome.onSettled = keepLooking(stack.look_interval_ms, lookAround, tellHealth);
-if (stack.has_emulator) keepLooking(stack.look_interval_ms, () => lookAtEmulator(tellScenes, tellProblem));
+outcome.onSettled = poll(stack.refresh_interval_ms, refresh, showHealth);
+if (stack.has_emulator) poll(stack.refresh_interval_ms, () => refreshEmulator(showScenarios, showProblem));
 
-function introduce() {
+function describeStack() {
   find("#stack-name").textContent = `${stack.name}, ${stack.is_local ? "on this machine" : stack.aws_region}`;
-  tell(find("#missing-detector"), stack.missing_detector);
-  tell(
+  setText(find("#missing-detector"), stack.missing_detector);
+  setText(
     find("#provider-note"),
     stack.is_local
-      ? "The provider here is the emulator. Its networks are not the provider's: scores are not comparable."
-      : "This is a deployed stack: every comparison calls the provider, and is billed.",
+      ? "The emulator replaces the provider. Its scores are not comparable with the provider's."
+      : "This is a deployed stack. Every comparison calls the provider and is billed.",
   );
 }
 
-/** Show the comparison that the page's address names, or none. */
+/** Show the comparison in the page's address, or none. */
 function followAddress() {
   const id = location.pathname.match(/^\/comparisons\/(.+)$/)?.[1];
   if (id) outcome.open(decodeURIComponent(id));
   else outcome.close();
 }
 
-async function lookAround() {
-  const { results } = await lookAtStack();
+async function refresh() {
+  const { results } = await refreshStack();
   await search.show(results);
-  await outcome.lookAgain();
+  await outcome.refresh();
 }
 
-async function compare(order) {
+async function compare(submission) {
   form.isSending = true;
-  await outcome.send(order);
+  await outcome.send(submission);
   form.isSending = false;
 }
 
-async function takeSamples() {
+async function loadSamples() {
   const button = find("#samples");
   button.disabled = true;
   try {
-    for (const [number, slot] of slots.entries()) await takeSample(slot, number);
-    // The button that was pressed has lost the focus.
+    for (const [number, panel] of panels.entries()) await loadSample(panel, number);
+    // The disabled button has lost the focus.
     source.focus();
   } catch (error) {
-    tellProblem(error);
+    showProblem(error);
   } finally {
     button.disabled = false;
   }
 }
 
-async function takeSample(slot, number) {
-  const photo = await ask(`samples/${number}`);
-  await slot.take(new File([photo], `portrait-${number + 1}.jpg`, { type: photo.type }));
+async function loadSample(panel, number) {
+  const photo = await callApi(`samples/${number}`);
+  await panel.load(new File([photo], `portrait-${number + 1}.jpg`, { type: photo.type }));
 }
 
-function tellScenes(titles) {
-  form.scenes = titles;
+function showScenarios(titles) {
+  form.scenarios = titles;
 }
 
-function tellProblem(error) {
-  tell(find("#problem"), error.message);
+function showProblem(error) {
+  setText(find("#problem"), error.message);
 }
 
-function tellHealth(error) {
+function showHealth(error) {
   const health = find("#health");
-  health.className = `health ${error ? "ill" : "well"}`;
-  const text = error ? `No answer: ${error.message}` : "Live";
+  health.className = `health ${error ? "unhealthy" : "healthy"}`;
+  const text = error ? `No response: ${error.message}` : "Live";
   if (health.textContent !== text) health.textContent = text;
 }

@@ -1,59 +1,59 @@
-// What comes of a pair: its way, its verdict, its event.
+// The outcome of a pair: its timeline, verdict and event.
 
-import { ask } from "./api.js";
-import { find, tell } from "./dom.js";
+import { callApi } from "./api.js";
+import { find, setText } from "./dom.js";
 import { showVerdict, viewVerdict } from "./gauge.js";
 import { showTimeline, showTimes } from "./timeline.js";
 
 const WAYS = { bucket: "the bucket", api: "the API", async: "the API, asynchronously", upload: "the bucket" };
-const WAITING = { tone: "plain", word: "On its way", sentence: "No verdict yet." };
-const ERASED = { tone: "plain", word: "Erased", sentence: "Photos, pair id, score and verdict are gone." };
-const ABSENT = { tone: "plain", word: "Not found", sentence: "The ledger has no comparison of this id, or not yet." };
+const WAITING = { tone: "plain", label: "In progress", sentence: "No verdict yet." };
+const ERASED = { tone: "plain", label: "Erased", sentence: "Photos, pair id, score and verdict are deleted." };
+const ABSENT = { tone: "plain", label: "Not found", sentence: "The ledger has no comparison with this id, or not yet." };
 const TICK_MS = 100;
 
 export class Outcome {
-  /** Hears of it when a verdict is published. */
+  /** Called when a verdict is published. */
   onSettled = () => {};
   #stack;
-  #slots;
-  #tellHealth;
+  #panels;
+  #showHealth;
   #turn = 0;
   #announced = "";
-  /** Looks once at what is shown, if it is settled. */
-  #review = null;
+  /** Refreshes the shown comparison, if it is settled. */
+  #refreshSettled = null;
 
-  constructor(stack, slots, tellHealth) {
+  constructor(stack, panels, showHealth) {
     this.#stack = stack;
-    this.#slots = slots;
-    this.#tellHealth = tellHealth;
+    this.#panels = panels;
+    this.#showHealth = showHealth;
   }
 
-  /** Send a pair, and follow it until its verdict is published. Returns once it is accepted or refused. */
+  /** Send a pair, and follow it until its verdict is published. Returns when it is accepted or refused. */
   async send({ way, region, bounds, photos }) {
     const turn = this.#begin(`By ${WAYS[way]}, ${region}`, bounds);
-    const begun_at_ms = Date.now();
-    const ticking = setInterval(() => this.#tick(turn, way, begun_at_ms), TICK_MS);
+    const started_at_ms = Date.now();
+    const timer = setInterval(() => this.#tick(turn, way, started_at_ms), TICK_MS);
     try {
-      const sent = await ask("comparisons", { method: "POST", body: { way, region, ...bounds, ...photos } });
+      const sent = await callApi("comparisons", { method: "POST", body: { way, region, ...bounds, ...photos } });
       if (turn === this.#turn) {
         this.#title(`${sent.pair_id}, by ${WAYS[way]}, ${region}`);
         visit(sent.id);
       }
       this.#watch(turn, sent, bounds);
     } catch (error) {
-      if (turn === this.#turn) this.#refuse(error.message, begun_at_ms);
+      if (turn === this.#turn) this.#refuse(error.message, started_at_ms);
     } finally {
-      clearInterval(ticking);
+      clearInterval(timer);
     }
   }
 
-  /** Show a comparison that was chosen from the list. */
-  review({ id }) {
+  /** Show a comparison from the list. */
+  show({ id }) {
     visit(id);
     this.open(id);
   }
 
-  /** Show the comparison that the page's address names. */
+  /** Show the comparison in the page's address. */
   open(id) {
     const turn = this.#begin(id, null);
     this.#watch(turn, { id, pair_id: null, region: null, sent_at_ms: null }, null);
@@ -62,90 +62,90 @@ export class Outcome {
   /** Show no comparison. */
   close() {
     this.#turn += 1;
-    this.#review = null;
+    this.#refreshSettled = null;
     find("#outcome").hidden = true;
-    for (const slot of this.#slots) slot.mark(false);
+    for (const panel of this.#panels) panel.markRejected(false);
   }
 
-  /** Look once more at what is shown: a settled comparison may be erased. */
-  async lookAgain() {
-    await this.#review?.();
+  /** Refresh the shown comparison: a settled one may have been erased. */
+  async refresh() {
+    await this.#refreshSettled?.();
   }
 
-  /** Make room for a pair's way; what was followed before no longer is. */
+  /** Start to show another pair. */
   #begin(title, bounds) {
-    tell(find("#problem"), null);
+    setText(find("#problem"), null);
     find("#outcome").hidden = false;
     find("#event").hidden = true;
     find("#times").hidden = true;
-    for (const slot of this.#slots) {
-      slot.mark(false);
-      slot.showFace(null);
+    for (const panel of this.#panels) {
+      panel.markRejected(false);
+      panel.showFace(null);
     }
     this.#title(title);
     showVerdict({ ...WAITING, bounds });
-    showTimeline({ chapters: [], present: null, begun_at_ms: 0, now_ms: 0 });
-    this.#announce("The pair is on its way.");
+    showTimeline({ entries: [], present: null, started_at_ms: 0, now_ms: 0 });
+    this.#announce("The pair is in progress.");
     find("#outcome").scrollIntoView({ block: "nearest" });
     find("#outcome-title").focus();
-    this.#review = null;
+    this.#refreshSettled = null;
     this.#turn += 1;
     return this.#turn;
   }
 
-  #tick(turn, way, begun_at_ms) {
+  #tick(turn, way, started_at_ms) {
     if (turn !== this.#turn) return;
-    const details = way === "api" ? "the API compares it while the page waits" : "the photos are being uploaded";
-    showTimeline({ chapters: [], present: { what: "sent", details }, begun_at_ms, now_ms: Date.now() });
+    const details = way === "api" ? "the page waits for the API" : "the photos are being uploaded";
+    showTimeline({ entries: [], present: { what: "sent", details }, started_at_ms, now_ms: Date.now() });
   }
 
-  #refuse(message, begun_at_ms) {
+  #refuse(message, started_at_ms) {
     const now_ms = Date.now();
-    const chapter = { at_ms: now_ms, what: "refused", details: "no comparison was made", tone: "fault" };
-    showTimeline({ chapters: [chapter], present: null, begun_at_ms, now_ms });
-    showVerdict({ tone: "fault", word: "Refused", sentence: message, isFault: true });
+    const entry = { at_ms: now_ms, what: "refused", details: "no comparison was made", tone: "fault" };
+    showTimeline({ entries: [entry], present: null, started_at_ms, now_ms });
+    showVerdict({ tone: "fault", label: "Refused", sentence: message, isError: true });
     this.#announce(`Refused. ${message}`);
   }
 
   async #watch(turn, { id, pair_id, region, sent_at_ms }, bounds) {
     const pair = region === null ? "" : `?${new URLSearchParams({ pair: `${region}/${pair_id}` })}`;
-    const look = async () => {
-      const passage = await ask(`comparisons/${encodeURIComponent(id)}${pair}`);
-      if (turn === this.#turn) this.#show(passage, sent_at_ms, bounds);
-      return passage;
+    const refresh = async () => {
+      const progress = await callApi(`comparisons/${encodeURIComponent(id)}${pair}`);
+      if (turn === this.#turn) this.#showProgress(progress, sent_at_ms, bounds);
+      return progress;
     };
-    let interval_ms = this.#stack.watch_interval_ms;
+    let interval_ms = this.#stack.poll_interval_ms;
     while (turn === this.#turn) {
       try {
-        const passage = await look();
-        // Perhaps there never was one.
-        if (passage.state === "absent" && sent_at_ms === null) interval_ms = this.#stack.look_interval_ms;
-        if (passage.is_settled) {
-          if (turn === this.#turn) this.#review = look;
-          if (passage.event && sent_at_ms && this.#stack.has_emulator) await this.#showFaces(turn, passage.event);
+        const progress = await refresh();
+        // The comparison may not exist.
+        if (progress.state === "absent" && sent_at_ms === null) interval_ms = this.#stack.refresh_interval_ms;
+        if (progress.is_settled) {
+          if (turn === this.#turn) this.#refreshSettled = refresh;
+          if (progress.event && sent_at_ms && this.#stack.has_emulator) await this.#showFaces(turn, progress.event);
           this.onSettled();
           return;
         }
       } catch (error) {
-        this.#tellHealth(error);
+        this.#showHealth(error);
       }
       await new Promise((resolve) => setTimeout(resolve, interval_ms));
     }
   }
 
-  #show(passage, sent_at_ms, bounds) {
+  #showProgress(progress, sent_at_ms, bounds) {
     const sent = { at_ms: sent_at_ms, what: "sent", details: "from this page", tone: "plain" };
-    const chapters = sent_at_ms ? [sent, ...passage.chapters] : passage.chapters;
+    const entries = sent_at_ms ? [sent, ...progress.entries] : progress.entries;
     const now_ms = Date.now();
-    const begun_at_ms = chapters[0]?.at_ms ?? now_ms;
-    showTimeline({ chapters, present: passage.present, begun_at_ms, now_ms });
-    this.#name(passage, sent_at_ms);
-    if (passage.event) {
-      this.#showEvent(passage.event, { isOurs: sent_at_ms !== null });
-      showTimes(passage.event.data.timings_ms, chapters.at(-1).at_ms - begun_at_ms);
+    const started_at_ms = entries[0]?.at_ms ?? now_ms;
+    showTimeline({ entries, present: progress.present, started_at_ms, now_ms });
+    this.#name(progress, sent_at_ms);
+    if (progress.event) {
+      this.#showEvent(progress.event, { isFromThisPage: sent_at_ms !== null });
+      showTimes(progress.event.data.timings_ms, entries.at(-1).at_ms - started_at_ms);
     } else {
       this.#hideEvent();
-      showVerdict({ ...chooseView(passage, sent_at_ms), bounds: passage.bounds ?? bounds });
+      showVerdict({ ...chooseView(progress, sent_at_ms), bounds: progress.bounds ?? bounds });
     }
   }
 
@@ -160,21 +160,21 @@ export class Outcome {
     find("#times").hidden = true;
   }
 
-  #showEvent(event, { isOurs }) {
+  #showEvent(event, { isFromThisPage }) {
     const view = viewVerdict(event.data);
     showVerdict(view);
     find("#event").hidden = false;
     find("#event-json").textContent = JSON.stringify(event, null, 2);
-    if (isOurs) for (const slot of this.#slots) slot.mark(event.data.photo === slot.role);
+    if (isFromThisPage) for (const panel of this.#panels) panel.markRejected(event.data.photo === panel.role);
     const score = view.score === null ? "" : `, score ${view.score} of 100`;
-    this.#announce(`${view.word}${score}. ${view.sentence}`);
+    this.#announce(`${view.label}${score}. ${view.sentence}`);
   }
 
   async #showFaces(turn, event) {
     const merchant_biz_id = event.data.provider.merchant_biz_ids.at(-1);
     if (!merchant_biz_id) return;
-    const pictures = await ask(`emulator/pictures?${new URLSearchParams({ merchant_biz_id })}`);
-    if (turn === this.#turn) for (const slot of this.#slots) slot.showFace(pictures[slot.role]);
+    const pictures = await callApi(`emulator/pictures?${new URLSearchParams({ merchant_biz_id })}`);
+    if (turn === this.#turn) for (const panel of this.#panels) panel.showFace(pictures[panel.role]);
   }
 
   #title(text) {
@@ -184,11 +184,11 @@ export class Outcome {
   #announce(text) {
     if (text === this.#announced) return;
     this.#announced = text;
-    find("#told").textContent = text;
+    find("#announcement").textContent = text;
   }
 }
 
-/** Give the page the address of a comparison, so that it outlasts a reload. */
+/** Set the page's address to that of a comparison, so that a reload shows it again. */
 function visit(id) {
   const path = `/comparisons/${encodeURIComponent(id)}`;
   if (location.pathname !== path) history.pushState(null, "", path);

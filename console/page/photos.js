@@ -1,24 +1,24 @@
-// A photo's place on the page: it is dropped, chosen or taken, and shown before and after.
+// The panel of a photo: drop, choose or take it, and see it before and after.
 
-import { ask } from "./api.js";
+import { callApi } from "./api.js";
 import { takeWithCamera } from "./camera.js";
-import { find, make, makeSvg, tell } from "./dom.js";
+import { find, make, makeSvg, setText } from "./dom.js";
 
-/** One of the two photos; `id` is the console's name for it, null while there is none. */
-export class PhotoSlot {
+/** The panel of one photo. `id` is the console's id of the photo, null without a photo. */
+export class PhotoPanel {
   id = null;
   size_bytes = 0;
   refusal = null;
-  /** Hears of every change. */
+  /** Called on every change. */
   onChange = () => {};
-  /** Gets the second of several files that came at once. */
+  /** Receives the second file if the user drops or chooses several. */
   onMore = () => {};
   #root;
   #turn = 0;
   #address = null;
-  /** The faces that were found in what would be sent. */
+  /** The faces in the prepared photo. */
   #faces = null;
-  /** Whether the face that the emulator compared is drawn in place of them. */
+  /** Whether the face that the emulator compared is drawn instead. */
   #isComparedShown = false;
 
   constructor(role) {
@@ -30,59 +30,59 @@ export class PhotoSlot {
     this.#listen();
   }
 
-  /** Show a file, and have it examined. */
-  async take(file) {
+  /** Show a file, and send it to the console for examination. */
+  async load(file) {
     const turn = ++this.#turn;
     Object.assign(this, { id: null, size_bytes: file.size, refusal: null });
     this.#showBefore(file);
     this.onChange();
     let examined;
     try {
-      examined = await ask("photos", { method: "POST", body: file });
+      examined = await callApi("photos", { method: "POST", body: file });
     } catch (error) {
       examined = { id: null, report: null, refusal: { message: error.message } };
     }
-    // A later photo may have come meanwhile.
+    // The user may have chosen another photo meanwhile.
     if (turn !== this.#turn) return;
     Object.assign(this, { id: examined.id, refusal: examined.refusal });
     this.#showAfter(examined);
     this.onChange();
   }
 
-  /** Move the keyboard's focus to the photo. */
+  /** Move the focus to the photo. */
   focus() {
     this.#root.focus();
   }
 
-  /** Mark the photo as the one at fault, as the stack says, or not. */
-  mark(isAtFault) {
-    this.#root.classList.toggle("at-fault", isAtFault || this.refusal !== null);
+  /** Mark the photo as rejected by the stack, or not. */
+  markRejected(isRejected) {
+    this.#root.classList.toggle("rejected", isRejected || this.refusal !== null);
   }
 
-  /** Draw the face that the emulator compared, as its log has it (`picture`), or none. */
+  /** Draw the face that the emulator compared, from its log, or none. */
   showFace(picture) {
     if (this.#isComparedShown) {
       this.#isComparedShown = false;
       this.#draw("after", this.#faces);
-      this.#captionSide("after", "as the provider gets it");
+      this.#captionSide("after", "as sent to the provider");
     }
     if (!picture?.face_box) return;
     const { width, height, faces, face_box } = picture;
     const { naturalWidth, naturalHeight } = this.#find(".after img");
-    // Another photo may be in this place by now.
+    // The panel may show another photo now.
     if (naturalWidth !== width || naturalHeight !== height) return;
     this.#isComparedShown = true;
     this.#draw("after", { width, height, rectangles: [face_box] });
     const share = Math.round((100 * face_box.width * face_box.height) / (width * height));
-    const found = faces === 1 ? "1 face" : `${faces} faces, the largest`;
-    this.#captionSide("after", `as the provider gets it; ${found} at ${share} % of the photo`);
+    const found = faces === 1 ? "1 face" : `${faces} faces; the largest`;
+    this.#captionSide("after", `as sent to the provider; ${found}, fills ${share} % of the photo`);
   }
 
   #find(selector) {
     return find(selector, this.#root);
   }
 
-  /** Draw rectangles over one of the two pictures, in place of those that are there; null for none. */
+  /** Replace the rectangles over one of the two images; null for none. */
   #draw(side, drawing) {
     const framed = this.#find(`.${side} .framed`);
     framed.querySelector(".face")?.remove();
@@ -95,20 +95,20 @@ export class PhotoSlot {
   }
 
   #listen() {
-    const takeAll = (files) => {
+    const loadAll = (files) => {
       const [first, second] = files;
-      if (first) this.take(first);
+      if (first) this.load(first);
       if (second) this.onMore(second);
     };
     const input = this.#find("input");
     input.addEventListener("change", () => {
-      takeAll(input.files);
-      // So that the same file can be chosen again.
+      loadAll(input.files);
+      // Allow the user to choose the same file again.
       input.value = "";
     });
     this.#find(".camera").addEventListener("click", async () => {
       const file = await takeWithCamera(this.role);
-      if (file) this.take(file);
+      if (file) this.load(file);
     });
     const drop = this.#find(".drop");
     drop.addEventListener("dragover", (event) => {
@@ -119,7 +119,7 @@ export class PhotoSlot {
     drop.addEventListener("drop", (event) => {
       event.preventDefault();
       drop.classList.remove("over");
-      takeAll(event.dataTransfer.files);
+      loadAll(event.dataTransfer.files);
     });
   }
 
@@ -143,56 +143,56 @@ export class PhotoSlot {
     this.#find(".badge").hidden = true;
     this.#find(".done").replaceChildren();
     this.#nameButtons();
-    this.mark(false);
+    this.markRejected(false);
     this.#isComparedShown = false;
     this.#faces = null;
     this.#draw("before", null);
     URL.revokeObjectURL(this.#address);
     this.#address = URL.createObjectURL(file);
-    this.#showSide("before", this.#address, "as it came");
+    this.#showSide("before", this.#address, "as received");
     this.#showNothing("after", "Being examined …", "as it would be sent");
   }
 
-  #showAfter({ id, report, refusal, posture, work, warnings, crop, faces }) {
+  #showAfter({ id, report, refusal, orientation_text, changes, warnings, crop, faces }) {
     if (refusal) {
       const isRefused = id !== null;
       this.#find(".badge").hidden = !isRefused;
-      this.#showNothing("after", isRefused ? "The stack will refuse it." : "It could not be examined.", "not to be sent");
-      const words = isRefused ? `${refusal.message} (${refusal.code})` : refusal.message;
-      this.#find(".done").replaceChildren(make("li", { class: "fault" }, words));
-      this.mark(true);
+      this.#showNothing("after", isRefused ? "The stack will refuse this photo." : "The photo could not be examined.", "not available");
+      const text = isRefused ? `${refusal.message} (${refusal.code})` : refusal.message;
+      this.#find(".done").replaceChildren(make("li", { class: "fault" }, text));
+      this.markRejected(true);
       return;
     }
-    this.#captionSide("before", posture);
+    this.#captionSide("before", orientation_text);
     this.#find(".sides").className = `sides ${chooseLayout(report)}`;
-    this.#showSide("after", `/api/photos/${id}`, "as the provider gets it");
+    this.#showSide("after", `/api/photos/${id}`, "as sent to the provider");
     this.#faces = faces;
     this.#draw("before", crop);
     this.#draw("after", faces);
     this.#find(".done").replaceChildren(
       ...warnings.map((line) => make("li", { class: "warning" }, line)),
-      ...work.map((line) => make("li", {}, line)),
+      ...changes.map((line) => make("li", {}, line)),
     );
   }
 
   #showSide(side, address, note) {
     const image = this.#find(`.${side} img`);
-    const stead = this.#find(`.${side} .no-picture`);
-    image.onerror = () => this.#showNothing(side, "The browser can't show these bytes as a picture.", note);
+    const placeholder = this.#find(`.${side} .no-picture`);
+    image.onerror = () => this.#showNothing(side, "The browser cannot show this photo.", note);
     image.src = address;
     image.alt = `The ${this.role} photo ${note}`;
     image.hidden = false;
-    stead.hidden = true;
+    placeholder.hidden = true;
     this.#captionSide(side, note);
   }
 
-  #showNothing(side, words, note) {
+  #showNothing(side, text, note) {
     const image = this.#find(`.${side} img`);
     image.onerror = null;
     image.removeAttribute("src");
     image.hidden = true;
     this.#draw(side, null);
-    tell(this.#find(`.${side} .no-picture`), words);
+    setText(this.#find(`.${side} .no-picture`), text);
     this.#captionSide(side, note);
   }
 
@@ -203,7 +203,7 @@ export class PhotoSlot {
   }
 }
 
-/** Return the class that gives more room to the one of the two that is wide, if only one is. */
+/** Return the class that gives more width to the wider image, if only one is wide. */
 function chooseLayout(report) {
   const beforeIsWide = report.source_width > report.source_height;
   if (beforeIsWide === report.width > report.height) return "";

@@ -1,60 +1,60 @@
-// The comparisons: the latest verdicts, or what a search finds.
+// The list of comparisons: the latest verdicts, or search results.
 
-import { ask } from "./api.js";
-import { find, make, replaceRows, tell } from "./dom.js";
-import { nameVerdict, sayCount, sayMoment } from "./words.js";
+import { callApi } from "./api.js";
+import { find, make, replaceRows, setText } from "./dom.js";
+import { nameVerdict, formatCount, formatMoment } from "./labels.js";
 
-/** The list of comparisons, and the form that narrows it. */
+/** The list of comparisons, and the search form. */
 export class Search {
   #form = find("#search");
   #onChoose;
   #turn = 0;
   #latest = [];
 
-  /** `onChoose` hears which comparison was chosen. */
+  /** `onChoose` receives the chosen comparison. */
   constructor(regions, onChoose) {
     this.#onChoose = onChoose;
     const options = regions.map(({ name }) => make("option", { value: name }, name));
     this.#form.elements.region.append(...options);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.look();
+      this.search();
     });
     for (const name of ["region", "verdict"]) {
-      this.#form.elements[name].addEventListener("change", () => this.look());
+      this.#form.elements[name].addEventListener("change", () => this.search());
     }
-    this.#form.addEventListener("reset", () => setTimeout(() => this.look()));
+    this.#form.addEventListener("reset", () => setTimeout(() => this.search()));
   }
 
-  /** Show the latest verdicts, unless something is searched for: then search again. */
+  /** Show the latest verdicts. If the form has criteria, repeat the search instead. */
   async show(latest) {
     this.#latest = latest;
-    await this.#look();
+    await this.#refresh();
   }
 
-  async look() {
-    tell(find("#search-problem"), null);
+  async search() {
+    setText(find("#search-problem"), null);
     try {
-      await this.#look();
+      await this.#refresh();
     } catch (error) {
-      tell(find("#search-problem"), error.message);
+      setText(find("#search-problem"), error.message);
     }
   }
 
-  async #look() {
+  async #refresh() {
     const turn = ++this.#turn;
-    const wanted = this.#read();
-    if (!wanted.size) {
-      this.#draw(this.#latest.map((one) => ({ ...one, at_ms: one.ended_at_ms })), "No verdict yet.");
-      tell(find("#search-count"), null);
+    const criteria = this.#read();
+    if (!criteria.size) {
+      this.#draw(this.#latest.map((row) => ({ ...row, at_ms: row.ended_at_ms })), "No verdicts yet.");
+      setText(find("#search-count"), null);
       return;
     }
-    const { rows, has_more, is_cut } = await ask(`comparisons?${wanted}`);
-    // Another search may have begun meanwhile.
+    const { rows, has_more, is_cut } = await callApi(`comparisons?${criteria}`);
+    // Another search may have started meanwhile.
     if (turn !== this.#turn) return;
     this.#draw(rows, "Nothing found.");
-    const more = has_more || is_cut ? " There may be more: narrow the search, or use facematch find --all." : "";
-    tell(find("#search-count"), `${sayCount(rows.length, "result")}.${more}`);
+    const more = has_more || is_cut ? " There may be more. Narrow the search, or use facematch find --all." : "";
+    setText(find("#search-count"), `${formatCount(rows.length, "result")}.${more}`);
   }
 
   #read() {
@@ -62,22 +62,22 @@ export class Search {
     return new URLSearchParams(entries.filter(([, value]) => value));
   }
 
-  #draw(rows, nothing) {
+  #draw(rows, emptyText) {
     replaceRows(find("#results"), rows, (row) => drawRow(row, this.#onChoose));
-    tell(find("#results-none"), rows.length ? null : nothing);
+    setText(find("#results-none"), rows.length ? null : emptyText);
   }
 }
 
 function drawRow(row, onChoose) {
-  const { word, tone } = nameVerdict(row.verdict);
+  const { label, tone } = nameVerdict(row.verdict);
   const parts = [
-    make("span", { class: `chip ${tone}` }, word),
+    make("span", { class: `chip ${tone}` }, label),
     make("span", { class: "figure" }, row.score === null ? "" : String(row.score)),
     make("span", { class: "subject" }, row.pair_id ?? row.id),
     make("span", { class: "hint" }, describeRow(row)),
-    make("time", { datetime: new Date(row.at_ms).toISOString() }, sayMoment(row.at_ms)),
+    make("time", { datetime: new Date(row.at_ms).toISOString() }, formatMoment(row.at_ms)),
   ];
-  // A pair that waits for a photo is no comparison yet.
+  // An incomplete pair has no comparison.
   if (!row.id) return make("li", {}, make("span", { class: "row" }, ...parts));
   const link = make("a", { class: "row", href: `/comparisons/${row.id}`, "data-key": row.id }, ...parts);
   link.addEventListener("click", (event) => {
@@ -90,6 +90,6 @@ function drawRow(row, onChoose) {
 
 function describeRow({ region, origin, reason, published_at_ms }) {
   const way = origin === "api" ? "API" : "bucket";
-  // Only the latest verdicts say whether they are published.
+  // Only the latest verdicts have `published_at_ms`.
   return [region, way, reason, published_at_ms === null ? "to be published" : null].filter(Boolean).join(" · ");
 }

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Compares two photo files: ./compare.sh selfie.jpg passport.png order-4711 [REGION]
-# Without a region the stack chooses its own.
+# Without a region, the stack uses its default region.
 set -euo pipefail
 
 request() {
-  local answer
-  answer=$(curl --silent --show-error --fail-with-body --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
+  local response
+  response=$(curl --silent --show-error --fail-with-body --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
     --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H "x-amz-security-token: ${AWS_SESSION_TOKEN:-}" "$@") || {
-    printf '%s\n' "$answer" >&2 # The problem document says why.
+    printf '%s\n' "$response" >&2 # The problem document has the reason.
     return 1
   }
-  printf '%s\n' "$answer"
+  printf '%s\n' "$response"
 }
 
 comparison=$(
@@ -20,7 +20,7 @@ comparison=$(
     request -H 'content-type: application/json' -H "idempotency-key: $3" --data-binary @- \
       "$API_URL/v1/comparisons"
 )
-# 202: the verdict comes later.
+# 202: the comparison continues.
 while [ "$(jq -r .state <<<"$comparison")" = registered ]; do
   sleep 2
   comparison=$(request "$API_URL/v1/comparisons/$(jq -r .id <<<"$comparison")")

@@ -10,7 +10,7 @@ interface Comparison {
   result: { verdict: string } | null;
 }
 
-function need(name: string): string {
+function requireVariable(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`Set ${name}.`);
   return value;
@@ -18,16 +18,16 @@ function need(name: string): string {
 
 const client = new AwsClient({
   service: "execute-api",
-  region: need("AWS_REGION"),
-  accessKeyId: need("AWS_ACCESS_KEY_ID"),
-  secretAccessKey: need("AWS_SECRET_ACCESS_KEY"),
+  region: requireVariable("AWS_REGION"),
+  accessKeyId: requireVariable("AWS_ACCESS_KEY_ID"),
+  secretAccessKey: requireVariable("AWS_SECRET_ACCESS_KEY"),
   sessionToken: process.env.AWS_SESSION_TOKEN,
 });
 
 async function request(path: string, init?: RequestInit): Promise<Comparison> {
-  const answer = await client.fetch(`${need("API_URL")}/v1/comparisons${path}`, init);
-  if (!answer.ok) throw new Error(await answer.text());
-  return (await answer.json()) as Comparison;
+  const response = await client.fetch(`${requireVariable("API_URL")}/v1/comparisons${path}`, init);
+  if (!response.ok) throw new Error(await response.text());
+  return (await response.json()) as Comparison;
 }
 
 async function encode(path: string): Promise<{ photo: string }> {
@@ -42,7 +42,7 @@ let comparison = await request("", {
   headers: { "content-type": "application/json", "idempotency-key": key },
   body: JSON.stringify({ region, source: await encode(source), target: await encode(target) }),
 });
-// 202: the verdict comes later.
+// 202: the comparison continues.
 while (comparison.state === "registered") {
   await setTimeout(2000);
   comparison = await request(`/${comparison.id}`);

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Uploads two photo files as a pair: ./upload.sh selfie.jpg passport.jpg customer-4711 [REGION]
-# Without a region the stack chooses its own.
-# The forms are what a browser or a phone would get: posting them needs no key.
+# Without a region, the stack uses its default region.
+# A browser or a phone can use these upload forms. They need no AWS credentials.
 set -euo pipefail
 
 request() {
-  local answer
-  answer=$(curl --silent --show-error --fail-with-body "$@") || {
-    printf '%s\n' "$answer" >&2 # The problem document says why.
+  local response
+  response=$(curl --silent --show-error --fail-with-body "$@") || {
+    printf '%s\n' "$response" >&2 # The problem document has the reason.
     return 1
   }
-  printf '%s\n' "$answer"
+  printf '%s\n' "$response"
 }
 
-tickets=$(
+forms=$(
   jq -n --arg pair_id "$3" --arg region "${4:-}" \
     '{pair_id: $pair_id} + if $region == "" then {} else {region: $region} end' |
     request --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
@@ -22,11 +22,11 @@ tickets=$(
 )
 
 post_photo() {
-  local ticket form
-  ticket=$(jq ".$1" <<<"$tickets")
-  mapfile -t form < <(jq -r '.fields | to_entries[] | "--form-string", "\(.key)=\(.value)"' <<<"$ticket")
-  request "${form[@]}" --form "file=@$2" "$(jq -r .url <<<"$ticket")" >/dev/null
+  local form arguments
+  form=$(jq ".$1" <<<"$forms")
+  mapfile -t arguments < <(jq -r '.fields | to_entries[] | "--form-string", "\(.key)=\(.value)"' <<<"$form")
+  request "${arguments[@]}" --form "file=@$2" "$(jq -r .url <<<"$form")" >/dev/null
 }
 post_photo source "$1"
 post_photo target "$2"
-echo "The verdict comes on the results queue."
+echo "The verdict will be on the results queue."

@@ -125,11 +125,11 @@ class ConsolePage:
         expect(switch).to_have_attribute("aria-checked", str(on).lower())
 
     def expect_verdict(self, word: str) -> None:
-        expect(self.page.locator("#verdict .word")).to_have_text(word)
+        expect(self.page.locator("#verdict .label")).to_have_text(word)
 
-    def expect_chapter(self, text: str) -> None:
-        chapters = self.page.locator("#timeline li:not(.present)").filter(has_text=text)
-        expect(chapters.first).to_be_visible(timeout=LONGEST_WAIT_MS)
+    def expect_entry(self, text: str) -> None:
+        entries = self.page.locator("#timeline li:not(.present)").filter(has_text=text)
+        expect(entries.first).to_be_visible(timeout=LONGEST_WAIT_MS)
 
     def read_event(self) -> Any:
         return json.loads(self.page.locator("#event-json").text_content() or "")
@@ -169,7 +169,7 @@ type OpenConsole = Callable[..., ConsolePage]
 
 @pytest.fixture
 def open_console(browser: Browser, address: str) -> Iterator[OpenConsole]:
-    """Open the page in a browser that knows nothing yet; afterwards nothing was problems in it."""
+    """Open the page in a browser that knows nothing yet; afterwards nothing was wrong in it."""
     contexts, problems = [], []
 
     def open_page(
@@ -231,12 +231,12 @@ def test_a_good_pair_is_followed_to_the_event_that_leaves(
     console.compare()
 
     console.expect_verdict("Match")
-    console.expect_chapter("published")
+    console.expect_entry("published")
     expect(console.page.locator("#verdict svg")).to_have_accessible_name(
         "Score 100 of 100; match from 0, no match up to 100"
     )
-    for chapter in ("registered", "attempt 1", "ended: match"):
-        console.expect_chapter(chapter)
+    for entry in ("registered", "attempt 1", "ended: match"):
+        console.expect_entry(entry)
     event = console.read_event()
     # It is still there for its consumer: the console took nothing off the queue.
     assert driver.wait_for_event(event["subject"]) == event
@@ -266,7 +266,7 @@ def test_bounds_decide_who_should_look(open_console: OpenConsole) -> None:
 
     console.expect_verdict("For review")
     expect(console.page.locator("#verdict")).to_contain_text("Match from 80, no match up to 100")
-    console.expect_chapter("published")
+    console.expect_entry("published")
     console.switch("In doubt", on=False)
 
 
@@ -285,10 +285,10 @@ def test_a_refused_photo_is_told_before_and_after_it_is_sent(open_console: OpenC
     console.ask_for("Bucket")
     console.compare()
     console.expect_verdict("Photo rejected")
-    expect(console.page.locator("#verdict")).to_contain_text("Photo at fault: source.")
-    console.expect_chapter("published")
+    expect(console.page.locator("#verdict")).to_contain_text("Rejected photo: source.")
+    console.expect_entry("published")
     assert console.read_event()["data"]["attempts"] == 0
-    expect(console.page.locator("#target")).not_to_have_class("photo at-fault")
+    expect(console.page.locator("#target")).not_to_have_class("photo rejected")
 
 
 @pytest.mark.parametrize("region", list(Region))
@@ -299,7 +299,7 @@ def test_each_region_is_called_where_it_is(open_console: OpenConsole, driver: Dr
     console.compare()
 
     console.expect_verdict("Match")
-    console.expect_chapter("published")
+    console.expect_entry("published")
     (call,) = driver.list_calls(console.read_event())
     assert call["region"] == region.value
     row = console.page.locator("#calls li").filter(has_text=call["merchant_biz_id"])
@@ -325,18 +325,18 @@ def test_an_outage_puts_the_region_on_hold_and_the_pairs_end_once_it_is_over(
     console.choose_both(PHOTO, PHOTO)
     console.ask_for("API, async", "malaysia")
     console.switch("Outage", on=True)
-    expect(console.page.locator("#compare-hint")).to_have_text("The emulator plays: Outage.")
+    expect(console.page.locator("#compare-hint")).to_have_text("Active in the emulator: Outage.")
     for _ in range(FAILURES_TO_HOLD):
         console.compare()
         expect(console.page.get_by_role("button", name="Compare")).to_be_enabled()
 
-    why = "the provider fails or does not answer (InternalError)"
+    why = "the provider fails or does not respond (InternalError)"
     expect(console.page.locator("#holds")).to_contain_text(f"Calls to malaysia are on hold: {why}")
     expect(console.page.locator("#timeline .present")).to_contain_text(why)
-    console.take_picture("console-outage", first="#order .wishes", last="#switches")
+    console.take_picture("console-outage", first="#pair-form .options", last="#switches")
     console.switch("Outage", on=False)
     console.expect_verdict("Match")
-    console.expect_chapter("published")
+    console.expect_entry("published")
     expect(console.page.locator("#holds")).to_be_hidden()
 
 
@@ -366,7 +366,7 @@ def _encode_small_photo() -> str:
 
 def test_a_photo_is_taken_with_the_camera_unless_one_thinks_better_of_it(open_console: OpenConsole) -> None:
     console = open_console()
-    take = console.page.get_by_role("button", name="Take it")
+    take = console.page.get_by_role("button", name="Take the photo")
     console.page.get_by_role("button", name="Take with the camera as the target").click()
     expect(take).to_be_enabled()
     console.page.keyboard.press("Escape")
@@ -398,7 +398,7 @@ def test_the_keyboard_is_enough(open_console: OpenConsole) -> None:
     press("Tab")
     press("Enter")
     console.expect_verdict("Match")
-    expect(page.locator("#told")).to_contain_text("Match, score 100 of 100.")
+    expect(page.locator("#announcement")).to_contain_text("Match, score 100 of 100.")
     assert console.read_event()["data"]["bounds"] == {"match_from": 55.5, "no_match_up_to": 100.0}
 
 
@@ -409,7 +409,7 @@ def test_a_verdict_of_the_feed_tells_its_way_when_it_is_chosen(open_console: Ope
     row.click()
 
     expect(console.page.locator("#outcome-title")).to_be_focused()
-    console.expect_chapter("ended")
+    console.expect_entry("ended")
     assert console.read_event()["subject"] == subject
 
 
@@ -421,26 +421,26 @@ def test_a_pair_of_upload_forms_is_told_from_where_its_photos_landed(
     console = open_console()
     console.page.locator("#results a").filter(has_text="seen-by-form").click()
 
-    for chapter in ("source landed", "target landed", "uploaded by", "published"):
-        console.expect_chapter(chapter)
+    for entry in ("source arrived", "target arrived", "uploaded by", "published"):
+        console.expect_entry(entry)
 
 
 def test_the_sample_portraits_are_a_pair_to_begin_with(open_console: OpenConsole) -> None:
     console = open_console()
-    console.page.get_by_role("button", name="Take the sample portraits").click()
+    console.page.get_by_role("button", name="Use the sample portraits").click()
     expect(console.page.locator("#target .done")).to_contain_text("Turned upright")
     expect(console.page.locator("#target .after .face rect")).to_be_visible()
     expect(console.page.locator("#target .done .warning")).to_contain_text("The face is small")
     console.compare()
 
     console.expect_verdict("Match")
-    console.expect_chapter("published")
+    console.expect_entry("published")
     console.take_picture("console", first="header", last=".columns")
 
 
 def test_the_keyboards_focus_goes_to_what_came_of_a_button(open_console: OpenConsole) -> None:
     console = open_console()
-    console.page.get_by_role("button", name="Take the sample portraits").focus()
+    console.page.get_by_role("button", name="Use the sample portraits").focus()
     console.page.keyboard.press("Enter")
     expect(console.page.locator("#source")).to_be_focused()
     expect(console.page.locator("#target .done")).to_contain_text("Turned upright")
@@ -456,7 +456,7 @@ def test_a_comparison_has_an_address_that_outlasts_a_reload(open_console: OpenCo
     console.choose_both(PHOTO, PHOTO)
     console.compare()
     console.expect_verdict("Match")
-    console.expect_chapter("published")
+    console.expect_entry("published")
     subject = console.read_event()["subject"]
 
     expect(console.page).to_have_url(f"{console.address}comparisons/{console.read_event()['id']}")
@@ -491,7 +491,7 @@ def test_a_customer_is_searched_for_whatever_the_way_in(open_console: OpenConsol
     console.page.get_by_label("Pair id or comparison id").fill("nobody")
     console.page.keyboard.press("Enter")
     expect(console.page.locator("#results-none")).to_have_text("Nothing found.")
-    console.page.get_by_role("button", name="Show the latest").click()
+    console.page.get_by_role("button", name="Show the latest verdicts").click()
     expect(results.first).to_be_visible()
 
 
@@ -500,7 +500,7 @@ def test_an_erased_person_disappears_from_the_page(open_console: OpenConsole, dr
     comparison_id = driver.wait_for_event("to-be-erased")["id"]
     console = open_console()
     console.page.locator("#results a").filter(has_text="to-be-erased").click()
-    console.expect_chapter("published")
+    console.expect_entry("published")
     assert console.read_event()["subject"] == "to-be-erased"
 
     assert driver.request("DELETE", f"/v1/comparisons/{comparison_id}").status == HTTPStatus.NO_CONTENT
@@ -544,7 +544,7 @@ def test_times_are_in_utc_with_their_date_whatever_the_browsers_zone(open_consol
     console.choose_both(PHOTO, PHOTO)
     console.compare()
     console.expect_verdict("Match")
-    console.expect_chapter("published")
+    console.expect_entry("published")
     event = console.read_event()
 
     row = console.page.locator("#results li").filter(has_text=event["subject"])
@@ -559,7 +559,7 @@ def test_at_any_width_nothing_overlaps_and_no_heading_is_broken(
     console.choose_both(TOO_SMALL, TOO_SMALL)
     expect(console.page.locator("#target")).to_contain_text("too_small")
     console.page.locator("#results a").first.click()
-    console.expect_chapter("published")
+    console.expect_entry("published")
 
     assert console.page.evaluate("document.documentElement.scrollWidth") == width
     assert console.page.evaluate(FIND_CLIPPED) == []
@@ -589,7 +589,7 @@ def test_anyone_can_use_the_page_with_all_of_it_in_use(open_console: OpenConsole
     console.choose_both(PHOTO, PHOTO)
     console.compare()
     console.expect_verdict("Match")
-    console.expect_chapter("published")
+    console.expect_entry("published")
     console.choose("source", TOO_SMALL)
     expect(console.page.locator("#source")).to_contain_text("too_small")
     console.switch("No face", on=True)
@@ -605,8 +605,8 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_console: OpenCo
     console.ask_for("API, async", "hong-kong")
     console.compare()
     console.expect_verdict("Match")
-    console.expect_chapter("published")
+    console.expect_entry("published")
 
     assert console.page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
     console.check_accessibility()
-    console.take_picture("console-phone", first="#order .wishes", last="#outcome")
+    console.take_picture("console-phone", first="#pair-form .options", last="#outcome")

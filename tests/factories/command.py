@@ -11,7 +11,7 @@ from facematch.domain.verdict import Role
 from facematch.settings import Settings, read_settings
 from facematch_cli.journal import Fingerprint
 from facematch_cli.pairs import PairFiles
-from facematch_cli.submission import PlacedPair, SubmittedPair
+from facematch_cli.submission import RoutedPair, SubmittedPair
 from facematch_client.stack import DeadLetterUrls, Stack
 from tests.factories import make_environment
 
@@ -47,12 +47,12 @@ def make_pair(pair_id: str = "pair-1", region: str | None = None, **files: Path)
     return PairFiles(pair_id, region, given or {role: Path(f"{role}.jpg") for role in Role})
 
 
-def make_placed(pair_id: str = "pair-1", region: Region = Region.SINGAPORE) -> PlacedPair:
-    return PlacedPair(make_pair(pair_id), region)
+def make_routed_pair(pair_id: str = "pair-1", region: Region = Region.SINGAPORE) -> RoutedPair:
+    return RoutedPair(make_pair(pair_id), region)
 
 
-def make_submitted(placed: PlacedPair) -> SubmittedPair:
-    return SubmittedPair(placed, Fingerprint("digest", "stamp"), {role: f"etag-of-{role}" for role in Role})
+def make_submitted(routed: RoutedPair) -> SubmittedPair:
+    return SubmittedPair(routed, Fingerprint("digest", "stamp"), {role: f"etag-of-{role}" for role in Role})
 
 
 def write_pair(folder: Path, photos: Mapping[str, bytes]) -> None:

@@ -14,9 +14,6 @@ from tests.unit.docs_prose import (
     list_page_words,
 )
 
-STILL_TO_REWORD = {"cli", "console"}
-"""Packages that still contain words to replace: `python -m tests.unit.docs_prose` counts them."""
-
 
 def test_the_words_are_found_in_any_case_and_only_as_whole_words() -> None:
     assert find_replaced("The Vendor tells of a forbearing ticket-holder.") == ["Vendor", "tells"]
@@ -29,12 +26,6 @@ def test_a_page_uses_the_terms_of_the_glossary(page: Path) -> None:
     assert list(list_page_words(page)) == []
 
 
-@pytest.mark.parametrize(
-    "package",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=False)] if name in STILL_TO_REWORD else [])
-        for name in PACKAGES
-    ],
-)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_messages_and_docstrings_use_the_terms_of_the_glossary(package: str) -> None:
     assert list(list_code_words(package)) == []

@@ -18,8 +18,8 @@ from facematch.domain.verdict import Role
 from facematch.settings import PhotoSettings, Settings
 from facematch.use_cases.prepare_photos import photo_limits
 from facematch_cli.main import run
-from facematch_cli.options import Surroundings
-from facematch_client.photo_story import StoredFacts, describe_work
+from facematch_cli.options import Environment
+from facematch_client.photo_summary import PhotoHeader, describe_changes
 from harness.template import ROOT, read_template
 from imaging import Limits
 from tests.factories import make_environment
@@ -80,7 +80,7 @@ def prepare_as_worker(photo: bytes, changes: Mapping[str, str], _: Path) -> Repo
 def prepare_as_command(photo: bytes, changes: Mapping[str, str], folder: Path) -> Report:
     file = folder / "photo"
     file.write_bytes(photo)
-    surroundings = Surroundings(find_stack=lambda _: make_stack(make_settings(**changes)))
+    surroundings = Environment(find_stack=lambda _: make_stack(make_settings(**changes)))
     run(["prepare", str(file), "-o", str(folder), "--stack", "test"], surroundings)
     reports = list(folder.glob("*.json"))
     return json.loads(reports[0].read_text()) if reports else {"code": "refused"}
@@ -166,6 +166,6 @@ def test_an_enlarged_photo_keeps_to_the_schema_of_the_result_and_is_told_as_enla
         report = prepare(make_portrait(1, 400, 533), {}, tmp_path / name)
         assert report["scale"] > 1, name
         Draft202012Validator(schema).validate(json.loads(json.dumps({**report, "face": None})))
-        told = "".join(describe_work(report, StoredFacts()))
+        told = "".join(describe_changes(report, PhotoHeader()))
         assert "Enlarged from 400 x 533 px" in told, name
         assert "Not scaled" not in told, name

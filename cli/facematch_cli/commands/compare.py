@@ -1,4 +1,4 @@
-"""`facematch compare`: one pair, now."""
+"""`facematch compare`: compare one pair now."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +14,10 @@ from facematch_cli.direct import DirectRequest, compare_directly
 from facematch_cli.options import Invocation, region_option, stack_options
 from facematch_cli.output import Output, make_facts, style_verdict, summarise_photo
 from facematch_cli.regions import choose_region
-from facematch_client.ask import PairRequest, ask_for_verdict, make_key
 from facematch_client.errors import CommandError, ExitCode
 from facematch_client.faces import explain_missing_detector
 from facematch_client.files import read_photo
+from facematch_client.pair_request import PairRequest, make_idempotency_key, request_verdict
 from facematch_client.stack import choose_limits
 from facematch_client.text import clean
 
@@ -28,16 +28,17 @@ _SCORE = click.FloatRange(0, 100)
 @click.command(short_help="Compare two photos now.")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
-@region_option("The region to compare in. Default: the stack's.")
-@click.option("--direct", is_flag=True, help="Make one call to the provider itself, which is not recorded.")
+@region_option("The region that compares. Default: the stack's.")
+@click.option("--direct", is_flag=True, help="Call the provider directly, once. The call is not recorded.")
 @click.option("--pair-id", metavar="ID", help="Your name for the pair.")
-@click.option("--match-from", type=_SCORE, help="The lowest score of a match. Default: the stack's.")
-@click.option("--no-match-up-to", type=_SCORE, help="The highest score of a no_match. Default: the stack's.")
-@click.option("--face-quality", is_flag=True, help="Also score the photos' quality.")
-@click.option("--anew", is_flag=True, help="Compare and pay again, even if this pair has a verdict.")
+@click.option("--match-from", type=_SCORE, help="The lowest score for match. Default: the stack's.")
+@click.option("--no-match-up-to", type=_SCORE, help="The highest score for no_match. Default: the stack's.")
+@click.option("--face-quality", is_flag=True, help="Also score the quality of the faces.")
+@click.option("--again", is_flag=True, help="Compare and pay again, even if this pair has a verdict.")
+@click.option("--anew", is_flag=True, hidden=True, help="The former name of --again.")
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(0), default=60.0, show_default=True, metavar="SECONDS",
-    help="How long to wait for the verdict. The comparison continues after that.",
+    help="The longest time to wait for the verdict. The comparison then continues without you.",
 )  # fmt: skip
 @stack_options
 def compare(
@@ -51,6 +52,7 @@ def compare(
     match_from: float | None,
     no_match_up_to: float | None,
     face_quality: bool,
+    again: bool,
     anew: bool,
     wait_s: float,
 ) -> ExitCode:
@@ -61,9 +63,10 @@ def compare(
     """
     files = {Role.SOURCE: source, Role.TARGET: target}
     bounds = {"match_from": match_from, "no_match_up_to": no_match_up_to}
-    if direct and (pair_id or anew):
+    is_repeated = again or anew
+    if direct and (pair_id or is_repeated):
         raise CommandError(
-            "--direct excludes --pair-id and --anew: it is not recorded, and is billed each time.",
+            "--direct excludes --pair-id and --again. A direct call is not recorded, and always billed.",
             ExitCode.USAGE,
         )
     if direct:
@@ -71,15 +74,15 @@ def compare(
         return _present(invocation.output, result, result)
     stack = invocation.find_stack()
     photos = _read_photos(files, stack.settings.photos.max_source_size_bytes)
-    wishes: dict[str, Any] = {
+    options: dict[str, Any] = {
         "region": choose_region(stack.settings.regions, region).value,
         "pair_id": pair_id,
         **bounds,
         "face_quality_check": face_quality or None,
     }
-    asked = {name: wish for name, wish in wishes.items() if wish is not None}
-    request = PairRequest(photos, asked, make_key(photos, asked, anew=anew))
-    comparison = ask_for_verdict(stack, request, wait_s=wait_s, clock=invocation.clock)
+    given = {name: value for name, value in options.items() if value is not None}
+    request = PairRequest(photos, given, make_idempotency_key(photos, given, is_random=is_repeated))
+    comparison = request_verdict(stack, request, wait_s=wait_s, clock=invocation.clock)
     return _present(invocation.output, comparison["result"], comparison)
 
 
@@ -93,9 +96,9 @@ def _compare_directly(
 ) -> dict[str, Any]:
     stack = invocation.find_named_stack()
     if stack is None and region is None:
-        raise CommandError("--direct without a stack needs a --region.", ExitCode.USAGE)
+        raise CommandError("--direct without a stack needs --region.", ExitCode.USAGE)
     chosen = choose_region(stack.settings.regions, region) if stack else Region(region or "")
-    standing = stack.settings.options.bounds if stack else Bounds()
+    defaults = stack.settings.options.bounds if stack else Bounds()
     limits = choose_limits(stack)
     if limits.frame_faces and (missing := explain_missing_detector(limits)):
         invocation.output.note(missing)
@@ -103,8 +106,8 @@ def _compare_directly(
         photos=_read_photos(files, limits.max_source_size_bytes),
         region=chosen,
         bounds=Bounds(
-            standing.match_from if bounds["match_from"] is None else bounds["match_from"],
-            standing.no_match_up_to if bounds["no_match_up_to"] is None else bounds["no_match_up_to"],
+            defaults.match_from if bounds["match_from"] is None else bounds["match_from"],
+            defaults.no_match_up_to if bounds["no_match_up_to"] is None else bounds["no_match_up_to"],
         ),
         face_quality_check=face_quality,
     )
@@ -129,7 +132,7 @@ def _present(output: Output, result: Mapping[str, Any], document: Mapping[str, A
             "comparison": document.get("id"),
             "request": provider.get("request_id"),
             "quality": _list_figures(provider.get("face_quality") or {}),
-            **{f"{role} photo": summarise_photo(told) for role, told in result.get("photos", {}).items()},
+            **{f"{role} photo": summarise_photo(report) for role, report in result.get("photos", {}).items()},
             "time": _list_figures(result.get("timings_ms", {}), " ms"),
         }
         output.print(make_facts({name: _text(fact) for name, fact in facts.items()}))
@@ -141,5 +144,5 @@ def _text(fact: str | Text | None) -> Text | None:
 
 
 def _list_figures(figures: Mapping[str, float], unit: str = "") -> str | None:
-    told = (f"{clean(name).replace('_', ' ')} {figure:g}{unit}" for name, figure in figures.items())
-    return ", ".join(told) or None
+    texts = (f"{clean(name).replace('_', ' ')} {figure:g}{unit}" for name, figure in figures.items())
+    return ", ".join(texts) or None

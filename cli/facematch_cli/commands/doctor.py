@@ -1,4 +1,4 @@
-"""`facematch doctor`: what is wrong with a stack, and how to repair it."""
+"""`facematch doctor`: check a stack, and say how to repair it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -23,14 +23,14 @@ _MARKS: Final = {
 
 
 @click.command(short_help="Check a stack, and say how to repair it.")
-@click.option("--pay", is_flag=True, help="Also send one sample pair end to end, which is billed.")
-@region_option("The region of that pair. Default: the stack's.")
+@click.option("--pay", is_flag=True, help="Also send one sample pair end to end. It is billed.")
+@region_option("The region of the sample pair. Default: the stack's.")
 @stack_options
 def doctor(invocation: Invocation, *, pay: bool, region: str | None) -> ExitCode:
-    """Check everything that a stack needs: deployment, key, network, clocks, queues, alarms, bucket and API.
+    """Check the deployment of a stack, its key, network, clocks, queues, alarms, bucket and API.
 
-    Without --pay this only reads, and costs nothing at the provider. Each ✗ keeps the stack from working.
-    Each ! deserves attention.
+    Without --pay the command only reads, and is free at the provider. A line with ✗ is an error that prevents
+    the stack from working. A line with ! needs attention.
     """
     output, checks = invocation.output, list[Check]()
     for check in _examine(invocation, region=region, pays=pay):
@@ -49,7 +49,7 @@ def doctor(invocation: Invocation, *, pay: bool, region: str | None) -> ExitCode
     else:
         output.note(
             f"{count_of(counts[Level.ERROR], 'error')}, {count_of(counts[Level.WARNING], 'warning')}, "
-            f"{counts[Level.OK]} fine."
+            f"{counts[Level.OK]} passed."
         )
     return ExitCode.UNHEALTHY if counts[Level.ERROR] else ExitCode.DONE
 
@@ -60,7 +60,7 @@ def _examine(invocation: Invocation, *, region: str | None, pays: bool) -> Itera
     except CommandError as error:
         if error.exit_code is not ExitCode.REFUSED:
             raise
-        # The stack is there, but its settings contradict each other or are of another release.
+        # The stack exists, but its settings are not consistent or belong to another release.
         yield failed(
             "stack.settings", error.message, "Correct the parameter, and deploy this command's release."
         )

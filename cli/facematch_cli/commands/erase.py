@@ -1,4 +1,4 @@
-"""`facematch erase`: the photos and the record of a pair."""
+"""`facematch erase`: erase the photos and the record of a pair."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -10,44 +10,44 @@ from facematch.domain.reasons import Reason
 from facematch_cli.lookup import Lookup, pair_name_options
 from facematch_cli.options import Invocation, stack_options
 from facematch_cli.output import Output, make_table, style_verdict
-from facematch_client.api import ask_api
+from facematch_client.api import call_api
 from facematch_client.errors import CommandError, ExitCode
 from facematch_client.records import open_ledger
 from facematch_client.stack import Stack
 from facematch_client.text import clean, count_of
 
 _ERASED: Final = "erased"
-_BEFORE: Final = "erased before"
+_ALREADY_ERASED: Final = "already erased"
 _NOT_FOUND: Final = Reason.COMPARISON_NOT_FOUND
 _REMAINS: Final = (
-    "What remains is a tombstone: the comparison's id, region and times, and the calls that were made. It "
-    "proves what was billed, and keeps a repeated message from comparing the pair again. It has no pair id, "
-    "photo, score or verdict, and expires after {days} days (RecordRetentionDays)."
+    "A tombstone remains: the comparison's id, region, times and calls. It proves what was billed, and "
+    "prevents a repeated message from comparing the pair again. It has no pair id, photo, score or verdict, "
+    "and expires after {days} days (RecordRetentionDays)."
 )
 _ELSEWHERE: Final = (
-    "Not erased: what consumers of the results queue have stored, the queue's messages (for up to 14 days), "
-    "and the table's backups (for 35 days)."
+    "Not erased: data that consumers of the results queue have stored, messages on the queue (up to 14 "
+    "days), and backups of the table (35 days)."
 )
 _AT_PROVIDER: Final = {
-    True: "The stack asks the provider to delete what it keeps; `facematch show ID` has the outcome.",
-    False: "What the provider keeps is not deleted: the stack does not ask for that (EraseAtProvider).",
+    True: "The stack asks the provider to delete its data. `facematch show ID` has the outcome.",
+    False: "The provider's data is not deleted, because EraseAtProvider is off.",
 }
 
 
 @click.command(short_help="Erase the photos and the record of a pair.")
 @click.argument("name", metavar="ID|PAIR_ID|REGION/PAIR_ID")
 @pair_name_options
-@click.option("--yes", is_flag=True, help="Erase without asking.")
+@click.option("--yes", is_flag=True, help="Erase without confirmation.")
 @stack_options
 def erase(invocation: Invocation, *, name: str, caller: str | None, reads_all: bool, yes: bool) -> ExitCode:
-    """Erase all comparisons of a pair, or the one with this ID: photos, scores, verdicts and the pair's id.
+    """Erase all comparisons of a pair, or the one with this ID: photos, scores, verdicts and pair ids.
 
-    The API erases: your AWS profile must be the one that asked for the comparison, or be among the stack's
-    AdminPrincipals. The output says what remains, and why.
+    Your AWS profile must be the caller of the comparison, or one of the stack's AdminPrincipals. The output
+    lists what remains, and why.
     """
     output = invocation.output
     if output.as_json and not yes:
-        raise CommandError("With --json also give --yes: there is nobody to ask.", ExitCode.USAGE)
+        raise CommandError("--json needs --yes, because it cannot ask for confirmation.", ExitCode.USAGE)
     stack = invocation.find_stack()
     found = Lookup(open_ledger(stack), caller, reads_all=reads_all).find_all(name)
     if not output.as_json:
@@ -56,23 +56,23 @@ def erase(invocation: Invocation, *, name: str, caller: str | None, reads_all: b
         click.confirm(f"Erase {count_of(len(found), 'comparison')}?", abort=True, err=True)
     outcomes = {comparison.id: _erase(stack, comparison) for comparison in found}
     _print(output, stack, outcomes)
-    failed = [outcome for outcome in outcomes.values() if outcome not in {_ERASED, _BEFORE}]
+    failed = [outcome for outcome in outcomes.values() if outcome not in {_ERASED, _ALREADY_ERASED}]
     if not failed:
         return ExitCode.DONE
     return ExitCode.PARTIAL if len(failed) < len(outcomes) else ExitCode.UNREACHABLE
 
 
 def _erase(stack: Stack, comparison: Comparison) -> str:
-    """Erase one comparison; return what came of it."""
+    """Erase one comparison, and return the outcome."""
     if comparison.state is State.ERASED:
-        return _BEFORE
+        return _ALREADY_ERASED
     try:
-        ask_api(stack, "DELETE", f"/v1/comparisons/{comparison.id}")
+        call_api(stack, "DELETE", f"/v1/comparisons/{comparison.id}")
     except CommandError as error:
         if error.reason == _NOT_FOUND:
-            # The API answers so to whoever may not see a comparison: the ledger has it.
+            # The ledger has it. The API returns this error to callers without permission.
             return (
-                "refused: your AWS profile may not erase it. Use that of its caller"
+                "refused: your AWS profile may not erase it. Use the profile of its caller"
                 f"{f' ({clean(comparison.caller)})' if comparison.caller else ''}, or one of AdminPrincipals."
             )
         return f"failed: {error.message}"
@@ -103,6 +103,6 @@ def _print(output: Output, stack: Stack, outcomes: dict[str, str]) -> None:
         return
     for comparison_id, outcome in outcomes.items():
         output.print(f"{comparison_id}  {outcome}")
-    if any(outcome in {_ERASED, _BEFORE} for outcome in outcomes.values()):
+    if any(outcome in {_ERASED, _ALREADY_ERASED} for outcome in outcomes.values()):
         for sentence in remains:
             output.note(sentence)

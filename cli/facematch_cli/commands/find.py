@@ -1,4 +1,4 @@
-"""`facematch find`: comparisons by your own name for the pair."""
+"""`facematch find`: find comparisons by pair id."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from facematch.domain.verdict import Decision
 from facematch_cli.options import Invocation, region_option, stack_options
 from facematch_cli.output import Output, make_table, style_verdict
 from facematch_client.errors import CommandError, ExitCode
-from facematch_client.records import OPEN, PAGE_LIMIT, Found, Query, Record, RecordReader
+from facematch_client.records import OPEN, PAGE_LIMIT, Query, Record, RecordReader, SearchResult
 from facematch_client.text import clean, format_moment
 
 _VERDICTS: Final = (OPEN, *(decision.value for decision in Decision), State.ERASED.value)
@@ -22,20 +22,22 @@ _VERDICTS: Final = (OPEN, *(decision.value for decision in Decision), State.ERAS
 @click.command(short_help="Find comparisons by pair id.")
 @click.argument("name", required=False, metavar="[PAIR_ID|ID]")
 @region_option("Only in this region.")
-@click.option("--verdict", type=click.Choice(_VERDICTS), help="Only with this verdict; `open` has none yet.")
 @click.option(
-    "--all", "reads_all", is_flag=True, help=f"Search the whole ledger, not its first {PAGE_LIMIT} MB."
+    "--verdict", type=click.Choice(_VERDICTS), help="Only with this verdict. `open`: no verdict yet."
+)
+@click.option(
+    "--all", "reads_all", is_flag=True, help=f"Search the whole ledger, not only its first {PAGE_LIMIT} MB."
 )
 @stack_options
 def find(
     invocation: Invocation, *, name: str | None, region: str | None, verdict: str | None, reads_all: bool
 ) -> ExitCode:
-    """List the comparisons of a pair, the newest first, whether it came by the bucket or by the API.
+    """List the comparisons of a pair from the bucket or the API, newest first.
 
-    An erased comparison has no pair id any more. The search reads the ledger through, which costs reads.
+    An erased comparison has no pair id. The search reads the ledger, which consumes read capacity.
     """
     if name is None and region is None and verdict is None:
-        raise CommandError("Name a PAIR_ID, a --region or a --verdict to search for.", ExitCode.USAGE)
+        raise CommandError("Give a PAIR_ID, --region or --verdict to search for.", ExitCode.USAGE)
     stack = invocation.find_stack()
     reader = RecordReader(stack.dynamodb(), stack.settings.table)
     query = Query(name=name, region=region, verdict=verdict)
@@ -44,21 +46,21 @@ def find(
         invocation.output.print_document(describe_found(found))
     else:
         _print(invocation.output, found)
-    is_missing = name is not None and not found.records and not found.half_pairs
+    is_missing = name is not None and not found.records and not found.incomplete_pairs
     return ExitCode.REFUSED if is_missing else ExitCode.DONE
 
 
-def describe_found(found: Found) -> dict[str, Any]:
-    """Return what a search found as JSON values."""
+def describe_found(found: SearchResult) -> dict[str, Any]:
+    """Return the results of a search as JSON values."""
     return {
         "comparisons": [describe_record(record) for record in found.records],
-        "incomplete_pairs": [asdict(pair) for pair in found.half_pairs],
+        "incomplete_pairs": [asdict(pair) for pair in found.incomplete_pairs],
         "has_more_records": found.is_cut,
     }
 
 
 def describe_record(record: Record) -> dict[str, Any]:
-    """Return a comparison of a list as JSON values."""
+    """Return a comparison as JSON values."""
     return {
         "id": record.id,
         "pair_id": record.pair_id,
@@ -73,21 +75,21 @@ def describe_record(record: Record) -> dict[str, Any]:
     }
 
 
-def _print(output: Output, found: Found) -> None:
+def _print(output: Output, found: SearchResult) -> None:
     if found.records:
         output.print(_tabulate(found.records))
-    for pair in found.half_pairs:
-        owner = f", uploaded by {clean(pair.caller)}" if pair.caller else ""
+    for pair in found.incomplete_pairs:
+        owner = f" (uploaded by {clean(pair.caller)})" if pair.caller else ""
         output.print(
             Text(
-                f"The pair {clean(pair.pair_id)} in {clean(pair.region)}{owner} waits for its {pair.missing} "
-                f"photo since {format_moment(pair.since_ms)}."
+                f"The pair {clean(pair.pair_id)} in {clean(pair.region)}{owner} has waited for its "
+                f"{pair.missing} photo since {format_moment(pair.since_ms)}."
             )
         )
-    if not found.records and not found.half_pairs:
+    if not found.records and not found.incomplete_pairs:
         output.note("Nothing found.")
     if found.is_cut:
-        output.note(f"Only the first {PAGE_LIMIT} MB of the ledger were searched; --all searches all of it.")
+        output.note(f"Only the first {PAGE_LIMIT} MB of the ledger were searched. --all searches all of it.")
 
 
 def _tabulate(records: Sequence[Record]) -> Any:  # noqa: ANN401 - a table

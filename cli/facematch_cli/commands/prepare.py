@@ -1,4 +1,4 @@
-"""`facematch prepare`: photos as the provider would get them."""
+"""`facematch prepare`: prepare photos as the stack does."""
 
 import json
 from dataclasses import asdict, replace
@@ -14,8 +14,8 @@ from facematch_cli.output import make_table, summarise_photo
 from facematch_cli.sheet import SheetEntry, render_sheet
 from facematch_client.errors import ExitCode
 from facematch_client.faces import (
+    enable_face_detection,
     explain_missing_detector,
-    look_for_faces,
     mark_crop,
     mark_faces,
     read_warnings,
@@ -28,41 +28,42 @@ from imaging import Limits, PhotoError, PhotoErrorCode, normalise
 SHEET_NAME: Final = "sheet.html"
 
 
-@click.command(short_help="Prepare photos as the stack would.")
+@click.command(short_help="Prepare photos as the stack does.")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--frame-faces", is_flag=True, help="Crop photos around their faces, as FaceFraming does.")
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR",
+    help="The folder to write to.")  # fmt: skip
+@click.option("--frame-faces", is_flag=True, help="Crop photos around their faces, like FaceFraming.")
 @stack_options
 def prepare(invocation: Invocation, *, photos: tuple[Path, ...], folder: Path, frame_faces: bool) -> ExitCode:
-    """Prepare PHOTOS as the stack would, into DIR, with a report for each and a before/after sheet.
+    """Prepare PHOTOS as the stack does, and write them to DIR, with reports and a before/after sheet.
 
     The photos stay on this machine. Without a stack, the default settings apply, and no cloud is needed.
     """
     output = invocation.output
-    limits = look_for_faces(choose_limits(invocation.find_named_stack()))
+    limits = enable_face_detection(choose_limits(invocation.find_named_stack()))
     limits = replace(limits, frame_faces=frame_faces or limits.frame_faces)
     if missing := explain_missing_detector(limits):
         output.note(missing)
     folder.mkdir(parents=True, exist_ok=True)
-    told: list[dict[str, Any]] = []
+    documents: list[dict[str, Any]] = []
     entries: list[SheetEntry] = []
     for number, photo in enumerate(photos, start=1):
         document, entry = _prepare_one(photo, limits, folder, f"{number:03d}-{photo.stem}")
-        told.append(document)
+        documents.append(document)
         entries.append(entry)
     (folder / SHEET_NAME).write_text(render_sheet(entries), encoding="utf-8")
     if output.as_json:
-        output.print_document({"photos": told, "sheet": str(folder / SHEET_NAME)})
+        output.print_document({"photos": documents, "sheet": str(folder / SHEET_NAME)})
     else:
-        table = make_table("photo", "became", "what was done", "warnings")
-        for document in told:
+        table = make_table("photo", "result", "changes", "warnings")
+        for document in documents:
             refused = Text("refused", "bold red")
-            became = Text(Path(document["file"]).name, "green") if document["file"] else refused
+            result = Text(Path(document["file"]).name, "green") if document["file"] else refused
             warnings = Text(", ".join(document["warnings"]), "yellow")
-            table.add_row(clean(document["photo"]), became, clean(_summarise(document)), warnings)
+            table.add_row(clean(document["photo"]), result, clean(_summarise(document)), warnings)
         output.print(table)
         output.note(f"Before and after: {folder / SHEET_NAME}")
-    return _choose_exit_code(told)
+    return _choose_exit_code(documents)
 
 
 def _prepare_one(photo: Path, limits: Limits, folder: Path, name: str) -> tuple[dict[str, Any], SheetEntry]:
@@ -79,7 +80,7 @@ def _prepare_one(photo: Path, limits: Limits, folder: Path, name: str) -> tuple[
             "warnings": [],
             "refusal": refusal,
         }
-        # Only what is known to be a small picture is decoded to be shown.
+        # Only a photo that is known to be small is decoded for the sheet.
         shown = content if error.code == PhotoErrorCode.TOO_SMALL else b""
         return refused, SheetEntry(name=photo.name, before=shown, refusal=error.message)
     report = {**asdict(normalised.report), "width": normalised.width, "height": normalised.height}
@@ -111,8 +112,8 @@ def _summarise(document: dict[str, Any]) -> str:
     return f"{refusal['code']}: {refusal['message']}" if refusal else summarise_photo(document["report"])
 
 
-def _choose_exit_code(told: list[dict[str, Any]]) -> ExitCode:
-    refused = sum(document["refusal"] is not None for document in told)
-    if refused == len(told):
+def _choose_exit_code(documents: list[dict[str, Any]]) -> ExitCode:
+    refused = sum(document["refusal"] is not None for document in documents)
+    if refused == len(documents):
         return ExitCode.REFUSED
     return ExitCode.PARTIAL if refused else ExitCode.DONE

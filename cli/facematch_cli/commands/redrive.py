@@ -1,4 +1,4 @@
-"""`facematch redrive`: list dead letters and put them back."""
+"""`facematch redrive`: list dead letters and redrive them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,10 +11,10 @@ from rich.text import Text
 from facematch_cli.dead_letters import (
     DeadLetter,
     DeadLetterQueue,
+    Redriver,
     Source,
-    Undertaker,
     list_queues,
-    open_dead_letters,
+    make_redriver,
 )
 from facematch_cli.options import Invocation, stack_options
 from facematch_cli.output import Output, make_table
@@ -22,51 +22,51 @@ from facematch_client.errors import CommandError, ExitCode
 from facematch_client.text import clean, count_of, format_moment
 
 _SHOWN: Final = 100
-"""How many messages of a queue are looked at."""
+"""The number of messages that are listed per queue."""
 
 
-@click.command(short_help="List dead letters and put them back.")
+@click.command(short_help="List dead letters and redrive them.")
 @click.option(
     "sources",
     "--queue",
     type=click.Choice([source.value for source in Source]),
     multiple=True,
-    help="Only this queue; may be repeated.",
+    help="Only this queue, repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="List them only.")
-@click.option("--yes", is_flag=True, help="Put back without asking.")
+@click.option("--dry-run", is_flag=True, help="Only list the dead letters.")
+@click.option("--yes", is_flag=True, help="Redrive without confirmation.")
 @stack_options
 def redrive(invocation: Invocation, *, sources: tuple[str, ...], dry_run: bool, yes: bool) -> ExitCode:
-    """List the messages in the dead-letter queues with the reason for each, and put them back.
+    """List the messages in the dead-letter queues with their reasons, and redrive them.
 
-    Comparisons and uploads go back to their queues; verdicts that could not be published are published again.
-    Repair the cause first, or they fail again.
+    Comparisons and uploads move back to their queues. Verdicts that could not be published are published
+    again. Repair the cause first, otherwise they fail again.
     """
     output = invocation.output
     if output.as_json and not (dry_run or yes):
         raise CommandError(
-            "With --json also give --dry-run or --yes: there is nobody to ask.", ExitCode.USAGE
+            "--json needs --dry-run or --yes, because it cannot ask for confirmation.", ExitCode.USAGE
         )
     stack = invocation.find_stack()
     chosen = [source for source in Source if not sources or source in sources]
     queues = list_queues(stack, chosen)
-    undertaker = open_dead_letters(stack, invocation.clock)
-    finds = [_look(undertaker, queue) for queue in queues]
+    redriver = make_redriver(stack, invocation.clock)
+    contents = [_read_queue(redriver, queue) for queue in queues]
     if not output.as_json:
-        _print_finds(output, finds)
-    if not dry_run and any(find.total for find in finds):
+        _print_queues(output, contents)
+    if not dry_run and any(content.total for content in contents):
         if not yes:
-            click.confirm("Put them back?", abort=True, err=True)
-        for find in finds:
-            find.put_back = _put_back(undertaker, find, output) if find.total else 0
+            click.confirm("Redrive them?", abort=True, err=True)
+        for content in contents:
+            content.put_back = _redrive(redriver, content, output) if content.total else 0
     if output.as_json:
-        output.print_document({find.queue.source.value: _describe(find) for find in finds})
-    return ExitCode.PARTIAL if any(find.is_left for find in finds) else ExitCode.DONE
+        output.print_document({content.queue.source.value: _describe(content) for content in contents})
+    return ExitCode.PARTIAL if any(content.is_left for content in contents) else ExitCode.DONE
 
 
 @dataclass(slots=True)
-class _Find:
-    """What a queue holds: its messages, the first of them, and for the outbox the verdicts to publish."""
+class _QueueContent:
+    """The content of a dead-letter queue. For the outbox, `pending` is the number of verdicts to publish."""
 
     queue: DeadLetterQueue
     count: int
@@ -76,65 +76,65 @@ class _Find:
 
     @property
     def total(self) -> int:
-        """What there is to put back, messages or verdicts."""
+        """The number of messages or verdicts to redrive."""
         return self.pending or self.count
 
     @property
     def is_left(self) -> bool:
-        """Whether messages that were to be put back are still there."""
+        """Whether some messages were not redriven."""
         return self.pending is None and self.put_back is not None and self.put_back < self.count
 
 
-def _look(undertaker: Undertaker, queue: DeadLetterQueue) -> _Find:
-    count = undertaker.count(queue)
-    letters = undertaker.look(queue, min(count, _SHOWN))
-    pending = len(undertaker.list_pending()) if queue.source is Source.OUTBOX else None
-    return _Find(queue, count, letters, pending)
+def _read_queue(redriver: Redriver, queue: DeadLetterQueue) -> _QueueContent:
+    count = redriver.count(queue)
+    letters = redriver.peek(queue, min(count, _SHOWN))
+    pending = len(redriver.list_pending()) if queue.source is Source.OUTBOX else None
+    return _QueueContent(queue, count, letters, pending)
 
 
-def _describe(find: _Find) -> dict[str, Any]:
-    told = {
-        "count": find.count,
-        "letters": [asdict(letter) for letter in find.letters],
-        "put_back": find.put_back or 0,
+def _describe(content: _QueueContent) -> dict[str, Any]:
+    document = {
+        "count": content.count,
+        "letters": [asdict(letter) for letter in content.letters],
+        "put_back": content.put_back or 0,
     }
-    return told if find.pending is None else {**told, "pending": find.pending}
+    return document if content.pending is None else {**document, "pending": content.pending}
 
 
-def _print_finds(output: Output, finds: Sequence[_Find]) -> None:
-    held = [find for find in finds if find.total]
-    for find in held:
-        _print_letters(output, find)
-    if not held:
+def _print_queues(output: Output, contents: Sequence[_QueueContent]) -> None:
+    filled = [content for content in contents if content.total]
+    for content in filled:
+        _print_letters(output, content)
+    if not filled:
         output.note("The dead-letter queues are empty.")
 
 
-def _print_letters(output: Output, find: _Find) -> None:
-    told = count_of(find.count, "dead letter")
-    if find.pending is not None:
-        told += f", {count_of(find.pending, 'verdict')} to publish"
-    output.print(Text.assemble((find.queue.source.value, "bold"), f"  {told}"))
+def _print_letters(output: Output, content: _QueueContent) -> None:
+    summary = count_of(content.count, "dead letter")
+    if content.pending is not None:
+        summary += f", {count_of(content.pending, 'verdict')} to publish"
+    output.print(Text.assemble((content.queue.source.value, "bold"), f"  {summary}"))
     table = make_table("since (UTC)", "what", "why")
-    for letter in find.letters:
+    for letter in content.letters:
         table.add_row(Text(format_moment(letter.sent_at_ms), "dim"), clean(letter.what), clean(letter.why))
-    if find.letters:
+    if content.letters:
         output.print(table, "")
-    if find.count > len(find.letters):
-        output.note(f"Only the first {len(find.letters)} of {find.count} are listed.")
+    if content.count > len(content.letters):
+        output.note(f"Only the first {len(content.letters)} of {content.count} are listed.")
 
 
-def _put_back(undertaker: Undertaker, find: _Find, output: Output) -> int:
-    source = find.queue.source
+def _redrive(redriver: Redriver, content: _QueueContent, output: Output) -> int:
+    source = content.queue.source
     with Progress(
-        TextColumn("Putting back {task.description}"),
+        TextColumn("Redriving {task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         console=output.notes,
         disable=output.as_json or not output.notes.is_terminal,
     ) as progress:
-        task = progress.add_task(source.value, total=find.total)
-        moved = undertaker.put_back(find.queue, lambda count: progress.advance(task, count))
+        task = progress.add_task(source.value, total=content.total)
+        moved = redriver.redrive(content.queue, lambda count: progress.advance(task, count))
     if not output.as_json:
         noun = "verdict" if source is Source.OUTBOX else "message"
-        output.print(f"{source}: put back {count_of(moved, noun)}")
+        output.print(f"{source}: {count_of(moved, noun)} redriven")
     return moved

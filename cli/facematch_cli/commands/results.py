@@ -1,4 +1,4 @@
-"""`facematch results`: the events on the results queue."""
+"""`facematch results`: print the events on the results queue."""
 
 import csv
 import sys
@@ -33,13 +33,13 @@ type PrintBatch = Callable[[Sequence[Result]], None]
 
 
 @click.command(short_help="Print the events on the results queue.")
-@click.option("--follow", is_flag=True, help="Wait for more, until Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Wait for more events until Ctrl-C.")
 @click.option("--ack", is_flag=True, help="Delete events from the queue after printing them.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N events.")
 @click.option(
     "--wait", "wait_s", type=click.IntRange(0, 20), default=2, show_default=True, metavar="SECONDS",
-    help="Stop when no event comes for so long.",
+    help="Stop if no event arrives within this time.",
 )  # fmt: skip
 @stack_options
 def results(
@@ -47,7 +47,7 @@ def results(
 ) -> ExitCode:
     """Print the events on the results queue, roughly the oldest first.
 
-    Without --ack they stay on the queue, but each is hidden from other readers for up to 30 seconds. With
+    Without --ack the events stay on the queue, but are hidden from other readers for up to 30 seconds. With
     --ack each event is deleted after it is printed. For the verdicts of a batch use `facematch verdicts`.
     """
     output = invocation.output
@@ -76,21 +76,19 @@ def results(
     if not count:
         output.note("The results queue is empty.")
     elif not ack:
-        output.note(
-            f"{count_of(count, 'event')} printed and left on the queue; --ack deletes events after printing."
-        )
+        output.note(f"{count_of(count, 'event')} printed and left on the queue. --ack deletes events.")
     return ExitCode.DONE
 
 
 def describe_result(result: Result) -> dict[str, Any]:
-    """Return an event's essentials by the names of `COLUMNS`; a foreign message has none but its id."""
+    """Return the fields in `COLUMNS` of an event. A message that is not an event has only its id."""
     event: Mapping[str, Any] = result.event or {}
     data: Mapping[str, Any] = event.get("data", {})
-    told = {name: data.get(name) for name in COLUMNS}
-    told["time"] = event.get("time")
+    row = {name: data.get(name) for name in COLUMNS}
+    row["time"] = event.get("time")
     if result.event is None:
-        told |= {"verdict": "not an event", "reason": f"message {result.message_id}"}
-    return told
+        row |= {"verdict": "not an event", "reason": f"message {result.message_id}"}
+    return row
 
 
 def _choose_printer(output: Output, *, as_csv: bool) -> PrintBatch:
@@ -111,7 +109,7 @@ def _print_lines(output: Output, batch: Sequence[Result]) -> None:
 
 
 class _TablePrinter:
-    """Prints batch after batch as one table, its headings once."""
+    """Prints batches as one table with one heading."""
 
     def __init__(self, output: Output) -> None:
         self.output = output
@@ -125,20 +123,20 @@ class _TablePrinter:
             justify = "right" if name == "score" else "left"
             table.add_column(name, width=width, ratio=None if width else 1, justify=justify, overflow="fold")  # type: ignore[arg-type]
         for result in batch:
-            told = describe_result(result)
-            score = "" if told["score"] is None else f"{told['score']:g}"
+            row = describe_result(result)
+            score = "" if row["score"] is None else f"{row['score']:g}"
             table.add_row(
-                Text(clean(told["time"] or "")[:19] + ("Z" if told["time"] else ""), "dim"),
-                clean(told["region"] or ""),
-                style_verdict(told["verdict"] or ""),
+                Text(clean(row["time"] or "")[:19] + ("Z" if row["time"] else ""), "dim"),
+                clean(row["region"] or ""),
+                style_verdict(row["verdict"] or ""),
                 score,
-                clean(told["pair_id"] or told["comparison_id"] or ""),
-                _explain(told),
+                clean(row["pair_id"] or row["comparison_id"] or ""),
+                _explain(row),
             )
         self.output.print(table)
         self.is_first = False
 
 
-def _explain(told: Mapping[str, Any]) -> str:
-    at_fault = f" ({told['photo']})" if told["photo"] else ""
-    return clean(f"{told['reason'] or ''}{at_fault}")
+def _explain(row: Mapping[str, Any]) -> str:
+    photo = f" ({row['photo']})" if row["photo"] else ""
+    return clean(f"{row['reason'] or ''}{photo}")

@@ -1,4 +1,4 @@
-"""`facematch show`: what happened to one comparison."""
+"""`facematch show`: show what happened to one comparison."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,8 +17,8 @@ from facematch_client.errors import ExitCode
 from facematch_client.holds import find_hold
 from facematch_client.prices import Bill
 from facematch_client.records import open_ledger, read_item
-from facematch_client.story import Chapter, find_landed, tell_story
 from facematch_client.text import clean, format_moment
+from facematch_client.timeline import TimelineEntry, find_arrived_pair, make_timeline
 
 
 @click.command(short_help="Show what happened to one comparison.")
@@ -29,10 +29,10 @@ from facematch_client.text import clean, format_moment
 def show(
     invocation: Invocation, *, name: str, caller: str | None, reads_all: bool, prices: Mapping[Region, float]
 ) -> ExitCode:
-    """Show what the ledger has of a comparison: every state, attempt, wait and cost.
+    """Show a comparison from the ledger: states, attempts, waits and cost.
 
-    Name it by its id, or by the pair id, with the region if you know it. A pair that came by a form of
-    `POST /v1/uploads` belongs to its caller: if other pairs have the same name, add that user or role.
+    Name it by its id, by the pair id, or by region and pair id. A pair from upload forms (`POST /v1/uploads`)
+    belongs to its caller. If other pairs have the same name, select the caller with --caller.
     """
     stack = invocation.find_stack()
     ledger = open_ledger(stack)
@@ -40,18 +40,18 @@ def show(
     item = read_item(ledger.client, ledger.table, found.id)
     now_ms = invocation.clock.now_ms()
     hold = None if found.has_ended else find_hold(stack, found.region, now_ms)
-    chapters = tell_story(found, item, find_landed(ledger, found), hold, now_ms=now_ms)
+    timeline = make_timeline(found, item, find_arrived_pair(ledger, found), hold, now_ms=now_ms)
     bill = Bill()
     bill.add(found.region, found.attempts)
     if invocation.output.as_json:
-        invocation.output.print_document(_make_document(found, chapters, bill, prices))
+        invocation.output.print_document(_make_document(found, timeline, bill, prices))
     else:
-        _print(invocation.output, found, chapters, bill.describe(prices))
+        _print(invocation.output, found, timeline, bill.describe(prices))
     return ExitCode.DONE
 
 
 def _make_document(
-    comparison: Comparison, chapters: Sequence[Chapter], bill: Bill, prices: Mapping[Region, float]
+    comparison: Comparison, timeline: Sequence[TimelineEntry], bill: Bill, prices: Mapping[Region, float]
 ) -> dict[str, Any]:
     ending = comparison.ending
     return {
@@ -60,8 +60,8 @@ def _make_document(
         "region": comparison.region,
         "pair_id": comparison.pair_id,
         "story": [
-            {"at": format_time(chapter.at_ms), "what": chapter.what, "details": chapter.details}
-            for chapter in chapters
+            {"at": format_time(entry.at_ms), "what": entry.what, "details": entry.details}
+            for entry in timeline
         ],
         "billed_calls": bill.billed.total(),
         "unbilled_calls": {outcome.value: count for outcome, count in comparison.unbilled_calls.items()},
@@ -74,20 +74,20 @@ def _make_document(
 
 
 def _describe_erasure(comparison: Comparison) -> str | None:
-    """Return what became of the deletion at the provider, None if none was asked for."""
+    """Return the outcome of the deletion at the provider, None if it was not requested."""
     erasure = comparison.provider_erasure
     return None if erasure is None else f"deletion {clean(erasure.outcome or 'is due')}"
 
 
 def _list_unbilled(comparison: Comparison) -> str | None:
-    """Return the calls that certainly cost nothing, by their outcome."""
+    """Return the unbilled calls by outcome."""
     if not comparison.unbilled_count:
         return None
     counts = ", ".join(f"{count} {outcome}" for outcome, count in comparison.unbilled_calls.items())
     return f"{counts}; last code {clean(comparison.last_code)}" if comparison.last_code else counts
 
 
-def _print(output: Output, comparison: Comparison, chapters: Sequence[Chapter], cost: str) -> None:
+def _print(output: Output, comparison: Comparison, timeline: Sequence[TimelineEntry], cost: str) -> None:
     ending = comparison.ending
     verdict = ending.verdict if ending and comparison.state is not State.ERASED else None
     waits = ending.timings_ms if ending else {}
@@ -109,18 +109,18 @@ def _print(output: Output, comparison: Comparison, chapters: Sequence[Chapter], 
                 },
                 "cost": cost,
                 "at the provider": _describe_erasure(comparison),
-                "free calls": _list_unbilled(comparison),
+                "unbilled calls": _list_unbilled(comparison),
                 "time": ", ".join(f"{step.replace('_', ' ')} {ms} ms" for step, ms in waits.items()) or None,
             }
         )
     )
     table = make_table("at (UTC)", "after", "what", "details", right=["after"])
-    for chapter in chapters:
-        after_s = (chapter.at_ms - chapters[0].at_ms) / 1000
+    for entry in timeline:
+        after_s = (entry.at_ms - timeline[0].at_ms) / 1000
         table.add_row(
-            Text(format_moment(chapter.at_ms), "dim"),
+            Text(format_moment(entry.at_ms), "dim"),
             f"{after_s:.2f} s",
-            Text(clean(chapter.what), "bold"),
-            clean(chapter.details),
+            Text(clean(entry.what), "bold"),
+            clean(entry.details),
         )
     output.print("", table)

@@ -1,4 +1,4 @@
-"""`facematch status`: the state of a stack."""
+"""`facematch status`: show the state of a stack."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from facematch_cli.options import Invocation, price_option, stack_options
 from facematch_cli.output import Output, make_facts, make_table, style_verdict
 from facematch_client.errors import ExitCode
 from facematch_client.holds import describe_hold
-from facematch_client.overview import Overview, RegionUse, look_over
+from facematch_client.overview import Overview, RegionUsage, read_stack_overview
 from facematch_client.queues import Depth
 from facematch_client.records import PAGE_LIMIT
 from facematch_client.text import clean, count_of, format_duration, format_moment
@@ -22,15 +22,15 @@ from facematch_client.text import clean, count_of, format_duration, format_momen
 
 @click.command(short_help="Show the state of a stack.")
 @click.option(
-    "--all", "reads_all", is_flag=True, help=f"Read the whole ledger, not its first {PAGE_LIMIT} MB."
+    "--all", "reads_all", is_flag=True, help=f"Read the whole ledger, not only its first {PAGE_LIMIT} MB."
 )
 @price_option
 @stack_options
 def status(invocation: Invocation, *, reads_all: bool, prices: Mapping[Region, float]) -> ExitCode:
-    """Show backlog and its age, quota in use, holds on regions, today's verdicts and spend, dead letters."""
+    """Show the backlog, quota, holds, today's verdicts and spend, and dead letters."""
     stack = invocation.find_stack()
     now_ms = invocation.clock.now_ms()
-    overview = look_over(stack, now_ms=now_ms, page_limit=None if reads_all else PAGE_LIMIT)
+    overview = read_stack_overview(stack, now_ms=now_ms, page_limit=None if reads_all else PAGE_LIMIT)
     if invocation.output.as_json:
         invocation.output.print_document(_make_document(stack.name, overview, prices))
     else:
@@ -53,7 +53,7 @@ def _make_document(name: str, overview: Overview, prices: Mapping[Region, float]
                 "calls_per_s": round(use.calls_per_s, 3),
                 "calls_last_minute": use.calls_last_minute,
                 "quota_used": round(use.share, 3),
-                "hold": _document_hold(use, tally.now_ms),
+                "hold": _make_hold_document(use, tally.now_ms),
             }
             for region, use in overview.regions.items()
         },
@@ -91,10 +91,10 @@ def _print(output: Output, name: str, overview: Overview, prices: Mapping[Region
             )
     if overview.is_cut:
         output.note(
-            f"Counts are of the first {tally.records:,} records in the ledger; --all reads all of them."
+            f"The counts cover the first {tally.records:,} records in the ledger. --all reads all of them."
         )
     if any(depth.total for depth in overview.dead_letters.values()):
-        output.note("`facematch redrive --dry-run` lists the dead letters with the reason for each.")
+        output.note("`facematch redrive --dry-run` lists the dead letters with their reasons.")
 
 
 def _tabulate_queues(overview: Overview) -> Any:  # noqa: ANN401 - a table
@@ -113,7 +113,7 @@ def _count_dead(depth: Depth | None) -> Text:
     return Text(str(depth.total), "bold red" if depth.total else "green")
 
 
-def _tabulate_regions(regions: Mapping[Region, RegionUse], now_ms: int) -> Any:  # noqa: ANN401 - a table
+def _tabulate_regions(regions: Mapping[Region, RegionUsage], now_ms: int) -> Any:  # noqa: ANN401 - a table
     figures = ("calls a second", "last minute", "quota used")
     table = make_table("region", *figures, "calls", right=figures)
     for region, use in regions.items():
@@ -129,13 +129,13 @@ def _tabulate_regions(regions: Mapping[Region, RegionUse], now_ms: int) -> Any: 
 
 def _describe_hold(hold: Hold | None, now_ms: int) -> Text:
     if hold is None:
-        return Text("not held", "green")
+        return Text("not on hold", "green")
     if not hold.has_expired(now_ms):
         return Text(f"on hold: {clean(hold.code)}", "bold red")
-    return Text(f"about to be tried: {clean(hold.code)}", "bold yellow")
+    return Text(f"waits for its trial: {clean(hold.code)}", "bold yellow")
 
 
-def _document_hold(use: RegionUse, now_ms: int) -> dict[str, Any] | None:
+def _make_hold_document(use: RegionUsage, now_ms: int) -> dict[str, Any] | None:
     if use.hold is None:
         return None
     return {
@@ -150,19 +150,19 @@ def _document_hold(use: RegionUse, now_ms: int) -> dict[str, Any] | None:
 def _advise(hold: Hold) -> str:
     if hold.reason is not HoldReason.OPERATOR:
         return ""
-    return " Repair the account or its key. The waiting comparisons then continue by themselves."
+    return " Repair the account or its key. The waiting comparisons then continue automatically."
 
 
 def _list_verdicts(overview: Overview) -> Text:
     counts = overview.tally.verdicts_today
     if not counts.total():
         return Text("no verdict yet")
-    told = [
+    texts = [
         Text.assemble(f"{counts[decision]} ", style_verdict(decision))
         for decision in Decision
         if counts[decision]
     ]
-    return Text(", ").join(told)
+    return Text(", ").join(texts)
 
 
 def _measure_age_s(overview: Overview) -> float | None:

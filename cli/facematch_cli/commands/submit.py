@@ -1,4 +1,4 @@
-"""`facematch submit`: many pairs into a stack's inbox."""
+"""`facematch submit`: upload many pairs to a stack's inbox."""
 
 import csv
 from collections import Counter
@@ -17,25 +17,25 @@ from rich.text import Text
 from facematch.domain.clock import Clock
 from facematch.use_cases.prepare_photos import PhotoPreparer, photo_limits
 from facematch_cli.batch import Batch
-from facematch_cli.commands.verdicts import collect_verdicts, name_beside
+from facematch_cli.commands.verdicts import collect_verdicts, name_output
 from facematch_cli.journal import Journal, open_journal, read_etags
 from facematch_cli.options import Invocation, batch_options, stack_options
 from facematch_cli.output import Output, make_facts
 from facematch_cli.pairs import PairSource
 from facematch_cli.submission import (
     Finding,
-    PlacedPair,
+    PairFilter,
+    PairOutcome,
     RefusedPair,
-    Settled,
-    Sieve,
+    RoutedPair,
     Submitter,
     Upload,
-    estimate_rest,
+    estimate_remaining,
     estimate_verdicts_s,
     submit_all,
 )
 from facematch_client.errors import CommandError, ExitCode, explain_error
-from facematch_client.faces import explain_missing_detector, look_for_faces
+from facematch_client.faces import enable_face_detection, explain_missing_detector
 from facematch_client.stack import Stack
 from facematch_client.text import clean, count_of, format_duration
 
@@ -43,20 +43,22 @@ _SECONDS_A_DAY: Final = 86_400
 
 
 @click.command(short_help="Upload many pairs.")
-@click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Pairs at a time.")
-@click.option("--dry-run", is_flag=True, help="Check every photo and upload nothing.")
-@click.option("--again", is_flag=True, help="Submit all pairs, including those submitted before.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Pairs at the same time."
+)
+@click.option("--dry-run", is_flag=True, help="Check every photo, and upload nothing.")
+@click.option("--again", is_flag=True, help="Submit all pairs, including those already submitted.")
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(0), metavar="SECONDS",
-    help="Wait up to so long for the verdicts, and write them to a CSV file as `facematch verdicts` does.",
+    help="Wait for the verdicts, at most this long, and write them to a CSV file like `facematch verdicts`.",
 )  # fmt: skip
 @click.option(
     "--refused", "refused_path", type=click.Path(path_type=Path),
-    help="The CSV file to list refused photos in. Default: beside the pairs.",
+    help="The CSV file for refused photos. Default: next to the pairs.",
 )  # fmt: skip
 @click.option(
     "--warnings", "warnings_path", type=click.Path(path_type=Path),
-    help="The CSV file to list photos with warnings in. Default: beside the pairs.",
+    help="The CSV file for warnings. Default: next to the pairs.",
 )  # fmt: skip
 @stack_options
 @batch_options
@@ -75,28 +77,28 @@ def submit(
 ) -> ExitCode:
     """Upload many pairs of photos.
 
-    FOLDER has one folder per pair, named by its pair id, with a source and a target photo in it. MANIFEST.csv
-    has the columns pair_id, source and target, and optionally region. Files are relative to the manifest.
+    FOLDER has one folder per pair. Its name is the pair id, and it has a source and a target photo.
+    MANIFEST.csv has the columns pair_id, source and target, and optionally region. File names are relative to
+    the manifest.
 
-    Each photo is checked before it is uploaded; warnings name photos whose face may be compared badly. If a
-    run stops for any reason, the same command continues it. A pair whose photo has changed since is submitted
-    again.
+    Each photo is checked before it is uploaded. A warning says that the comparison may be less reliable. If a
+    run is interrupted, the same command continues it. A pair whose photo has changed is submitted again.
     """
     if wait_s is not None and (dry_run or invocation.output.as_json):
         raise CommandError(
-            "--wait excludes --dry-run and --json: use `facematch verdicts --json` afterwards.",
+            "--wait excludes --dry-run and --json. Use `facematch verdicts --json` afterwards.",
             ExitCode.USAGE,
         )
     stack = invocation.find_stack()
     _check_source(invocation.output, pairs)
-    journal_path = journal_path or name_beside(pairs, f"{stack.name}.journal")
-    refused_path = refused_path or name_beside(pairs, "refused.csv")
-    warnings_path = warnings_path or name_beside(pairs, "warnings.csv")
+    journal_path = journal_path or name_output(pairs, f"{stack.name}.journal")
+    refused_path = refused_path or name_output(pairs, "refused.csv")
+    warnings_path = warnings_path or name_output(pairs, "warnings.csv")
     if missing := explain_missing_detector(photo_limits(stack.settings)):
         invocation.output.note(missing)
     if stack.settings.photos.read_heic and find_spec("pillow_heif") is None:
         invocation.output.note(
-            "This stack reads HEIC, but this command does not: in the clone of facematch, "
+            "The stack reads HEIC, but this command does not. In the clone of facematch, run "
             "`pip install './cli[heic]'`."
         )
     with (
@@ -126,27 +128,27 @@ def submit(
     if wait_s is None:
         return exit_code
     batch = Batch(stack, pairs, region, read_etags(journal_path, stack.id))
-    collected = collect_verdicts(invocation, batch, name_beside(pairs, "verdicts.csv"), wait_s=wait_s)
+    collected = collect_verdicts(invocation, batch, name_output(pairs, "verdicts.csv"), wait_s=wait_s)
     return collected if exit_code is ExitCode.DONE else exit_code
 
 
 def _check_source(output: Output, pairs: PairSource) -> None:
-    loose = pairs.describe_loose_photos()
+    ignored = pairs.describe_ignored_photos()
     if next(pairs.read(), None) is None:
         raise CommandError(
-            f"There are no pairs in {pairs.path}: a folder needs one folder per pair, a manifest one row."
-            f"{' ' if loose else ''}{loose}",
+            f"There are no pairs in {pairs.path}. A folder needs one folder per pair, a manifest one row."
+            f"{' ' if ignored else ''}{ignored}",
             ExitCode.REFUSED,
         )
-    if loose:
-        output.note(loose)
+    if ignored:
+        output.note(ignored)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """One run of a submission, and how far it is.
+    """A run of a submission, and its progress.
 
-    `reasons` counts the faults of the refused pairs, `warning_counts` the warnings about the others.
+    `reasons` counts the errors of refused pairs, `warning_counts` the warnings about the others.
     """
 
     stack: Stack
@@ -168,59 +170,62 @@ class _Run:
     started_at_ms: int = 0
 
     @property
-    def settled(self) -> int:
-        """How many pairs are through, in this run or one before."""
+    def finished(self) -> int:
+        """The number of finished pairs, in this run or an earlier one."""
         return self.submitted + self.refusals + self.skipped
 
     @property
     def elapsed_s(self) -> float:
-        """How long the run has been uploading."""
+        """The duration of the upload so far."""
         return (self.clock.now_ms() - self.started_at_ms) / 1000
 
     @property
     def rate(self) -> float:
-        """Pairs a second so far."""
+        """The pairs per second so far."""
         return self.submitted / self.elapsed_s if self.elapsed_s else 0.0
 
     def submit_all(self, workers: int, output: Output) -> None:
-        """Submit every pair that the journal does not have with the same photos."""
+        """Submit the pairs whose photos are not in the journal."""
         settings = self.stack.settings
-        self._look_ahead()
-        limits = look_for_faces(photo_limits(settings))
+        self._count_pairs()
+        limits = enable_face_detection(photo_limits(settings))
         submitter = Submitter(_discard if self.dry_run else self._make_upload(), PhotoPreparer(limits))
         self.started_at_ms = self.clock.now_ms()
         with _make_progress(output) as progress:
-            task = progress.add_task("", total=self.total, completed=self.settled, told=self._describe())
+            task = progress.add_task("", total=self.total, completed=self.finished, status=self._describe())
 
-            def settle(settled: Settled) -> None:
-                self._settle(settled)
-                progress.update(task, completed=self.settled, told=self._describe())
+            def record(outcome: PairOutcome) -> None:
+                self._record(outcome)
+                progress.update(task, completed=self.finished, status=self._describe())
 
-            submit_all(self._sieve().sift(self.pairs.read()), submitter.submit, settle, workers=workers)
+            submit_all(
+                self._make_filter().select(self.pairs.read()), submitter.submit, record, workers=workers
+            )
 
-    def explain_stop(self, why: str) -> str:
+    def explain_stop(self, cause: str) -> str:
         """Return why the run ended early, and how to continue."""
         done = count_of(self.submitted, "pair")
-        return f"{why} This run submitted {done}; the same command continues."
+        return f"{cause} This run submitted {done}. The same command continues."
 
     def choose_exit_code(self) -> ExitCode:
-        """Return how the run ended."""
+        """Return the exit code of the run."""
         if not self.refusals:
             return ExitCode.DONE
         return ExitCode.PARTIAL if self.submitted or self.skipped else ExitCode.REFUSED
 
-    def _sieve(self) -> Sieve:
-        return Sieve(self.stack.settings.regions, self.region, self.journal.done)
+    def _make_filter(self) -> PairFilter:
+        return PairFilter(self.stack.settings.regions, self.region, self.journal.done)
 
-    def _look_ahead(self) -> None:
-        """Count the pairs: no photo is read."""
-        sieve = self._sieve()
-        to_come = Counter(
-            pair.region if isinstance(pair, PlacedPair) else None for pair in sieve.sift(self.pairs.read())
+    def _count_pairs(self) -> None:
+        """Count the pairs, without reading photos."""
+        pair_filter = self._make_filter()
+        remaining = Counter(
+            pair.region if isinstance(pair, RoutedPair) else None
+            for pair in pair_filter.select(self.pairs.read())
         )
-        self.skipped = sieve.skipped
-        self.total = to_come.total() + sieve.skipped
-        self.quota_s = estimate_verdicts_s(to_come, self.stack.settings.calls_per_s)
+        self.skipped = pair_filter.skipped
+        self.total = remaining.total() + pair_filter.skipped
+        self.quota_s = estimate_verdicts_s(remaining, self.stack.settings.calls_per_s)
 
     def _make_upload(self) -> Upload:
         bucket, client = self.stack.settings.bucket, self.stack.s3()
@@ -230,29 +235,29 @@ class _Run:
 
         return upload
 
-    def _settle(self, settled: Settled) -> None:
-        if isinstance(settled, RefusedPair):
+    def _record(self, outcome: PairOutcome) -> None:
+        if isinstance(outcome, RefusedPair):
             self.refusals += 1
-            self.reasons.update(refusal.reason for refusal in settled.refusals)
-            self.refused.writerows(asdict(refusal) for refusal in settled.refusals)
-        elif settled.etags is None:
+            self.reasons.update(refusal.reason for refusal in outcome.refusals)
+            self.refused.writerows(asdict(refusal) for refusal in outcome.refusals)
+        elif outcome.etags is None:
             self.skipped += 1
         else:
             self.submitted += 1
-            self.changed += settled.is_changed
-            self.warning_counts.update(warning.reason for warning in settled.warnings)
-            self.warnings.writerows(asdict(warning) for warning in settled.warnings)
+            self.changed += outcome.is_changed
+            self.warning_counts.update(warning.reason for warning in outcome.warnings)
+            self.warnings.writerows(asdict(warning) for warning in outcome.warnings)
             if not self.dry_run:
-                self.journal.note(settled.placed.key, settled.fingerprint, settled.etags)
+                self.journal.record(outcome.routed.key, outcome.fingerprint, outcome.etags)
 
     def _describe(self) -> str:
-        rest_s, slower = estimate_rest(
+        remaining_s, slower = estimate_remaining(
             quota_s=self.quota_s,
             elapsed_s=self.elapsed_s,
             done=self.submitted + self.refusals,
-            left=self.total - self.settled,
+            left=self.total - self.finished,
         )
-        verdicts = f"last verdict in {format_duration(rest_s)} or later, by the {slower}"
+        verdicts = f"last verdict in {format_duration(remaining_s)} or later ({slower})"
         findings = f"{self.refusals} refused  {count_of(self.warning_counts.total(), 'warning')}"
         return f"{self.rate:.1f}/s  {findings}  {verdicts}"
 
@@ -267,7 +272,7 @@ def _make_progress(output: Output) -> Progress:
         TextColumn("Submitting"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[told]}", style="dim"),
+        TextColumn("{task.fields[status]}", style="dim"),
         console=output.notes,
         disable=output.as_json or not output.notes.is_terminal,
     )
@@ -314,23 +319,25 @@ def _print_summary(
         return
     verb = "fit to submit" if run.dry_run else "submitted"
     done = count_of(run.submitted, "pair")
-    pace = f" in {format_duration(run.elapsed_s)}, {run.rate:.1f} a second" if run.submitted else ""
+    pace = f" in {format_duration(run.elapsed_s)}, {run.rate:.1f} per second" if run.submitted else ""
     output.print(
         make_facts(
             {
                 verb: f"{done}{pace}",
-                "changed": f"{count_of(run.changed, 'pair')} of these, with another photo than before"
+                "changed": f"{count_of(run.changed, 'pair')} of these, with a new photo"
                 if run.changed
                 else None,
-                "before": f"{count_of(run.skipped, 'pair')}, by {journal_path}" if run.skipped else None,
+                "before": f"{count_of(run.skipped, 'pair')}, according to {journal_path}"
+                if run.skipped
+                else None,
                 "refused": Text(str(run.refusals), "bold red" if run.refusals else ""),
                 "why": _list_reasons(run.reasons) if run.refusals else None,
                 "each": str(refused_path) if run.refusals else None,
                 "warnings": f"{_list_reasons(run.warning_counts)}; each in {warnings_path}"
                 if run.warning_counts
                 else None,
-                "verdicts": f"take at least {format_duration(run.quota_s)} by the quota, longer if functions "
-                "start cold or other work waits"
+                "verdicts": f"take at least {format_duration(run.quota_s)} at the quota, longer with cold "
+                "starts or other work"
                 if run.submitted
                 else None,
             }
@@ -338,7 +345,7 @@ def _print_summary(
     )
     if run.quota_s > run.stack.photo_retention_days * _SECONDS_A_DAY:
         output.note(
-            "That is longer than the stack keeps photos (PhotoRetentionDays): submit in parts, or raise that."
+            "That is longer than the stack keeps photos (PhotoRetentionDays). Submit in parts or increase it."
         )
     if run.submitted and not run.dry_run:
-        output.note("`facematch verdicts` with the same pairs writes their verdicts to a CSV file.")
+        output.note("To write the verdicts to a CSV file, run `facematch verdicts` with the same pairs.")

@@ -1,1 +1,1 @@
-"""What `facematch doctor` checks: one module for each part of a stack. All but a paid sample only reads."""
+"""The checks of `facematch doctor`, one module per part of a stack. Only the paid sample writes anything."""

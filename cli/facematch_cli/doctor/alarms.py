@@ -1,4 +1,4 @@
-"""The alarms: which are firing, and whether anyone receives them."""
+"""Checks the alarms: whether any is active, and whether anyone receives them."""
 
 from collections.abc import Iterator, Mapping
 from itertools import batched
@@ -12,31 +12,33 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 _MOST_NAMES: Final = 100
-"""How many alarms one request names."""
+"""The maximum number of alarm names in one request."""
 _NO_TOPIC: Final = "none"
 _PENDING: Final = "PendingConfirmation"
 
 
 def check_alarms(client: "CloudWatchClient", alarms: Mapping[str, str]) -> Iterator[Check]:
-    """Check that no alarm fires; `alarms` has the template's name of each by its name in CloudWatch."""
+    """Check that no alarm is active. `alarms` maps CloudWatch names to the names in the template."""
     found = [
         alarm
         for names in batched(alarms, _MOST_NAMES, strict=False)
         for alarm in client.describe_alarms(AlarmNames=list(names))["MetricAlarms"]
     ]
-    firing = [alarm for alarm in found if alarm.get("StateValue") == "ALARM"]
-    for alarm in firing:
+    active = [alarm for alarm in found if alarm.get("StateValue") == "ALARM"]
+    for alarm in active:
         name = alarms[alarm["AlarmName"]]
         yield failed(
             f"alarms.{name}",
-            f"{name} is firing: {clean(alarm.get('AlarmDescription', ''))}",
-            f"Do what docs/operate.md says about {name}.",
+            f"{name} is active: {clean(alarm.get('AlarmDescription', ''))}",
+            f"Follow docs/operate.md for {name}.",
         )
     if missing := alarms.keys() - {alarm["AlarmName"] for alarm in found}:
         names = ", ".join(sorted(alarms[name] for name in missing))
-        yield warned("alarms.missing", f"The stack's alarms {names} were deleted.", "Deploy the stack anew.")
-    if not firing:
-        yield passed("alarms.firing", f"None of the {len(found)} alarms is firing.")
+        yield warned(
+            "alarms.missing", f"Alarms of the stack were deleted: {names}.", "Deploy the stack again."
+        )
+    if not active:
+        yield passed("alarms.firing", f"None of the {len(found)} alarms is active.")
 
 
 def check_subscribers(client: "SNSClient", topic_arn: str) -> Check:
@@ -45,11 +47,11 @@ def check_subscribers(client: "SNSClient", topic_arn: str) -> Check:
     if topic_arn == _NO_TOPIC:
         return warned(
             name,
-            "The alarms go to nobody: the stack has no topic.",
+            "Nobody receives the alarms: the stack has no topic.",
             "Deploy with AlarmTopicArn set to an SNS topic.",
         )
     pages = client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn)
-    states = [one["SubscriptionArn"] for page in pages for one in page["Subscriptions"]]
+    states = [subscription["SubscriptionArn"] for page in pages for subscription in page["Subscriptions"]]
     confirmed = [state for state in states if state.startswith("arn:")]
     if confirmed:
         return passed(name, f"The alarms go to a topic with {len(confirmed)} confirmed subscriptions.")
@@ -57,7 +59,7 @@ def check_subscribers(client: "SNSClient", topic_arn: str) -> Check:
         return warned(
             name,
             "Nobody receives the alarms: the subscription is not confirmed.",
-            "Confirm it in the mail from AWS.",
+            "Confirm it with the email from AWS.",
         )
     return warned(
         name, "Nobody receives the alarms: the topic has no subscription.", f"Subscribe to {topic_arn}."

@@ -1,4 +1,4 @@
-"""The HTTP API: it refuses unsigned requests and answers signed ones."""
+"""Checks that the HTTP API refuses unsigned requests and accepts signed ones."""
 
 from http import HTTPStatus
 from typing import Final
@@ -12,14 +12,14 @@ from botocore.utils import get_environ_proxies
 
 from facematch.domain.regions import Region
 from facematch_cli.doctor.check import Check, failed, passed
-from facematch_client.api import ask_api
+from facematch_client.api import call_api
 from facematch_client.errors import CommandError
 from facematch_client.stack import Stack
 
 _TIMEOUT_S: Final = 30
-_SILENCE: Final = (HTTPClientError, BotoConnectionError)
+_CONNECTION_ERRORS: Final = (HTTPClientError, BotoConnectionError)
 _PATH: Final = "/v1/uploads"
-"""The route that is asked: it only signs forms. It stores nothing and calls nothing."""
+"""The route to call. It only signs upload forms, and stores nothing."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -27,40 +27,42 @@ def check_unsigned(api_url: str) -> Check:
     """Check that the API refuses a request without a signature."""
     name = "api.unsigned"
     try:
-        status = _ask_unsigned(f"{api_url}{_PATH}")
-    except _SILENCE:
+        status = _send_unsigned(f"{api_url}{_PATH}")
+    except _CONNECTION_ERRORS:
         return failed(
-            name, f"The API at {api_url} does not answer.", "Check your network, proxy and the stack's API."
+            name,
+            f"The API at {api_url} does not respond.",
+            "Check your network, your proxy and the stack's API.",
         )
     if status == HTTPStatus.FORBIDDEN:
         return passed(name, "The API refuses an unsigned request (403).")
     return failed(
         name,
-        f"The API answers an unsigned request with {status}, not with 403.",
-        "Restore the authorizer AWS_IAM of every route: deploy the stack anew.",
+        f"The API responds to an unsigned request with {status} instead of 403.",
+        "Deploy the stack again, to restore the authorizer AWS_IAM of every route.",
     )
 
 
 def check_signed(stack: Stack, region: Region) -> Check:
-    """Check that the API answers a request that your AWS profile signs."""
+    """Check that the API accepts a request signed by the AWS profile."""
     name = "api.signed"
     try:
-        answer = ask_api(stack, "POST", _PATH, {"region": region.value, "pair_id": "doctor"})
+        response = call_api(stack, "POST", _PATH, {"region": region.value, "pair_id": "doctor"})
     except CommandError as error:
         return failed(
             name,
-            f"The API refuses a signed request. {error.message}",
-            "Allow your profile execute-api:Invoke, or read the log of api.",
+            f"A signed request failed. {error.message}",
+            "Give your profile the permission execute-api:Invoke, or read the log of api.",
         )
-    except _SILENCE:
-        return failed(name, "The API does not answer a signed request.", "Check your network and proxy.")
-    return passed(name, f"The API answers a signed request ({answer.status}).")
+    except _CONNECTION_ERRORS:
+        return failed(name, "The API does not respond to a signed request.", "Check your network and proxy.")
+    return passed(name, f"The API accepts a signed request ({response.status}).")
 
 
-def _ask_unsigned(url: str) -> int:
+def _send_unsigned(url: str) -> int:
     prepared: AWSPreparedRequest = AWSRequest("POST", url, data=b"{}").prepare()
-    is_near = urlsplit(url).hostname in _LOOPBACK
-    session = URLLib3Session(timeout=_TIMEOUT_S, proxies={} if is_near else get_environ_proxies(url))
+    is_loopback = urlsplit(url).hostname in _LOOPBACK
+    session = URLLib3Session(timeout=_TIMEOUT_S, proxies={} if is_loopback else get_environ_proxies(url))
     try:
         return int(session.send(prepared).status_code)
     finally:

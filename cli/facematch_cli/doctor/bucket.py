@@ -1,4 +1,4 @@
-"""The bucket: whether photos are reported, deleted in time, and encrypted."""
+"""Checks the bucket: notifications, lifecycle and encryption."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -16,14 +16,14 @@ _NO_KEY: Final = "none"
 
 
 def check_notification(client: "S3Client", bucket: str, queue_arn: str) -> Check:
-    """Check that the bucket reports photos in the inbox to the queue of uploads."""
+    """Check that the bucket sends notifications of the inbox to the uploads queue."""
     name = "bucket.notification"
     found = client.get_bucket_notification_configuration(Bucket=bucket).get("QueueConfigurations", [])
-    if any(_reports_inbox(one, queue_arn) for one in found):
-        return passed(name, "The bucket reports photos in the inbox to the queue of uploads.")
+    if any(_covers_inbox(configuration, queue_arn) for configuration in found):
+        return passed(name, "The bucket sends notifications of the inbox to the uploads queue.")
     return failed(
         name,
-        "The bucket does not report photos in the inbox: uploaded pairs stay there.",
+        "The bucket sends no notifications of the inbox: uploaded pairs stay there.",
         f"Add a notification of {_EVENT}, prefix {_PREFIX}, to {queue_arn}. Upload these pairs again.",
     )
 
@@ -53,7 +53,7 @@ def check_lifecycle(client: "S3Client", bucket: str, retention_days: int) -> Che
 
 
 def check_encryption(client: "S3Client", bucket: str, key_arn: str) -> Check:
-    """Check that the bucket encrypts photos by the stack's key, if it has one."""
+    """Check that the bucket encrypts photos, with the stack's key if it has one."""
     name = "bucket.encryption"
     found = client.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     rules = [rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in found]
@@ -68,10 +68,10 @@ def check_encryption(client: "S3Client", bucket: str, key_arn: str) -> Check:
     )
 
 
-def _reports_inbox(configuration: "QueueConfigurationOutputTypeDef", queue_arn: str) -> bool:
+def _covers_inbox(configuration: "QueueConfigurationOutputTypeDef", queue_arn: str) -> bool:
     rules = configuration.get("Filter", {}).get("Key", {}).get("FilterRules", [])
     filters = {str(rule.get("Name", "")).lower(): rule.get("Value", "") for rule in rules}
-    # A shorter prefix reports the inbox, too.
+    # A shorter prefix includes the inbox.
     return (
         configuration["QueueArn"] == queue_arn
         and _EVENT in configuration["Events"]
@@ -81,6 +81,6 @@ def _reports_inbox(configuration: "QueueConfigurationOutputTypeDef", queue_arn: 
 
 
 def _is_limited(rule: "LifecycleRuleOutputTypeDef") -> bool:
-    """Return whether a lifecycle rule leaves out some objects."""
+    """Return whether a lifecycle rule applies to some objects only."""
     limits = {name: value for name, value in rule.get("Filter", {}).items() if value}
     return bool(limits or rule.get("Prefix"))

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How serious a finding is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -14,9 +14,9 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding; `fix` is a sentence that says how to repair it, None if it is fine.
+    """The result of a check. `fix` is a sentence that says how to repair it, None if it passed.
 
-    `name` is stable, for programs. Its first part, before the dot, is the part of the stack.
+    `name` is stable, for programs. The part before the dot names the part of the stack.
     """
 
     name: str
@@ -26,15 +26,15 @@ class Check:
 
 
 def passed(name: str, finding: str) -> Check:
-    """Return a finding that is fine."""
+    """Return a check that passed."""
     return Check(name, Level.OK, finding)
 
 
 def warned(name: str, finding: str, fix: str) -> Check:
-    """Return a finding that works but deserves attention."""
+    """Return a check that passed but needs attention."""
     return Check(name, Level.WARNING, finding, fix)
 
 
 def failed(name: str, finding: str, fix: str) -> Check:
-    """Return a finding that keeps the stack from working."""
+    """Return a check that failed: the stack does not work."""
     return Check(name, Level.ERROR, finding, fix)

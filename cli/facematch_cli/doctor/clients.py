@@ -1,4 +1,4 @@
-"""The clients that only the doctor needs, beside those of a stack."""
+"""AWS clients that only the doctor needs."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final

@@ -1,4 +1,4 @@
-"""The account's concurrency against what the stack can use at once."""
+"""Checks that the account's concurrency is enough for the stack."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 _CALL_S: Final = 1.0
-"""About how long a call and the request around it take, besides the wait for a slot."""
+"""The approximate duration of a call with its request, without the wait for a slot."""
 _SWEEP: Final = 1
 _UPLOADS: Final = "uploads"
 
 
 def sum_needs(sources: Sequence[Source], calls_per_s: float) -> dict[str, int]:
-    """Return the most functions that each part of a stack runs at once.
+    """Return the maximum concurrency of each part of a stack.
 
-    Event sources limit their own. The API has no limit: counted are as many requests as get a slot of the
-    rate limiter, `calls_per_s` in all regions together, each for its longest wait and its call.
+    Event sources have their own limits. The API has no limit: the estimate is the number of requests that get
+    a slot, each for its longest wait and its call. `calls_per_s` is the sum over all regions.
     """
     workers = [source for source in sources if source.name not in {_UPLOADS, STREAM}]
     return {
@@ -34,11 +34,13 @@ def sum_needs(sources: Sequence[Source], calls_per_s: float) -> dict[str, int]:
 
 
 def check_concurrency(client: "LambdaClient", needs: Mapping[str, int]) -> Check:
-    """Check that the account's unreserved concurrency is enough for the stack at its busiest."""
+    """Check that the account's unreserved concurrency is enough for the stack at full load."""
     limit = client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
     name, total = "concurrency.account", sum(needs.values())
     parts = ", ".join(f"{part} {count}" for part, count in needs.items())
-    finding = f"The account can run {limit} functions at once; the stack uses up to {total} ({parts})."
+    finding = (
+        f"The account can run {limit} functions at the same time. The stack uses up to {total} ({parts})."
+    )
     fix = (
         f"Request {total} or more for Lambda's quota `Concurrent executions` in Service Quotas, or lower "
         "WorkerConcurrency."
@@ -46,5 +48,5 @@ def check_concurrency(client: "LambdaClient", needs: Mapping[str, int]) -> Check
     if limit >= total:
         return passed(name, finding)
     if limit > needs["workers"]:
-        return warned(name, f"{finding} At its busiest, work waits and requests get 503.", fix)
-    return failed(name, f"{finding} The workers alone use up all of it.", fix)
+        return warned(name, f"{finding} At full load, work waits and requests get 503.", fix)
+    return failed(name, f"{finding} The workers alone use all of them.", fix)

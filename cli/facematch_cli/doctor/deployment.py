@@ -1,4 +1,4 @@
-"""The deployment: the state of the stack, its outputs, and the physical names of its resources."""
+"""Checks the deployment: the state of the stack and its outputs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,30 +34,30 @@ _ALARM: Final = "AWS::CloudWatch::Alarm"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """A stack as CloudFormation describes it; `resources` maps its logical names to physical ones."""
+    """A stack as CloudFormation describes it. `resources` maps logical names to physical names."""
 
     status: str
     parameters: Mapping[str, str]
     outputs: Mapping[str, str]
     resources: Mapping[str, str]
     alarms: Mapping[str, str]
-    """The logical name of each alarm by its physical one."""
+    """Maps the physical names of the alarms to their logical names."""
 
 
 def describe_deployment(client: "CloudFormationClient", name: str) -> Deployment:
-    """Return a stack as it is deployed."""
+    """Return the deployment of a stack."""
     stack = client.describe_stacks(StackName=name)["Stacks"][0]
     pages = client.get_paginator("list_stack_resources").paginate(StackName=name)
-    resources = [one for page in pages for one in page["StackResourceSummaries"]]
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return Deployment(
         status=stack["StackStatus"],
-        parameters={one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])},
-        outputs={one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])},
-        resources={one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in resources},
+        parameters={item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])},
+        outputs={item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])},
+        resources={item["LogicalResourceId"]: item.get("PhysicalResourceId", "") for item in resources},
         alarms={
-            one.get("PhysicalResourceId", ""): one["LogicalResourceId"]
-            for one in resources
-            if one["ResourceType"] == _ALARM
+            item.get("PhysicalResourceId", ""): item["LogicalResourceId"]
+            for item in resources
+            if item["ResourceType"] == _ALARM
         },
     )
 
@@ -70,13 +70,13 @@ def check_deployment(deployment: Deployment, regions: RegionPolicy) -> Iterator[
     elif status == "UPDATE_ROLLBACK_COMPLETE":
         yield warned(
             "stack.status",
-            f"The last update failed and was undone ({status}).",
+            f"The last update failed and was rolled back ({status}).",
             "Read the stack's events in CloudFormation, repair the cause, and deploy again.",
         )
     else:
         yield failed(
             "stack.status",
-            f"The stack is not in order ({status}).",
+            f"The stack is not in a stable state ({status}).",
             "Read the stack's events in CloudFormation. Wait until it is complete, or deploy again.",
         )
     expected = {*_OUTPUTS, *(name for region in regions.allowed for name in _list_lane_outputs(region))}
@@ -84,7 +84,7 @@ def check_deployment(deployment: Deployment, regions: RegionPolicy) -> Iterator[
     if missing:
         yield failed(
             "stack.outputs",
-            f"The stack has no output {', '.join(missing)}.",
+            f"Outputs of the stack are missing: {', '.join(missing)}.",
             "Deploy the release of this command.",
         )
     else:

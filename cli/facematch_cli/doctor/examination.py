@@ -1,4 +1,4 @@
-"""All checks of a stack, in order. One that can't be made does not keep the others from being made."""
+"""Runs all checks of a stack, in order. If a check cannot be made, the others continue."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from facematch_cli.doctor.check import Check, failed, warned
 from facematch_cli.doctor.clients import Clients
 from facematch_cli.doctor.concurrency import check_concurrency, sum_needs
 from facematch_cli.doctor.deployment import Deployment, check_deployment, describe_deployment
-from facematch_cli.doctor.function import FunctionFailedError, diagnose_there
+from facematch_cli.doctor.function import FunctionFailedError, diagnose_from_functions
 from facematch_cli.doctor.lanes import check_holds, check_shares, list_shares
-from facematch_cli.doctor.provider import FUNCTIONS, HERE, check_key_source, check_regions, diagnose_here
+from facematch_cli.doctor.provider import FUNCTIONS, HERE, check_key_source, check_regions, diagnose_from_here
 from facematch_cli.doctor.queues import check_dead_letters, check_depths, check_open, check_outbox
 from facematch_cli.doctor.sample import check_sample
 from facematch_cli.doctor.secret import read_key
@@ -40,23 +40,27 @@ _RULE: Final = "SweepEveryMinute"
 
 
 def examine(stack: Stack, clock: Clock, *, region: str | None, pays: bool) -> Iterator[Check]:
-    """Make every check; `pays` also sends a sample pair, to `region` or the stack's default."""
+    """Run all checks. `pays` also sends a sample pair to `region`, or to the stack's default region."""
     clients, policy = Clients(stack), stack.settings.regions
     try:
         chosen = policy.choose(region or policy.default or min(policy.allowed))
     except InvalidInputError as error:
-        yield failed("stack.region", error.message, "Add it to AllowedRegions and deploy, or name another.")
+        yield failed(
+            "stack.region",
+            error.message,
+            "Add the region to AllowedRegions and deploy, or choose another region.",
+        )
         return
     deployment = describe_deployment(clients.cloudformation(), stack.name)
-    subject = _Subject(stack, clock, clients, deployment, chosen)
+    context = _Context(stack, clock, clients, deployment, chosen)
     for name, group in _GROUPS.items():
-        yield from _make_group(name, group, subject)
+        yield from _run_group(name, group, context)
     if pays:
-        yield from _make_group("sample", _check_sample, subject)
+        yield from _run_group("sample", _check_sample, context)
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
+class _Context:
     stack: Stack
     clock: Clock
     clients: Clients
@@ -84,18 +88,18 @@ class _Subject:
         return [*find_queue_sources(functions, self.stack.sqs(), urls), stream]
 
 
-type _Group = Callable[[_Subject], Iterator[Check]]
+type _Group = Callable[[_Context], Iterator[Check]]
 
 
-def _make_group(name: str, group: _Group, subject: _Subject) -> Iterator[Check]:
+def _run_group(name: str, group: _Group, context: _Context) -> Iterator[Check]:
     try:
-        yield from group(subject)
+        yield from group(context)
     except (ClientError, BotoCoreError, FacematchError) as error:
-        told = explain_error(error, is_local=subject.stack.endpoint_url is not None).message
+        message = explain_error(error, is_local=context.stack.endpoint_url is not None).message
         yield warned(
             f"{name}.not-checked",
-            f"Not all was checked. {told}",
-            "Allow your profile what docs/command.md lists for doctor, then repeat.",
+            f"This part was not checked completely. {message}",
+            "Give your profile the permissions that docs/command.md lists for doctor, then repeat.",
         )
     except KeyError as error:
         yield failed(
@@ -103,34 +107,34 @@ def _make_group(name: str, group: _Group, subject: _Subject) -> Iterator[Check]:
         )
 
 
-def _check_stack(subject: _Subject) -> Iterator[Check]:
-    return check_deployment(subject.deployment, subject.stack.settings.regions)
+def _check_stack(context: _Context) -> Iterator[Check]:
+    return check_deployment(context.deployment, context.stack.settings.regions)
 
 
-def _check_provider_from_here(subject: _Subject) -> Iterator[Check]:
-    settings = subject.stack.settings
+def _check_provider_from_here(context: _Context) -> Iterator[Check]:
+    settings = context.stack.settings
     if not isinstance(settings.provider_key, StoredKey):
-        # The exchange is open to the functions' roles alone.
+        # Only the roles of the functions may exchange tokens.
         return
-    finding, key = read_key(subject.stack.secrets(), settings.provider_key.secret_arn)
+    finding, key = read_key(context.stack.secrets(), settings.provider_key.secret_arn)
     yield finding
     if key is None:
         return
-    diagnosis = diagnose_here(settings, key)
+    diagnosis = diagnose_from_here(settings, key)
     if diagnosis is None:
         yield warned(
             "provider.here",
             "The provider was not called from this machine: its SDK is not installed.",
-            "Install it with `pip install './cli[direct]'`; the functions' calls below do not need it.",
+            "Install it with `pip install './cli[direct]'`. The calls from the functions do not need it.",
         )
         return
     yield from check_regions(diagnosis.regions, settings, HERE)
 
 
-def _check_provider_from_functions(subject: _Subject) -> Iterator[Check]:
-    deployment, settings = subject.deployment, subject.stack.settings
+def _check_provider_from_functions(context: _Context) -> Iterator[Check]:
+    deployment, settings = context.deployment, context.stack.settings
     try:
-        diagnosis = diagnose_there(subject.clients.functions(), deployment.resources[_FUNCTION])
+        diagnosis = diagnose_from_functions(context.clients.functions(), deployment.resources[_FUNCTION])
     except FunctionFailedError as error:
         yield failed(
             "provider.functions", f"The diagnostic function failed: {error}.", "Read the log of diagnose."
@@ -140,62 +144,62 @@ def _check_provider_from_functions(subject: _Subject) -> Iterator[Check]:
     yield from check_regions(diagnosis.regions, settings, FUNCTIONS)
 
 
-def _check_sources(subject: _Subject) -> Iterator[Check]:
-    sources = subject.find_sources()
+def _check_sources(context: _Context) -> Iterator[Check]:
+    sources = context.find_sources()
     yield from check_sources(sources)
-    yield check_schedule(subject.clients.events(), subject.deployment.resources[_RULE])
-    settings = subject.stack.settings
-    needs = sum_needs(sources, sum(settings.calls_per_s[region] for region in subject.allowed))
-    yield check_concurrency(subject.clients.functions(), needs)
+    yield check_schedule(context.clients.events(), context.deployment.resources[_RULE])
+    settings = context.stack.settings
+    needs = sum_needs(sources, sum(settings.calls_per_s[region] for region in context.allowed))
+    yield check_concurrency(context.clients.functions(), needs)
 
 
-def _check_alarms(subject: _Subject) -> Iterator[Check]:
-    yield from check_alarms(subject.clients.cloudwatch(), subject.deployment.alarms)
-    yield check_subscribers(subject.clients.topics(), subject.deployment.parameters["AlarmTopicArn"])
+def _check_alarms(context: _Context) -> Iterator[Check]:
+    yield from check_alarms(context.clients.cloudwatch(), context.deployment.alarms)
+    yield check_subscribers(context.clients.topics(), context.deployment.parameters["AlarmTopicArn"])
 
 
-def _check_queues(subject: _Subject) -> Iterator[Check]:
-    sqs, outputs, now_ms = subject.stack.sqs(), subject.deployment.outputs, subject.clock.now_ms()
-    results = {"results": subject.stack.settings.results_queue_url}
-    yield check_depths(sqs, {"uploads": subject.stack.uploads_queue_url, **subject.lane_urls, **results})
+def _check_queues(context: _Context) -> Iterator[Check]:
+    sqs, outputs, now_ms = context.stack.sqs(), context.deployment.outputs, context.clock.now_ms()
+    results = {"results": context.stack.settings.results_queue_url}
+    yield check_depths(sqs, {"uploads": context.stack.uploads_queue_url, **context.lane_urls, **results})
     letters = {
         name: outputs[f"{name.title()}DeadLettersUrl"]
         for name in ("comparisons", "uploads", "outbox", "sweep")
     }
     yield from check_dead_letters(sqs, letters)
-    yield check_outbox(subject.ledger, now_ms)
-    for region in subject.allowed:
-        yield from check_open(subject.ledger, region, now_ms)
+    yield check_outbox(context.ledger, now_ms)
+    for region in context.allowed:
+        yield from check_open(context.ledger, region, now_ms)
 
 
-def _check_lanes(subject: _Subject) -> Iterator[Check]:
-    stack, settings, now_ms = subject.stack, subject.stack.settings, subject.clock.now_ms()
-    holds = {region: find_hold(stack, region, now_ms) for region in subject.allowed}
+def _check_lanes(context: _Context) -> Iterator[Check]:
+    stack, settings, now_ms = context.stack, context.stack.settings, context.clock.now_ms()
+    holds = {region: find_hold(stack, region, now_ms) for region in context.allowed}
     yield from check_holds(holds, now_ms)
     shares = list_shares(
-        subject.clients.cloudformation(), subject.deployment.parameters, stack.session.region_name
+        context.clients.cloudformation(), context.deployment.parameters, stack.session.region_name
     )
-    yield from check_shares(shares, settings.calls_per_s, subject.allowed)
+    yield from check_shares(shares, settings.calls_per_s, context.allowed)
 
 
-def _check_bucket(subject: _Subject) -> Iterator[Check]:
-    stack, s3 = subject.stack, subject.stack.s3()
-    url = subject.stack.uploads_queue_url
-    told = stack.sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    yield check_notification(s3, stack.settings.bucket, told["QueueArn"])
+def _check_bucket(context: _Context) -> Iterator[Check]:
+    stack, s3 = context.stack, context.stack.s3()
+    url = context.stack.uploads_queue_url
+    attributes = stack.sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    yield check_notification(s3, stack.settings.bucket, attributes["QueueArn"])
     if stack.endpoint_url is None:
-        # The local cloud keeps no lifecycle of a stack's bucket.
+        # The local cloud does not support lifecycle rules.
         yield check_lifecycle(s3, stack.settings.bucket, stack.photo_retention_days)
-    yield check_encryption(s3, stack.settings.bucket, subject.deployment.parameters["KmsKeyArn"])
+    yield check_encryption(s3, stack.settings.bucket, context.deployment.parameters["KmsKeyArn"])
 
 
-def _check_api(subject: _Subject) -> Iterator[Check]:
-    yield check_unsigned(subject.stack.api_url)
-    yield check_signed(subject.stack, subject.region)
+def _check_api(context: _Context) -> Iterator[Check]:
+    yield check_unsigned(context.stack.api_url)
+    yield check_signed(context.stack, context.region)
 
 
-def _check_sample(subject: _Subject) -> Iterator[Check]:
-    return check_sample(subject.stack, subject.region, subject.ledger, subject.clock)
+def _check_sample(context: _Context) -> Iterator[Check]:
+    return check_sample(context.stack, context.region, context.ledger, context.clock)
 
 
 _GROUPS: Final[dict[str, _Group]] = {

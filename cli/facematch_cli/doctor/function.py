@@ -1,4 +1,4 @@
-"""The diagnostic function of a stack, which calls the provider by the functions' own network and identity."""
+"""Runs the diagnostic function of a stack, with the functions' network and identity."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 class FunctionFailedError(Exception):
-    """The diagnostic function gave no diagnosis; the message is Lambda's."""
+    """The diagnostic function returned no diagnosis. The message is Lambda's."""
 
 
-def diagnose_there(client: "LambdaClient", function: str) -> Diagnosis:
-    """Have the function try the key.
+def diagnose_from_functions(client: "LambdaClient", function: str) -> Diagnosis:
+    """Let the diagnostic function test the key.
 
     Raises
     ------
     FunctionFailedError
-        It failed, or its release differs from this command's.
+        The function failed, or its release differs from this command's.
     """
-    answer = client.invoke(FunctionName=function, Payload=b"{}")
-    document: Any = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
-        raise FunctionFailedError(str(document.get("errorMessage", "it says nothing")))
+    response = client.invoke(FunctionName=function, Payload=b"{}")
+    document: Any = json.loads(response["Payload"].read())
+    if "FunctionError" in response:
+        raise FunctionFailedError(str(document.get("errorMessage", "no message")))
     try:
         return Diagnosis(
             document["key_fault"],
@@ -37,4 +37,4 @@ def diagnose_there(client: "LambdaClient", function: str) -> Diagnosis:
             },
         )
     except (KeyError, TypeError, ValueError):
-        raise FunctionFailedError("its answer is of another release") from None
+        raise FunctionFailedError("its release differs from this command's") from None

@@ -1,4 +1,4 @@
-"""The lanes: what part of the quota they take, together with other stacks, and their holds."""
+"""Checks the lanes: their shares of the quota, together with other stacks, and their holds."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from facematch.domain.lane import Hold, HoldReason
 from facematch.domain.regions import Region, home_region
 from facematch_cli.doctor.check import Check, failed, passed, warned
 from facematch_client.holds import describe_hold
+from facematch_client.text import count_of
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -16,15 +17,15 @@ _AUTOMATIC: Final = "auto"
 _SHARE: Final = "QuotaShare"
 _ROUNDING: Final = 1e-9
 _REPAIRS: Final = {
-    HoldReason.OPERATOR: "Repair the account or its key, as the lines about the provider say.",
-    HoldReason.OUTAGE: "Wait until the provider answers again. If it does not, check its status page.",
-    HoldReason.THROTTLING: "If it persists, look for other callers of the account, or lower QuotaShare.",
+    HoldReason.OPERATOR: "Repair the account or its key. See the lines about the provider.",
+    HoldReason.OUTAGE: "Wait until the provider responds again. If it does not, check its status page.",
+    HoldReason.THROTTLING: "If it persists, check for other users of the account, or lower QuotaShare.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What part of the account's quota a stack takes, and where."""
+    """The share of the account's quota that a stack uses, and its regions."""
 
     stack: str
     part: float
@@ -36,30 +37,30 @@ def list_shares(
 ) -> list[Share]:
     """Return the shares of all stacks in this AWS account and region that use the same provider account.
 
-    That is known of stacks with the same secret, or with a RAM role of the same account.
+    Stacks share an account if they have the same secret, or RAM roles of the same account.
     """
-    mine = _identify_account(parameters)
+    account = _identify_account(parameters)
     pages = client.get_paginator("describe_stacks").paginate()
     described = [
         (
             stack["StackName"],
-            {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])},
+            {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])},
         )
         for page in pages
         for stack in page["Stacks"]
         if stack["StackStatus"] != "DELETE_COMPLETE"
     ]
     return [
-        Share(name, float(given[_SHARE]), _list_regions(given, aws_region))
-        for name, given in described
-        if _SHARE in given and _identify_account(given) == mine
+        Share(name, float(other[_SHARE]), _list_regions(other, aws_region))
+        for name, other in described
+        if _SHARE in other and _identify_account(other) == account
     ]
 
 
 def check_shares(
     shares: Sequence[Share], calls_per_s: Mapping[Region, float], allowed: Sequence[Region]
 ) -> Iterator[Check]:
-    """Check that the stacks together take no more than the quota of each region."""
+    """Check that the stacks together do not exceed the quota of each region."""
     for region in allowed:
         here = [share for share in shares if region in share.regions]
         total = sum(share.part for share in here)
@@ -68,25 +69,28 @@ def check_shares(
             stacks = ", ".join(f"{share.stack} {share.part:g}" for share in here)
             yield failed(
                 name,
-                f"The stacks take {total:.0%} of the quota in {region} ({stacks}).",
-                "Lower their QuotaShare so that the sum is 0.97 at most.",
+                f"The stacks use {total:.0%} of the quota in {region} ({stacks}).",
+                "Lower their QuotaShare, so that the sum is at most 0.97.",
             )
         else:
             others = len(here) - 1
-            beside = f", beside {others} other" if others > 0 else ""
+            beside = f", next to {count_of(others, 'other stack')}" if others > 0 else ""
             yield passed(
-                name, f"The stack takes {calls_per_s[region]:g} calls per second in {region}{beside}."
+                name, f"The stack uses {calls_per_s[region]:g} calls per second in {region}{beside}."
             )
 
 
 def check_holds(holds: Mapping[Region, Hold | None], now_ms: int) -> Iterator[Check]:
-    """Check that no lane is on hold, and none waits for the call that ends its hold."""
+    """Check that no lane is on hold or waits for its trial."""
     found = {region: hold for region, hold in holds.items() if hold is not None}
     for region, hold in found.items():
-        name, told = f"lanes.hold.{region}", f"Calls to {region} are on hold: {describe_hold(hold, now_ms)}."
+        name, finding = (
+            f"lanes.hold.{region}",
+            f"Calls to {region} are on hold: {describe_hold(hold, now_ms)}.",
+        )
         is_serious = hold.reason is not HoldReason.THROTTLING and not hold.has_expired(now_ms)
-        judge = failed if is_serious else warned
-        yield judge(name, told, _REPAIRS[hold.reason])
+        make_check = failed if is_serious else warned
+        yield make_check(name, finding, _REPAIRS[hold.reason])
     if not found:
         yield passed("lanes.hold", "No lane is on hold.")
 

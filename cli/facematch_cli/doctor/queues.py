@@ -1,4 +1,4 @@
-"""The queues, their dead letters, the outbox, and comparisons that wait too long."""
+"""Checks the queues, dead letters, the outbox, and old comparisons."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 _COUNTED: Final = 100
 _OUTBOX_S: Final = 300
-"""After this time the sweep publishes what is still in the outbox."""
+"""After this time the sweep publishes pending verdicts."""
 _OLD_S: Final = 3600
 _REDRIVE: Final = (
-    "`facematch redrive --dry-run` shows the reasons; repair the cause, then `facematch redrive`."
+    "`facematch redrive --dry-run` shows the reasons. Repair the cause, then run `facematch redrive`."
 )
-_SWEEP: Final = "Read the log of sweep; delete the messages when a later sweep has run."
+_SWEEP: Final = "Read the log of sweep. Delete the messages after a later sweep succeeds."
 
 
 def check_depths(client: "SQSClient", urls: Mapping[str, str]) -> Check:
-    """Say how many messages each queue holds; that is never wrong in itself."""
+    """Report the number of messages in each queue. This check always passes."""
     depths = {name: measure_depth(client, url).total for name, url in urls.items()}
-    told = ", ".join(f"{name} {count}" for name, count in depths.items() if count)
-    return passed("queues.depth", f"Messages on the queues: {told}." if told else "The queues are empty.")
+    counts = ", ".join(f"{name} {count}" for name, count in depths.items() if count)
+    return passed("queues.depth", f"Messages on the queues: {counts}." if counts else "The queues are empty.")
 
 
 def check_dead_letters(client: "SQSClient", urls: Mapping[str, str]) -> Iterator[Check]:
-    """Check that the dead-letter queues are empty; `urls` are by the name of what feeds them."""
+    """Check that the dead-letter queues are empty. `urls` maps the names of their sources to URLs."""
     counts = {name: measure_depth(client, url).total for name, url in urls.items()}
     for name, count in counts.items():
         if count:
             yield failed(
                 f"queues.dead-letters.{name}",
-                f"The dead-letter queue of {name} holds {count_of(count, 'message')}.",
+                f"The dead-letter queue of {name} has {count_of(count, 'message')}.",
                 _SWEEP if name == "sweep" else _REDRIVE,
             )
     if not any(counts.values()):
@@ -45,14 +45,14 @@ def check_dead_letters(client: "SQSClient", urls: Mapping[str, str]) -> Iterator
 
 
 def check_outbox(ledger: DynamoDbLedger, now_ms: int) -> Check:
-    """Check that no verdict waits for its publication longer than the sweep lets it."""
+    """Check that no verdict has been in the outbox for too long."""
     waiting = len(list(islice(ledger.list_unpublished(before_ms=now_ms - 2 * _OUTBOX_S * 1000), _COUNTED)))
     if not waiting:
-        return passed("queues.outbox", "No verdict is stuck in the outbox.")
+        return passed("queues.outbox", "No verdict is overdue in the outbox.")
     return failed(
         "queues.outbox",
         f"{_count(waiting, 'verdict')} in the outbox for more than ten minutes.",
-        "Read the logs of publish and sweep: they say why the results queue does not get them.",
+        "Read the logs of publish and sweep for the cause.",
     )
 
 
@@ -63,11 +63,11 @@ def check_open(ledger: DynamoDbLedger, region: Region, now_ms: int) -> Iterator[
         yield warned(
             f"queues.open.{region}",
             f"The oldest comparison in {region} has been open for more than an hour.",
-            "Look whether the lane is on hold or the quota is used up: `facematch status`.",
+            "Check with `facematch status` if the lane is on hold or the quota is used up.",
         )
 
 
 def _count(number: int, noun: str) -> str:
-    """Return the beginning of a sentence about so many things."""
-    told = f"At least {number} {noun}s" if number == _COUNTED else count_of(number, noun)
-    return f"{told} {'has' if number == 1 else 'have'} been"
+    """Return the beginning of a sentence with a number and its noun."""
+    subject = f"At least {number} {noun}s" if number == _COUNTED else count_of(number, noun)
+    return f"{subject} {'has' if number == 1 else 'have'} been"

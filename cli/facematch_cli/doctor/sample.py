@@ -1,4 +1,4 @@
-"""One sample pair, sent end to end. It is the only check that costs something."""
+"""Sends one sample pair end to end. It is the only check that is billed."""
 
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -9,8 +9,8 @@ from facematch.domain.clock import Clock
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Role
 from facematch_cli.doctor.check import Check, failed, passed, warned
-from facematch_client.ask import PairRequest, ask_for_verdict, make_key
 from facematch_client.errors import CommandError
+from facematch_client.pair_request import PairRequest, make_idempotency_key, request_verdict
 from facematch_client.stack import Stack
 from facematch_client.text import clean
 
@@ -22,55 +22,55 @@ _PAUSE_S: Final = 0.5
 
 
 def read_samples() -> dict[Role, bytes]:
-    """Return two photos of one drawn person; they show no one."""
+    """Return two photos of a drawn person. They show no real person."""
     folder = resources.files(__package__) / "samples"
     return {role: (folder / f"{role}.jpg").read_bytes() for role in Role}
 
 
 def check_sample(stack: Stack, region: Region, ledger: DynamoDbLedger, clock: Clock) -> Iterator[Check]:
-    """Have the sample compared through the API, and wait until its event is published."""
-    photos, wishes = read_samples(), {"region": region.value, "pair_id": PAIR_ID}
-    request = PairRequest(photos, wishes, make_key(photos, wishes, anew=True))
+    """Send the sample through the API, and wait until its event is published."""
+    photos, options = read_samples(), {"region": region.value, "pair_id": PAIR_ID}
+    request = PairRequest(photos, options, make_idempotency_key(photos, options, is_random=True))
     try:
-        comparison = ask_for_verdict(stack, request, wait_s=_WAIT_S, clock=clock)
+        comparison = request_verdict(stack, request, wait_s=_WAIT_S, clock=clock)
     except CommandError as error:
         yield failed(
-            _NAME, f"The sample got no verdict. {error.message}", "Repair what the other lines name."
+            _NAME, f"The sample has no verdict. {error.message}", "Repair the errors in the other lines."
         )
         return
-    yield _judge(comparison, region)
+    yield _check_verdict(comparison, region)
     yield _check_published(ledger, comparison["id"], clock)
 
 
-def _judge(comparison: Mapping[str, Any], region: Region) -> Check:
+def _check_verdict(comparison: Mapping[str, Any], region: Region) -> Check:
     result = comparison["result"]
     verdict, reason = clean(result["verdict"]), clean(result.get("reason") or "")
-    told = f"{verdict}{f' ({reason})' if reason else ''}"
+    outcome = f"{verdict}{f' ({reason})' if reason else ''}"
     if verdict == "failed":
         return failed(
             _NAME,
-            f"The sample failed in {region}: {told}.",
-            f"`facematch show {comparison['id']}` tells its story; docs/reasons.md explains the reason.",
+            f"The sample failed in {region}: {outcome}.",
+            f"See `facematch show {comparison['id']}`, and docs/reasons.md for the reason.",
         )
     if verdict == "photo_rejected":
         return warned(
             _NAME,
-            f"The provider answered in {region}, but sees no face in the drawn sample: {told}.",
-            "Key, network and quota work; compare two photos of faces with `facematch compare`.",
+            f"The provider responded in {region}, but rejected the drawn sample: {outcome}.",
+            "Key, network and quota work. Compare two real photos with `facematch compare`.",
         )
     score = "" if result.get("score") is None else f", score {result['score']:g} of 100"
-    return passed(_NAME, f"The sample was compared in {region}: {told}{score}.")
+    return passed(_NAME, f"The sample was compared in {region}: {outcome}{score}.")
 
 
 def _check_published(ledger: DynamoDbLedger, comparison_id: str, clock: Clock) -> Check:
-    give_up_at_ms = clock.now_ms() + round(_PUBLISH_S * 1000)
-    while clock.now_ms() < give_up_at_ms:
+    deadline_ms = clock.now_ms() + round(_PUBLISH_S * 1000)
+    while clock.now_ms() < deadline_ms:
         comparison = ledger.find(comparison_id)
         if comparison is not None and comparison.published_at_ms is not None:
-            return passed("sample.event", "Its event is on the results queue.")
+            return passed("sample.event", "The event of the sample is on the results queue.")
         clock.sleep(_PAUSE_S)
     return failed(
         "sample.event",
-        f"Its event was not published within {_PUBLISH_S:.0f} s.",
+        f"The event of the sample was not published within {_PUBLISH_S:.0f} s.",
         "Read the log of publish, and check the event source of the ledger's stream.",
     )

@@ -1,4 +1,4 @@
-"""The secret with the provider's key."""
+"""Checks the secret with the provider's key."""
 
 import json
 import re
@@ -20,43 +20,43 @@ _FORM: Final = (
 
 
 def read_key(client: "SecretsManagerClient", arn: str) -> tuple[Check, Credentials | None]:
-    """Return the finding about the secret's format, and the key if it has one.
+    """Check the format of the secret. Return the check, and the key if it is valid.
 
     Raises
     ------
     ClientError
-        The secret can't be read, for another reason than that it is not there.
+        The secret exists but cannot be read.
     """
     try:
         text = client.get_secret_value(SecretId=arn).get("SecretString")
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
-        return _fail("There is no such secret, or it has no value."), None
+        return _fail("The secret does not exist, or it has no value."), None
     if text is None:
         return _fail("The secret is binary."), None
     try:
         secret: Any = json.loads(text)
     except (ValueError, RecursionError):
-        # Without the cause: the error of a JSON reader holds what it read.
+        # Without the cause: the error of a JSON reader contains the text.
         return _fail("The secret is not JSON."), None
     fault = _find_fault(secret)
     if fault is not None:
         return _fail(fault), None
     key = Credentials(*(secret[name] for name in _FIELDS))
-    return passed(_NAME, "The secret holds a key in the right format."), key
+    return passed(_NAME, "The secret has a key in the right format."), key
 
 
 def _find_fault(secret: object) -> str | None:
-    """Return what is wrong with the secret; its values are not in the sentence."""
+    """Return a sentence about the error in the secret, without its values, or None."""
     if not isinstance(secret, dict):
         return "The secret is not a JSON object."
     for name in _FIELDS:
         value = secret.get(name)
         if not isinstance(value, str) or not value:
-            return f"The secret has no text in {name}."
+            return f"The secret's {name} is missing, empty or not text."
         if re.fullmatch(r"[!-~]+", value) is None:
-            return f"The secret's {name} contains spaces, line ends or characters that no key has."
+            return f"The secret's {name} contains spaces, line breaks or invalid characters."
     return None
 
 

@@ -1,4 +1,4 @@
-"""The event sources: what starts the functions, and how much concurrency they may take."""
+"""Checks the event sources that start the functions, and reads their concurrency."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ _ACTIVE: Final = ("Enabled", "Enabling", "Creating", "Updating")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What starts a function: a queue or the stream, and its event source in Lambda if it has one.
+    """A queue or the stream, with its event source in Lambda, if any.
 
-    `concurrency` is the most functions that it runs at once; 0 without an event source.
+    `concurrency` is the maximum number of functions that it runs at the same time, 0 without an event source.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Source:
 
 
 def find_queue_sources(functions: "LambdaClient", sqs: "SQSClient", urls: Mapping[str, str]) -> list[Source]:
-    """Return the event source of each queue, by its name in `urls`."""
+    """Return the event source of each queue in `urls`."""
     return [_find_source(functions, name, _find_arn(sqs, url), shards=1) for name, url in urls.items()]
 
 
@@ -49,7 +49,7 @@ def find_stream_source(
 
 
 def check_sources(sources: Sequence[Source]) -> Iterator[Check]:
-    """Check that every queue and the stream start their function."""
+    """Check that every queue and the stream have an active event source."""
     broken = [check for source in sources if (check := _check_source(source)) is not None]
     yield from broken
     if not broken:
@@ -63,7 +63,7 @@ def check_schedule(client: "EventBridgeClient", rule: str) -> Check:
         return passed("sources.sweep", "The sweep is scheduled every minute.")
     return failed(
         "sources.sweep",
-        f"The schedule of the sweep is disabled ({state}).",
+        f"The schedule of the sweep is not enabled ({state}).",
         f"Enable the rule: `aws events enable-rule --name {rule}`.",
     )
 
@@ -74,7 +74,7 @@ def _check_source(source: Source) -> Check | None:
         return failed(
             name,
             f"Nothing reads {source.name}: it has no event source.",
-            "Create the stack anew, or restore the event source in CloudFormation.",
+            "Create the stack again, or restore the event source in CloudFormation.",
         )
     if source.state not in _ACTIVE:
         return failed(
@@ -85,8 +85,8 @@ def _check_source(source: Source) -> Check | None:
     if source.last_result.startswith("PROBLEM"):
         return warned(
             name,
-            f"Lambda has trouble with {source.name}: {source.last_result}",
-            "Check the role and the log of its function.",
+            f"Lambda reports a problem with {source.name}: {source.last_result}",
+            "Check the role and the log of the function.",
         )
     return None
 

@@ -1,4 +1,4 @@
-"""A consumer of facematch's results: one decision per comparison, however often its event comes."""
+"""A consumer of facematch's results. It stores one decision per comparison, even if an event is repeated."""
 
 import functools
 import json
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 REMEMBERED_S: Final = 15 * 86_400
-"""Longer than a message can stay on the queue, which is 14 days."""
+"""Longer than the retention of the queue, which is 14 days."""
 _DECISIONS: Final = {"match": "open the account", "no_match": "refuse", "review": "ask a person"}
 
 
 def handle(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Work through a batch; what fails comes again, and nothing else does."""
+    """Process a batch. Only failed messages are delivered again."""
     failed = [record["messageId"] for record in event["Records"] if not _is_decided(record["body"])]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
@@ -25,14 +25,14 @@ def handle(event: dict[str, Any], _: object) -> dict[str, Any]:
 def _is_decided(body: str) -> bool:
     try:
         decide(json.loads(body))
-    except Exception as error:  # noqa: BLE001 - whatever it is, this message has to come again
+    except Exception as error:  # noqa: BLE001 - any error: the message must be delivered again
         print(json.dumps({"level": "ERROR", "error": type(error).__name__}))
         return False
     return True
 
 
 def decide(event: dict[str, Any]) -> None:
-    """Note what an event means; one that was noted already changes nothing."""
+    """Store the decision for an event. A repeated event changes nothing."""
     verdict = event["data"]["verdict"]
     table = _table()
     try:
@@ -40,7 +40,7 @@ def decide(event: dict[str, Any]) -> None:
             Item={
                 "event_id": event["id"],
                 "pair_id": event["subject"],
-                # A photo that was rejected is the customer's to take again, a failure is ours to look into.
+                # After a rejection, the customer takes another photo. A failure needs an investigation.
                 "decision": _DECISIONS.get(verdict, f"send again: {event['data']['reason']}"),
                 "expires_at": int(time.time()) + REMEMBERED_S,
             },

@@ -18,7 +18,7 @@ from facematch.domain.result_event import make_result_event
 from facematch.domain.verdict import fail
 from facematch.settings import read_settings
 from facematch_cli.main import run
-from facematch_cli.options import Surroundings
+from facematch_cli.options import Environment
 from facematch_client.stack import DeadLetterUrls, Stack
 from tests.factories import make_comparison, make_ended, make_environment
 from tests.fakes.moto_stack import AWS_REGION, MotoStack
@@ -72,9 +72,9 @@ class CliEnvironment(MotoStack):
     def run(self, *arguments: str | Path, clock: Clock | None = None) -> Ran:
         """Run the command on this stack."""
         out, err = io.StringIO(), io.StringIO()
-        surroundings = Surroundings(find_stack=lambda _place: self.stack, clock=clock or self.clock)
+        environment = Environment(find_stack=lambda _place: self.stack, clock=clock or self.clock)
         with redirect_stdout(out), redirect_stderr(err):
-            exit_code = run([str(argument) for argument in arguments], surroundings)
+            exit_code = run([str(argument) for argument in arguments], environment)
         return Ran(exit_code, out.getvalue(), err.getvalue())
 
     def change_stack(self, **changes: Any) -> None:

@@ -13,8 +13,8 @@ from facecompare_emulator import DEFAULT_CREDENTIALS, Rules, run_emulator
 from facecompare_emulator.endpoints import REGIONS
 from facematch.domain.result_event import make_result_event
 from facematch.settings import StoredKey, read_settings
-from facematch_client.ask import INLINE_LIMIT_BYTES
 from facematch_client.errors import ExitCode
+from facematch_client.pair_request import INLINE_LIMIT_BYTES
 from tests.factories import make_ended
 from tests.factories.photos import OTHER_PERSON, PERSON, draw_portrait, encode
 from tests.fakes.api import FakeApi
@@ -68,19 +68,20 @@ def read_keys(api: FakeApi) -> list[str]:
     return [headers["Idempotency-Key"] for _, headers, _ in api.requests]
 
 
-def test_the_same_pair_asked_for_twice_is_one_comparison_unless_it_is_wanted_anew(
+def test_the_same_pair_asked_for_twice_is_one_comparison_unless_it_is_wanted_again(
     cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path]
 ) -> None:
-    api.answers = [(200, ENDED)] * 4
+    api.answers = [(200, ENDED)] * 5
 
     cli.run("compare", *photos)
     cli.run("compare", *photos)
     cli.run("compare", *photos, "--region", "indonesia")
+    cli.run("compare", *photos, "--again")
     cli.run("compare", *photos, "--anew")
 
-    first, second, elsewhere, anew = read_keys(api)
+    first, second, elsewhere, again, by_former_option = read_keys(api)
     assert first == second
-    assert len({first, elsewhere, anew}) == 3
+    assert len({first, elsewhere, again, by_former_option}) == 4
 
 
 def test_a_verdict_that_takes_its_time_is_waited_for(
@@ -281,7 +282,7 @@ def test_a_key_that_the_provider_does_not_know_is_told(
     ran = provider.run("compare", *photos, "--direct", "--stack", "any")
 
     assert ran.exit_code == ExitCode.UNREACHABLE
-    assert "repair that first" in ran.err
+    assert "Repair this first" in ran.err
     assert "nothing" not in ran.err
 
 

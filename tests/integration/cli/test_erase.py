@@ -31,10 +31,10 @@ def test_all_comparisons_of_a_pair_are_erased_by_the_api(cli: CliEnvironment, ap
         "DELETE /live/v1/comparisons/c-0",
     ]
     told = " ".join(ran.err.split())
-    assert "What remains is a tombstone" in told
+    assert "A tombstone remains" in told
     assert "expires after 30 days (RecordRetentionDays)" in told
-    assert "what consumers of the results queue have stored" in told
-    assert "What the provider keeps is not deleted" in told
+    assert "data that consumers of the results queue have stored" in told
+    assert "The provider's data is not deleted" in told
 
 
 def test_one_comparison_is_erased_by_its_id_for_a_program(cli: CliEnvironment, api: FakeApi) -> None:
@@ -72,7 +72,7 @@ def test_one_that_was_erased_is_not_erased_again(cli: CliEnvironment, api: FakeA
     ran = cli.run("erase", COMPARISON_ID, "--yes")
 
     assert (ran.exit_code, api.requests) == (ExitCode.DONE, [])
-    assert "erased before" in ran.out
+    assert "already erased" in ran.out
 
 
 def test_whoever_may_not_erase_is_told_who_may(cli: CliEnvironment, api: FakeApi) -> None:

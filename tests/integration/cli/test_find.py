@@ -76,7 +76,7 @@ def test_a_pair_that_waits_for_a_photo_is_found(cli: CliEnvironment, caller: str
 
     assert (pair["pair_id"], pair["caller"], pair["missing"]) == ("customer-1", caller, "target")
     ran = cli.run("find", "--verdict", "open")
-    assert "waits for its target photo since 2027-01-15 08:00:00Z" in " ".join(ran.out.split())
+    assert "has waited for its target photo since 2027-01-15 08:00:00Z" in " ".join(ran.out.split())
 
 
 def test_a_search_for_nothing_is_refused(cli: CliEnvironment) -> None:

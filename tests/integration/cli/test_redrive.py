@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from facematch.domain.comparison import Outcome
-from facematch_cli.dead_letters import Source, Undertaker, list_queues
+from facematch_cli.dead_letters import Redriver, Source, list_queues
 from facematch_client.errors import ExitCode
 from tests.factories import make_comparison, make_ended
 from tests.fakes.clock import START_MS, FakeClock
@@ -69,11 +69,11 @@ def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: CliEnviro
 
     assert ran.exit_code == ExitCode.DONE
     whys = {letter["what"]: letter["why"] for letter in find(ran, "comparisons")["letters"]}
-    assert whys["faulted"] == "2 calls, the last one: InternalError"
+    assert whys["faulted"] == "2 calls; last code: InternalError"
     assert "before it called the provider" in whys["untried"]
-    assert "it has its verdict by now, match" in whys["ended"]
-    assert "no such comparison" in whys["unknown"]
-    assert whys["not a comparison"] == "the message can't be read"
+    assert "the comparison has its verdict, match" in whys["ended"]
+    assert "does not have this comparison" in whys["unknown"]
+    assert whys["not a comparison"] == "cannot read the message"
     assert old_cloud.depth(dead.comparisons) == 5
 
 
@@ -186,7 +186,7 @@ def test_where_the_cloud_can_move_messages_it_does_and_the_move_is_followed(cli:
             asked = {"SourceArn": arn, "MaxResults": ANY}
             stub.add_response("list_message_move_tasks", {"Results": [result]}, asked)
 
-        count = Undertaker(cli.sqs, cli.ledger, cli.clock).put_back(queue, progress.append)
+        count = Redriver(cli.sqs, cli.ledger, cli.clock).redrive(queue, progress.append)
 
         stub.assert_no_pending_responses()
     assert (count, progress) == (60, [0, 40, 20])
@@ -205,5 +205,5 @@ def test_a_person_is_asked_first(
     ran = old_cloud.run("redrive")
 
     assert ran.exit_code == exit_code
-    assert "Put them back?" in ran.err
+    assert "Redrive them?" in ran.err
     assert old_cloud.depth(old_cloud.stack.dead_letters.comparisons) == left

@@ -65,7 +65,7 @@ def test_one_that_is_being_compared_is_at_work(cli: CliEnvironment) -> None:
     cli.ledger.register(make_comparison())
     cli.ledger.claim(COMPARISON_ID, "worker", now_ms=START_MS, until_ms=START_MS + 30_000)
 
-    assert "a worker has it, for at most 30 s" in cli.run("show", COMPARISON_ID).out
+    assert "a worker has its lease for 30 s more" in cli.run("show", COMPARISON_ID).out
 
 
 def test_a_pair_is_found_by_its_own_name(cli: CliEnvironment) -> None:
@@ -77,8 +77,8 @@ def test_a_pair_is_found_by_its_own_name(cli: CliEnvironment) -> None:
 
     assert told["id"] == comparison_id
     assert [chapter["what"] for chapter in told["story"][:3]] == [
-        "source landed",
-        "target landed",
+        "source arrived",
+        "target arrived",
         "registered",
     ]
 
@@ -92,7 +92,7 @@ def test_a_pair_of_an_upload_form_is_found_as_its_callers_own(cli: CliEnvironmen
     told = cli.run("show", "singapore/customer-1", "--caller", caller, "--json").document
 
     assert told["id"] == comparison_id
-    assert told["story"][0]["what"] == "source landed"
+    assert told["story"][0]["what"] == "source arrived"
     assert cli.run("show", "customer-1", "--json").document["id"] == comparison_id
 
 
@@ -134,7 +134,7 @@ def test_half_a_pair_waits_for_the_other_half(cli: CliEnvironment) -> None:
     ran = cli.run("show", "singapore/customer-1")
 
     assert ran.exit_code == ExitCode.NO_VERDICT
-    assert "waits for its target photo" in ran.err
+    assert "Its target photo is missing" in ran.err
 
 
 def test_what_the_ledger_does_not_know_is_told(cli: CliEnvironment) -> None:

@@ -90,7 +90,7 @@ def test_a_hold_that_has_run_out_is_about_to_be_tried(cli: CliEnvironment) -> No
 
     ran = cli.run("status")
 
-    assert "about to be tried: InternalError" in ran.out
+    assert "waits for its trial: InternalError" in ran.out
     assert "on hold" not in ran.err
 
 

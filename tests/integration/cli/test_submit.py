@@ -130,7 +130,7 @@ def test_a_cloud_that_refuses_stops_the_run_and_the_same_command_goes_on(
     ran = cli.run("submit", pairs)
 
     assert ran.exit_code == ExitCode.UNREACHABLE
-    assert "the same command continues" in ran.err
+    assert "The same command continues" in ran.err
     assert not pairs.with_name("pairs.refused.csv").exists()
     cli.s3.create_bucket(
         Bucket=cli.bucket, CreateBucketConfiguration={"LocationConstraint": "ap-southeast-1"}
@@ -162,7 +162,7 @@ def test_a_corrected_photo_is_submitted_again(cli: CliEnvironment, pairs: Path) 
     ran = cli.run("submit", pairs)
 
     assert ran.exit_code == ExitCode.DONE
-    assert "changed     1 pair of these, with another photo than before" in ran.out
+    assert "changed     1 pair of these, with a new photo" in ran.out
     stored = cli.s3.get_object(Bucket=cli.bucket, Key="inbox/singapore/c-1/target.png")["Body"].read()
     assert stored == make_portrait("corrected")
     again = cli.run("submit", pairs, "--json").document
@@ -242,7 +242,7 @@ def test_a_folder_whose_photos_have_other_names_says_so_and_takes_them(
     assert refused.exit_code == ExitCode.REFUSED
     assert [row["photo"] for row in rows] == ["source", "target"]
     assert "it has id.jpg, selfie.jpg" in rows[0]["message"]
-    assert "1 photo outside any pair's folder ignored: loose.jpg" in ran.err
+    assert "1 photo outside the pairs' folders ignored: loose.jpg" in ran.err
     assert ran.exit_code == ExitCode.DONE
     assert cli.list_keys() == ["inbox/singapore/c-1/source.jpg", "inbox/singapore/c-1/target.jpg"]
 
@@ -258,7 +258,7 @@ def test_the_estimate_is_the_least_that_verdicts_take(cli: CliEnvironment, pairs
     ran = cli.run("submit", pairs)
 
     assert "take at least" in ran.out
-    assert "longer if functions start cold" in ran.out
+    assert "longer with cold starts" in ran.out
 
 
 def test_verdicts_are_waited_for_and_written_beside_the_pairs(cli: CliEnvironment, pairs: Path) -> None:

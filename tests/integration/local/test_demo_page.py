@@ -224,7 +224,7 @@ def test_what_was_done_to_a_photo_is_said_in_plain_words() -> None:
     [
         ({"padded_rows": 32}, "Letterboxed: 32 grey rows"),
         ({"profile_converted": True}, "from the embedded profile to sRGB"),
-        ({"alpha_flattened": True}, "Transparency put on white"),
+        ({"alpha_flattened": True}, "Transparency replaced with white"),
         ({"source_mode": "CMYK"}, "Pixels converted from CMYK"),
         ({"scale": 1.0}, "Not scaled"),
         ({"untouched": True}, "Unchanged: it already meets"),
@@ -384,5 +384,5 @@ def test_warnings_are_listed_and_what_is_kept_of_a_photo_is_framed() -> None:
         ("0 0 720 960", 'x="1" y="2" width="3" height="4" rx="12"'),
     ]
     text = read_text(page)
-    assert "There are several faces." in text
+    assert "The photo has more than one face." in text
     assert "The face is small" in text

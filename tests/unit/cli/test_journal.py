@@ -15,7 +15,7 @@ ETAGS = {Role.SOURCE: "etag-s", Role.TARGET: "etag-t"}
 def write_journal(path: Path, *keys: str) -> bytes:
     with open_journal(path, STACK_ID) as journal:
         for key in keys:
-            journal.note(key, FINGERPRINT, ETAGS)
+            journal.record(key, FINGERPRINT, ETAGS)
     return path.read_bytes()
 
 
@@ -32,7 +32,7 @@ def test_of_a_pair_that_was_submitted_twice_the_last_photos_count(tmp_path: Path
     path = tmp_path / "journal"
     write_journal(path, "singapore/1")
     with open_journal(path, STACK_ID) as journal:
-        journal.note("singapore/1", Fingerprint("corrected", "later"), {**ETAGS, Role.TARGET: "etag-u"})
+        journal.record("singapore/1", Fingerprint("corrected", "later"), {**ETAGS, Role.TARGET: "etag-u"})
 
     with open_journal(path, STACK_ID) as journal:
         assert journal.done == {"singapore/1": Fingerprint("corrected", "later")}
@@ -86,7 +86,7 @@ def test_a_later_run_knows_what_earlier_ones_did(tmp_path: Path) -> None:
 
 def test_a_note_is_in_the_file_before_the_journal_is_closed(tmp_path: Path) -> None:
     with open_journal(tmp_path / "journal", STACK_ID) as journal:
-        journal.note("singapore/1", FINGERPRINT, ETAGS)
+        journal.record("singapore/1", FINGERPRINT, ETAGS)
 
         assert b"singapore/1" in (tmp_path / "journal").read_bytes()
 

@@ -10,5 +10,5 @@ def test_a_photo_that_was_sent_as_it_came_says_so() -> None:
         "size_bytes": 61_000,
     }
 
-    assert summarise_photo(report) == "720x960 JPEG, 61 KB, sent as it came"
-    assert summarise_photo({"url": True}) == "fetched by the provider itself"
+    assert summarise_photo(report) == "720x960 JPEG, 61 KB, sent unchanged"
+    assert summarise_photo({"url": True}) == "fetched by the provider from a URL"

@@ -33,7 +33,7 @@ def test_two_files_for_one_role_are_a_flaw(tmp_path: Path) -> None:
 
     (pair,) = read(tmp_path)
 
-    assert pair.flaw == "The folder has more than one photo of a role: source.jpg, source.png."
+    assert pair.problem == "The folder has more than one photo with the same name: source.jpg, source.png."
 
 
 def test_folders_come_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -59,18 +59,18 @@ def test_what_a_folder_has_instead_of_a_photo_is_said(tmp_path: Path) -> None:
 
     (pair,) = read(tmp_path)
 
-    assert "needs source.* and target.*; it has id.jpg, selfie.jpg" in pair.absence
-    assert "--source-name and --target-name" in pair.absence
+    assert "needs source.* and target.*; it has id.jpg, selfie.jpg" in pair.missing_hint
+    assert "--source-name and --target-name" in pair.missing_hint
 
 
 def test_photos_outside_a_pairs_folder_are_named(tmp_path: Path) -> None:
     write_pair(tmp_path / "customer-1", {"source.jpg": b"s"})
-    assert PairSource(tmp_path).describe_loose_photos() == ""
+    assert PairSource(tmp_path).describe_ignored_photos() == ""
 
     write_pair(tmp_path, {"a.JPG": b"", "b.heic": b"", "notes.txt": b"", ".hidden.jpg": b""})
 
-    loose = PairSource(tmp_path).describe_loose_photos()
-    assert loose.startswith("2 photos outside any pair's folder ignored: a.JPG, b.heic.")
+    loose = PairSource(tmp_path).describe_ignored_photos()
+    assert loose.startswith("2 photos outside the pairs' folders ignored: a.JPG, b.heic.")
 
 
 def test_a_manifest_names_files_from_where_it_stands(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def _no_detector(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ("options", "sentence"),
     [
         ([], "Photos are not checked for faces"),
-        (["--frame-faces"], "Photos should be cropped around their faces"),
+        (["--frame-faces"], "Photos are not cropped around faces"),
     ],
 )
 @pytest.mark.usefixtures("_no_detector")
@@ -133,6 +133,6 @@ def test_without_the_detector_one_sentence_says_so(
     (told,) = json.loads(printed.out)["photos"]
     assert (told["warnings"], told["report"]["face"], told["refusal"]) == ([], None, None)
     assert " ".join(printed.err.split()) == (
-        f"{sentence}, {'but' if options else 'because'} the detector is not installed: in the clone of "
-        "facematch, `pip install './cli[faces]'`."
+        f"{sentence}, because the face detector is not installed. In the clone of facematch, run "
+        "`pip install './cli[faces]'`."
     )

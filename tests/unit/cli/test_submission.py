@@ -12,29 +12,32 @@ from facematch_cli.journal import Fingerprint, digest_photos, stamp_files
 from facematch_cli.pairs import PairFiles
 from facematch_cli.submission import (
     Finding,
-    PlacedPair,
+    PairFilter,
+    PairOutcome,
     RefusedPair,
-    Settled,
-    Sieve,
+    RoutedPair,
     SubmittedPair,
     Submitter,
-    estimate_rest,
+    estimate_remaining,
     estimate_verdicts_s,
     submit_all,
 )
 from tests.factories import make_policy
-from tests.factories.command import make_pair, make_placed, make_submitted, write_pair
+from tests.factories.command import make_pair, make_routed_pair, make_submitted, write_pair
 from tests.factories.photos import make_portrait
 
 POLICY = make_policy(Region.SINGAPORE, Region.INDONESIA, default=Region.SINGAPORE)
 
 
-def sift(
+def filter_pairs(
     *pairs: PairFiles, region: str | None = None, done: Mapping[str, Fingerprint] | None = None
 ) -> list[str]:
     """Return what became of pairs: their keys, or why they were refused."""
-    sieve = Sieve(POLICY, region, done or {})
-    return [one.key if isinstance(one, PlacedPair) else one.refusals[0].reason for one in sieve.sift(pairs)]
+    pair_filter = PairFilter(POLICY, region, done or {})
+    return [
+        one.key if isinstance(one, RoutedPair) else one.refusals[0].reason
+        for one in pair_filter.select(pairs)
+    ]
 
 
 class Inbox(dict[str, bytes]):
@@ -45,28 +48,28 @@ class Inbox(dict[str, bytes]):
         return f"etag-of-{key}"
 
 
-def place(folder: Path, pair_id: str = "pair-1") -> PlacedPair:
+def make_routed_photos(folder: Path, pair_id: str = "pair-1") -> RoutedPair:
     files = {Role(file.stem): file for file in folder.iterdir()}
-    return PlacedPair(PairFiles(pair_id, None, files), Region.SINGAPORE)
+    return RoutedPair(PairFiles(pair_id, None, files), Region.SINGAPORE)
 
 
 def test_a_pair_goes_where_it_says_else_where_the_run_says_else_where_the_stack_says() -> None:
-    assert sift(make_pair("1", "indonesia")) == ["indonesia/1"]
-    assert sift(make_pair("1", "indonesia"), region="singapore") == ["indonesia/1"]
-    assert sift(make_pair("1"), region="indonesia") == ["indonesia/1"]
-    assert sift(make_pair("1")) == ["singapore/1"]
+    assert filter_pairs(make_pair("1", "indonesia")) == ["indonesia/1"]
+    assert filter_pairs(make_pair("1", "indonesia"), region="singapore") == ["indonesia/1"]
+    assert filter_pairs(make_pair("1"), region="indonesia") == ["indonesia/1"]
+    assert filter_pairs(make_pair("1")) == ["singapore/1"]
 
 
 def test_pairs_that_can_have_no_place_are_refused() -> None:
-    flawed = PairFiles("3", None, {}, flaw="The folder has more than one photo of a role.")
+    flawed = PairFiles("3", None, {}, problem="The folder has more than one photo of a role.")
 
-    reasons = sift(make_pair("a/b"), make_pair("1", "atlantis"), make_pair("2", "malaysia"), flawed)
+    reasons = filter_pairs(make_pair("a/b"), make_pair("1", "atlantis"), make_pair("2", "malaysia"), flawed)
 
     assert reasons == ["invalid_pair_id", "unknown_region", "region_not_allowed", "ambiguous_photo"]
 
 
 def test_a_pair_id_that_comes_twice_is_refused_so_that_no_two_pairs_mix() -> None:
-    assert sift(make_pair("1"), make_pair("1"), make_pair("1", "indonesia")) == [
+    assert filter_pairs(make_pair("1"), make_pair("1"), make_pair("1", "indonesia")) == [
         "singapore/1",
         "repeated_pair_id",
         "indonesia/1",
@@ -76,7 +79,7 @@ def test_a_pair_id_that_comes_twice_is_refused_so_that_no_two_pairs_mix() -> Non
 def test_a_repeated_pair_id_names_the_line_that_has_it_first() -> None:
     pairs = [replace(make_pair("1"), line=2), replace(make_pair("1"), line=7)]
 
-    _, refused = Sieve(POLICY, None, {}).sift(pairs)
+    _, refused = PairFilter(POLICY, None, {}).select(pairs)
 
     assert isinstance(refused, RefusedPair)
     assert refused.refusals[0].line == 7
@@ -84,7 +87,7 @@ def test_a_repeated_pair_id_names_the_line_that_has_it_first() -> None:
 
 
 def test_a_region_that_resembles_one_is_answered_with_it() -> None:
-    (refused,) = Sieve(POLICY, None, {}).sift([make_pair("1", "Singapore")])
+    (refused,) = PairFilter(POLICY, None, {}).select([make_pair("1", "Singapore")])
 
     assert isinstance(refused, RefusedPair)
     assert refused.refusals[0].message.endswith("Did you mean singapore?")
@@ -92,12 +95,16 @@ def test_a_region_that_resembles_one_is_answered_with_it() -> None:
 
 def test_pairs_whose_files_are_as_they_were_submitted_are_skipped(tmp_path: Path) -> None:
     write_pair(tmp_path, {"source.jpg": make_portrait(1), "target.jpg": make_portrait(2)})
-    pair = place(tmp_path).pair
+    pair = make_routed_photos(tmp_path).pair
     stamp = stamp_files(pair.files)
     assert stamp is not None
 
-    assert sift(pair, make_pair("2"), done={"singapore/pair-1": Fingerprint("any", stamp)}) == ["singapore/2"]
-    assert sift(pair, done={"singapore/pair-1": Fingerprint("any", "another")}) == ["singapore/pair-1"]
+    assert filter_pairs(pair, make_pair("2"), done={"singapore/pair-1": Fingerprint("any", stamp)}) == [
+        "singapore/2"
+    ]
+    assert filter_pairs(pair, done={"singapore/pair-1": Fingerprint("any", "another")}) == [
+        "singapore/pair-1"
+    ]
 
 
 def test_both_photos_of_a_good_pair_are_uploaded_as_they_are(tmp_path: Path) -> None:
@@ -105,7 +112,7 @@ def test_both_photos_of_a_good_pair_are_uploaded_as_they_are(tmp_path: Path) -> 
     write_pair(tmp_path, photos)
     inbox = Inbox()
 
-    submitted = Submitter(inbox.upload, PhotoPreparer()).submit(place(tmp_path))
+    submitted = Submitter(inbox.upload, PhotoPreparer()).submit(make_routed_photos(tmp_path))
 
     assert isinstance(submitted, SubmittedPair)
     assert submitted.etags == {
@@ -122,15 +129,15 @@ def test_photos_that_were_submitted_before_are_not_uploaded_and_corrected_ones_a
     photos = [make_portrait(1), make_portrait(2)]
     write_pair(tmp_path, {"source.jpg": photos[0], "target.jpg": photos[1]})
     digest = digest_photos(dict(zip(Role, photos, strict=True)))
-    placed, inbox = replace(place(tmp_path), submitted=Fingerprint(digest, "another")), Inbox()
+    routed, inbox = replace(make_routed_photos(tmp_path), submitted=Fingerprint(digest, "another")), Inbox()
     submitter = Submitter(inbox.upload, PhotoPreparer())
 
-    before = submitter.submit(placed)
+    before = submitter.submit(routed)
     assert isinstance(before, SubmittedPair)
     assert (before.is_unchanged, before.is_changed, inbox) == (True, False, {})
 
     (tmp_path / "target.jpg").write_bytes(make_portrait("corrected"))
-    corrected = submitter.submit(placed)
+    corrected = submitter.submit(routed)
     assert isinstance(corrected, SubmittedPair)
     assert (corrected.is_unchanged, corrected.is_changed, len(inbox)) == (False, True, 2)
 
@@ -145,7 +152,7 @@ def test_a_bad_photo_costs_no_upload(tmp_path: Path, target: bytes | None, reaso
     write_pair(tmp_path, photos)
     inbox = Inbox()
 
-    (refusal,) = refuse(Submitter(inbox.upload, PhotoPreparer()), place(tmp_path))
+    (refusal,) = refuse(Submitter(inbox.upload, PhotoPreparer()), make_routed_photos(tmp_path))
 
     assert (refusal.reason, refusal.photo, refusal.pair_id) == (reason, "target", "pair-1")
     assert refusal.file == (None if target is None else tmp_path / "target.jpg")
@@ -166,13 +173,13 @@ def test_every_bad_photo_of_a_pair_is_named(
     photos = {"source.jpg": source, "target.jpg": target}
     write_pair(tmp_path, {name: photo for name, photo in photos.items() if photo is not None})
 
-    refusals = refuse(Submitter(Inbox().upload, PhotoPreparer()), place(tmp_path))
+    refusals = refuse(Submitter(Inbox().upload, PhotoPreparer()), make_routed_photos(tmp_path))
 
     assert [(refusal.photo, refusal.reason) for refusal in refusals] == reasons
 
 
-def refuse(submitter: Submitter, placed: PlacedPair) -> tuple[Finding, ...]:
-    refused = submitter.submit(placed)
+def refuse(submitter: Submitter, routed: RoutedPair) -> tuple[Finding, ...]:
+    refused = submitter.submit(routed)
     assert isinstance(refused, RefusedPair)
     return refused.refusals
 
@@ -181,7 +188,7 @@ def test_a_file_that_cannot_be_read_is_the_fault_of_its_photo(tmp_path: Path) ->
     write_pair(tmp_path, {"source.jpg": make_portrait(1)})
     (tmp_path / "target.jpg").mkdir()
 
-    (refusal,) = refuse(Submitter(Inbox().upload, PhotoPreparer()), place(tmp_path))
+    (refusal,) = refuse(Submitter(Inbox().upload, PhotoPreparer()), make_routed_photos(tmp_path))
 
     assert (refusal.reason, refusal.photo) == ("unreadable_file", "target")
 
@@ -191,7 +198,7 @@ def test_a_file_over_the_limit_is_refused_by_its_real_size(tmp_path: Path) -> No
     with (tmp_path / "target.jpg").open("wb") as file:
         file.truncate(28_821_707)
 
-    (refusal,) = refuse(Submitter(Inbox().upload, PhotoPreparer()), place(tmp_path))
+    (refusal,) = refuse(Submitter(Inbox().upload, PhotoPreparer()), make_routed_photos(tmp_path))
 
     assert (refusal.reason, refusal.photo) == ("file_too_large", "target")
     assert refusal.message == "The file has 28,821,707 bytes. The limit is 20,000,000 bytes."
@@ -205,21 +212,21 @@ def make_refused(pair_id: str = "bad") -> RefusedPair:
     return RefusedPair(pair, (refusal,))
 
 
-def name_settled(settled: Settled) -> str:
-    return settled.placed.pair.pair_id if isinstance(settled, SubmittedPair) else settled.pair.pair_id
+def name_settled(settled: PairOutcome) -> str:
+    return settled.routed.pair.pair_id if isinstance(settled, SubmittedPair) else settled.pair.pair_id
 
 
 def test_each_pair_is_settled_once_in_the_order_in_which_they_came() -> None:
     settled: list[str] = []
     first_may_end = threading.Event()
 
-    def submit(placed: PlacedPair) -> Settled:
-        if placed.pair.pair_id == "0":
+    def submit(routed: RoutedPair) -> PairOutcome:
+        if routed.pair.pair_id == "0":
             first_may_end.wait(10)
         first_may_end.set()
-        return make_refused("7") if placed.pair.pair_id == "7" else make_submitted(placed)
+        return make_refused("7") if routed.pair.pair_id == "7" else make_submitted(routed)
 
-    pairs = [make_placed(str(number)) for number in range(50)]
+    pairs = [make_routed_pair(str(number)) for number in range(50)]
     submit_all(
         [pairs[0], make_refused(), *pairs[1:]],
         submit,
@@ -235,12 +242,12 @@ def test_no_more_pairs_are_taken_than_are_worked_on() -> None:
     settled = 0
     furthest_ahead = 0
 
-    def take() -> Iterator[PlacedPair]:
+    def take() -> Iterator[RoutedPair]:
         nonlocal taken, furthest_ahead
         for number in range(200):
             taken += 1
             furthest_ahead = max(furthest_ahead, taken - settled)
-            yield make_placed(str(number))
+            yield make_routed_pair(str(number))
 
     def settle(_: object) -> None:
         nonlocal settled
@@ -260,18 +267,18 @@ def test_a_fault_ends_the_run_and_what_was_under_way_is_settled() -> None:
     second_done = threading.Event()
     settled: list[str] = []
 
-    def submit(placed: PlacedPair) -> Settled:
-        if placed.pair.pair_id == "0":
+    def submit(routed: RoutedPair) -> PairOutcome:
+        if routed.pair.pair_id == "0":
             second_done.wait(10)
             raise CloudGoneError
         second_done.set()
-        return make_submitted(placed)
+        return make_submitted(routed)
 
-    def settle(one: Settled) -> None:
+    def settle(one: PairOutcome) -> None:
         settled.append(name_settled(one))
 
     with pytest.raises(CloudGoneError):
-        submit_all([make_placed("0"), make_placed("1")], submit, settle, workers=2)
+        submit_all([make_routed_pair("0"), make_routed_pair("1")], submit, settle, workers=2)
 
     assert settled == ["1"]
 
@@ -280,18 +287,18 @@ def test_an_interrupt_lets_what_is_under_way_come_to_its_end() -> None:
     under_way, interrupted = threading.Event(), threading.Event()
     settled: list[str] = []
 
-    def take() -> Iterator[PlacedPair]:
-        yield make_placed("0")
+    def take() -> Iterator[RoutedPair]:
+        yield make_routed_pair("0")
         under_way.wait(10)
         interrupted.set()
         raise KeyboardInterrupt
 
-    def submit(placed: PlacedPair) -> Settled:
+    def submit(routed: RoutedPair) -> PairOutcome:
         under_way.set()
         interrupted.wait(10)
-        return make_submitted(placed)
+        return make_submitted(routed)
 
-    def settle(one: Settled) -> None:
+    def settle(one: PairOutcome) -> None:
         settled.append(name_settled(one))
 
     with pytest.raises(KeyboardInterrupt):
@@ -319,4 +326,4 @@ def test_verdicts_take_as_long_as_the_slowest_region() -> None:
 def test_the_last_verdict_waits_for_the_slower_of_quota_and_upload(
     elapsed_s: float, done: int, told: tuple[float, str]
 ) -> None:
-    assert estimate_rest(quota_s=100, elapsed_s=elapsed_s, done=done, left=100 - done) == told
+    assert estimate_remaining(quota_s=100, elapsed_s=elapsed_s, done=done, left=100 - done) == told

@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 
 from facematch_client.errors import CommandError, ExitCode
-from facematch_client.stack import Place, describe_stack, find_stack
+from facematch_client.stack import StackLocation, describe_stack, find_stack
 from harness.template import read_template
 from tests.factories import make_environment
 from tests.factories.command import AWS_REGION, STACK_ID
@@ -123,8 +123,8 @@ def test_a_stack_of_something_else_is_refused(
 
 
 def test_who_names_no_stack_is_asked_for_one() -> None:
-    with pytest.raises(CommandError, match="No stack is named") as refusal:
-        find_stack(Place())
+    with pytest.raises(CommandError, match="Name a stack") as refusal:
+        find_stack(StackLocation())
 
     assert refusal.value.exit_code is ExitCode.USAGE
 
@@ -135,7 +135,7 @@ def test_without_a_local_stack_the_way_to_one_is_told(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(CommandError, match="make up"):
-        find_stack(Place(local=True))
+        find_stack(StackLocation(local=True))
 
 
 def test_a_local_stack_is_found_from_any_folder_below(
@@ -149,4 +149,4 @@ def test_a_local_stack_is_found_from_any_folder_below(
 
     # Nothing listens there, but that is where it was looked for.
     with pytest.raises(Exception, match=r"127\.0\.0\.1:9"):
-        find_stack(Place(local=True))
+        find_stack(StackLocation(local=True))

@@ -61,7 +61,7 @@ def test_a_script_is_told_as_switches() -> None:
     told = describe_script(play([*choose_script(["outage"], []), {"id": "theirs"}]))
 
     assert [switch["id"] for switch in told["switches"] if switch["is_on"]] == ["outage"]
-    assert (len(told["switches"]), told["foreign"]) == (len(SWITCHES), 1)
+    assert (len(told["switches"]), told["other_scenarios"]) == (len(SWITCHES), 1)
 
 
 def test_the_latest_comparisons_are_told_and_nothing_else() -> None:

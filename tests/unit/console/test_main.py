@@ -20,7 +20,7 @@ def test_without_a_local_stack_the_way_to_one_is_told(
     ended = run()
 
     assert ended.exit_code == 1
-    assert "`make up` starts one" in ended.output
+    assert "Start a local stack with `make up`" in ended.output
 
 
 def test_a_port_that_is_taken_is_told_with_the_way_out(
@@ -34,4 +34,4 @@ def test_a_port_that_is_taken_is_told_with_the_way_out(
         ended = run("--port", str(port))
 
     assert ended.exit_code == 1
-    assert f"Port {port} on 127.0.0.1 is in use: choose another with PORT=" in ended.output
+    assert f"Port {port} on 127.0.0.1 is in use. Choose another with PORT=" in ended.output

@@ -3,9 +3,9 @@ from facematch.domain.comparison import State
 from facematch.domain.lane import HoldReason, make_hold
 from facematch.domain.regions import Region
 from facematch.domain.verdict import Decision, Role
-from facematch_client.overview import LATEST, Overview, RegionUse, Tally
+from facematch_client.overview import LATEST_COUNT, Overview, RegionUsage, Tally
 from facematch_client.queues import Depth
-from facematch_client.records import Found, HalfPair, Record
+from facematch_client.records import IncompletePair, Record, SearchResult
 from tests.factories import COMPARISON_ID, make_comparison, make_ended, make_verdict
 from tests.fakes.clock import START_MS
 from tests.fakes.ledger import InMemoryLedger
@@ -19,7 +19,7 @@ def make_overview() -> Overview:
     return Overview(
         queues={"uploads": Depth(1, 2, 3), "results": Depth(4, 0, 0)},
         dead_letters={"uploads": Depth(1, 1, 0), "outbox": Depth(0, 0, 0)},
-        regions={Region.MALAYSIA: RegionUse(3.0, 90, HOLD)},
+        regions={Region.MALAYSIA: RegionUsage(3.0, 90, HOLD)},
         tally=tally,
         is_cut=True,
     )
@@ -83,10 +83,10 @@ def test_a_published_verdict_is_read_once() -> None:
 
 
 def test_incomplete_pairs_come_before_comparisons_in_what_is_found() -> None:
-    half = HalfPair(
+    half = IncompletePair(
         pair_id="customer-1", region="singapore", caller=None, missing=Role.TARGET, since_ms=START_MS
     )
-    told = describe_found(Found([make_record(1, ended_at_ms=None)], [half], is_cut=True))
+    told = describe_found(SearchResult([make_record(1, ended_at_ms=None)], [half], is_cut=True))
 
     assert [(row["verdict"], row["id"]) for row in told["rows"]] == [
         ("incomplete", None),
@@ -131,12 +131,12 @@ def test_what_has_not_ended_has_no_line() -> None:
 
 def test_the_latest_verdicts_are_kept_in_mind_and_no_others() -> None:
     tally = Tally(START_MS)
-    ended = [make_record(number, ended_at_ms=START_MS - number) for number in range(LATEST + 2)]
+    ended = [make_record(number, ended_at_ms=START_MS - number) for number in range(LATEST_COUNT + 2)]
 
     tally.add([*reversed(ended), make_record(99, ended_at_ms=None)])
 
     assert sorted(tally.latest, reverse=True) == [
-        (START_MS - number, f"comparison-{number}") for number in range(LATEST)
+        (START_MS - number, f"comparison-{number}") for number in range(LATEST_COUNT)
     ]
 
 

@@ -4,7 +4,7 @@ import pytest
 from PIL import ExifTags, Image
 from pillow_heif import register_heif_opener
 
-from console.photos import ExaminedPhoto, PhotoShelf, examine
+from console.photos import ExaminedPhoto, PhotoCache, examine
 from facematch_client.faces import read_warnings
 from tests.factories.command import make_settings
 from tests.factories.photos import encode, make_portrait, make_scene
@@ -57,24 +57,24 @@ def test_heic_is_read_where_the_stack_does(reads_heic: str, code: str | None) ->
 
 
 def test_a_photo_is_found_by_its_id_alone() -> None:
-    shelf = PhotoShelf()
+    cache = PhotoCache()
     photo = make_photo(1)
 
-    assert shelf.find(shelf.put(photo)) is photo
-    assert shelf.find("another") is None
+    assert cache.find(cache.add(photo)) is photo
+    assert cache.find("another") is None
 
 
 def test_the_oldest_photos_make_room() -> None:
-    shelf = PhotoShelf(limit_bytes=100)
-    ids = [shelf.put(make_photo(40)) for _ in range(3)]
+    cache = PhotoCache(limit_bytes=100)
+    ids = [cache.add(make_photo(40)) for _ in range(3)]
 
-    assert [shelf.find(photo_id) is not None for photo_id in ids] == [False, True, True]
+    assert [cache.find(photo_id) is not None for photo_id in ids] == [False, True, True]
 
 
 def test_the_latest_photo_is_kept_however_large() -> None:
-    shelf = PhotoShelf(limit_bytes=100)
+    cache = PhotoCache(limit_bytes=100)
 
-    assert shelf.find(shelf.put(make_photo(101))) is not None
+    assert cache.find(cache.add(make_photo(101))) is not None
 
 
 def test_faces_are_found_in_what_would_be_sent_whether_the_stack_crops_or_not() -> None:

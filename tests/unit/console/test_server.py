@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from console.server import Site, describe_site, make_app
-from facematch_client.words import STEPS
+from facematch_client.labels import STEPS
 from tests.factories.command import make_settings, make_stack
 from tests.factories.photos import encode, make_portrait, make_scene
 
@@ -119,8 +119,8 @@ def test_a_photo_is_examined_and_can_be_seen_as_it_would_be_sent() -> None:
     told, content_type, jpeg = talk(converse)
 
     assert (told["refusal"], told["report"]["untouched"]) == (None, True)
-    assert told["posture"] == "as stored: upright"
-    assert told["work"][0].startswith("Unchanged")
+    assert told["orientation_text"] == "as stored: upright"
+    assert told["changes"][0].startswith("Unchanged")
     assert (content_type, jpeg) == ("image/jpeg", make_portrait())
 
 
@@ -158,7 +158,7 @@ def test_an_order_that_cannot_be_worked_with_is_told_in_one_sentence() -> None:
     status, told = post("/api/comparisons", json={"way": "bucket", "source": "a", "target": "b"})
 
     assert status == HTTPStatus.UNPROCESSABLE_ENTITY
-    assert told == {"error": "The source photo is no longer in the console's memory: choose it again."}
+    assert told == {"error": "The source photo is no longer in the console's memory. Choose it again."}
 
 
 def test_a_body_that_is_not_json_is_refused() -> None:
@@ -169,7 +169,7 @@ def test_an_emulator_that_is_gone_is_told() -> None:
     status, text, _ = ask("GET", "/api/emulator")
 
     assert status == HTTPStatus.BAD_GATEWAY
-    assert "emulator does not answer" in text
+    assert "emulator does not respond" in text
 
 
 def test_a_deployed_stack_has_no_emulator() -> None:
@@ -188,9 +188,9 @@ def test_the_page_is_told_of_the_regions_that_the_stack_allows() -> None:
 
 
 def test_the_page_has_its_words_from_where_the_demos_page_has_them() -> None:
-    words = json.loads(ask("GET", "/api/words")[1])
+    words = json.loads(ask("GET", "/api/labels")[1])
 
-    assert words["verdicts"]["no_match"] == {"word": "No match", "tone": "no_match"}
+    assert words["verdicts"]["no_match"] == {"label": "No match", "tone": "no_match"}
     assert list(words["steps"]) == list(STEPS)
 
 
@@ -204,11 +204,13 @@ def test_a_local_stack_that_is_gone_is_told() -> None:
     status, text, _ = ask("GET", "/api/overview")
 
     assert status == HTTPStatus.BAD_GATEWAY
-    assert "The local stack does not answer" in text
+    assert "The local stack does not respond" in text
 
 
 def test_a_deployed_stack_is_looked_at_less_often() -> None:
-    assert describe_site(Site(make_stack()))["look_interval_ms"] > describe_site(LOCAL)["look_interval_ms"]
+    assert (
+        describe_site(Site(make_stack()))["refresh_interval_ms"] > describe_site(LOCAL)["refresh_interval_ms"]
+    )
 
 
 def post_photo(photo: bytes, **settings: str) -> Any:
@@ -241,7 +243,7 @@ def test_a_photo_without_a_face_is_warned_of_and_a_refused_one_has_nothing_to_dr
     told = post_photo(make_portrait())
     refused = post_photo(b"no photo")
 
-    assert (told["warnings"], told["crop"], told["faces"]) == (["No face was found."], None, None)
+    assert (told["warnings"], told["crop"], told["faces"]) == (["The detector finds no face."], None, None)
     assert refused["warnings"] == []
 
 

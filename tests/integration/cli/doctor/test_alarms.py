@@ -36,7 +36,7 @@ def test_a_firing_alarm_is_named_with_its_description(cli: CliEnvironment) -> No
     (check,) = check_alarms(boto3.client("cloudwatch", region_name=AWS_REGION), alarms)
 
     assert (check.name, check.level) == ("alarms.BacklogAgeAlarm", Level.ERROR)
-    assert check.finding == "BacklogAgeAlarm is firing: What BacklogAgeAlarm says."
+    assert check.finding == "BacklogAgeAlarm is active: What BacklogAgeAlarm says."
 
 
 def test_alarms_that_are_quiet_or_have_no_data_are_fine(cli: CliEnvironment) -> None:
@@ -44,7 +44,7 @@ def test_alarms_that_are_quiet_or_have_no_data_are_fine(cli: CliEnvironment) -> 
 
     (check,) = check_alarms(boto3.client("cloudwatch", region_name=AWS_REGION), alarms)
 
-    assert (check.level, check.finding) == (Level.OK, "None of the 2 alarms is firing.")
+    assert (check.level, check.finding) == (Level.OK, "None of the 2 alarms is active.")
 
 
 def test_an_alarm_that_was_deleted_is_a_warning(cli: CliEnvironment) -> None:

@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from facematch_cli.main import run
-from facematch_cli.options import Surroundings
+from facematch_cli.options import Environment
 from facematch_client.errors import CommandError, ExitCode
-from facematch_client.stack import Place, Stack
+from facematch_client.stack import Stack, StackLocation
 from tests.integration.cli.environment import CliEnvironment
 
 TEMPLATE = {
@@ -55,7 +55,7 @@ def test_a_part_that_the_profile_may_not_read_is_a_warning(deployed: CliEnvironm
 
     denied = checks["bucket.not-checked"]
     assert denied["level"] == "warning"
-    assert "not allowed to call GetBucketNotificationConfiguration" in denied["finding"]
+    assert "may not call GetBucketNotificationConfiguration" in denied["finding"]
     assert "api.unsigned" in checks
 
 
@@ -73,18 +73,18 @@ def test_each_fault_is_printed_with_its_repair(deployed: CliEnvironment) -> None
     assert ran.out.splitlines() == [
         "stack",
         "  ✗ This stack does not compare in hong-kong; it does in singapore, indonesia.",
-        "    Add it to AllowedRegions and deploy, or name another.",
+        "    Add the region to AllowedRegions and deploy, or choose another region.",
     ]
-    assert "1 error, 0 warnings, 0 fine." in ran.err
+    assert "1 error, 0 warnings, 0 passed." in ran.err
 
 
 def run_on(find: Any, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    code = run(["doctor", "--stack", "facematch", "--json"], Surroundings(find_stack=find))
+    code = run(["doctor", "--stack", "facematch", "--json"], Environment(find_stack=find))
     return code, capsys.readouterr().out
 
 
 def test_settings_that_contradict_each_other_are_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
-    def refuse(_: Place) -> Stack:
+    def refuse(_: StackLocation) -> Stack:
         raise CommandError("DefaultRegion malaysia is not among AllowedRegions.", ExitCode.REFUSED)
 
     code, out = run_on(refuse, capsys)
@@ -94,7 +94,7 @@ def test_settings_that_contradict_each_other_are_a_finding(capsys: pytest.Captur
 
 
 def test_a_stack_that_is_not_there_can_not_be_examined(capsys: pytest.CaptureFixture[str]) -> None:
-    def miss(_: Place) -> Stack:
+    def miss(_: StackLocation) -> Stack:
         raise CommandError("There is no stack facematch.", ExitCode.UNREACHABLE)
 
     assert run_on(miss, capsys) == (ExitCode.UNREACHABLE, "")

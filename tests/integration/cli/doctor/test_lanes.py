@@ -67,7 +67,7 @@ def test_stacks_in_other_regions_take_nothing_of_the_quota() -> None:
 
     (check,) = check_shares(shares, {Region.SINGAPORE: 9.7}, [Region.SINGAPORE])
 
-    assert check.finding == "The stack takes 9.7 calls per second in singapore."
+    assert check.finding == "The stack uses 9.7 calls per second in singapore."
 
 
 def make_described(name: str, status: str = "CREATE_COMPLETE", **parameters: str) -> dict[str, Any]:

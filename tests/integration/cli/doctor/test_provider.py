@@ -11,7 +11,7 @@ from facematch.domain.regions import Network, Region
 from facematch.settings import Settings
 from facematch.use_cases.diagnose_provider import Access, Diagnosis
 from facematch_cli.doctor.check import Level
-from facematch_cli.doctor.provider import HERE, check_regions, diagnose_here
+from facematch_cli.doctor.provider import HERE, check_regions, diagnose_from_here
 from tests.factories.command import make_settings
 from tests.integration.emulator.clients import ControlClient, close_sdk_sessions
 
@@ -42,7 +42,7 @@ def settings(emulator: Addresses) -> Settings:
 
 
 def diagnose(settings: Settings, key: Credentials = KEY) -> Diagnosis:
-    diagnosis = diagnose_here(settings, key)
+    diagnosis = diagnose_from_here(settings, key)
     assert diagnosis is not None
     return diagnosis
 

@@ -33,7 +33,7 @@ def test_dead_letters_are_named_with_the_way_back(cli: CliEnvironment, name: str
     (check,) = check_dead_letters(cli.sqs, urls)
 
     assert (check.name, check.level) == (f"queues.dead-letters.{name}", Level.ERROR)
-    assert check.finding == f"The dead-letter queue of {name} holds 1 message."
+    assert check.finding == f"The dead-letter queue of {name} has 1 message."
     assert check.fix is not None
     assert words in check.fix
 

@@ -32,9 +32,15 @@ def test_a_key_in_the_right_format_is_read(cli: CliEnvironment) -> None:
         ("s3cret-id:s3cret", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ('"s3cret"', "not a JSON object"),
-        ('{"access_key_id": "s3cret"}', "no text in access_key_secret"),
-        ('{"access_key_id": "", "access_key_secret": "s3cret"}', "no text in access_key_id"),
-        ('{"access_key_id": 7, "access_key_secret": "s3cret"}', "no text in access_key_id"),
+        ('{"access_key_id": "s3cret"}', "access_key_secret is missing, empty or not text"),
+        (
+            '{"access_key_id": "", "access_key_secret": "s3cret"}',
+            "access_key_id is missing, empty or not text",
+        ),
+        (
+            '{"access_key_id": 7, "access_key_secret": "s3cret"}',
+            "access_key_id is missing, empty or not text",
+        ),
         ('{"access_key_id": "s3cret\\n", "access_key_secret": "s3cret"}', "access_key_id contains spaces"),
         ('{"access_key_id": "id", "access_key_secret": "s3cret "}', "access_key_secret contains spaces"),
     ],

@@ -56,7 +56,7 @@ def test_an_account_that_can_not_run_all_is_found(limit: int, level: Level) -> N
     check = check_concurrency(make_account(limit), needs)
 
     assert check.level is level
-    assert f"run {limit} functions at once; the stack uses up to 30 (workers 7" in check.finding
+    assert f"run {limit} functions at the same time. The stack uses up to 30 (workers 7" in check.finding
 
 
 @pytest.mark.parametrize("regions", ["singapore", "indonesia", "singapore,hong-kong"])

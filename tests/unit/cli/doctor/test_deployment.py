@@ -43,7 +43,7 @@ def test_a_missing_output_is_named() -> None:
 
     assert (outputs.level, outputs.finding) == (
         Level.ERROR,
-        "The stack has no output MalaysiaUrgentQueueUrl.",
+        "Outputs of the stack are missing: MalaysiaUrgentQueueUrl.",
     )
 
 

@@ -6,7 +6,7 @@ from botocore.response import StreamingBody
 
 from facematch.domain.regions import Region
 from facematch.use_cases.diagnose_provider import Access, Diagnosis, RegionDiagnosis
-from facematch_cli.doctor.function import FunctionFailedError, diagnose_there
+from facematch_cli.doctor.function import FunctionFailedError, diagnose_from_functions
 from tests.unit.cli.doctor.stubs import make_client
 
 
@@ -17,7 +17,7 @@ def diagnose(document: object, **answer: str) -> Diagnosis:
         "lambda",
         ("invoke", {"FunctionName": "diagnose-1", "Payload": b"{}"}, {"Payload": payload, **answer}),
     )
-    return diagnose_there(client, "diagnose-1")
+    return diagnose_from_functions(client, "diagnose-1")
 
 
 def test_the_answer_of_the_function_is_read() -> None:
@@ -39,5 +39,5 @@ def test_a_function_that_fails_says_why() -> None:
     "document", [None, {}, {"key_fault": None}, {"key_fault": None, "regions": {"mars": {}}}], ids=str
 )
 def test_an_answer_of_another_release_is_refused(document: object) -> None:
-    with pytest.raises(FunctionFailedError, match="another release"):
+    with pytest.raises(FunctionFailedError, match="its release differs"):
         diagnose(document)

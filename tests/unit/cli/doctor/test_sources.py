@@ -133,7 +133,7 @@ def test_an_event_source_that_lambda_can_not_use_is_a_warning() -> None:
 
     assert (check.level, check.finding) == (
         Level.WARNING,
-        "Lambda has trouble with uploads: PROBLEM: Function call failed",
+        "Lambda reports a problem with uploads: PROBLEM: Function call failed",
     )
 
 

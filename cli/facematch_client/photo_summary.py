@@ -1,4 +1,4 @@
-"""The story of a photo: how it is stored, what it gives away, and what was done to it, by its report."""
+"""Describes a photo: its orientation and metadata as stored, and the changes from its report."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Any, Final
 from PIL import ExifTags, Image
 
 _UPRIGHT: Final = 1
-_POSTURES: Final = {
+_ORIENTATIONS: Final = {
     1: "upright",
     2: "mirrored",
     3: "upside down",
@@ -24,46 +24,46 @@ _PLAIN_MODES: Final = frozenset({"RGB", "L"})
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFacts:
-    """What the header of a photo says of it, as far as it can be read; `metadata` are its private parts."""
+class PhotoHeader:
+    """The header of a photo, as far as it can be read. `metadata` lists its private parts."""
 
     orientation: int = _UPRIGHT
     metadata: tuple[str, ...] = ()
 
     @property
-    def posture(self) -> str:
-        """How it is stored: `as stored: lying on its side, EXIF 6`."""
+    def orientation_text(self) -> str:
+        """The stored orientation in words: `as stored: lying on its side, EXIF 6`."""
         tag = f", EXIF\N{NO-BREAK SPACE}{self.orientation}" if self.orientation != _UPRIGHT else ""
-        return f"as stored: {_POSTURES[self.orientation]}{tag}"
+        return f"as stored: {_ORIENTATIONS[self.orientation]}{tag}"
 
 
-def read_stored_facts(photo: bytes) -> StoredFacts:
-    """Return what the header of a photo says; of what can't be read, that it is upright and names nothing."""
+def read_header(photo: bytes) -> PhotoHeader:
+    """Return the header of a photo. If it cannot be read, it is upright and without metadata."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(photo)) as image:
             exif = image.getexif()
             orientation = exif.get(ExifTags.Base.Orientation, _UPRIGHT)
             metadata = tuple(_name_metadata(exif))
-    except Exception:  # noqa: BLE001 - whatever a stranger's file does to a decoder, the story must come out
-        return StoredFacts()
-    return StoredFacts(orientation if orientation in _POSTURES else _UPRIGHT, metadata)
+    except Exception:  # noqa: BLE001 - decoders raise any exception for damaged files
+        return PhotoHeader()
+    return PhotoHeader(orientation if orientation in _ORIENTATIONS else _UPRIGHT, metadata)
 
 
-def describe_work(report: Mapping[str, Any], facts: StoredFacts) -> list[str]:
-    """Return what was done to a photo, a line each, by its report; nothing where there is none."""
+def describe_changes(report: Mapping[str, Any], facts: PhotoHeader) -> list[str]:
+    """Return the changes of a photo from its report, one line each, none without a report."""
     if report.get("url"):
         return ["Fetched by the provider from a URL; not changed here."]
     if "source_format" not in report:
         return []
-    before = f"{report['source_format']}, {_say_size(report['source_size_bytes'])}"
+    before = f"{report['source_format']}, {_format_size(report['source_size_bytes'])}"
     if report["untouched"]:
         return [
             "Unchanged: it already meets the provider's requirements.",
-            f"{before}, {_say_pixels(report, 'source_')}",
+            f"{before}, {_format_pixels(report, 'source_')}",
             *_describe_faces(report.get("face") or {}),
         ]
     return [
-        f"{before} → baseline JPEG, {_say_size(report['size_bytes'])}",
+        f"{before} → baseline JPEG, {_format_size(report['size_bytes'])}",
         *_describe_geometry(report),
         *_describe_faces(report.get("face") or {}),
         *_describe_colours(report),
@@ -75,14 +75,14 @@ def describe_work(report: Mapping[str, Any], facts: StoredFacts) -> list[str]:
 def _describe_geometry(report: Mapping[str, Any]) -> Iterator[str]:
     orientation = report["orientation"]
     if orientation != _UPRIGHT:
-        posture = _POSTURES.get(orientation, "turned")
-        yield f"Turned upright: it was {posture} (EXIF orientation {orientation})"
-    before = _say_pixels(report, "source_", swaps=orientation in _LYING)
+        orientation_text = _ORIENTATIONS.get(orientation, "turned")
+        yield f"Turned upright: it was {orientation_text} (EXIF orientation {orientation})"
+    before = _format_pixels(report, "source_", swaps=orientation in _LYING)
     crop = (report.get("face") or {}).get("crop")
     if crop:
         yield f"Cropped around the face, to {crop['width']} x {crop['height']} of {before}"
         before = f"{crop['width']} x {crop['height']} px"
-    after, scale = _say_pixels(report), report["scale"]
+    after, scale = _format_pixels(report), report["scale"]
     if scale > 1:
         yield f"Enlarged from {before} to {after}, to {100 * scale:.0f} % of each side"
     elif scale < 1:
@@ -90,7 +90,7 @@ def _describe_geometry(report: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield f"Not scaled: {before} before, {after} after"
     if report["padded_rows"]:
-        yield f"Letterboxed: {report['padded_rows']} grey rows, above and below together"
+        yield f"Letterboxed: {report['padded_rows']} grey rows added above and below"
 
 
 def _describe_faces(face: Mapping[str, Any]) -> Iterator[str]:
@@ -104,14 +104,14 @@ def _describe_faces(face: Mapping[str, Any]) -> Iterator[str]:
 
 def _describe_colours(report: Mapping[str, Any]) -> Iterator[str]:
     if report["source_mode"] not in _PLAIN_MODES:
-        yield f"Pixels converted from {report['source_mode']} to what a baseline JPEG supports"
+        yield f"Pixels converted from {report['source_mode']} to a mode that a baseline JPEG supports"
     if report["alpha_flattened"]:
-        yield "Transparency put on white"
+        yield "Transparency replaced with white"
     if report["profile_converted"]:
         yield "Colours converted from the embedded profile to sRGB"
 
 
-def _describe_metadata(facts: StoredFacts) -> str:
+def _describe_metadata(facts: PhotoHeader) -> str:
     if not facts.metadata:
         return "Sent without metadata (no camera, date or location was found)"
     return f"Metadata removed: {', '.join(facts.metadata)}"
@@ -133,13 +133,13 @@ def _name_metadata(exif: Image.Exif) -> Iterator[str]:
         yield "location (GPS)"
 
 
-def _say_pixels(report: Mapping[str, Any], prefix: str = "", *, swaps: bool = False) -> str:
+def _format_pixels(report: Mapping[str, Any], prefix: str = "", *, swaps: bool = False) -> str:
     sides = [report[f"{prefix}width"], report[f"{prefix}height"]]
     width, height = reversed(sides) if swaps else sides
     return f"{width} x {height} px"
 
 
-def _say_size(size_bytes: int) -> str:
+def _format_size(size_bytes: int) -> str:
     if size_bytes >= 1_000_000:  # noqa: PLR2004 - the unit
         return f"{size_bytes / 1_000_000:.1f} MB"
     return f"{max(size_bytes / 1000, 0.1):.{0 if size_bytes >= 10_000 else 1}f} kB"  # noqa: PLR2004

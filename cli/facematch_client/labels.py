@@ -1,4 +1,4 @@
-"""The words that pages have for what events hold in codes."""
+"""Labels for the codes in events, for pages."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,25 +13,25 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
     "open": ("Open", "plain"),
     "incomplete": ("Incomplete", "plain"),
 }
-"""Each verdict in words, and the tone that it is shown in."""
+"""The label and the colour of each verdict."""
 
 STEPS: Final[Mapping[str, str]] = {
     "wait_for_worker": "Wait for a worker",
     "read": "Read the photos",
-    "prepare": "Prepare them",
+    "prepare": "Prepare the photos",
     "connect": "Connect",
     "wait_for_slot": "Wait for a slot",
     "call": "Call the provider",
     "back_off": "Back off before a retry",
 }
-"""The steps of which an event's `timings_ms` tells, in their order."""
+"""The steps in an event's `timings_ms`, in order."""
 
 WARNINGS: Final[Mapping[str, str]] = {
-    "no_face": "No face was found.",
-    "several_faces": "There are several faces.",
-    "face_too_small": "The face is small: with its hair it fills less than 30 % of the photo that is sent.",
+    "no_face": "The detector finds no face.",
+    "several_faces": "The photo has more than one face.",
+    "face_too_small": "The face is small: with hair, it fills less than 30 % of the photo that is sent.",
     "blurred": "The face is blurred.",
     "dark": "The face is dark.",
-    "head_cut_off": "The photo's border cuts the head off.",
+    "head_cut_off": "The border of the photo cuts off the head.",
 }
-"""Each warning about a photo in words."""
+"""The sentence for each warning about a photo."""

@@ -1,8 +1,8 @@
-// Facts in words; those that the demo's page has as well come from the server.
+// Labels and formats. The labels that other pages share come from the server.
 
-import { ask } from "./api.js";
+import { callApi } from "./api.js";
 
-const { verdicts, steps } = await ask("words");
+const { verdicts, steps } = await callApi("labels");
 
 export const VERDICT_NAMES = Object.keys(verdicts);
 export const STEP_NAMES = Object.keys(steps);
@@ -12,10 +12,10 @@ export function nameStep(step) {
 }
 
 export function nameVerdict(verdict) {
-  return verdicts[verdict] ?? { word: verdict, tone: "plain" };
+  return verdicts[verdict] ?? { label: verdict, tone: "plain" };
 }
 
-export function sayTime(time_ms) {
+export function formatTime(time_ms) {
   if (time_ms < 1000) return `${Math.round(time_ms)} ms`;
   if (time_ms < 120_000) return `${(time_ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(time_ms / 1000);
@@ -24,17 +24,17 @@ export function sayTime(time_ms) {
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 
-export function sayCount(number, noun) {
+export function formatCount(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** Return a moment as the command prints it: date and time in UTC, to the second. */
-export function sayMoment(at_ms) {
+/** Return a date and time in UTC, to the second, like the command. */
+export function formatMoment(at_ms) {
   return `${new Date(at_ms).toISOString().slice(0, 19).replace("T", " ")}Z`;
 }
 
-export function sayBounds({ match_from, no_match_up_to }) {
-  const words = `Match from ${match_from}, no match up to ${no_match_up_to}`;
-  if (match_from === 0 && no_match_up_to === 100) return `${words}: the provider's own word decides.`;
-  return `${words}; a score short of its bound is for a person.`;
+export function describeBounds({ match_from, no_match_up_to }) {
+  const text = `Match from ${match_from}, no match up to ${no_match_up_to}`;
+  if (match_from === 0 && no_match_up_to === 100) return `${text}: the provider decides.`;
+  return `${text}. Other results are for review.`;
 }

@@ -1,4 +1,4 @@
-"""A pair's way through the stack, from what the ledger holds of it."""
+"""The progress of a pair through the stack, from the ledger."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,9 +13,9 @@ from facematch.domain.verdict import Role
 from facematch_client.holds import find_hold
 from facematch_client.records import read_item
 from facematch_client.stack import Stack
-from facematch_client.story import Chapter, find_landed, recall_landings, tell_story
+from facematch_client.timeline import TimelineEntry, find_arrived_pair, list_arrivals, make_timeline
 
-_PRESENT: Final = frozenset({"at work", "waiting"})
+_PRESENT: Final = frozenset({"in progress", "waiting"})
 _TONES: Final = {
     Outcome.ANSWERED: "good",
     Outcome.POSSIBLY_BILLED: "fault",
@@ -23,34 +23,33 @@ _TONES: Final = {
 }
 
 
-def read_passage(
+def read_progress(
     stack: Stack, ledger: DynamoDbLedger, comparison_id: str, *, pair: tuple[str, str] | None, now_ms: int
 ) -> dict[str, Any]:
-    """Return what the ledger holds of a comparison.
+    """Return the progress of a comparison from the ledger.
 
-    `pair` is the region and pair id of one that was put into the bucket, which is looked for until it is
-    registered.
+    `pair` is the region and pair id of a pair in the bucket. It is read until the comparison is registered.
     """
     comparison = ledger.find(comparison_id)
     if comparison is not None:
-        landed = find_landed(ledger, comparison)
+        arrived_pair = find_arrived_pair(ledger, comparison)
         item = read_item(ledger.client, ledger.table, comparison_id)
         hold = None if comparison.has_ended else find_hold(stack, comparison.region, now_ms)
     else:
-        landed = ledger.find_pair(*pair) if pair else None
+        arrived_pair = ledger.find_pair(*pair) if pair else None
         item, hold = {}, None
-    return describe_passage(
+    return describe_progress(
         comparison_id,
         comparison,
         item,
-        landed,
+        arrived_pair,
         hold,
         event_source=stack.settings.event_source,
         now_ms=now_ms,
     )
 
 
-def describe_passage(
+def describe_progress(
     comparison_id: str,
     comparison: Comparison | None,
     item: Mapping[str, Any],
@@ -60,14 +59,18 @@ def describe_passage(
     event_source: str,
     now_ms: int,
 ) -> dict[str, Any]:
-    """Return a comparison's way as JSON values.
+    """Return the progress of a comparison as JSON values.
 
-    `chapters` are what has happened, `present` what it waits for, if it does. A `comparison` of None is not
-    registered yet; `item` is its whole item in the ledger.
+    `entries` are the past events, `present` is the current state, if it has not ended. A comparison that is
+    not registered is None. `item` is its item in the ledger.
     """
-    story = tell_story(comparison, item, pair, hold, now_ms=now_ms) if comparison else _foretell(pair, now_ms)
-    past = [chapter for chapter in story if chapter.what not in _PRESENT]
-    present = next((chapter for chapter in story if chapter.what in _PRESENT), None)
+    timeline = (
+        make_timeline(comparison, item, pair, hold, now_ms=now_ms)
+        if comparison
+        else _describe_unregistered(pair, now_ms)
+    )
+    past = [entry for entry in timeline if entry.what not in _PRESENT]
+    present = next((entry for entry in timeline if entry.what in _PRESENT), None)
     tones = _choose_tones(comparison)
     return {
         "id": comparison_id,
@@ -77,28 +80,28 @@ def describe_passage(
         "origin": comparison.origin.value if comparison else None,
         "bounds": asdict(comparison.options.bounds) if comparison else None,
         "is_settled": _is_settled(comparison),
-        "chapters": [{**asdict(chapter), "tone": tones.get(chapter.what, "plain")} for chapter in past],
+        "entries": [{**asdict(entry), "tone": tones.get(entry.what, "plain")} for entry in past],
         "present": asdict(present) if present else None,
         "event": _make_event(comparison, event_source),
     }
 
 
-def _foretell(pair: Pair | None, now_ms: int) -> list[Chapter]:
-    """Return what is known of a pair that is not registered yet."""
-    landings = list(recall_landings(pair).values()) if pair else []
-    landings.sort(key=lambda chapter: chapter.at_ms)
-    return [*landings, Chapter(now_ms, "waiting", _describe_wait(pair))]
+def _describe_unregistered(pair: Pair | None, now_ms: int) -> list[TimelineEntry]:
+    """Return the timeline of a pair that is not registered yet."""
+    arrivals = list(list_arrivals(pair).values()) if pair else []
+    arrivals.sort(key=lambda entry: entry.at_ms)
+    return [*arrivals, TimelineEntry(now_ms, "waiting", _describe_wait(pair))]
 
 
 def _describe_wait(pair: Pair | None) -> str:
     if pair is None:
-        return "for the bucket's notification of its photos"
+        return "for the bucket's notification of the photos"
     missing = [role.value for role in Role if role not in pair.arrived]
     return f"for its {missing[0]} photo" if missing else "to be registered"
 
 
 def _choose_tones(comparison: Comparison | None) -> dict[str, str]:
-    """Return how the chapters are coloured, by what they are called."""
+    """Return the colours of timeline entries by their names."""
     if comparison is None:
         return {}
     tones = {f"attempt {attempt.number}": _TONES[attempt.outcome] for attempt in comparison.attempts}
@@ -109,7 +112,7 @@ def _choose_tones(comparison: Comparison | None) -> dict[str, str]:
 
 
 def _is_settled(comparison: Comparison | None) -> bool:
-    """Tell whether nothing more will happen."""
+    """Return whether the progress is complete."""
     if comparison is None:
         return False
     return comparison.state is State.ERASED or comparison.published_at_ms is not None

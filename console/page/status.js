@@ -1,25 +1,25 @@
 // The state of the stack: queues, quota, and holds on regions.
 
-import { ask } from "./api.js";
-import { find, make, replaceRows, tell } from "./dom.js";
-import { VERDICT_NAMES, nameVerdict, sayCount } from "./words.js";
+import { callApi } from "./api.js";
+import { find, make, replaceRows, setText } from "./dom.js";
+import { VERDICT_NAMES, nameVerdict, formatCount } from "./labels.js";
 
-/** Look at the stack once. Returns what was seen. */
-export async function lookAtStack() {
-  const overview = await ask("overview");
+/** Refresh the state of the stack once. Returns the overview. */
+export async function refreshStack() {
+  const overview = await callApi("overview");
   replaceRows(find("#queues"), overview.queues, drawQueue);
   replaceRows(find("#quota"), Object.entries(overview.regions), drawQuota);
-  find("#tally").textContent = sayTally(overview);
-  tell(find("#holds"), sayHolds(overview.regions));
-  tell(
+  find("#tally").textContent = describeTally(overview);
+  setText(find("#holds"), describeHolds(overview.regions));
+  setText(
     find("#results-cut"),
-    overview.is_cut && `Only the first ${sayCount(overview.records, "record")} of the ledger are read.`,
+    overview.is_cut && `Only the first ${formatCount(overview.records, "record")} of the ledger were read.`,
   );
   return overview;
 }
 
-/** Return which regions are on hold and why, empty if none is. */
-function sayHolds(regions) {
+/** Return the regions on hold with the reasons, empty if there are none. */
+function describeHolds(regions) {
   return Object.entries(regions)
     .filter(([, { hold }]) => hold?.is_in_force)
     .map(([region, { hold }]) => `Calls to ${region} are on hold: ${hold.text}.`)
@@ -42,10 +42,10 @@ function drawQueue({ name, depth, dead_letters }) {
 
 function drawQuota([region, use]) {
   const fill = make("span", { class: "fill" });
-  // By the object model, which the content security policy lets a module do.
+  // The content security policy allows styles only through the object model.
   fill.style.width = `${Math.min(use.share, 1) * 100}%`;
-  const share = `${Math.round(use.share * 100)} % of ${use.calls_per_s.toFixed(2)} a second`;
-  const calls = `${sayCount(use.calls_last_minute, "call")} in the last minute: ${share}`;
+  const share = `${Math.round(use.share * 100)} % of ${use.calls_per_s.toFixed(2)} per second`;
+  const calls = `${formatCount(use.calls_last_minute, "call")} in the last minute: ${share}`;
   return make(
     "li",
     { "data-region": region },
@@ -58,18 +58,18 @@ function drawQuota([region, use]) {
 
 function drawHold(hold) {
   if (!hold) return make("span", { class: "hold" }, "not on hold");
-  const words = hold.is_in_force ? "on hold" : "about to be tried";
-  return make("span", { class: "hold fault", title: hold.text }, `${words}: ${hold.code}`);
+  const state = hold.is_in_force ? "on hold" : "waits for its trial";
+  return make("span", { class: "hold fault", title: hold.text }, `${state}: ${hold.code}`);
 }
 
-function sayTally({ verdicts_today, erased_today, open, pending }) {
+function describeTally({ verdicts_today, erased_today, open, pending }) {
   const verdicts = VERDICT_NAMES.filter((verdict) => verdicts_today[verdict])
-    .map((verdict) => `${verdicts_today[verdict]} ${nameVerdict(verdict).word.toLowerCase()}`);
+    .map((verdict) => `${verdicts_today[verdict]} ${nameVerdict(verdict).label.toLowerCase()}`);
   const parts = [
-    verdicts.length ? `Today (UTC): ${verdicts.join(", ")}` : "No verdict today",
+    verdicts.length ? `Today (UTC): ${verdicts.join(", ")}` : "No verdicts today (UTC)",
     erased_today ? `${erased_today} erased` : null,
-    open ? `${sayCount(open, "comparison")} open` : null,
-    pending ? `${sayCount(pending, "verdict")} to be published` : null,
+    open ? `${formatCount(open, "comparison")} open` : null,
+    pending ? `${formatCount(pending, "verdict")} to be published` : null,
   ];
   return `${parts.filter(Boolean).join("; ")}.`;
 }

@@ -1,7 +1,7 @@
 import json
 
 from facematch.domain.verdict import Decision
-from facematch_client.words import STEPS, VERDICTS, WARNINGS
+from facematch_client.labels import STEPS, VERDICTS, WARNINGS
 from harness.template import ROOT
 from imaging.warnings import PhotoWarning
 

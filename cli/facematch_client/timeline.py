@@ -1,4 +1,4 @@
-"""What happened to a comparison, from the ledger."""
+"""The timeline of a comparison, from the ledger."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,84 +14,84 @@ from facematch_client.holds import describe_hold
 from facematch_client.text import count_of
 
 _OUTCOMES: Final = {
-    Outcome.NOT_SETTLED: "is not settled: no answer is recorded yet; it may have been billed",
+    Outcome.NOT_SETTLED: "has no recorded answer yet; it may have been billed",
     Outcome.POSSIBLY_BILLED: "got no answer; it may have been billed",
     Outcome.ANSWERED: "was answered",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
-    """Something that happened: when, what, and details."""
+class TimelineEntry:
+    """An event in the timeline of a comparison."""
 
     at_ms: int
     what: str
     details: str = ""
 
 
-def find_landed(ledger: DynamoDbLedger, comparison: Comparison) -> Pair | None:
-    """Return the pair in the inbox that a comparison is of, whoever's it is, or None where it is of none."""
+def find_arrived_pair(ledger: DynamoDbLedger, comparison: Comparison) -> Pair | None:
+    """Return the pair in the inbox that a comparison belongs to, or None."""
     if comparison.origin is not Origin.UPLOAD or comparison.pair_id is None:
         return None
     return ledger.find_pair(comparison.region, make_folder(comparison.pair_id, comparison.caller))
 
 
-def tell_story(
+def make_timeline(
     comparison: Comparison,
     item: Mapping[str, Any],
-    landed: Pair | None = None,
+    pair: Pair | None = None,
     hold: Hold | None = None,
     *,
     now_ms: int,
-) -> list[Chapter]:
-    """Return what happened to a comparison, in order.
+) -> list[TimelineEntry]:
+    """Return the timeline of a comparison, in order of time.
 
-    `item` is its whole item in the ledger, `landed` its pair in the inbox: only photos of this comparison are
-    included, since later ones may have replaced them. `hold` is the one on the comparison's region.
+    `item` is its item in the ledger. `pair` is its pair in the inbox: other photos may have replaced those of
+    this comparison, and are left out. `hold` is the hold on the comparison's region.
     """
     return sorted(
         [
-            *(_recall_own_landings(comparison, landed) if landed else ()),
-            *_recall(comparison, item, hold, now_ms),
+            *(_list_own_arrivals(comparison, pair) if pair else ()),
+            *_list_events(comparison, item, hold, now_ms),
         ],
         key=lambda chapter: chapter.at_ms,
     )
 
 
-def recall_landings(pair: Pair) -> dict[Role, Chapter]:
-    """Return when each photo of a pair landed."""
+def list_arrivals(pair: Pair) -> dict[Role, TimelineEntry]:
+    """Return the arrival of each photo of a pair."""
     return {
-        role: Chapter(arrived.arrived_at_ms, f"{role} landed", "in the bucket")
+        role: TimelineEntry(arrived.arrived_at_ms, f"{role} arrived", "in the bucket")
         for role, arrived in pair.arrived.items()
     }
 
 
-def _recall_own_landings(comparison: Comparison, pair: Pair) -> Iterator[Chapter]:
+def _list_own_arrivals(comparison: Comparison, pair: Pair) -> Iterator[TimelineEntry]:
     etags = {photo.etag for photo in comparison.photos.values() if photo.etag is not None}
-    for role, chapter in recall_landings(pair).items():
+    for role, chapter in list_arrivals(pair).items():
         arrived = pair.arrived[role]
-        is_taken = arrived.taken and pair.comparison_id == comparison.id
-        if is_taken or arrived.photo.etag in etags:
+        is_registered = arrived.taken and pair.comparison_id == comparison.id
+        if is_registered or arrived.photo.etag in etags:
             yield chapter
 
 
-def _recall(
+def _list_events(
     comparison: Comparison, item: Mapping[str, Any], hold: Hold | None, now_ms: int
-) -> Iterator[Chapter]:
-    way, did = ("the bucket", "uploaded") if comparison.origin is Origin.UPLOAD else ("the API", "asked for")
-    caller = f", {did} by {comparison.caller}" if comparison.caller else ""
-    yield Chapter(comparison.created_at_ms, "registered", f"by {way}{caller}")
+) -> Iterator[TimelineEntry]:
+    origin, action = ("bucket", "uploaded") if comparison.origin is Origin.UPLOAD else ("API", "requested")
+    caller = f", {action} by {comparison.caller}" if comparison.caller else ""
+    yield TimelineEntry(comparison.created_at_ms, "registered", f"from the {origin}{caller}")
     for attempt in comparison.attempts:
-        yield Chapter(attempt.started_at_ms, f"attempt {attempt.number}", _describe_attempt(attempt))
+        yield TimelineEntry(attempt.started_at_ms, f"attempt {attempt.number}", _describe_attempt(attempt))
     if comparison.ending is not None:
         verdict = comparison.ending.verdict
         what = "erased" if comparison.state is State.ERASED else f"ended: {verdict.decision}"
-        yield Chapter(comparison.ending.ended_at_ms, what, verdict.message)
+        yield TimelineEntry(comparison.ending.ended_at_ms, what, verdict.message)
     if "nudged_at_ms" in item:
-        yield Chapter(int(item["nudged_at_ms"]), "redriven", "from the outbox's dead letters")
+        yield TimelineEntry(int(item["nudged_at_ms"]), "redriven", "from the outbox's dead letters")
     if comparison.published_at_ms is not None:
-        yield Chapter(comparison.published_at_ms, "published", "the event is on the results queue")
-    yield from _look_at_present(comparison, item, hold, now_ms)
+        yield TimelineEntry(comparison.published_at_ms, "published", "the event is on the results queue")
+    yield from _describe_present(comparison, item, hold, now_ms)
 
 
 def _describe_attempt(attempt: Attempt) -> str:
@@ -104,30 +104,28 @@ def _describe_attempt(attempt: Attempt) -> str:
     return ", ".join(parts)
 
 
-def _look_at_present(
+def _describe_present(
     comparison: Comparison, item: Mapping[str, Any], hold: Hold | None, now_ms: int
-) -> Iterator[Chapter]:
+) -> Iterator[TimelineEntry]:
     lease_until_ms = int(item.get("lease_until_ms", 0))
     if not comparison.has_ended and lease_until_ms > now_ms:
         left_s = (lease_until_ms - now_ms) / 1000
-        yield Chapter(now_ms, "at work", f"a worker has it, for at most {left_s:.0f} s")
+        yield TimelineEntry(now_ms, "in progress", f"a worker has its lease for {left_s:.0f} s more")
     elif not comparison.has_ended and hold is not None:
-        yield Chapter(
+        yield TimelineEntry(
             now_ms, "waiting", f"calls to {comparison.region} are on hold: {describe_hold(hold, now_ms)}"
         )
     elif not comparison.has_ended:
-        yield Chapter(
-            now_ms, "waiting", f"for a worker and a slot in the quota{_recall_unbilled(comparison)}"
+        yield TimelineEntry(
+            now_ms, "waiting", f"for a worker and a slot in the quota{_describe_unbilled_calls(comparison)}"
         )
     elif comparison.published_at_ms is None and item.get("work") == OUTBOX:
-        yield Chapter(now_ms, "waiting", "to be published")
+        yield TimelineEntry(now_ms, "waiting", "to be published")
 
 
-def _recall_unbilled(comparison: Comparison) -> str:
-    """Return how many calls cost nothing and what the last one brought, empty if there was none."""
+def _describe_unbilled_calls(comparison: Comparison) -> str:
+    """Return the number of unbilled calls and the last code, empty if there was no call."""
     if not comparison.unbilled_count:
         return ""
     calls = count_of(comparison.unbilled_count, "call")
-    return f", after {calls} that cost nothing" + (
-        f" ({comparison.last_code})" if comparison.last_code else ""
-    )
+    return f", after {calls} without cost" + (f" ({comparison.last_code})" if comparison.last_code else "")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 
-from facematch_client.photo_story import StoredFacts, describe_work, read_stored_facts
+from facematch_client.photo_summary import PhotoHeader, describe_changes, read_header
 from imaging import normalise
 from tests.factories.photos import make_portrait
 
@@ -32,10 +32,10 @@ def make_report(photo: bytes | None = None, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_photo_that_lies_on_its_side_is_told_as_it_is_stored() -> None:
-    facts = read_stored_facts(make_photo(Orientation=6))
+    facts = read_header(make_photo(Orientation=6))
 
-    assert facts.posture == "as stored: lying on its side, EXIF\N{NO-BREAK SPACE}6"
-    lines = describe_work(make_report(), facts)
+    assert facts.orientation_text == "as stored: lying on its side, EXIF\N{NO-BREAK SPACE}6"
+    lines = describe_changes(make_report(), facts)
     assert "Turned upright: it was lying on its side (EXIF orientation 6)" in lines
     assert "Scaled down from 960 x 1280 px to 720 x 960 px, to 75 % of each side" in lines
 
@@ -43,31 +43,31 @@ def test_a_photo_that_lies_on_its_side_is_told_as_it_is_stored() -> None:
 def test_what_a_photo_gives_away_is_named() -> None:
     photo = make_photo(Make="Maker", Model="Maker 7", DateTime="2026:01:02 03:04:05")
 
-    facts = read_stored_facts(photo)
+    facts = read_header(photo)
 
     assert facts.metadata == ('camera "Maker 7"', "date 2026:01:02 03:04:05")
-    assert f"Metadata removed: {', '.join(facts.metadata)}" in describe_work(make_report(photo), facts)
+    assert f"Metadata removed: {', '.join(facts.metadata)}" in describe_changes(make_report(photo), facts)
 
 
 def test_a_photo_that_names_nothing_is_told_so() -> None:
-    assert "Sent without metadata (no camera, date or location was found)" in describe_work(
-        make_report(), StoredFacts()
+    assert "Sent without metadata (no camera, date or location was found)" in describe_changes(
+        make_report(), PhotoHeader()
     )
 
 
 @pytest.mark.parametrize("photo", [b"", b"no photo", make_photo()[:100], make_photo(Orientation=9)])
 def test_what_cannot_be_read_is_taken_for_upright(photo: bytes) -> None:
-    assert read_stored_facts(photo) == StoredFacts()
-    assert StoredFacts().posture == "as stored: upright"
+    assert read_header(photo) == PhotoHeader()
+    assert PhotoHeader().orientation_text == "as stored: upright"
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"padded_rows": 32}, "Letterboxed: 32 grey rows, above and below together"),
+        ({"padded_rows": 32}, "Letterboxed: 32 grey rows added above and below"),
         ({"profile_converted": True}, "Colours converted from the embedded profile to sRGB"),
-        ({"alpha_flattened": True}, "Transparency put on white"),
-        ({"source_mode": "CMYK"}, "Pixels converted from CMYK to what a baseline JPEG supports"),
+        ({"alpha_flattened": True}, "Transparency replaced with white"),
+        ({"source_mode": "CMYK"}, "Pixels converted from CMYK to a mode that a baseline JPEG supports"),
         ({"scale": 1.0}, "Not scaled: 960 x 1280 px before, 720 x 960 px after"),
         ({"scale": 1.5}, "Enlarged from 960 x 1280 px to 720 x 960 px, to 150 % of each side"),
         (
@@ -86,11 +86,11 @@ def test_what_cannot_be_read_is_taken_for_upright(photo: bytes) -> None:
     ],
 )
 def test_each_thing_in_the_report_is_told(changes: dict[str, Any], told: str) -> None:
-    assert told in describe_work(make_report(**changes), StoredFacts())
+    assert told in describe_changes(make_report(**changes), PhotoHeader())
 
 
 def test_a_photo_that_was_good_already_is_told_as_untouched() -> None:
-    lines = describe_work(make_report(make_portrait()), StoredFacts())
+    lines = describe_changes(make_report(make_portrait()), PhotoHeader())
 
     assert lines[0] == "Unchanged: it already meets the provider's requirements."
     assert lines[1].endswith(" kB, 480 x 640 px")
@@ -99,11 +99,11 @@ def test_a_photo_that_was_good_already_is_told_as_untouched() -> None:
 def test_the_size_is_told_in_the_unit_that_suits_it() -> None:
     large = make_report(source_size_bytes=2_400_000, size_bytes=1_500)
 
-    assert describe_work(large, StoredFacts())[0] == "JPEG, 2.4 MB → baseline JPEG, 1.5 kB"
+    assert describe_changes(large, PhotoHeader())[0] == "JPEG, 2.4 MB → baseline JPEG, 1.5 kB"
 
 
 def test_of_what_is_not_known_nothing_is_told() -> None:
-    assert describe_work({}, StoredFacts()) == []
-    assert describe_work({"url": True}, StoredFacts()) == [
+    assert describe_changes({}, PhotoHeader()) == []
+    assert describe_changes({"url": True}, PhotoHeader()) == [
         "Fetched by the provider from a URL; not changed here."
     ]
