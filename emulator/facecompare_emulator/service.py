@@ -152,12 +152,12 @@ class FaceCompareService:
         photos = {"source": checked.source, "target": checked.target}
         for role, photo in photos.items():
             call.pictures[role] = None if photo.data is None else read_facts(photo.data)
-        found = await asyncio.gather(
+        faces = await asyncio.gather(
             *(self._find_face(photo, call.pictures[role]) for role, photo in photos.items()),
             return_exceptions=True,
         )
         faces = []
-        for role, face in zip(photos, found, strict=True):
+        for role, face in zip(photos, faces, strict=True):
             if isinstance(face, BaseException):
                 raise face
             faces.append(face)
