@@ -1,4 +1,4 @@
-"""The template as the tests read it."""
+"""Reads `template.yaml` for tests."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ def read_template() -> dict[str, Any]:
 
 
 def read_table_schema() -> dict[str, Any]:
-    """Return the ledger's keys and indexes, in the form that `create_table` takes."""
+    """Return the ledger's keys and indexes as arguments of `create_table`."""
     properties = read_template()["Resources"]["Ledger"]["Properties"]
     names = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
     return {name: properties[name] for name in names}

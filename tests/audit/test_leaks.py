@@ -95,7 +95,7 @@ def describe(found: Searched, markers: int) -> Iterator[str]:
         locations, size = found.search.locations_by_kind.get(kind, 0), found.search.bytes_by_kind.get(kind, 0)
         planted = sum(find.kind == kind for find in found.planted)
         leaks = sum(find.kind == kind for find in found.leaks)
-        yield f"{kind:12} {locations:5} locations {size:10,} bytes   leaks: {leaks}   planted and found: {planted}"
+        yield f"{kind:12} {locations:5} locations {size:10,} bytes  leaks: {leaks}  planted and found: {planted}"
     for find in found.leaks:
         yield f"{find.length_bytes} bytes of {find.marker!r} ({find.encoding}) in {find.kind} {find.location}"
     yield "traces       none: the code makes none, and the local cloud keeps none"

@@ -142,7 +142,7 @@ def test_what_waited_for_a_lane_completes_after_the_hold_without_a_redrive(
     result = begun[name].result()
     audit = settle(cloud, result.accepted, limit_s=LONGEST_HOLD_S)
     check_promises(result, audit)
-    assert (audit.verdicts, audit.failed, audit.waiting) == (len(result.accepted), 0, 0)
+    assert (audit.verdicts, audit.failed, audit.dead_letters) == (len(result.accepted), 0, 0)
 
 
 @pytest.mark.parametrize("name", POSSIBLY_BILLED)

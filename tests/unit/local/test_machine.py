@@ -34,5 +34,5 @@ def test_a_machine_without_layers_is_refused_in_one_sentence(system: str, proces
 
 
 def test_missing_make_is_named() -> None:
-    with pytest.raises(LocalError, match="needs make to build its layers. Install make"):
+    with pytest.raises(LocalError, match=r"needs make to build its layers\. Install make"):
         find_machine("Linux", "x86_64", "glibc", None)
