@@ -23,7 +23,7 @@ def photo_search() -> Search:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_any_fragment_of_a_photo_is_found_in_any_encoding(photo_search: Search, encoding: str) -> None:
+def test_any_piece_of_a_photo_is_found_in_any_writing(photo_search: Search, encoding: str) -> None:
     written = ENCODINGS[encoding](PHOTO)
     # JSON writes a byte as up to six characters. Blocks with few different characters are not looked up.
     length = 48 if encoding.startswith("json") else 24
