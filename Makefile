@@ -91,7 +91,7 @@ audit: .venv/ready .local/cloud/ready .local/audit/ready ## run the security che
 sbom: .venv/ready .local/audit/ready ## write a CycloneDX bill of materials for each bundle: .local/sbom
 	@$(VENV)/python -m audit.sbom
 
-interfaces: .venv/ready ## write what is generated: parts of template.yaml, the schemas, tables of the documentation
+interfaces: .venv/ready ## write what is generated: parts of template.yaml, the schemas, tables and pages of the documentation
 	@$(VENV)/python -m generate
 
 lock: ## update all pinned requirements, with hashes (only one with PACKAGE=pillow)

@@ -5,7 +5,6 @@ Each layer has an SBOM from its hash-pinned requirements. Each function has an S
 
 import json
 import sys
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from audit.bundles import FUNCTION_LAYERS, LAYERS, ROOT, Package, list_packages, list_pins
 from audit.tools import TOOLS, run_tool
+from facematch import __version__
 from local.processes import LOCAL
 
 FOLDER: Final = LOCAL / "sbom"
@@ -51,7 +51,7 @@ def make_sbom(name: str, layers: Iterable[str]) -> dict[str, Any]:
         "type": "application",
         "bom-ref": f"facematch-{name}",
         "name": f"facematch-{name}",
-        "version": _read_version(),
+        "version": __version__,
         "licenses": [{"license": {"id": "Apache-2.0"}}],
     }
     return sbom
@@ -61,10 +61,6 @@ def _check_complete(name: str, sbom: Mapping[str, Any], layers: Iterable[str]) -
     listed = sorted(Package(canonicalize_name(part["name"]), part["version"]) for part in sbom["components"])
     if listed != list_packages(layers):
         raise SbomError(f"The SBOM of {name} does not list exactly the packages of its layers.")
-
-
-def _read_version() -> str:
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
 
 
 def main() -> int:

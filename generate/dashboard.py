@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from facematch.domain.regions import Region
 from generate.lanes import LANES
-from generate.names import name_condition, name_queue, name_region
+from local.resource_names import name_condition, name_queue, name_region
 
 type Metrics = list[list[Any]]
 

@@ -7,18 +7,17 @@ from typing import Final
 from bench.capacity import idle
 from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
-from generate import lanes
+from generate import api, lanes
 from generate.alarms import write_alarms
 from generate.dashboard import write_dashboard
 from generate.emulator import write_regions
 from generate.sections import fill_code, fill_markdown
 from generate.settings import list_settings
-from generate.tables import tabulate_parameters, tabulate_regions
-from local import describe_api
+from generate.tables import tabulate_outputs, tabulate_parameters, tabulate_regions
 
 ROOT: Final = Path(__file__).parents[1]
 _TEMPLATE: Final = ROOT / "template.yaml"
-_README: Final = ROOT / "README.md"
+_PARAMETERS: Final = ROOT / "docs" / "parameters.md"
 _PROVIDER: Final = ROOT / "docs" / "provider.md"
 _EMULATOR: Final = ROOT / "emulator" / "facecompare_emulator" / "endpoints.py"
 
@@ -35,15 +34,15 @@ def render() -> dict[Path, str]:
     template = render_template(_TEMPLATE.read_text())
     return {
         _TEMPLATE: template,
-        _README: fill_markdown(
-            _README.read_text(),
-            {"regions": tabulate_regions(), "parameters": tabulate_parameters(template)},
+        _PARAMETERS: fill_markdown(
+            _PARAMETERS.read_text(),
+            {"parameters": tabulate_parameters(template), "outputs": tabulate_outputs(template)},
         ),
         _PROVIDER: fill_markdown(_PROVIDER.read_text(), {"regions": tabulate_regions()}),
         _EMULATOR: fill_code(_EMULATOR.read_text(), {"regions": write_regions()}),
-        describe_api.OPENAPI: f"{json.dumps(describe_api.describe_api(), indent=2)}\n",
-        describe_api.EVENT_SCHEMA: f"{json.dumps(describe_api.describe_event(), indent=2)}\n",
-        describe_api.REASONS_PAGE: describe_api.describe_reasons(),
+        api.OPENAPI: f"{json.dumps(api.describe_api(), indent=2)}\n",
+        api.EVENT_SCHEMA: f"{json.dumps(api.describe_event(), indent=2)}\n",
+        api.REASONS_PAGE: api.describe_reasons(),
         idle.PAGE: idle.render_page(idle.PAGE.read_text()),
     }
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
-from generate.names import name_condition, name_queue, name_region
+from local.resource_names import name_condition, name_queue, name_region
 
 LANES: Final = tuple(product(Region, (Priority.BULK, Priority.URGENT)))
 WORKERS: Final = {10: "AtTenCallsPerSecond", 3: "AtThreeCallsPerSecond"}

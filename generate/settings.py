@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from generate.cloudformation import parse_template
+from local.cloudformation import parse_template
 
 _VERSIONED: Final = ("Api", "Compare")
 _REFERENCE: Final = re.compile(r"\$\{(\w+)\}|'(?:Ref|Condition)': '(\w+)'|'If': \['(\w+)'")

@@ -1,9 +1,10 @@
-"""The tables of the documentation: jurisdictions, and the template's parameters."""
+"""The tables of the documentation: jurisdictions, and the template's parameters and outputs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from facematch.domain.regions import PROFILES, Network, Region
-from generate.cloudformation import parse_template
+from local.cloudformation import parse_template
 
 
 def tabulate_regions() -> str:
@@ -26,16 +27,36 @@ def _describe(region: Region) -> list[str]:
 
 
 def tabulate_parameters(template: str) -> str:
-    """Return the parameters of a template with their defaults and descriptions."""
+    """Return the parameters of a template with their defaults: a heading and a table for each group."""
+    parsed = parse_template(template)
+    groups = parsed["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    return "\n\n".join(
+        f"### {group['Label']['default']}\n\n{_tabulate_group(group['Parameters'], parsed['Parameters'])}"
+        for group in groups
+    )
+
+
+def _tabulate_group(names: Iterable[str], parameters: Mapping[str, Any]) -> str:
     return _tabulate(
-        ["parameter", "default", "decides"],
+        ["parameter", "default", "meaning"],
         (
             [
                 f"`{name}`",
-                f"`{parameter['Default']}`" if "Default" in parameter else "",
-                parameter["Description"].strip(),
+                f"`{parameters[name]['Default']}`" if "Default" in parameters[name] else "",
+                parameters[name]["Description"].strip(),
             ]
-            for name, parameter in parse_template(template)["Parameters"].items()
+            for name in names
+        ),
+    )
+
+
+def tabulate_outputs(template: str) -> str:
+    """Return the outputs of a template, and whether other stacks can import them."""
+    return _tabulate(
+        ["output", "value", "export"],
+        (
+            [f"`{name}`", output["Description"].strip(), "yes" if "Export" in output else ""]
+            for name, output in parse_template(template)["Outputs"].items()
         ),
     )
 

@@ -1,14 +1,22 @@
 """Reads `template.yaml` for tests."""
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from generate.cloudformation import parse_template
+from local.cloudformation import parse_template
 
 ROOT = Path(__file__).parents[1]
 
 
 def read_template() -> dict[str, Any]:
+    """Return the template, which is parsed once, as a copy that a test may change."""
+    return deepcopy(_parse())
+
+
+@cache
+def _parse() -> dict[str, Any]:
     return parse_template((ROOT / "template.yaml").read_text())
 
 

@@ -74,6 +74,8 @@ def make_environment(endpoint_url: str | None = None) -> dict[str, str]:
         "NO_PROXY": loopback,
         "no_proxy": loopback,
         "SAM_CLI_TELEMETRY": "0",
+        # SAM writes an id of the installation into the home directory otherwise.
+        "__SAM_CLI_APP_DIR": str(LOCAL / "sam"),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_ACCESS_KEY_ID": LOCAL_KEY,

@@ -14,7 +14,6 @@ from botocore.config import Config
 
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
-from generate.names import name_queue
 from local.machine import find_machine
 from local.processes import (
     AWS_REGION,
@@ -29,6 +28,7 @@ from local.processes import (
     make_environment,
     start,
 )
+from local.resource_names import name_queue
 
 STACK_NAME: Final = "facematch-local"
 STACK_FILE: Final = LOCAL / "stack.json"

@@ -5,7 +5,7 @@ from typing import Final
 
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
-from generate.names import name_region
+from local.resource_names import name_region
 from tests.audit import checks
 from tests.audit.checks import Check
 from tests.audit.roles import FUNCTIONS, Permission

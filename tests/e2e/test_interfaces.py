@@ -20,9 +20,9 @@ from schemathesis.checks import positive_data_acceptance
 from schemathesis.config import SchemathesisConfig
 
 from facematch.domain.comparison import identify_request
+from generate.api import OPENAPI
 from harness.driver import CALLER, Driver
 from harness.faults import make_small_photo
-from local.describe_api import OPENAPI
 from local.processes import LOCAL_KEY
 
 pytestmark = pytest.mark.verify

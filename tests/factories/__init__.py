@@ -1,5 +1,6 @@
 """Makes domain objects, settings and calls; nothing is of a real person."""
 
+from functools import cache
 from typing import Any
 
 from facematch.domain.comparison import (
@@ -157,6 +158,7 @@ def make_queue_url(region: str, priority: str) -> str:
     return f"https://sqs.invalid/{region}-{priority}"
 
 
+@cache
 def read_defaults() -> dict[str, str]:
     """Return each variable that is one parameter of the template with a default."""
     template = read_template()

@@ -270,9 +270,12 @@ class InMemoryLedger:
         return [known for known in found if not known.has_ended and known.region == region]
 
     def _take(self, pair: Pair, comparison_id: str) -> None:
-        taken = {role: replace(arrived, taken=True) for role, arrived in pair.arrived.items()}
-        self.pairs[pair.region, pair.folder] = Pair(pair.region, pair.folder, taken, comparison_id)
-        self.waiting_since_ms.pop((pair.region, pair.folder), None)
+        place = (pair.region, pair.folder)
+        # The same photos may have been reported once more since `pair` was read.
+        known = self.pairs.get(place, pair)
+        taken = {role: replace(arrived, taken=True) for role, arrived in known.arrived.items()}
+        self.pairs[place] = Pair(pair.region, pair.folder, taken, comparison_id)
+        self.waiting_since_ms.pop(place, None)
 
     def _is_unchanged(self, pair: Pair) -> bool:
         known = self.pairs.get((pair.region, pair.folder), Pair(pair.region, pair.folder, {}))

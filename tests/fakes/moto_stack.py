@@ -1,6 +1,5 @@
 """A stack's bucket, ledger and queues in moto."""
 
-from functools import cache
 from typing import Any, Final
 
 import boto3
@@ -14,9 +13,6 @@ from tests.fakes.clock import FakeClock
 from tests.integration.aws_rules import refuse_invalid_requests
 
 AWS_REGION: Final = "ap-southeast-1"
-
-
-_read_table_schema = cache(read_table_schema)
 
 
 class MotoStack:
@@ -53,7 +49,7 @@ class MotoStack:
         """Create the ledger's table, as the template does."""
         self.dynamodb.create_table(
             TableName=self.table,
-            **_read_table_schema(),
+            **read_table_schema(),
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         )
 

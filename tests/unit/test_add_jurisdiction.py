@@ -17,8 +17,8 @@ TIME_LIMIT_S = 300
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "node_modules")
 REPEATING = [
     "template.yaml",
-    "README.md",
     "docs/provider.md",
+    "docs/parameters.md",
     "schemas/openapi.json",
     "schemas/result-event.schema.json",
     "emulator/facecompare_emulator/endpoints.py",
@@ -72,8 +72,8 @@ STEPS = {
     ),
     "changelog": Step(
         "CHANGELOG.md",
-        behind="### Added\n\n",
-        added=f"- FaceCompare in {TITLE}.\n",
+        behind="## [Unreleased]\n\n",
+        added=f"### Added\n\n- FaceCompare in {TITLE}.\n\n",
         complaint=f"CHANGELOG.md: add a line that names {TITLE}.",
     ),
 }

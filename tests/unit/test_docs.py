@@ -1,6 +1,7 @@
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -12,6 +13,10 @@ PAGES = [
     for page in ROOT.rglob("*.md")
     if not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
 ]
+
+
+def read_page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
 
 
 def read_table(text: str, first_heading: str) -> list[list[str]]:
@@ -31,10 +36,15 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     assert missing == []
 
 
-def test_the_readme_lists_every_route() -> None:
+def test_the_page_of_parameters_lists_every_parameter() -> None:
+    page = read_page("parameters.md").partition("## Outputs")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(read_template()["Parameters"])
+
+
+def test_the_page_on_sending_lists_every_route() -> None:
     events = read_template()["Resources"]["Api"]["Properties"]["Events"].values()
     routes = {f"`{event['Properties']['Method']} {event['Properties']['Path']}`" for event in events}
-    assert {row[0] for row in read_table(README, "route")} == routes
+    assert {row[0] for row in read_table(read_page("send.md"), "route")} == routes
 
 
 def test_the_example_event_of_the_readme_is_json_with_the_fields_of_the_schema() -> None:
@@ -46,8 +56,8 @@ def test_the_example_event_of_the_readme_is_json_with_the_fields_of_the_schema()
     assert example["data"].keys() <= schema["properties"]["data"]["properties"].keys()
 
 
-def test_the_runbook_has_each_alarm_in_one_line_and_no_other() -> None:
-    rows = read_table((ROOT / "docs" / "operate.md").read_text(), "alarm")
+def test_the_runbook_has_a_cause_and_an_action_for_each_alarm_and_no_other() -> None:
+    rows = read_table(read_page("operate.md"), "alarm")
     alarms = {
         name
         for name, resource in read_template()["Resources"].items()
@@ -55,3 +65,35 @@ def test_the_runbook_has_each_alarm_in_one_line_and_no_other() -> None:
     }
     assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row[0])) == sorted(alarms)
     assert all(len(row) == 3 and all(row) for row in rows)
+
+
+@pytest.mark.parametrize("drawing", sorted((ROOT / "docs").glob("*.svg")), ids=lambda drawing: drawing.name)
+def test_a_drawing_is_well_formed_and_has_a_title(drawing: Path) -> None:
+    title = ET.parse(drawing).find("{http://www.w3.org/2000/svg}title")  # noqa: S314 - our own file
+    assert title is not None
+    assert title.text
+
+
+def test_every_image_is_shown_on_a_page_with_a_description() -> None:
+    shown = [found for page in PAGES for found in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text())]
+    images = {file.name for kind in ("svg", "png") for file in (ROOT / "docs").glob(f"*.{kind}")}
+    assert {Path(address).name for _, address in shown} == images
+    assert all(description for description, _ in shown)
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=lambda page: page.stem
+)
+def test_a_decision_is_short_and_has_context_decision_and_consequences(page: Path) -> None:
+    lines = page.read_text().splitlines()
+    assert len(lines) < 40
+    assert [line for line in lines if line.startswith("## ")][:3] == [
+        "## Context",
+        "## Decision",
+        "## Consequences",
+    ]
+
+
+def test_every_decision_is_listed() -> None:
+    pages = {page.name for page in (ROOT / "docs" / "decisions").glob("0*.md")}
+    assert set(re.findall(r"\((0[^)]+)\)", read_page("decisions/index.md"))) == pages

@@ -12,7 +12,7 @@ import pytest
 from harness.template import ROOT
 
 SOURCE_ROOTS = ("src", "layers/imaging", "cli", "emulator")
-DEVELOPMENT = ("audit", "bench", "console", "harness", "local")
+DEVELOPMENT = ("audit", "bench", "console", "generate", "harness", "local")
 """Packages at the top of the repository, which are never deployed."""
 
 # An adapter uses one vendor: its SDK and the libraries that the SDK is made of.
@@ -69,7 +69,7 @@ ADAPTERS_OF_THE_CLIENT = (
 
 RULES = {
     "src/facematch": make_rule("facematch.*", "imaging.*", packages=None),
-    "src/facematch/domain": make_rule("facematch.domain.*", packages=set()),
+    "src/facematch/domain": make_rule("facematch", "facematch.domain.*", packages=set()),
     "src/facematch/use_cases": make_rule(*CORE, packages=set()),
     "src/facematch/handlers": make_rule(
         *CORE,
@@ -113,7 +113,8 @@ RULES = {
         "facematch.*", "imaging.*", "facecompare_emulator.*", "local.*", "harness.*", packages=None
     ),
     "bench": make_rule("facematch.*", "imaging.*", "local.*", "harness.*", "bench.*", packages=None),
-    "audit": make_rule("local.*", "audit.*", packages=None),
+    "generate": make_rule("facematch.*", "local.*", "bench.*", "generate.*", packages=None),
+    "audit": make_rule("facematch", "local.*", "audit.*", packages=None),
 }
 """By folder; the innermost one that holds a module decides."""
 
@@ -196,7 +197,7 @@ def test_only_the_settings_read_the_environment() -> None:
     readers = {
         name
         for name, path in MODULES.items()
-        if name.partition(".")[0] not in {"local", "harness", "bench", "audit"}
+        if name.partition(".")[0] not in {"generate", "local", "harness", "bench", "audit"}
         and any(
             isinstance(node, (ast.Attribute, ast.Name))
             and (node.attr if isinstance(node, ast.Attribute) else node.id) in {"environ", "getenv"}

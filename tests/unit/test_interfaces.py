@@ -9,8 +9,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from generate.api import describe_api
 from harness.template import ROOT, read_template
-from local.describe_api import describe_api
 
 SCHEMAS = ROOT / "schemas"
 EVENT = json.loads((SCHEMAS / "result-event.schema.json").read_text())

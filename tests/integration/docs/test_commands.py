@@ -33,6 +33,8 @@ pytestmark = pytest.mark.verify
 NOT_RUN = {
     "make test": "It runs this very test.",
     "make check": "`make test` runs all of it.",
+    ".venv/bin/pytest -q tests/unit/domain/test_lane.py": "`make test` runs all of it.",
+    ".venv/bin/pytest -q tests/unit -k outage": "`make test` runs all of it.",
     "make bench": "It takes 5 minutes, and packages of its own; tests/unit/bench holds its parts.",
     "make verify": "It takes long; it runs this very test.",
     "make soak": "It takes 26 minutes; tests/e2e/test_faults.py plays the same faults once.",
@@ -237,6 +239,12 @@ def check_python(words: list[str]) -> str | None:
     return find_unknown(words[2:], read_help((sys.executable, "-m", words[1], "--help")))
 
 
+def check_pytest(words: list[str]) -> str | None:
+    missing = [word for word in words if word.startswith("tests/") and not (ROOT / word).exists()]
+    unknown = find_unknown(words, read_help((sys.executable, "-m", "pytest", "--help")))
+    return ", ".join(missing) or unknown
+
+
 def check_emulator(words: list[str]) -> str | None:
     return find_unknown(words, read_help((sys.executable, "-m", "facecompare_emulator", "--help")))
 
@@ -296,6 +304,7 @@ CHECKS: dict[str, Callable[[list[str]], str | None]] = {
     "make": check_make,
     "facematch": check_facematch,
     "facecompare-emulator": check_emulator,
+    "pytest": check_pytest,
     "python": check_python,
     "sam": check_sam,
     "curl": check_curl,

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from harness.template import ROOT, read_template
+from harness.template import ROOT
 from local.processes import LOCAL
 
 pytestmark = pytest.mark.verify
@@ -98,10 +98,3 @@ def test_nothing_is_loaded_from_elsewhere_or_missing(pages: dict[Path, Page]) ->
     ]
 
     assert (elsewhere, missing) == ([], [])
-
-
-def test_the_page_on_deploying_has_every_parameter(site: Path) -> None:
-    text = (site / "deploy.html").read_text()
-
-    assert "<!-- parameters -->" not in text
-    assert all(f"<code>{name}</code>" in text for name in read_template()["Parameters"])

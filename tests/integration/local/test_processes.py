@@ -1,10 +1,13 @@
-"""What ends with a program that started it."""
+"""Programs that a local stack starts: how they end, and what they write."""
 
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
-from local.processes import ROOT, exit_on_sigterm
+import pytest
+
+from local.processes import AWS_REGION, CLOUD_BIN, ROOT, exit_on_sigterm, make_environment
 
 PROGRAM = """
 import sys
@@ -36,3 +39,10 @@ def test_afterwards_signals_are_handled_as_before() -> None:
     with exit_on_sigterm():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sam_writes_nothing_into_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    command = [CLOUD_BIN / "sam", "validate", "--template", ROOT / "template.yaml", "--region", AWS_REGION]
+    subprocess.run(command, env=make_environment(), check=True, stdout=subprocess.DEVNULL)
+    assert list(tmp_path.rglob("*")) == []

@@ -1,6 +1,6 @@
 from bench.cold_start import make_stock_template
-from generate.cloudformation import parse_template
 from harness.bundles import WIRINGS
+from local.cloudformation import parse_template
 from local.processes import ROOT
 
 STOCK = parse_template(make_stock_template((ROOT / "template.yaml").read_text()))["Resources"]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from facematch import __version__
+
 ROOT = Path(__file__).parents[3]
 PACKAGE = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())
 PROJECT = PACKAGE["project"]
@@ -49,4 +51,4 @@ def test_its_version_is_the_projects() -> None:
     found = re.search(version["pattern"], (ROOT / "cli" / version["path"]).read_text(), re.MULTILINE)
 
     assert found
-    assert found["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert found["version"] == __version__

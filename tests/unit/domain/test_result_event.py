@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from facematch import __version__
 from facematch.domain.comparison import Comparison, Ending, Options, Origin, Outcome, State, StoredPhoto
 from facematch.domain.inbox import PAIR_ID_LIMIT, PAIR_ID_PATTERN
 from facematch.domain.result_event import describe_ending, format_time, make_result_event
@@ -81,7 +82,7 @@ def test_an_event_of_a_match_without_what_made_it_is_not_valid(gap: dict[str, No
     assert not VALIDATOR.is_valid(make_event(make_ended(make_verdict(Decision.MATCH, **gap))))
 
 
-def test_the_envelope_is_cloudevents_1_0_and_no_more() -> None:
+def test_the_envelope_is_cloudevents_1_0_with_the_version_of_facematch() -> None:
     event = make_event()
     del event["data"]
 
@@ -93,6 +94,7 @@ def test_the_envelope_is_cloudevents_1_0_and_no_more() -> None:
         "subject": "pair-1",
         "time": "2027-01-15T08:00:01.000Z",
         "datacontenttype": "application/json",
+        "facematchversion": __version__,
     }
 
 

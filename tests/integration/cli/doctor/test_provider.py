@@ -1,6 +1,7 @@
 """The key tried from this machine, against the emulator."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -58,7 +59,9 @@ def test_a_good_key_is_accepted_in_the_allowed_regions_for_free(
     assert list_codes(diagnosis) == dict.fromkeys(ALLOWED, "Success")
     assert {call["action"] for call in control.calls()} == {"KeepaliveIntl"}
     assert {call["region"] for call in control.calls()} == set(ALLOWED)
-    assert {one.level for one in check_regions(diagnosis.regions, settings, HERE)} == {Level.OK}
+    # A busy machine may answer slowly, which is worth a warning.
+    quick = {region: replace(found, latency_ms=90) for region, found in diagnosis.regions.items()}
+    assert {one.level for one in check_regions(quick, settings, HERE)} == {Level.OK}
 
 
 def test_an_unknown_key_and_a_wrong_secret_are_told_apart(settings: Settings, control: ControlClient) -> None:

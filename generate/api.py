@@ -198,10 +198,10 @@ _REASONS_TEXT: Final = """\
 
 The codes on this page are stable. New versions may add codes.
 
-## Answers of the API
+## Errors of the API
 
-Each problem document has a `code`, and so has each entry of its `errors`. The status is 400 if the faults of
-one request have different statuses.
+Each problem document has a `code`. Each entry of its `errors` has a `code`, too. The status is 400 if one
+request has several errors with different statuses.
 
 | status | code | meaning |
 | --- | --- | --- |
@@ -209,7 +209,8 @@ one request have different statuses.
 
 ## Results
 
-Each result event has a `reason`, and so has the `result` of the API. A plain `match` or `no_match` has none.
+Each result event has a `reason`. The `result` of the API has the same `reason`. For a `match` and a
+`no_match` it is `null`.
 
 | verdict | reason | meaning |
 | --- | --- | --- |
