@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def read_template() -> dict[str, Any]:
-    """Return the template, which is parsed once, as a copy that a test may change."""
+    """Return a copy of the template. The template is parsed only once."""
     return deepcopy(_parse())
 
 
