@@ -1,1 +1,1 @@
-"""What a reviewer asks for: the search for leaks, what the bundles are made of, and what is known of it."""
+"""Tools for a security review: the search for leaks, bills of materials, known vulnerabilities, licences."""

@@ -1,6 +1,6 @@
-"""What is known against the packages that are deployed: `python -m audit.dependencies`.
+"""Checks the deployed packages for known vulnerabilities: `python -m audit.dependencies`.
 
-Needs a database of vulnerabilities. Where none can be reached it says so: neither a pass nor a failure.
+This needs a database of vulnerabilities. If none can be reached, the result is neither a pass nor a failure.
 """
 
 import json
@@ -13,59 +13,67 @@ from audit.bundles import LAYERS, find_requirements
 from audit.tools import TOOLS, ToolResult, run_tool
 
 NOT_AUDITED: Final = 75
-"""The exit code for what is neither a pass nor a failure: sysexits.h, come again later."""
-_UNREACHED: Final = ("connect", "connection", "timed out", "name resolution", "ssl", "proxy", "max retries")
+"""The exit code for neither a pass nor a failure: EX_TEMPFAIL of sysexits.h."""
+_CONNECTION_ERRORS: Final = (
+    "connect",
+    "connection",
+    "timed out",
+    "name resolution",
+    "ssl",
+    "proxy",
+    "max retries",
+)
 
 
 class Outcome(StrEnum):
     """How an audit of one layer ended."""
 
-    CLEAN = "nothing is known against them"
-    PARTIAL = "nothing is known against those that the database has"
+    CLEAN = "no known vulnerabilities"
+    PARTIAL = "no known vulnerabilities in the packages that the database contains"
     VULNERABLE = "vulnerable"
-    UNREACHED = "no database reached, not audited"
+    UNREACHED = "cannot reach a database, not audited"
     BROKEN = "the tool failed, not audited"
 
 
 @dataclass(frozen=True, slots=True)
 class LayerAudit:
-    """What came of the audit of one layer; `packages` were looked up, `told` says what is to be said."""
+    """The audit of one layer: the number of audited packages, and messages to print."""
 
     outcome: Outcome
     packages: int = 0
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
 
-def classify(said: ToolResult) -> LayerAudit:
-    """Return what the tool's words come to.
+def classify(result: ToolResult) -> LayerAudit:
+    """Return the audit that the output of pip-audit describes.
 
-    Only a package that the database has counts as audited. The tool itself says that nothing is known where
-    it found no package at all.
+    Only a package that the database contains counts as audited. pip-audit itself reports no vulnerabilities
+    even if it found none of the packages.
     """
     try:
-        listed: Any = json.loads(said.output)["dependencies"]
-        skipped = tuple(str(one["skip_reason"]) for one in listed if "skip_reason" in one)
-        found = tuple(
-            f"{one['name']} {one['version']}: {known['id']}, "
-            f"mended in {', '.join(known['fix_versions']) or 'nothing yet'}"
-            for one in listed
-            for known in one.get("vulns", ())
+        listed: Any = json.loads(result.output)["dependencies"]
+        skipped = tuple(str(package["skip_reason"]) for package in listed if "skip_reason" in package)
+        vulnerabilities = tuple(
+            f"{package['name']} {package['version']}: {known['id']}, "
+            f"fixed in {', '.join(known['fix_versions']) or 'no version'}"
+            for package in listed
+            for known in package.get("vulns", ())
         )
     except (ValueError, KeyError, TypeError):
-        told = said.errors.lower()
-        unreached = any(word in told for word in _UNREACHED)
-        last = tuple(said.errors.splitlines()[-1:])
-        return LayerAudit(Outcome.UNREACHED if unreached else Outcome.BROKEN, told=last)
+        errors = result.errors.lower()
+        unreached = any(word in errors for word in _CONNECTION_ERRORS)
+        last = tuple(result.errors.splitlines()[-1:])
+        return LayerAudit(Outcome.UNREACHED if unreached else Outcome.BROKEN, messages=last)
     packages = len(listed) - len(skipped)
-    if found:
-        return LayerAudit(Outcome.VULNERABLE, packages, found + skipped)
+    if vulnerabilities:
+        return LayerAudit(Outcome.VULNERABLE, packages, vulnerabilities + skipped)
     if not packages:
-        return LayerAudit(Outcome.UNREACHED if skipped else Outcome.BROKEN, told=skipped[:1])
+        return LayerAudit(Outcome.UNREACHED if skipped else Outcome.BROKEN, messages=skipped[:1])
     return LayerAudit(Outcome.PARTIAL if skipped else Outcome.CLEAN, packages, skipped)
 
 
 def audit_layer(layer: str) -> LayerAudit:
-    """Ask what is known against the packages that a layer pins, without installing any of them."""
+    """Look up the packages that a layer pins, without installing them."""
     options = [
         "--require-hashes",
         "--disable-pip",
@@ -79,12 +87,12 @@ def audit_layer(layer: str) -> LayerAudit:
 
 
 def main() -> int:
-    """Audit every layer; return 1 where something is known or the tool failed, else `NOT_AUDITED` or 0."""
+    """Audit every layer; return 1 for a vulnerability or a failed tool, otherwise `NOT_AUDITED` or 0."""
     outcomes = set()
     for layer in LAYERS:
         audited = audit_layer(layer)
-        print(f"layer {layer}: {audited.packages} packages looked at; {audited.outcome}")
-        for line in audited.told:
+        print(f"layer {layer}: {audited.packages} packages audited; {audited.outcome}")
+        for line in audited.messages:
             print(f"  {line}")
         outcomes.add(audited.outcome)
     if outcomes & {Outcome.VULNERABLE, Outcome.BROKEN}:

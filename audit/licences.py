@@ -1,4 +1,4 @@
-"""The licences of all that is deployed, as `docs/licences.md`: `python -m audit.licences` writes it anew."""
+"""The licences of the deployed packages: `python -m audit.licences` writes `docs/licences.md`."""
 
 from collections.abc import Iterable
 from importlib import metadata
@@ -11,9 +11,9 @@ _CLASSIFIER: Final = "License :: "
 _LONGEST: Final = 60
 _HEAD: Final = """# Licences
 
-What the layers hold, as their `requirements.txt` pin it, and the licence that each package states in its
-metadata. facematch itself is under the [Apache License 2.0](../LICENSE). A test compares this page with the
-packages.
+The packages in the layers, as `requirements.txt` of each layer pins them, and the licence in the metadata of
+each package. facematch itself is licensed under the [Apache License 2.0](../LICENSE). A test compares this
+page with the packages.
 
 | package | version | licence | layers |
 | --- | --- | --- | --- |
@@ -21,7 +21,7 @@ packages.
 
 
 def make_page() -> str:
-    """Return the page for the packages that are installed here.
+    """Return the page for the installed packages.
 
     Raises
     ------
@@ -36,16 +36,16 @@ def make_page() -> str:
 
 
 def read_licence(name: str) -> str:
-    """Return the licence that an installed package states, in the most exact of the ways there are."""
-    told = metadata.metadata(name)
-    if expression := told.get("License-Expression"):
+    """Return the licence of an installed package, from the most exact field of its metadata."""
+    fields = metadata.metadata(name)
+    if expression := fields.get("License-Expression"):
         return str(expression)
-    classifiers = [str(one) for one in told.get_all("Classifier") or []]
-    found = [one.rpartition(" :: ")[2] for one in classifiers if one.startswith(_CLASSIFIER)]
-    text = (told.get("License") or "").strip()
-    if len(found) <= 1 and text and "\n" not in text and len(text) <= _LONGEST:
-        return text
-    return ", ".join(found) or "not stated"
+    classifiers = [str(classifier) for classifier in fields.get_all("Classifier") or []]
+    names = [text.rpartition(" :: ")[2] for text in classifiers if text.startswith(_CLASSIFIER)]
+    licence = (fields.get("License") or "").strip()
+    if len(names) <= 1 and licence and "\n" not in licence and len(licence) <= _LONGEST:
+        return licence
+    return ", ".join(names) or "not stated"
 
 
 def _format(package: Package, layers: Iterable[str]) -> str:

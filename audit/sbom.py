@@ -1,6 +1,6 @@
-"""A bill of materials for each bundle, in CycloneDX: `python -m audit.sbom`.
+"""Writes a software bill of materials (SBOM) for each bundle, in CycloneDX: `python -m audit.sbom`.
 
-Each layer has one, from its hash-pinned requirements, and each function, of all the layers that it runs with.
+Each layer has an SBOM from its hash-pinned requirements. Each function has an SBOM of all its layers.
 """
 
 import json
@@ -20,62 +20,62 @@ _SUFFIX: Final = ".cdx.json"
 
 
 class SbomError(Exception):
-    """A bill could not be made, or is not of what its bundle holds."""
+    """An SBOM could not be created, or it does not match its bundle."""
 
 
 def list_bundles() -> dict[str, tuple[str, ...]]:
-    """Return the layers whose packages each bundle holds or runs with, by the bundle's name."""
+    """Return the layers of each bundle, by the bundle's name."""
     layers = {f"layer-{layer}": (layer,) for layer in LAYERS}
-    return layers | {f"function-{name}": held for name, held in FUNCTION_LAYERS.items()}
+    return layers | {f"function-{name}": used for name, used in FUNCTION_LAYERS.items()}
 
 
 def make_sbom(name: str, layers: Iterable[str]) -> dict[str, Any]:
-    """Return the bill of a bundle.
+    """Return the SBOM of a bundle.
 
     Raises
     ------
     SbomError
-        The tool failed, or what it made does not list exactly the bundle's packages.
+        The tool failed, or its SBOM does not list exactly the bundle's packages.
     """
-    held = tuple(layers)
-    pins = "\n".join(list_pins(held))
-    said = run_tool(
+    used = tuple(layers)
+    pins = "\n".join(list_pins(used))
+    result = run_tool(
         [TOOLS / "cyclonedx-py", "requirements", "-", "--output-reproducible", "--output-format", "JSON"],
         text=pins,
     )
-    if said.code:
-        raise SbomError(f"{name}: {said.errors}")
-    bill: dict[str, Any] = json.loads(said.output)
-    _check_complete(name, bill, held)
-    bill.setdefault("metadata", {})["component"] = {
+    if result.code:
+        raise SbomError(f"{name}: {result.errors}")
+    sbom: dict[str, Any] = json.loads(result.output)
+    _check_complete(name, sbom, used)
+    sbom.setdefault("metadata", {})["component"] = {
         "type": "application",
         "bom-ref": f"facematch-{name}",
         "name": f"facematch-{name}",
         "version": __version__,
         "licenses": [{"license": {"id": "Apache-2.0"}}],
     }
-    return bill
+    return sbom
 
 
-def _check_complete(name: str, bill: Mapping[str, Any], layers: Iterable[str]) -> None:
-    listed = sorted(Package(canonicalize_name(part["name"]), part["version"]) for part in bill["components"])
+def _check_complete(name: str, sbom: Mapping[str, Any], layers: Iterable[str]) -> None:
+    listed = sorted(Package(canonicalize_name(part["name"]), part["version"]) for part in sbom["components"])
     if listed != list_packages(layers):
-        raise SbomError(f"{name} does not list exactly what its layers hold.")
+        raise SbomError(f"The SBOM of {name} does not list exactly the packages of its layers.")
 
 
 def main() -> int:
-    """Write the bill of every bundle; return 1 where one can't be made."""
+    """Write the SBOM of every bundle; return 1 if one cannot be created."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, layers in list_bundles().items():
         try:
-            bill = make_sbom(name, layers)
+            sbom = make_sbom(name, layers)
         except SbomError as error:
             print(error, file=sys.stderr)
             return 1
         path = FOLDER / f"{name}{_SUFFIX}"
-        path.write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(sbom, indent=2) + "\n", encoding="utf-8")
         print(
-            f"{path.relative_to(ROOT)}: {len(bill['components'])} packages, CycloneDX {bill['specVersion']}"
+            f"{path.relative_to(ROOT)}: {len(sbom['components'])} packages, CycloneDX {sbom['specVersion']}"
         )
     return 0
 

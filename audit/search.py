@@ -1,4 +1,4 @@
-"""Finds pieces of what must not be there, in whatever way they were written down."""
+"""Searches for fragments of data that must not leak, in many encodings."""
 
 import base64
 import json
@@ -9,18 +9,17 @@ from typing import Final
 from urllib.parse import quote_from_bytes
 
 BLOCK_BYTES: Final = 12
-"""What is looked up at every location; a marker's blocks lie so that each piece of it holds a whole one."""
+"""The search looks up blocks of this size. Each fragment of a marker that is long enough contains a block."""
 _CHUNK_BYTES: Final = 1 << 18
-_DISTINCT_AT_LEAST: Final = 5
-"""Blocks of fewer different bytes (a run of zeros, say) belong to nobody."""
+_MIN_DISTINCT_BYTES: Final = 5
+"""Blocks with fewer different bytes, such as a run of zeros, prove nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """A known text that the search looks for, as it is or encoded.
+    """Known data to search for. At least `fragment_bytes` of it, in any encoding, are a finding.
 
-    A location that holds `fragment_bytes` of it or more is a finding. `allowed` are the kinds of location
-    that may hold it.
+    `allowed` are the kinds of location that may contain it.
     """
 
     name: str
@@ -31,7 +30,7 @@ class Marker:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """A piece of a marker: its location, its encoding and its length."""
+    """A fragment of a marker: its location, its encoding and its length."""
 
     kind: str
     location: str
@@ -41,17 +40,17 @@ class Finding:
 
 
 def make_photo_marker(name: str, photo: bytes, allowed: Iterable[str] = ()) -> Marker:
-    """Return the marker of a photo: any 24 of its bytes."""
+    """Return the marker of a photo: any 24 consecutive bytes of it."""
     return Marker(name=name, content=photo, fragment_bytes=24, allowed=frozenset(allowed))
 
 
 def make_text_marker(name: str, text: str, allowed: Iterable[str] = ()) -> Marker:
-    """Return the marker of a secret, a name or a URL: any 12 of its characters."""
+    """Return the marker of a secret, a name or a URL: any 12 consecutive characters of it."""
     return Marker(name=name, content=text.encode(), fragment_bytes=BLOCK_BYTES, allowed=frozenset(allowed))
 
 
 def _encode_base64(alignment: int, content: bytes) -> bytes:
-    """Return the content's Base64 as it stands behind so many other bytes, less what it shares with them."""
+    """Return the Base64 of the content after `alignment` other bytes, without the shared characters."""
     text = base64.b64encode(bytes(alignment) + content)
     return text[4 if alignment else 0 : -4]
 
@@ -65,7 +64,7 @@ def _encode_quoted_base64(alignment: int, content: bytes) -> bytes:
 
 
 def _encode_json(content: bytes, *, ensure_ascii: bool) -> bytes:
-    """Return the content as JSON writes text whose characters are those bytes."""
+    """Return the JSON string of a text whose characters are the bytes of the content."""
     return json.dumps(content.decode("latin-1"), ensure_ascii=ensure_ascii)[1:-1].encode()
 
 
@@ -87,7 +86,7 @@ ENCODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 
 @dataclass(slots=True)
 class Search:
-    """Looks for markers, and counts what it looked at, by kind of location."""
+    """Searches for markers, and counts the searched bytes and locations by kind."""
 
     markers: Iterable[Marker]
     bytes_by_kind: dict[str, int] = field(default_factory=dict)
@@ -96,16 +95,16 @@ class Search:
     _blocks: dict[bytes, list[tuple[int, int]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Write every marker down in every way; of ways that scan alike the first."""
+        """Encode every marker in every encoding. Of encodings with the same result, the first is kept."""
         for marker in self.markers:
             encodings: dict[bytes, str] = {}
-            for encoding, write in ENCODINGS.items():
-                encodings.setdefault(write(marker.content), encoding)
+            for encoding, encode in ENCODINGS.items():
+                encodings.setdefault(encode(marker.content), encoding)
             for text, encoding in encodings.items():
-                self._learn(marker, encoding, text)
+                self._add(marker, encoding, text)
 
     def scan(self, kind: str, location: str, content: bytes) -> list[Finding]:
-        """Return the longest piece of each marker in a location, those that may stand there aside."""
+        """Return the longest fragment of each marker in a location that must not contain it."""
         self.bytes_by_kind[kind] = self.bytes_by_kind.get(kind, 0) + len(content)
         self.locations_by_kind[kind] = self.locations_by_kind.get(kind, 0) + 1
         longest: dict[str, Finding] = {}
@@ -115,13 +114,13 @@ class Search:
                 longest[marker.name] = Finding(kind, location, marker.name, encoding, length)
         return sorted(longest.values())
 
-    def _learn(self, marker: Marker, encoding: str, text: bytes) -> None:
+    def _add(self, marker: Marker, encoding: str, text: bytes) -> None:
         number = len(self._texts)
         self._texts.append((marker, encoding, text))
         stride = max(marker.fragment_bytes - BLOCK_BYTES, 0) + 1
         for start in range(0, len(text) - BLOCK_BYTES + 1, stride):
             block = text[start : start + BLOCK_BYTES]
-            if len(set(block)) >= _DISTINCT_AT_LEAST:
+            if len(set(block)) >= _MIN_DISTINCT_BYTES:
                 self._blocks.setdefault(block, []).append((number, start))
 
     def _find(self, content: bytes) -> Iterator[tuple[Marker, str, int]]:
@@ -145,7 +144,7 @@ def _find_all(content: bytes, block: bytes) -> Iterator[int]:
 
 
 def _measure(text: bytes, text_at: int, content: bytes, content_at: int) -> int:
-    """Return how long the piece is that both hold around the given places."""
+    """Return the length of the common fragment around the given positions."""
     before = 0
     while (
         before < min(text_at, content_at) and text[text_at - before - 1] == content[content_at - before - 1]

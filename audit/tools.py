@@ -1,4 +1,4 @@
-"""The tools of the audit, each in an environment of its own, and what they said."""
+"""Runs the tools of the audit."""
 
 import subprocess
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ TOOLS: Final = LOCAL / "audit" / "bin"
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool said, and how it ended."""
+    """The exit code and the output of a tool."""
 
     code: int
     output: str
@@ -21,7 +21,7 @@ class ToolResult:
 
 
 def run_tool(command: Sequence[str | Path], *, text: str = "") -> ToolResult:
-    """Run a tool in the project's folder, past the user's own AWS settings, with `text` as its input."""
+    """Run a tool in the repository with `text` as its input, without the user's AWS settings."""
     result = subprocess.run(
         command, cwd=ROOT, env=make_environment(), input=text, capture_output=True, text=True, check=False
     )

@@ -1,7 +1,7 @@
-"""What a cold start costs: each function as this project builds it, and as SAM's own Python builder would.
+"""Measures cold starts: each function as this project builds it, and as SAM's own Python builder does.
 
-Both bundles have the same sources and requirements. The stock one is uncompiled and unpruned, and looks for
-garbage while it imports. Starts alternate between the two, so that a busy machine is busy for both.
+Both bundles have the same sources and requirements. The stock bundle is not compiled and not pruned, and
+collects garbage during imports. The starts alternate, so that load on the machine affects both.
 """
 
 import argparse
@@ -21,7 +21,7 @@ _STOCK: Final = LOCAL / "stock"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One function's median start, stock and ours; times in ms, memory in MiB, sizes in MB."""
+    """The median start of one function, stock and ours. Times are in ms, memory in MiB, sizes in MB."""
 
     function: str
     stock_ms: float
@@ -33,14 +33,16 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """Our time as a part of the stock one's."""
+        """Our time divided by that of the stock bundle."""
         return self.our_ms / self.stock_ms
 
 
 def main() -> None:
-    """Build both, measure, and print the table."""
+    """Build both bundles, measure the starts, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--starts", type=int, default=STARTS, help="of each bundle (%(default)s)")
+    parser.add_argument(
+        "--starts", type=int, default=STARTS, help="number of starts of each bundle (%(default)s)"
+    )
     starts: int = parser.parse_args().starts
     with ThreadPoolExecutor(2) as pool:
         for built in [pool.submit(build), pool.submit(build_stock)]:
@@ -50,7 +52,7 @@ def main() -> None:
 
 
 def build_stock() -> None:
-    """Build the template with SAM's own Python builder instead of the project's makefiles.
+    """Build the template with SAM's own Python builder, not with the project's makefiles.
 
     Raises
     ------
@@ -64,8 +66,8 @@ def build_stock() -> None:
 
 
 def make_stock_template(template: str) -> str:
-    """Return the template as it would be without build methods of the project's own, for `.local/`."""
-    # That builder refuses requirements that rest on another layer; no bundle measured here has these.
+    """Return the template without the project's build methods, for the folder `.local`."""
+    # SAM's builder refuses requirements that need another layer. The measured bundles do not have them.
     optional = r"(  (?:Heic|Framing)Layer:\n(?: {4}.*\n)*?) {4}Metadata:\n(?: {6}.*\n)*"
     without_own = re.sub(optional, r"\1", template).replace("    Metadata: { BuildMethod: makefile }\n", "")
     stock = re.sub(r"BuildMethod: makefile\n(?: {6}.*\n)*", "BuildMethod: python3.13\n", without_own)
@@ -73,16 +75,16 @@ def make_stock_template(template: str) -> str:
 
 
 def compare(stock: Bundle, ours: Bundle, starts: int) -> Comparison:
-    """Start both bundles of a function by turns."""
-    told: list[tuple[ColdStart, ColdStart]] = [
+    """Start both bundles of a function alternately."""
+    starts_by_turn: list[tuple[ColdStart, ColdStart]] = [
         (stock.start(collecting=True), ours.start()) for _ in range(starts)
     ]
     return Comparison(
         function=ours.function,
-        stock_ms=statistics.median(start.start_ms for start, _ in told),
-        our_ms=statistics.median(start.start_ms for _, start in told),
-        stock_memory_mib=statistics.median(start.peak_memory_mib for start, _ in told),
-        our_memory_mib=statistics.median(start.peak_memory_mib for _, start in told),
+        stock_ms=statistics.median(start.start_ms for start, _ in starts_by_turn),
+        our_ms=statistics.median(start.start_ms for _, start in starts_by_turn),
+        stock_memory_mib=statistics.median(start.peak_memory_mib for start, _ in starts_by_turn),
+        our_memory_mib=statistics.median(start.peak_memory_mib for _, start in starts_by_turn),
         stock_size_mb=stock.size_bytes / 1e6,
         our_size_mb=ours.size_bytes / 1e6,
     )
@@ -95,10 +97,10 @@ def render_table(comparisons: list[Comparison]) -> str:
         "| --- | --: | --: | --: | --: | --: |",
     ]
     rows += [
-        f"| {it.function.lower()} | {it.stock_ms:.0f} ms | {it.our_ms:.0f} ms | {it.ratio:.2f} "
-        f"| {it.stock_memory_mib:.0f} → {it.our_memory_mib:.0f} MiB "
-        f"| {it.stock_size_mb:.0f} → {it.our_size_mb:.0f} MB |"
-        for it in comparisons
+        f"| {row.function.lower()} | {row.stock_ms:.0f} ms | {row.our_ms:.0f} ms | {row.ratio:.2f} "
+        f"| {row.stock_memory_mib:.0f} → {row.our_memory_mib:.0f} MiB "
+        f"| {row.stock_size_mb:.0f} → {row.our_size_mb:.0f} MB |"
+        for row in comparisons
     ]
     return "\n".join(rows)
 

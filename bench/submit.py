@@ -1,8 +1,7 @@
-"""10,000 generated pairs by `facematch submit` into a local stack: `python -m bench.submit [PAIRS]`.
+"""Submits 10,000 generated pairs with `facematch submit` to a local stack: `python -m bench.submit [PAIRS]`.
 
-Prints the rate and the command's peak memory when a tenth, half and all of the pairs are submitted, and fails
-where memory grew on the way. The stack's functions stand still meanwhile: they would else take the cores that
-are measured.
+It prints the rate and the command's peak memory after a tenth, half and all of the pairs. It fails if memory
+grows during the run. The functions of the stack are disabled, because they would use the measured cores.
 """
 
 import argparse
@@ -28,12 +27,12 @@ _PHOTOS: Final = 40
 _PHOTO_SIZE: Final = (1280, 960)
 _CHECK_INTERVAL_S: Final = 0.05
 _GROWTH_LIMIT: Final = 0.1
-"""How much more than at a tenth of the pairs the command may hold at the end: the names of the others."""
+"""The allowed growth of memory from a tenth of the pairs to the end. The command stores the pairs' names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How it stood at one point of the run."""
+    """The measurements at one point of the run."""
 
     pairs: int
     elapsed_s: float
@@ -41,13 +40,13 @@ class Reading:
 
 
 def run_benchmark(pairs: int) -> list[Reading]:
-    """Submit so many generated pairs; return how it stood at a tenth, at half and at the end."""
+    """Submit generated pairs; return the measurements at a tenth, at half and at the end."""
     with (
         tempfile.TemporaryDirectory() as scratch,
         run_stack(Ports(cloud=0, emulator=0), LOCAL / "bench-submit") as stack,
     ):
         folder = Path(scratch)
-        _halt_functions(stack)
+        _disable_functions(stack)
         manifest = write_manifest(folder, pairs)
         (folder / ".local").mkdir()
         stack.save(folder / ".local" / "stack.json")
@@ -56,7 +55,7 @@ def run_benchmark(pairs: int) -> list[Reading]:
 
 
 def write_manifest(folder: Path, pairs: int) -> Path:
-    """Write some photos, and a manifest of pairs of them, no two alike."""
+    """Write some photos, and a manifest with different pairs of them."""
     for number in range(_PHOTOS):
         (folder / f"{number}.jpg").write_bytes(_draw_photo(number))
     manifest = folder / "pairs.csv"
@@ -70,7 +69,7 @@ def write_manifest(folder: Path, pairs: int) -> Path:
 
 
 def _draw_photo(seed: int) -> bytes:
-    """Draw a photo that lies on its side, as phones store them: each one has to be turned and scaled."""
+    """Draw a photo that is stored on its side, like a phone's. It must be rotated and scaled."""
     photo = Image.effect_noise(_PHOTO_SIZE, 4 + seed % 4).convert("RGB")
     ImageDraw.Draw(photo).ellipse((300, 150, 1000, 850), fill=(5 * seed, 90, 120))
     exif = Image.Exif()
@@ -80,7 +79,7 @@ def _draw_photo(seed: int) -> bytes:
     return file.getvalue()
 
 
-def _halt_functions(stack: Stack) -> None:
+def _disable_functions(stack: Stack) -> None:
     functions = stack.client("lambda")
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
@@ -105,7 +104,7 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, points: list[int]) ->
     peak_bytes = 0
     for point in points:
         while process.poll() is None:
-            # Read each time: of a process that is gone nobody knows any more.
+            # The peak cannot be read after the process has ended.
             peak_bytes = _read_peak(process) or peak_bytes
             if _count_lines(journal) - 1 >= point:
                 break
@@ -120,7 +119,7 @@ def _count_lines(file: Path) -> int:
 
 
 def _read_peak(process: subprocess.Popen[bytes]) -> int | None:
-    """Return the most memory that a process ever held at once; None for one that is gone."""
+    """Return the peak memory of a process, or None if it has ended."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text()
     except OSError:
@@ -130,9 +129,9 @@ def _read_peak(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def main() -> None:
-    """Run the benchmark and print what it found."""
+    """Run the benchmark and print the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pairs", type=int, nargs="?", default=_PAIRS, help="how many (%(default)s)")
+    parser.add_argument("pairs", type=int, nargs="?", default=_PAIRS, help="number of pairs (%(default)s)")
     readings = run_benchmark(parser.parse_args().pairs)
     print(f"\n{'pairs':>8} {'seconds':>9} {'pairs/s':>9} {'peak MB':>9}")
     for reading in readings:
@@ -142,7 +141,9 @@ def main() -> None:
     growth = readings[-1].peak_bytes / readings[0].peak_bytes - 1
     print(f"Memory from the first reading to the last: {growth:+.1%}")
     if growth > _GROWTH_LIMIT:
-        sys.exit(f"That is more than {_GROWTH_LIMIT:.0%}: the command holds on to what it has submitted.")
+        sys.exit(
+            f"Memory grew by more than {_GROWTH_LIMIT:.0%}: the command keeps submitted pairs in memory."
+        )
 
 
 if __name__ == "__main__":

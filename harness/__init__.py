@@ -1,1 +1,1 @@
-"""What tests, benchmarks and the audit share: a deployed stack's driver, its faults, and its books."""
+"""Shared by tests, benchmarks and the audit: drives a deployed stack, injects faults, checks the results."""

@@ -1,7 +1,6 @@
-"""The state of a stack: what was accepted, what became of it, and what the provider would bill.
+"""Checks a stack's guarantees: no accepted pair is lost, and no comparison is billed twice.
 
-Whether the promises are kept is counted here, from the ledger's table, the results queue, the dead letters
-and the emulator's log, and from nothing that the stack says of itself elsewhere.
+The only sources are the ledger, the results queue, the dead letters and the emulator's log.
 """
 
 import math
@@ -23,30 +22,30 @@ _THROTTLED: Final = "Throttling.Api"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackState:
-    """What a stack and its provider hold: `records` of comparisons, `events` as they came off the queue.
+    """The records of the ledger, the events of the results queue, and the calls of the emulator's log.
 
-    `waiting` are the ids, of comparisons or pairs, that stand in a dead-letter queue.
+    `dead_letter_ids` are the ids of comparisons and pairs in the dead-letter queues.
     """
 
     records: Sequence[Record]
     events: Sequence[Event]
-    waiting: frozenset[str]
+    dead_letter_ids: frozenset[str]
     calls: Sequence[Call]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What the state say of some pairs; each finding names the pair or the `MerchantBizId`.
+    """What happened to some pairs.
 
-    `lost` are accepted pairs for which the first promise does not hold, whatever the reason.
-    `possibly_billed` are billed calls whose answer nobody read, `double_billed` all others that were billed
-    beyond the one whose answer is the verdict.
+    `lost` has the accepted pairs without exactly one event for each comparison, with the reason.
+    `possibly_billed` and `double_billed` have the `MerchantBizId` of billed calls: calls whose answer was not
+    read, and all other calls except the one with the verdict.
     """
 
     pairs: int
     verdicts: int
     failed: int
-    waiting: int
+    dead_letters: int
     lost: Mapping[str, str]
     double_billed: Sequence[str]
     possibly_billed: Sequence[str]
@@ -54,7 +53,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """How calls met the provider's quota; `used` is of the quota from the first call to the last."""
+    """The use of the provider's quota. `used` is the share of it between the first and the last call."""
 
     calls: int
     throttled: int
@@ -62,12 +61,12 @@ class Traffic:
 
     @property
     def throttled_share(self) -> float:
-        """The part of the calls that the provider throttled by its own count."""
+        """The share of calls that the provider throttled."""
         return self.throttled / self.calls if self.calls else 0.0
 
 
 def audit_pairs(state: StackState, accepted: Mapping[str, int]) -> Audit:
-    """Return what became of `accepted`: pair ids with the number of comparisons that each must come to."""
+    """Return what happened to `accepted`: pair ids with their expected numbers of comparisons."""
     records = _group(state.records, accepted)
     events: dict[str, set[str]] = {}
     for event in state.events:
@@ -75,16 +74,16 @@ def audit_pairs(state: StackState, accepted: Mapping[str, int]) -> Audit:
     lost = {
         pair_id: reason
         for pair_id, expected in accepted.items()
-        if (reason := _find_loss(pair_id, expected, records[pair_id], events, state.waiting))
+        if (reason := _find_loss(pair_id, expected, records[pair_id], events, state.dead_letter_ids))
     }
-    mine = [record for group in records.values() for record in group]
-    double_billed, possibly_billed = _find_excess(state.calls, mine)
-    ended = [record for record in mine if record["state"] != State.REGISTERED]
+    selected = [record for group in records.values() for record in group]
+    double_billed, possibly_billed = _find_excess(state.calls, selected)
+    ended = [record for record in selected if record["state"] != State.REGISTERED]
     return Audit(
         pairs=len(accepted),
         verdicts=sum(record["id"] in events for record in ended),
         failed=sum(record["state"] == State.FAILED for record in ended),
-        waiting=sum(record["id"] in state.waiting for record in mine),
+        dead_letters=sum(record["id"] in state.dead_letter_ids for record in selected),
         lost=lost,
         double_billed=double_billed,
         possibly_billed=possibly_billed,
@@ -92,20 +91,20 @@ def audit_pairs(state: StackState, accepted: Mapping[str, int]) -> Audit:
 
 
 def measure_traffic(calls: Iterable[Call], qps: int) -> Traffic:
-    """Return how the calls of one region met a quota of `qps`; those that a scenario decided do not count."""
+    """Return the use of a region's quota by its calls. Calls that a scenario decided do not count."""
     counted = [call for call in calls if call["scenario"] is None]
     admitted = sorted(read_time_s(call) for call in counted if call["code"] != _THROTTLED)
     span_s = admitted[-1] - admitted[0] if len(admitted) > 1 else 0.0
     return Traffic(
         calls=len(counted),
         throttled=len(counted) - len(admitted),
-        # The first call opens the span and the last one ends it: between them lies one interval less.
+        # Between n calls are n - 1 intervals.
         used=(len(admitted) - 1) / (qps * span_s) if span_s else 0.0,
     )
 
 
 def trim_calls(calls: Sequence[Call], comparison_ids: Container[str]) -> Sequence[Call]:
-    """Return the calls up to the last one for those comparisons: after that, nothing waits for the quota."""
+    """Return the calls up to the last one of these comparisons. After it, nothing waits for the quota."""
     ordered = sorted(calls, key=read_time_s)
     while ordered and (ordered[-1]["merchant_biz_id"] or "")[:_ID_LENGTH] not in comparison_ids:
         ordered.pop()
@@ -113,12 +112,12 @@ def trim_calls(calls: Sequence[Call], comparison_ids: Container[str]) -> Sequenc
 
 
 def read_time_s(call: Call) -> float:
-    """Return when a call reached the provider, as Unix seconds."""
+    """Return the time at which a call reached the provider, as Unix seconds."""
     return datetime.fromisoformat(call["received_at"]).timestamp()
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the value that `share` of the others do not exceed, by nearest rank."""
+    """Return the quantile of values by nearest rank."""
     return sorted(values)[max(math.ceil(len(values) * share), 1) - 1]
 
 
@@ -135,13 +134,13 @@ def _find_loss(
     expected: int,
     records: Sequence[Record],
     events: Mapping[str, set[str]],
-    waiting: frozenset[str],
+    dead_letter_ids: frozenset[str],
 ) -> str | None:
-    """Return in what way the first promise is broken for a pair, or None where it is kept."""
-    if len(records) != expected and pair_id not in waiting:
+    """Return why a pair is lost, or None."""
+    if len(records) != expected and pair_id not in dead_letter_ids:
         return f"{len(records)} comparisons instead of {expected}"
     for record in records:
-        if record["id"] in waiting:
+        if record["id"] in dead_letter_ids:
             continue
         if record["state"] == State.REGISTERED:
             return "no verdict"
@@ -152,7 +151,7 @@ def _find_loss(
 
 
 def _find_excess(calls: Iterable[Call], records: Iterable[Record]) -> tuple[list[str], list[str]]:
-    """Return the billed calls beyond one for each comparison: the answered ones, then the others."""
+    """Return the billed calls beyond one per comparison: the double-billed, then the possibly billed ones."""
     outcomes = {
         record["id"]: {
             attempt["merchant_biz_id"]: attempt["outcome"] for attempt in record["attempts"].values()

@@ -1,4 +1,4 @@
-"""The functions as `sam build` leaves them, and a cold start of each in a process of its own."""
+"""The functions built by `sam build`, and a cold start of each in a separate process."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ WIRINGS: Final = {
     "Sweep": ("sweeper",),
     "Diagnose": ("provider_diagnoser",),
 }
-"""What each function's handler asks `bootstrap` for before its first work."""
+"""The functions of `bootstrap` that each handler calls before its first event."""
 
 _KNOWN: Final = {
     "Ledger": "facematch-ledger",
@@ -67,18 +67,18 @@ print(json.dumps({
 @dataclass(frozen=True, slots=True)
 class ColdStart:
     """
-    What one start took.
+    The measurements of one start.
 
     Attributes
     ----------
     import_ms
-        Importing the handler.
+        Time to import the handler.
     start_ms
-        That, and wiring what its first event needs; nothing of it goes over the network.
+        Time to import the handler and to create what its first event needs. It uses no network.
     peak_memory_mib
-        The process's peak resident memory.
+        The peak resident memory of the process.
     modules
-        Each loaded module, and its file where it has one.
+        The loaded modules with their files, or with "".
     """
 
     import_ms: float
@@ -89,7 +89,7 @@ class ColdStart:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A function and its layers, unpacked, in the order in which Python looks for modules."""
+    """The unpacked function and its layers, in the order of Python's module search."""
 
     function: str
     handler: str
@@ -102,29 +102,29 @@ class Bundle:
         return sum(file.stat().st_size for file in files)
 
     def start(self, *, collecting: bool = False) -> ColdStart:
-        """Start in an isolated interpreter that has this bundle only and writes no compiled files.
+        """Start in an isolated interpreter that finds only this bundle and writes no compiled files.
 
         Raises
         ------
         subprocess.CalledProcessError
-            The bundle lacks something.
+            The start failed, for example because a module is missing.
         """
         environment = {**read_environment(_KNOWN), **_LAMBDA, "POWERTOOLS_SERVICE_NAME": self.function}
         folders = [str(folder) for folder in self.folders]
         argument = json.dumps([folders, self.handler, WIRINGS[self.function], environment, collecting])
-        # -I and -S: no site-packages and nothing of the caller's; -B: the disk is as good as read-only.
+        # -I and -S exclude site-packages and the environment of the caller. -B writes no compiled files.
         command = [sys.executable, "-I", "-S", "-B", "-c", _PROGRAM, argument]
-        told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        measured = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         return ColdStart(
-            import_ms=told["import_ms"],
-            start_ms=told["start_ms"],
-            peak_memory_mib=told["peak_memory_kib"] / 1024,
-            modules=told["modules"],
+            import_ms=measured["import_ms"],
+            start_ms=measured["start_ms"],
+            peak_memory_mib=measured["peak_memory_kib"] / 1024,
+            modules=measured["modules"],
         )
 
 
 def find_bundles(build: Path) -> dict[str, Bundle]:
-    """Return the bundle of each function in a folder that `sam build` has filled."""
+    """Return the bundle of each function in a build folder of `sam build`."""
     resources = yaml.safe_load((build / "template.yaml").read_text())["Resources"]
     return {
         function: _find_bundle(build, function, resources[function]["Properties"]) for function in WIRINGS

@@ -1,4 +1,4 @@
-"""The stack that `template.yaml` makes: after the SAM transform, with its conditions decided."""
+"""The resources of `template.yaml` after the SAM transform, with its conditions evaluated."""
 
 import json
 from collections.abc import Mapping
@@ -14,13 +14,15 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from harness.template import ROOT
 
 _ABSENT = object()
-"""What `AWS::NoValue` leaves."""
+"""Stands for `AWS::NoValue`."""
 
 
 def read_stack(aws_region: str = "ap-southeast-1", /, **parameters: str) -> dict[str, dict[str, Any]]:
-    """Return the resources of a stack with these parameters, by name; references stay as they are."""
+    """Return the resources of a stack with these parameters, by name. References are not resolved."""
     template = transform()
-    defaults = {name: str(one.get("Default", "none")) for name, one in template["Parameters"].items()}
+    defaults = {
+        name: str(parameter.get("Default", "none")) for name, parameter in template["Parameters"].items()
+    }
     choice = _Choice({"AWS::Region": aws_region} | defaults | parameters, template["Conditions"])
     return {
         name: choice.prune(resource)
@@ -30,7 +32,7 @@ def read_stack(aws_region: str = "ap-southeast-1", /, **parameters: str) -> dict
 
 
 def transform(**parameters: str) -> dict[str, Any]:
-    """Return the template as the SAM transform leaves it, which knows the values of the parameters."""
+    """Return the template after the SAM transform with these parameters."""
     template: dict[str, Any] = json.loads(_transform(frozenset(parameters.items())))
     return template
 
@@ -43,17 +45,17 @@ def _transform(parameters: frozenset[tuple[str, str]]) -> str:
 
 @cache
 def _package() -> str:
-    """Return the template as the transform gets it, with its code uploaded."""
+    """Return the template as if its code was uploaded."""
     template = yaml_parse((ROOT / "template.yaml").read_text())
     for properties in (
         template["Globals"]["Function"],
         *(resource["Properties"] for resource in template["Resources"].values()),
     ):
-        # SAM takes code only from where `sam package` puts it.
+        # The transform requires that `sam package` has uploaded the code.
         for name in {"CodeUri", "ContentUri"} & properties.keys():
             properties[name] = "s3://bucket/code"
     for name in ("SecurityPolicy", "EndpointAccessMode"):
-        # The transform that knows them takes no pydantic as new as ours: `sam validate` looks at them.
+        # A transform that supports them needs an older pydantic than ours. `sam validate` checks them.
         del template["Resources"]["RestApi"]["Properties"][name]
     return json.dumps(template)
 
@@ -64,22 +66,22 @@ class _Choice:
     conditions: Mapping[str, Any]
 
     def holds(self, condition: Mapping[str, Any]) -> bool:
-        """Decide a condition."""
+        """Return the value of a condition."""
         match condition:
             case {"Condition": name}:
                 return self.holds(self.conditions[name])
-            case {"Fn::Not": [inner]}:
-                return not self.holds(inner)
-            case {"Fn::And": inner}:
-                return all(map(self.holds, inner))
-            case {"Fn::Or": inner}:
-                return any(map(self.holds, inner))
+            case {"Fn::Not": [negated]}:
+                return not self.holds(negated)
+            case {"Fn::And": conditions}:
+                return all(map(self.holds, conditions))
+            case {"Fn::Or": conditions}:
+                return any(map(self.holds, conditions))
             case {"Fn::Equals": [left, right]}:
                 return bool(self._read(left) == self._read(right))
         raise ValueError(condition)
 
     def _read(self, value: Any) -> Any:
-        """Return what a condition compares."""
+        """Return the value of an operand."""
         match value:
             case {"Ref": name}:
                 return self.parameters[name]
@@ -90,15 +92,15 @@ class _Choice:
         return value
 
     def prune(self, value: Any) -> Any:
-        """Return a value with only what its conditions choose."""
+        """Return a value with its conditions evaluated."""
         match value:
             case {"Ref": "AWS::NoValue"}:
                 return _ABSENT
             case {"Fn::If": [name, chosen, other]}:
                 return self.prune(chosen if self.holds({"Condition": name}) else other)
             case dict():
-                kept = {name: self.prune(inner) for name, inner in value.items()}
-                return {name: inner for name, inner in kept.items() if inner is not _ABSENT}
+                pruned = {name: self.prune(field) for name, field in value.items()}
+                return {name: field for name, field in pruned.items() if field is not _ABSENT}
             case list():
-                return [inner for inner in map(self.prune, value) if inner is not _ABSENT]
+                return [item for item in map(self.prune, value) if item is not _ABSENT]
         return value

@@ -1,4 +1,4 @@
-"""Drives a deployed stack as its users do, and waits for what comes of it."""
+"""Uses a deployed stack as its users do, and waits for the results."""
 
 import io
 import json
@@ -18,15 +18,15 @@ from local.signed_http import HttpAnswer, make_request, send
 from local.stack import STACK_NAME, Stack
 
 FOLDER = LOCAL / "e2e"
-"""Where the stack of all end-to-end tests keeps its logs."""
+"""The folder with the logs of the stack for all end-to-end tests."""
 LONGEST_WAIT_S = 60.0
 CALLER = "arn:aws:iam::000000000000:root"
-"""Who signs, unless other credentials do: as the local cloud names the holder of its own key."""
+"""The caller of requests by default: the owner of the local cloud's key."""
 register_heif_opener()  # so that Pillow writes HEIC
 
 
 def make_photo(seed: int = 0, *, width: int = 720, height: int = 960, form: str = "JPEG") -> bytes:
-    """Return a photo with enough in it for the emulator to find a face."""
+    """Return a photo with enough contrast for the emulator to find a face."""
     image = Image.effect_noise((width, height), 40).convert("RGB")
     draw = ImageDraw.Draw(image)
     for step in range(6):
@@ -41,14 +41,14 @@ def make_photo(seed: int = 0, *, width: int = 720, height: int = 960, form: str 
 
 @dataclass(slots=True)
 class Driver:
-    """One stack, and the events that have come off its results queue so far, by subject."""
+    """A stack, and the events received from its results queue, by subject."""
 
     stack: Stack
     events: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        """Return a client of the stack's cloud, made once; any thread may use it."""
+        """Return a cached client of the stack's cloud. All threads can use it."""
         if service not in self._clients:
             self._clients[service] = self.stack.client(service)
         return self._clients[service]
@@ -70,22 +70,22 @@ class Driver:
         seed: int = 0,
         credentials: Credentials | None = None,
     ) -> dict[str, Any]:
-        """Post both photos of a pair by presigned forms; return what asks for their comparison."""
-        asked = {"pair_id": pair_id, "region": region}
-        tickets = self.request("POST", "/v1/uploads", asked, credentials=credentials)
-        assert tickets.status is HTTPStatus.CREATED
+        """Post both photos of a pair with upload forms; return the fields of a request to compare them."""
+        body = {"pair_id": pair_id, "region": region}
+        answer = self.request("POST", "/v1/uploads", body, credentials=credentials)
+        assert answer.status is HTTPStatus.CREATED
         for number, role in enumerate(("source", "target")):
-            ticket = tickets.body[role]
-            posted = post_form(ticket["url"], ticket["fields"], make_photo(seed + number))
-            assert posted == HTTPStatus.NO_CONTENT
-        return {role: {"upload_key": tickets.body[role]["key"]} for role in ("source", "target")}
+            form = answer.body[role]
+            status = post_form(form["url"], form["fields"], make_photo(seed + number))
+            assert status == HTTPStatus.NO_CONTENT
+        return {role: {"upload_key": answer.body[role]["key"]} for role in ("source", "target")}
 
     def wait_for_event(self, subject: str) -> Mapping[str, Any]:
         """Return the first event about `subject`."""
         return self.wait_for_events(subject, 1)[0]
 
     def wait_for_events(self, subject: str, count: int) -> list[Mapping[str, Any]]:
-        """Return the events about `subject` once there are `count` of them."""
+        """Wait for `count` events about `subject`; return them."""
         deadline = time.monotonic() + LONGEST_WAIT_S
         while len(self.events.get(subject, [])) < count:
             assert time.monotonic() < deadline, f"no event about {subject!r}, only {sorted(self.events)}"
@@ -93,7 +93,7 @@ class Driver:
         return self.events[subject]
 
     def collect_events(self, wait_s: int = 0) -> None:
-        """Take what is on the results queue."""
+        """Receive the messages of the results queue."""
         queue = self.client("sqs")
         received = queue.receive_message(
             QueueUrl=self.stack.results_queue_url, WaitTimeSeconds=wait_s, MaxNumberOfMessages=10
@@ -116,14 +116,14 @@ class Driver:
         credentials: Credentials | None = None,
         timeout_s: float = LONGEST_WAIT_S,
     ) -> HttpAnswer:
-        """Make a request to the API, signed by whoever brings up stacks here unless by `credentials`."""
+        """Send a request to the API, signed with `credentials` or the local cloud's key."""
         request = make_request(
             self.stack, method, path, body, headers, signed=signed, credentials=credentials
         )
         return send(request, timeout_s)
 
     def wait_for_verdict(self, comparison_id: str) -> Mapping[str, Any]:
-        """Return a comparison, as the API shows it, once it has ended."""
+        """Wait until a comparison has ended; return it as the API shows it."""
         deadline = time.monotonic() + LONGEST_WAIT_S
         while True:
             answer = self.request("GET", f"/v1/comparisons/{comparison_id}")
@@ -134,22 +134,22 @@ class Driver:
             self.collect_events(wait_s=1)
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
-        """Return once `holds` does."""
+        """Wait until `holds` returns true."""
         deadline = time.monotonic() + LONGEST_WAIT_S
         while not holds():
-            assert time.monotonic() < deadline, "what was waited for did not come to hold"
+            assert time.monotonic() < deadline, "the condition did not become true"
             self.collect_events(wait_s=1)
 
     def sweep(self) -> None:
-        """Have the sweep run now, and not within a minute."""
+        """Run the sweep now."""
         functions = self.client("lambda")
-        names = (str(one["FunctionName"]) for one in functions.list_functions()["Functions"])
+        names = (str(function["FunctionName"]) for function in functions.list_functions()["Functions"])
         name = next(name for name in names if name.startswith(f"{STACK_NAME}-Sweep-"))
         answer = functions.invoke(FunctionName=name, Payload=b"{}")
         assert "FunctionError" not in answer
 
     def wait_for_swept_event(self, subject: str) -> Mapping[str, Any]:
-        """Return the first event about `subject`, which a sweep is to bring about."""
+        """Run the sweep until there is an event about `subject`; return it."""
 
         def sweep_until_there() -> bool:
             self.sweep()
@@ -159,7 +159,7 @@ class Driver:
         return self.wait_for_event(subject)
 
     def list_calls(self, event: Mapping[str, Any] | None = None) -> list[Mapping[str, Any]]:
-        """Return the comparisons in the emulator's log, of one comparison or of all."""
+        """Return the FaceCompare calls in the emulator's log: all, or those of one comparison."""
         logged: list[Mapping[str, Any]] = send(
             urllib.request.Request(f"{self.stack.emulator_url}/_emulator/calls")
         ).body
@@ -170,7 +170,7 @@ class Driver:
         return [call for call in calls if call["merchant_biz_id"] in made]
 
     def count_messages(self, queue_url: str) -> int:
-        """Return how many messages a queue holds, delayed and hidden ones included."""
+        """Return the number of messages in a queue, including delayed and hidden ones."""
         names = [
             "ApproximateNumberOfMessages",
             "ApproximateNumberOfMessagesDelayed",
@@ -180,13 +180,13 @@ class Driver:
         return sum(int(attributes["Attributes"][name]) for name in names)
 
     def list_keys(self, prefix: str) -> list[str]:
-        """Return the keys of the bucket under a prefix."""
+        """Return the keys of the bucket with a prefix."""
         listed = self.client("s3").list_objects_v2(Bucket=self.stack.bucket, Prefix=prefix)
         return [entry["Key"] for entry in listed.get("Contents", [])]
 
 
 def post_form(url: str, fields: Mapping[str, str], content: bytes) -> int:
-    """Post a file by a presigned form; return the status of the answer."""
+    """Post a file with an upload form; return the status of the answer."""
     boundary = "facematch-form"
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()

@@ -1,4 +1,4 @@
-"""The functions' environment as `template.yaml` sets it, so that no variable is forgotten here."""
+"""The environment variables of the functions, read from `template.yaml`."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from harness.template import read_template
 
 
 def read_environment(known: Mapping[str, str]) -> dict[str, str]:
-    """Return every variable of every function; `known` are the resources, and parameters that matter here."""
+    """Return every variable of every function. `known` has the values of resources and parameters."""
     template = _template()
     parameters = template["Parameters"].items()
     defaults = {name: str(parameter["Default"]) for name, parameter in parameters if "Default" in parameter}

@@ -1,4 +1,4 @@
-"""What brings load and faults over a deployed stack, and waits for what comes of them."""
+"""Generates load and faults on a deployed stack, and waits for the results."""
 
 import base64
 import hashlib
@@ -34,14 +34,14 @@ from local.stack import STACK_NAME
 
 _UPLOADERS: Final = 4
 _CHECK_INTERVAL_S: Final = 0.25
-_PEEK_S: Final = 5
-_GONE_AFTER_S: Final = 0.1
-_ANSWERED_AFTER_S: Final = 120.0
+_READ_VISIBILITY_S: Final = 5
+_DISCONNECT_AFTER_S: Final = 0.1
+_ANSWER_LIMIT_S: Final = 120.0
 
 
 @cache
 def make_small_photo(seed: int = 0) -> bytes:
-    """Return an acceptable JPEG of few bytes, which passes untouched."""
+    """Return a small JPEG that needs no preparation."""
     image = Image.new("L", (720, 960), 90)
     draw = ImageDraw.Draw(image)
     for step in range(5):
@@ -54,7 +54,7 @@ def make_small_photo(seed: int = 0) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A stack's cloud, as an operator and its faults see it."""
+    """The cloud resources of a stack: reads their state, and injects faults."""
 
     driver: Driver
 
@@ -66,12 +66,12 @@ class Cloud:
         """Return the full name of a function of the template."""
         functions = self.client("lambda").list_functions()["Functions"]
         prefix = f"{STACK_NAME}-{name}-"
-        names = (str(one["FunctionName"]) for one in functions)
+        names = (str(function["FunctionName"]) for function in functions)
         return next(name for name in names if name.startswith(prefix))
 
     @contextmanager
     def halt(self, function: str) -> Iterator[None]:
-        """Let nothing reach a function from its queues or stream for the time of the block."""
+        """Disable the event sources of a function during the block."""
         lambdas = self.client("lambda")
         mappings = lambdas.list_event_source_mappings(FunctionName=self.find_function(function))
         ids = [mapping["UUID"] for mapping in mappings["EventSourceMappings"]]
@@ -85,7 +85,7 @@ class Cloud:
 
     @contextmanager
     def misconfigure(self, function: str, **settings: Any) -> Iterator[None]:
-        """Have a function run with other settings for the time of the block."""
+        """Change the settings of a function during the block."""
         lambdas, name = self.client("lambda"), self.find_function(function)
         before = lambdas.get_function_configuration(FunctionName=name)
         lambdas.update_function_configuration(FunctionName=name, **settings)
@@ -98,12 +98,12 @@ class Cloud:
 
     @contextmanager
     def redeliver_after(self, queue_url: str, visibility_s: int, receives: int = 5) -> Iterator[None]:
-        """Have a queue deliver again sooner, and only so many times, for the time of the block."""
+        """Change the visibility timeout and the number of receives of a queue during the block."""
         queues, names = self.client("sqs"), ["VisibilityTimeout", "RedrivePolicy"]
         before = queues.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
         policy = json.loads(before["RedrivePolicy"]) | {"maxReceiveCount": receives}
-        hasty = {"VisibilityTimeout": str(visibility_s), "RedrivePolicy": json.dumps(policy)}
-        queues.set_queue_attributes(QueueUrl=queue_url, Attributes=hasty)
+        changed = {"VisibilityTimeout": str(visibility_s), "RedrivePolicy": json.dumps(policy)}
+        queues.set_queue_attributes(QueueUrl=queue_url, Attributes=changed)
         try:
             yield
         finally:
@@ -121,7 +121,7 @@ class Cloud:
         return [item for item in items if item.get("kind") == "comparison"]
 
     def read_dead_letters(self) -> list[Mapping[str, Any]]:
-        """Return the bodies of what the dead-letter queues hold; it stays there."""
+        """Return the bodies of all dead letters, without deleting them."""
         stack = self.driver.stack
         letters: dict[str, str] = {}
         for queue_url in (stack.comparisons_dead_letters_url, stack.uploads_dead_letters_url):
@@ -130,7 +130,7 @@ class Cloud:
         return [body for text in letters.values() if isinstance(body := _read_json(text), dict)]
 
     def redrive_comparisons(self) -> int:
-        """Put every dead letter of a comparison back into the lane that it names; return how many."""
+        """Move the dead letters of comparisons back to their lanes; return how many."""
         stack, queues, moved = self.driver.stack, self.client("sqs"), 0
         while messages := self._receive(stack.comparisons_dead_letters_url):
             for message in messages:
@@ -144,7 +144,7 @@ class Cloud:
         return moved
 
     def take_dead_letters(self, queue_url: str) -> list[str]:
-        """Remove the messages of a dead-letter queue; return their bodies."""
+        """Delete the messages of a dead-letter queue; return their bodies."""
         taken = []
         while messages := self._receive(queue_url):
             for message in messages:
@@ -154,7 +154,7 @@ class Cloud:
 
     @contextmanager
     def deny_results(self) -> Iterator[None]:
-        """Let the results queue refuse every message for the time of the block."""
+        """Deny sending to the results queue during the block."""
         queues, queue_url = self.client("sqs"), self.driver.stack.results_queue_url
         arn = queues.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"][
             "QueueArn"
@@ -168,20 +168,20 @@ class Cloud:
             queues.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
 
     def read_state(self) -> StackState:
-        """Return what the stack and its provider hold."""
+        """Return the records, events, dead letters and calls of the stack."""
         events = [event for events in list(self.driver.events.values()) for event in list(events)]
         letters = self.read_dead_letters()
-        waiting = {letter["comparison_id"] for letter in letters if "comparison_id" in letter}
+        dead_letter_ids = {letter["comparison_id"] for letter in letters if "comparison_id" in letter}
         return StackState(
             records=self.read_records(),
             events=events,
-            waiting=frozenset(waiting),
+            dead_letter_ids=frozenset(dead_letter_ids),
             calls=self.driver.list_calls(),
         )
 
     def _receive(self, queue_url: str) -> list[dict[str, Any]]:
         received = self.client("sqs").receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=_PEEK_S
+            QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=_READ_VISIBILITY_S
         )
         messages: list[dict[str, Any]] = received.get("Messages", [])
         return messages
@@ -194,17 +194,17 @@ class Emulator:
     url: str
 
     def play(self, region: Region, effect: str, **fields: Any) -> str:
-        """Have a scenario befall the calls of a region; return its id."""
+        """Add a scenario for the calls of a region; return its id."""
         scenario = {"region": region.value, "effect": effect, **fields}
         return str(self._ask("POST", "scenarios", scenario)[-1]["scenario"]["id"])
 
     def count_played(self, scenario_id: str) -> int:
-        """Return how many calls a scenario has taken."""
+        """Return the number of calls that a scenario was played to."""
         played = {entry["scenario"]["id"]: entry["played"] for entry in self._ask("GET", "scenarios")}
         return int(played[scenario_id])
 
     def is_playing(self, scenario_id: str) -> bool:
-        """Return whether a scenario may still take a call."""
+        """Return whether a scenario is active."""
         active = {entry["scenario"]["id"]: entry["active"] for entry in self._ask("GET", "scenarios")}
         return bool(active[scenario_id])
 
@@ -217,16 +217,16 @@ class Emulator:
         self._ask("DELETE", "scenarios")
 
     def set_quota_window(self, window: str) -> None:
-        """Count the quota by another window from now on."""
+        """Change how the emulator counts the quota."""
         self._ask("PUT", "quota", {"window": window})
 
     def find_address(self, region: Region) -> str:
-        """Return where the provider of a region listens, as host and port."""
+        """Return the address of a region's endpoint, as host and port."""
         endpoints = self._ask("GET", "endpoints")
-        return next(str(one["address"]) for one in endpoints if one["region"] == region)
+        return next(str(endpoint["address"]) for endpoint in endpoints if endpoint["region"] == region)
 
     def list_calls(self, region: Region) -> list[Call]:
-        """Return the comparisons in the log of one region."""
+        """Return the FaceCompare calls in the log of one region."""
         calls = self._ask("GET", f"calls?region={region}")
         return [call for call in calls if call["action"] in {"FaceCompare", "FaceCompareV2"}]
 
@@ -239,7 +239,7 @@ class Emulator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioContext:
-    """Where one scenario takes place: a region of a stack, and pair ids that begin with its `prefix`."""
+    """The region of a stack in which one scenario runs. Its pair ids begin with `prefix`."""
 
     cloud: Cloud
     emulator: Emulator
@@ -253,11 +253,11 @@ class ScenarioContext:
         return self.cloud.driver
 
     def name_pairs(self, count: int) -> list[str]:
-        """Return ids for so many pairs."""
+        """Return the ids of `count` pairs."""
         return [f"{self.prefix}-{number:03d}" for number in range(count)]
 
     def put_photo(self, pair_id: str, role: Role, seed: int = 0) -> None:
-        """Put one photo of a pair into the inbox."""
+        """Upload one photo of a pair to the inbox."""
         self.cloud.client("s3").put_object(
             Bucket=self.driver.stack.bucket, Key=self.name_key(pair_id, role), Body=make_small_photo(seed)
         )
@@ -267,19 +267,19 @@ class ScenarioContext:
         return f"inbox/{self.region}/{pair_id}/{role}.jpg"
 
     def put_pair(self, pair_id: str) -> None:
-        """Put both photos of a pair into the inbox."""
+        """Upload both photos of a pair to the inbox."""
         self.put_photo(pair_id, Role.SOURCE)
         self.put_photo(pair_id, Role.TARGET, 1)
 
     def put_pairs(self, pair_ids: list[str]) -> None:
-        """Put pairs into the inbox, several at once."""
+        """Upload pairs to the inbox in parallel."""
         with ThreadPoolExecutor(_UPLOADERS) as pool:
             list(pool.map(self.put_pair, pair_ids))
 
     def post(
         self, pair_id: str, headers: Mapping[str, str] | None = None, *, seed: int = 0
     ) -> tuple[HttpAnswer, float]:
-        """Ask the API for a comparison; return the answer, and how long it took in seconds."""
+        """Request a comparison from the API; return the answer and its latency in seconds."""
         body = self.make_body(pair_id, seed=seed)
         started_at_s = time.monotonic()
         answer = self.driver.request("POST", "/v1/comparisons", body, headers)
@@ -294,19 +294,21 @@ class ScenarioContext:
         return {"region": self.region.value, "pair_id": pair_id, **photos}
 
     def post_and_disconnect(self, pair_id: str) -> None:
-        """Ask the API for a comparison, and go away without waiting for the answer."""
+        """Request a comparison from the API, and disconnect before the answer."""
         with suppress(TimeoutError):
-            self.driver.request("POST", "/v1/comparisons", self.make_body(pair_id), timeout_s=_GONE_AFTER_S)
+            self.driver.request(
+                "POST", "/v1/comparisons", self.make_body(pair_id), timeout_s=_DISCONNECT_AFTER_S
+            )
 
     def connect(self) -> HTTPConnection:
         """Return an open connection to the API."""
         address = urlsplit(self.driver.stack.api_url)
-        connection = HTTPConnection(address.hostname or "", address.port, timeout=_ANSWERED_AFTER_S)
+        connection = HTTPConnection(address.hostname or "", address.port, timeout=_ANSWER_LIMIT_S)
         connection.connect()
         return connection
 
     def post_over(self, connection: HTTPConnection, body: object) -> HTTPStatus:
-        """Ask the API for a comparison by that connection, and close it; return the answer's status."""
+        """Request a comparison over a connection and close it; return the status of the answer."""
         request = make_request(self.driver.stack, "POST", "/v1/comparisons", body)
         try:
             connection.request("POST", request.selector, request.data, dict(request.headers))
@@ -315,17 +317,17 @@ class ScenarioContext:
             connection.close()
 
     def find_hold(self) -> str | None:
-        """Return why the region's lane is on hold, or None."""
+        """Return the reason of the region's hold, or None."""
         reason = self.read_item(f"lane#{self.region}").get("hold_reason")
         return str(reason) if reason else None
 
     def measure_wait_s(self, comparison_id: str) -> float:
-        """Return how long an ended comparison took from its registration."""
+        """Return the time from the registration of a comparison to its end."""
         record = self.read_item(f"comparison#{comparison_id}")
         return float(record["ending"]["ended_at_ms"] - record["created_at_ms"]) / 1000
 
     def delay_next_slot(self, for_s: float) -> None:
-        """Have the quota's next slot come only then."""
+        """Delay the next slot of the region."""
         self.cloud.client("dynamodb").update_item(
             TableName=self.driver.stack.table,
             Key={"pk": {"S": f"lane#{self.region}"}},
@@ -334,30 +336,30 @@ class ScenarioContext:
         )
 
     def find_comparison_id(self, pair_id: str) -> str:
-        """Return the id of the comparison that has a pair, once it is registered."""
+        """Wait until a pair is registered; return the id of its comparison."""
         key = f"pair#{self.region}/{pair_id}"
         wait_until(lambda: "comparison_id" in self.read_item(key))
         return str(self.read_item(key)["comparison_id"])
 
     def queue_url(self, priority: Priority = Priority.BULK) -> str:
-        """Return the queue of this region's lane."""
+        """Return the URL of the lane's queue."""
         return self.driver.stack.comparison_queue_urls[f"{self.region}/{priority}"]
 
     def read_item(self, key: str) -> Mapping[str, Any]:
-        """Return an item of the ledger's table, {} where there is none."""
-        found = self.cloud.client("dynamodb").get_item(
+        """Return an item of the ledger, or an empty mapping."""
+        answer = self.cloud.client("dynamodb").get_item(
             TableName=self.driver.stack.table, Key={"pk": {"S": key}}, ConsistentRead=True
         )
         deserialize = TypeDeserializer().deserialize
-        return {name: deserialize(value) for name, value in found.get("Item", {}).items()}
+        return {name: deserialize(value) for name, value in answer.get("Item", {}).items()}
 
     def send(self, comparison_id: str) -> None:
-        """Put a comparison on the bulk queue of the region."""
+        """Send a comparison to the bulk queue of the region."""
         body = {"comparison_id": comparison_id, "region": self.region, "priority": Priority.BULK}
         self.cloud.client("sqs").send_message(QueueUrl=self.queue_url(), MessageBody=json.dumps(body))
 
     def repeat_upload_event(self, pair_id: str, role: Role, times: int) -> None:
-        """Have the same event of an upload delivered so many times at once."""
+        """Send the same event of an upload many times in parallel."""
         stack, photo = self.driver.stack, make_small_photo(list(Role).index(role))
         event = {
             "eventSource": "aws:s3",
@@ -368,7 +370,7 @@ class ScenarioContext:
                 "object": {
                     "key": self.name_key(pair_id, role),
                     "size": len(photo),
-                    # S3's ETag of an object that came in one piece.
+                    # S3's ETag of an object that was uploaded in one part.
                     "eTag": hashlib.md5(photo, usedforsecurity=False).hexdigest(),
                     "sequencer": "00",
                 },
@@ -386,16 +388,16 @@ class ScenarioContext:
             request.result()
 
     def wait_until_ended(self, comparison_id: str, limit_s: float = 60) -> None:
-        """Return once a comparison has its verdict in the ledger."""
+        """Wait until a comparison has ended in the ledger."""
         key = f"comparison#{comparison_id}"
         wait_until(
             lambda: self.read_item(key).get("state", State.REGISTERED) != State.REGISTERED, limit_s=limit_s
         )
 
     def list_callers(self) -> list[int]:
-        """Return the processes of this stack's workers that are connected to the region's provider.
+        """Return the worker processes of this stack that are connected to the region's endpoint.
 
-        Others are left alone: the local cloud does not get over a process that ends while it starts.
+        Other processes are not returned: the local cloud fails if a process ends while it starts.
         """
         port = int(self.emulator.find_address(self.region).rpartition(":")[2])
         connections = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
@@ -408,38 +410,38 @@ class ScenarioContext:
         ]
 
     def signal_callers(self, number: signal.Signals) -> None:
-        """Send a signal to every worker that is connected to the region's provider."""
+        """Send a signal to every worker that is connected to the region's endpoint."""
         for process_id in self.list_callers():
             os.kill(process_id, number)
 
 
 def settle(cloud: Cloud, accepted: Mapping[str, int], *, limit_s: float) -> Audit:
-    """Return the audit of `accepted` once nothing of it is missing, or when `limit_s` have passed."""
+    """Wait until no accepted pair is lost, at most `limit_s`; return the audit."""
     deadline = time.monotonic() + limit_s
     while True:
         cloud.driver.collect_events(wait_s=1)
-        told = {event["data"]["pair_id"] for events in cloud.driver.events.values() for event in events}
+        published = {event["data"]["pair_id"] for events in cloud.driver.events.values() for event in events}
         is_late = time.monotonic() >= deadline
-        if is_late or accepted.keys() <= told:
-            found = audit_pairs(cloud.read_state(), accepted)
-            if is_late or not found.lost:
-                return found
+        if is_late or accepted.keys() <= published:
+            audit = audit_pairs(cloud.read_state(), accepted)
+            if is_late or not audit.lost:
+                return audit
 
 
 def wait_until(
     holds: Callable[[], bool], *, limit_s: float = 60, interval_s: float = _CHECK_INTERVAL_S
 ) -> None:
-    """Return once `holds` does.
+    """Wait until `holds` returns true.
 
     Raises
     ------
     TimeoutError
-        It does not within `limit_s`.
+        It does not return true within `limit_s`.
     """
     deadline = time.monotonic() + limit_s
     while not holds():
         if time.monotonic() >= deadline:
-            raise TimeoutError("What was waited for did not come to hold.")
+            raise TimeoutError(f"The condition did not become true within {limit_s:.0f} s.")
         time.sleep(interval_s)
 
 
@@ -451,13 +453,13 @@ def _read_command(process: Path) -> bytes:
 
 
 def _read_files(process: Path) -> set[str]:
-    """Return what a process has open, as the kernel names it."""
-    opened = set()
+    """Return the open files and sockets of a process, by the kernel's names."""
+    names = set()
     with suppress(OSError):
         for descriptor in (process / "fd").iterdir():
             with suppress(OSError):
-                opened.add(str(descriptor.readlink()))
-    return opened
+                names.add(str(descriptor.readlink()))
+    return names
 
 
 def _read_json(text: str) -> object:

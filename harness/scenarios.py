@@ -1,7 +1,7 @@
-"""The faults that a stack has to survive: each is small, and returns what it asked of the stack.
+"""The faults that a stack must survive.
 
-A scenario has one region of a stack to itself while it runs. It causes faults, and counts. Whether
-the promises were kept is decided by `harness.accounting`, once the stack has settled.
+A scenario runs in one region of a stack, alone. It causes faults, and returns what it requested. Afterwards,
+`harness.accounting` checks the guarantees.
 """
 
 import json
@@ -34,21 +34,21 @@ from harness.workers import (
     register_pair,
 )
 
-_TAKEN: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+_ACCEPTED: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
 _REDELIVERED_AFTER_S: Final = 3
 _STREAM_S: Final = 3
 _FROZEN_S: Final = 6.0
-_HELD_AFTER_S: Final = 120
-"""How long the first failing calls may take where workers have to be started on a busy machine."""
+_HOLD_LIMIT_S: Final = 120
+"""The longest time to the first failing calls, with cold starts on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioResult:
-    """What a scenario asked of the stack, and what it saw itself.
+    """What a scenario requested from the stack, and what it observed.
 
-    `accepted` are pair ids with the number of comparisons that each must have; `may_fail` are those of which
-    one must end as failed. `latencies_s` are those of requests that waited for a verdict, infinite if none
-    was in the answer. `findings` describes what was wrong.
+    `accepted` has the pair ids with their expected numbers of comparisons. `may_fail` has the pairs of which
+    one comparison must fail. `latencies_s` are the latencies of requests that waited for a verdict; they are
+    infinite without a verdict in the answer. `findings` describes errors.
     """
 
     accepted: Mapping[str, int]
@@ -64,7 +64,7 @@ type Run = Callable[[ScenarioContext], ScenarioResult]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One load or fault; `settles_in_s` is how long the stack may take afterwards."""
+    """One load or fault. `settles_in_s` is the time limit of the stack to complete all pairs afterwards."""
 
     name: str
     region: Region
@@ -73,24 +73,24 @@ class Scenario:
 
 
 def throttled(*, pairs: int, duration_s: float, retry_after_ms: int | None) -> Run:
-    """Have the provider throttle every call for a while."""
+    """The provider throttles every call for a while."""
     hint = {} if retry_after_ms is None else {"retry_after_ms": retry_after_ms}
-    return _under(pairs, effect="refuse", code="Throttling.Api", for_s=duration_s, **hint)
+    return _compare_during(pairs, effect="refuse", code="Throttling.Api", for_s=duration_s, **hint)
 
 
 def failing(*, pairs: int, **scenario: Any) -> Run:
-    """Have the provider fail in one of its ways."""
-    return _under(pairs, **scenario)
+    """The provider fails as the emulator's `scenario` describes."""
+    return _compare_during(pairs, **scenario)
 
 
 def forbidden(*, pairs: int, duration_s: float) -> Run:
-    """Let the provider refuse the account for a while: all pairs wait, and complete without a redrive."""
+    """The provider refuses the account for a while. All pairs wait, and complete without a redrive."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         fault = context.emulator.play(context.region, "refuse", code="Forbidden.AccountAccessDenied")
         with _ending_after(context, fault, duration_s):
             context.put_pairs(context.name_pairs(pairs))
-            wait_until(lambda: context.find_hold() == "operator", limit_s=_HELD_AFTER_S)
+            wait_until(lambda: context.find_hold() == "operator", limit_s=_HOLD_LIMIT_S)
         refused = sum(call["scenario"] == fault for call in context.emulator.list_calls(context.region))
         return ScenarioResult(
             accepted=dict.fromkeys(context.name_pairs(pairs), 1), notes=[f"{refused} calls were refused"]
@@ -101,7 +101,7 @@ def forbidden(*, pairs: int, duration_s: float) -> Run:
 
 @contextmanager
 def _ending_after(context: ScenarioContext, fault: str, duration_s: float) -> Iterator[None]:
-    """End a fault after its block, and not before `duration_s` have passed."""
+    """End a fault after the block, but not before `duration_s` have passed."""
     started_at_s = time.monotonic()
     try:
         yield
@@ -111,13 +111,13 @@ def _ending_after(context: ScenarioContext, fault: str, duration_s: float) -> It
 
 
 def outage(*, pairs: int, duration_s: float) -> Run:
-    """Let the provider fail for a while: its lane goes on hold, the API accepts, and nothing fails."""
+    """The provider fails for a while. The region is on hold, the API accepts requests, and no pair fails."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         fault = context.emulator.play(context.region, "html", http_status=503)
         with _ending_after(context, fault, duration_s):
             context.put_pairs(context.name_pairs(pairs))
-            wait_until(lambda: context.find_hold() == "outage", limit_s=_HELD_AFTER_S)
+            wait_until(lambda: context.find_hold() == "outage", limit_s=_HOLD_LIMIT_S)
             answer, _ = context.post(f"{context.prefix}-api")
         accepted = {**dict.fromkeys(context.name_pairs(pairs), 1), f"{context.prefix}-api": 1}
         findings = []
@@ -132,7 +132,7 @@ def outage(*, pairs: int, duration_s: float) -> Run:
 
 
 def faulty_pair(*, pairs: int, duration_s: float) -> Run:
-    """Let every call for one pair fail for a while: the others complete, and their lane is not held."""
+    """All calls of one pair fail for a while. The other pairs complete, and the region is not on hold."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         faulty, *others = context.name_pairs(pairs)
@@ -153,14 +153,14 @@ def faulty_pair(*, pairs: int, duration_s: float) -> Run:
         hold = context.find_hold()
         return ScenarioResult(
             accepted=dict.fromkeys([faulty, *others], 1),
-            findings=[f"the lane was held: {hold}"] if hold else [],
+            findings=[f"the region was on hold: {hold}"] if hold else [],
         )
 
     return run
 
 
 def killed_before_the_call(context: ScenarioContext) -> ScenarioResult:
-    """End the worker's process while it waits for its slot."""
+    """Kill the worker while it waits for its slot."""
     pair_id = f"{context.prefix}-000"
     context.delay_next_slot(30)
     with context.cloud.redeliver_after(context.queue_url(), _REDELIVERED_AFTER_S):
@@ -176,7 +176,7 @@ def killed_before_the_call(context: ScenarioContext) -> ScenarioResult:
 
 
 def killed_during_the_call(context: ScenarioContext) -> ScenarioResult:
-    """End the worker's process while the provider compares."""
+    """Kill the worker while the provider compares."""
     pair_id = f"{context.prefix}-000"
     call = context.emulator.play(context.region, "answer", latency_ms=4000, times=1)
     with context.cloud.redeliver_after(context.queue_url(), _REDELIVERED_AFTER_S):
@@ -187,7 +187,7 @@ def killed_during_the_call(context: ScenarioContext) -> ScenarioResult:
 
 
 def killed_after_the_answer(context: ScenarioContext) -> ScenarioResult:
-    """Freeze the worker's process during its call, and end it once the provider has answered."""
+    """Freeze the worker during its call, and kill it after the provider has answered."""
     pair_id = f"{context.prefix}-000"
     call = context.emulator.play(context.region, "answer", latency_ms=1500, times=1)
     with context.cloud.redeliver_after(context.queue_url(), _REDELIVERED_AFTER_S):
@@ -195,14 +195,14 @@ def killed_after_the_answer(context: ScenarioContext) -> ScenarioResult:
         wait_until(lambda: context.emulator.count_played(call) == 1)
         context.signal_callers(signal.SIGSTOP)
         wait_until(
-            lambda: any(one["scenario"] == call for one in context.emulator.list_calls(context.region))
+            lambda: any(logged["scenario"] == call for logged in context.emulator.list_calls(context.region))
         )
         context.signal_callers(signal.SIGKILL)
     return ScenarioResult(accepted={pair_id: 1})
 
 
 def killed_after_the_ledger_write(context: ScenarioContext) -> ScenarioResult:
-    """End a worker when its ending is in the ledger, and deliver its message once more."""
+    """Kill a worker after it has recorded the verdict, and deliver its message again."""
     pair_id = f"{context.prefix}-000"
     comparison_id = register_pair(context, pair_id)
     with suppress(KilledError):
@@ -212,7 +212,7 @@ def killed_after_the_ledger_write(context: ScenarioContext) -> ScenarioResult:
 
 
 def repeated_events(*, times: int) -> Run:
-    """Have the same event of each photo delivered many times at once."""
+    """Deliver the event of each photo many times at once."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         pair_id = f"{context.prefix}-000"
@@ -225,7 +225,7 @@ def repeated_events(*, times: int) -> Run:
 
 
 def same_millisecond(*, pairs: int) -> Run:
-    """Put both photos of each pair at once."""
+    """Upload both photos of each pair at the same time."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         pair_ids = context.name_pairs(pairs)
@@ -246,7 +246,7 @@ def _put_at_once(context: ScenarioContext, start: threading.Barrier, pair_id: st
 
 
 def source_replaced(context: ScenarioContext) -> ScenarioResult:
-    """Send a pair with another source while it is being compared: both pairs of photos are compared."""
+    """Replace the source of a pair during its comparison. Both pairs of photos are compared."""
     pair_id = f"{context.prefix}-000"
     call = context.emulator.play(context.region, "answer", latency_ms=1500, times=1)
     context.put_pair(pair_id)
@@ -257,7 +257,7 @@ def source_replaced(context: ScenarioContext) -> ScenarioResult:
 
 
 def sent_again(context: ScenarioContext) -> ScenarioResult:
-    """Send the same photos again after their verdict: nothing is compared, and they do not stay."""
+    """Send the same photos again after their verdict. Nothing is compared, and the photos are deleted."""
     pair_id = f"{context.prefix}-000"
     context.put_pair(pair_id)
     context.wait_until_ended(context.find_comparison_id(pair_id))
@@ -269,7 +269,7 @@ def sent_again(context: ScenarioContext) -> ScenarioResult:
 
 
 def unreadable_message(*, pairs: int) -> Run:
-    """Put a message that nobody can read into a batch: it alone comes again, and ends as a dead letter."""
+    """Add an unreadable message to a batch. Only this message is retried and becomes a dead letter."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         stack = context.driver.stack
@@ -281,14 +281,14 @@ def unreadable_message(*, pairs: int) -> Run:
                 )
             wait_until(lambda: context.driver.count_messages(stack.uploads_dead_letters_url) > 0)
         dead = context.cloud.take_dead_letters(stack.uploads_dead_letters_url)
-        findings = [] if dead == ["poison"] else [f"dead letters: {len(dead)} instead of the one"]
+        findings = [] if dead == ["poison"] else [f"{len(dead)} dead letters instead of 1"]
         return ScenarioResult(accepted=dict.fromkeys(context.name_pairs(pairs), 1), findings=findings)
 
     return run
 
 
 def publish_fails(*, pairs: int, duration_s: float) -> Run:
-    """Have the publish function fail for a while: verdicts wait in the ledger's stream."""
+    """The publish function fails for a while. Verdicts wait in the ledger's stream."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         pair_ids = context.name_pairs(pairs)
@@ -296,16 +296,17 @@ def publish_fails(*, pairs: int, duration_s: float) -> Run:
             context.put_pairs(pair_ids)
             time.sleep(duration_s)
             context.driver.collect_events()
-            told = context.driver.events.keys() & set(pair_ids)
+            published = context.driver.events.keys() & set(pair_ids)
         return ScenarioResult(
-            accepted=dict.fromkeys(pair_ids, 1), findings=[f"{len(told)} were told"] * bool(told)
+            accepted=dict.fromkeys(pair_ids, 1),
+            findings=[f"{len(published)} results were published"] * bool(published),
         )
 
     return run
 
 
 def results_refused(*, pairs: int) -> Run:
-    """Have the results queue refuse; the local cloud's stream does not repeat, so the sweep has to."""
+    """The results queue refuses messages. The local cloud's stream does not retry, but the sweep does."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         pair_ids = context.name_pairs(pairs)
@@ -320,7 +321,7 @@ def results_refused(*, pairs: int) -> Run:
 
 
 def lease_expired(context: ScenarioContext) -> ScenarioResult:
-    """Freeze a worker before its call until its lease is over and another has compared: it must not call."""
+    """Freeze a worker before its call until its lease expires and another one compares. It must not call."""
     pair_id = f"{context.prefix}-000"
     comparison_id = register_pair(context, pair_id)
     frozen = make_worker(context, clock=FreezingClock(CALL_TIMEOUT_S + LEASE_MARGIN_S + _FROZEN_S))
@@ -330,7 +331,7 @@ def lease_expired(context: ScenarioContext) -> ScenarioResult:
         wait_until(lambda: "lease_owner" in context.read_item(f"comparison#{comparison_id}"), interval_s=0.02)
         context.send(comparison_id)
         error = work.exception()
-    finding = f"the frozen worker met {error!r}"
+    finding = f"the frozen worker raised {error!r}"
     return ScenarioResult(
         accepted={pair_id: 1},
         findings=[] if isinstance(error, PostponedError | AlreadyEndedError) else [finding],
@@ -338,7 +339,7 @@ def lease_expired(context: ScenarioContext) -> ScenarioResult:
 
 
 def clock_skew(*, pairs: int, qps: int) -> Run:
-    """Have two workers whose clocks are 2 s apart compare the same pairs."""
+    """Two workers with clocks that differ by 2 s compare the same pairs."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         started_at_s = time.time()
@@ -363,7 +364,7 @@ def clock_skew(*, pairs: int, qps: int) -> Run:
 
 
 def photo_deleted(context: ScenarioContext) -> ScenarioResult:
-    """Delete a photo of a comparison before its worker reads it."""
+    """Delete a photo before the worker reads it."""
     pair_id = f"{context.prefix}-000"
     with context.cloud.halt("Compare"):
         context.put_pair(pair_id)
@@ -374,7 +375,7 @@ def photo_deleted(context: ScenarioContext) -> ScenarioResult:
 
 
 def ledger_throttled(*, pairs: int, share: float) -> Run:
-    """Have DynamoDB throttle a share of a worker's requests, its repetitions included."""
+    """DynamoDB throttles a share of a worker's requests, including retries."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         worker = make_worker(context, throttled_share=share)
@@ -386,7 +387,7 @@ def ledger_throttled(*, pairs: int, share: float) -> Run:
 
 
 def same_key(*, times: int) -> Run:
-    """Ask the API many times at once under one `Idempotency-Key`, then with another body."""
+    """Send many requests with one `Idempotency-Key` at once, then one with another body."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         pair_id = f"{context.prefix}-000"
@@ -396,7 +397,7 @@ def same_key(*, times: int) -> Run:
         answers = [answer for answer, _ in posts]
         calls = len(context.emulator.list_calls(context.region))
         other, _ = context.post(pair_id, headers, seed=7)
-        findings = [f"{answer.status}" for answer in answers if answer.status not in _TAKEN]
+        findings = [f"{answer.status}" for answer in answers if answer.status not in _ACCEPTED]
         results = {json.dumps(answer.body["result"]) for answer in answers if answer.status is HTTPStatus.OK}
         if len({answer.body.get("id") for answer in answers}) != 1 or len(results) != 1:
             findings.append(f"{len(results)} different answers")
@@ -406,14 +407,14 @@ def same_key(*, times: int) -> Run:
             findings.append("another body was billed")
         later = sum(answer.status is HTTPStatus.ACCEPTED for answer in answers)
         return ScenarioResult(
-            accepted={pair_id: 1}, findings=findings, notes=[f"{later} of {times} were told to wait"]
+            accepted={pair_id: 1}, findings=findings, notes=[f"{later} of {times} answers had status 202"]
         )
 
     return run
 
 
 def client_disconnects(context: ScenarioContext) -> ScenarioResult:
-    """Have a client ask the API and go away at once."""
+    """A client requests a comparison and disconnects at once."""
     pair_id = f"{context.prefix}-000"
     context.post_and_disconnect(pair_id)
     wait_until(
@@ -423,7 +424,7 @@ def client_disconnects(context: ScenarioContext) -> ScenarioResult:
 
 
 def incomplete_pair(context: ScenarioContext) -> ScenarioResult:
-    """Put half a pair, and the other half after its deadline: the one fails, the other is compared anew."""
+    """Upload one photo of a pair, and the other after the deadline. The pair fails, then it is compared."""
     pair_id = f"{context.prefix}-000"
     context.put_photo(pair_id, Role.SOURCE)
 
@@ -442,8 +443,8 @@ def incomplete_pair(context: ScenarioContext) -> ScenarioResult:
     )
 
 
-def _under(pairs: int, **scenario: Any) -> Run:
-    """Have pairs compared while a scenario befalls their region's calls."""
+def _compare_during(pairs: int, **scenario: Any) -> Run:
+    """Compare pairs while the emulator plays a scenario in their region."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         context.emulator.play(context.region, **scenario)
@@ -454,5 +455,5 @@ def _under(pairs: int, **scenario: Any) -> Run:
 
 
 def list_calls_since(context: ScenarioContext, started_at_s: float) -> list[Call]:
-    """Return the comparisons that a context's region was asked for from a moment on."""
+    """Return the FaceCompare calls in the context's region since a time."""
     return [call for call in context.emulator.list_calls(context.region) if read_time_s(call) >= started_at_s]

@@ -1,4 +1,4 @@
-"""The template as the tests read it."""
+"""Reads `template.yaml` for tests."""
 
 from copy import deepcopy
 from functools import cache
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def read_template() -> dict[str, Any]:
-    """Return the template, which is parsed once, as a copy that a test may change."""
+    """Return a copy of the template. The template is parsed only once."""
     return deepcopy(_parse())
 
 
@@ -21,7 +21,7 @@ def _parse() -> dict[str, Any]:
 
 
 def read_table_schema() -> dict[str, Any]:
-    """Return the ledger's keys and indexes, in the form that `create_table` takes."""
+    """Return the ledger's keys and indexes as arguments of `create_table`."""
     properties = read_template()["Resources"]["Ledger"]["Properties"]
     names = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
     return {name: properties[name] for name in names}

@@ -1,4 +1,4 @@
-"""Workers in this process, on a deployed stack's ledger, bucket and provider, with faults of their own."""
+"""Workers in this process that use the ledger, bucket and provider of a deployed stack, with faults."""
 
 import random
 from collections.abc import Callable
@@ -47,7 +47,7 @@ _RETENTION_DAYS = 90
 
 
 class KilledError(BaseException):
-    """The worker's process has ended; nothing of the worker runs any more, so nothing handles it."""
+    """The worker's process was killed. It is a `BaseException`, so that the worker does not handle it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class SkewedClock:
 
 @dataclass(frozen=True, slots=True)
 class FreezingClock:
-    """A right clock, on which every sleep lasts for `frozen_s` at the least: the process did not run."""
+    """A correct clock on which every sleep takes at least `frozen_s`, as if the process was frozen."""
 
     frozen_s: float
 
@@ -78,10 +78,10 @@ class FreezingClock:
 
 @dataclass(frozen=True, slots=True)
 class FatalLedger(DynamoDbLedger):
-    """A ledger whose worker is killed as soon as the ending is written."""
+    """A ledger that kills its worker after the end of a comparison is written."""
 
     def end(self, comparison_id: str, ending: Ending, attempt: Attempt | None) -> None:
-        # Of a class with slots there is no `super()` without arguments.
+        # A dataclass with slots does not support `super()` without arguments.
         DynamoDbLedger.end(self, comparison_id, ending, attempt)
         raise KilledError
 
@@ -103,7 +103,7 @@ def make_worker(
     make_ledger: Callable[..., DynamoDbLedger] = DynamoDbLedger,
     throttled_share: float = 0.0,
 ) -> PairComparer:
-    """Return a worker of the context's region; the given share of its ledger's requests is throttled."""
+    """Return a worker for the context's region. A share of its requests to the ledger is throttled."""
     table, client = context.driver.stack.table, _make_client(context, throttled_share)
     calls_per_s = {region: profile.default_qps * QUOTA_SHARE for region, profile in PROFILES.items()}
     endpoints = {context.region: FaceCompareEndpoint(context.emulator.find_address(context.region), "HTTP")}
@@ -128,7 +128,7 @@ def make_worker(
 
 
 def register_pair(context: ScenarioContext, pair_id: str) -> str:
-    """Register a pair of which no queue knows; return its comparison's id."""
+    """Register a pair without sending it to a queue; return the id of its comparison."""
     comparison_id = identify_request("in-process", pair_id)
     photos = {role: StoredPhoto(key=make_photo_key(comparison_id, role)) for role in Role}
     for number, photo in enumerate(photos.values()):
@@ -149,7 +149,7 @@ def register_pair(context: ScenarioContext, pair_id: str) -> str:
 
 
 def compare_until_ended(worker: PairComparer, comparison_id: str, *, time_s: float = 20.0) -> None:
-    """Have a worker compare as the queue would: what is postponed, or fails, is delivered again."""
+    """Compare like a worker with its queue: retry after a postponement or an error."""
     while True:
         try:
             return worker.compare(comparison_id, Priority.BULK, Deadline.after(time_s, SystemClock()))
@@ -162,7 +162,7 @@ def compare_until_ended(worker: PairComparer, comparison_id: str, *, time_s: flo
 
 
 def publish_all(context: ScenarioContext) -> set[str | None]:
-    """Publish what is in the outbox, as the sweep does once it is old enough; return the pairs' ids."""
+    """Publish all results in the outbox like the sweep, without its delay; return the pair ids."""
     ledger, stack = _make_ledger(context), context.driver.stack
     publisher = ResultPublisher(
         ledger=ledger,

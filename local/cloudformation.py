@@ -1,4 +1,4 @@
-"""Reads CloudFormation's YAML."""
+"""Reads CloudFormation templates in YAML."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as `{tag: value}`."""
+    """Reads CloudFormation's short tags as `{tag: value}`."""
 
 
 def _read_tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -23,6 +23,6 @@ _Loader.add_multi_constructor("!", _read_tag)
 
 
 def parse_template(text: str) -> dict[str, Any]:
-    """Return a template as data."""
+    """Return a template as a dictionary."""
     template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     return template

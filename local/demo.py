@@ -49,12 +49,12 @@ type PhotoPair = Mapping[str, Photo]
 
 
 def run_demo(photos: PhotoPair, region: Region, operation: Operation = Operation.FACE_COMPARE) -> None:
-    """Start a stack, send the pair to the bucket and to the API, print the results, and stop everything.
+    """Start a stack, send the pair to the bucket and to the API, print the results, and stop the stack.
 
     Raises
     ------
     LocalError
-        The stack can't be started, or no verdict arrives in time.
+        The stack cannot start, or no verdict arrives in time.
     """
     started_at = time.monotonic()
     parameters = {"ProviderOperation": operation.value}
@@ -68,26 +68,24 @@ def run_demo(photos: PhotoPair, region: Region, operation: Operation = Operation
         _print_result(result)
     PAGE.write_text(render_page(results), encoding="utf-8")
     print(f"\n{_PROVIDER_NOTE}")
-    print(
-        f"Page with the photos before and after, and the steps of each pair: {PAGE.relative_to(LOCAL.parent)}"
-    )
-    print(f"Done in {time.monotonic() - started_at:.0f} s. All processes have ended.")
+    print(f"Page with the photos before and after preparation: {PAGE.relative_to(LOCAL.parent)}")
+    print(f"Completed in {time.monotonic() - started_at:.0f} s. All processes have ended.")
 
 
 def read_photos(source: str | None, target: str | None) -> PhotoPair:
-    """Return the user's own photos, or drawn portraits if none are named.
+    """Return the user's photos, or drawn portraits by default.
 
     Raises
     ------
     LocalError
-        A file can't be read, or only one of the two is named.
+        A file cannot be read, or only one photo is given.
     """
     if not source and not target:
         names = ("portrait-1.jpg", "portrait-2.jpg")
         portraits = (Photo(name, content) for name, content in zip(names, make_portraits(), strict=True))
         return dict(zip(("source", "target"), portraits, strict=True))
     if not source or not target:
-        raise LocalError("Name both photos: make demo SOURCE=a.jpg TARGET=b.jpg")
+        raise LocalError("Set both photos: make demo SOURCE=a.jpg TARGET=b.jpg")
     return {"source": _read_photo(source), "target": _read_photo(target)}
 
 
@@ -97,7 +95,7 @@ def read_region(name: str | None) -> Region:
     Raises
     ------
     LocalError
-        There is no such jurisdiction.
+        The jurisdiction does not exist.
     """
     try:
         return RegionPolicy(Region.SINGAPORE, frozenset(Region)).choose(name or None)
@@ -111,7 +109,7 @@ def read_operation(name: str | None) -> Operation:
     Raises
     ------
     LocalError
-        There is no such operation.
+        The operation does not exist.
     """
     try:
         return Operation(name or Operation.FACE_COMPARE)
@@ -123,7 +121,7 @@ def _read_photo(path: str) -> Photo:
     try:
         return Photo(Path(path).name, Path(path).read_bytes())
     except OSError as error:
-        raise LocalError(f"The photo {path} can't be read: {error.strerror}.") from None
+        raise LocalError(f"Cannot read the photo {path}: {error.strerror}.") from None
 
 
 def _send_by_bucket(stack: Stack, photos: PhotoPair, region: Region) -> DemoResult:
@@ -150,7 +148,7 @@ def _send_by_api(stack: Stack, photos: PhotoPair, region: Region) -> DemoResult:
 def _read_problem(answer: HttpAnswer) -> Mapping[str, Any]:
     if isinstance(answer.body, dict) and "code" in answer.body:
         return answer.body
-    raise LocalError(f"The API answered {answer.status.value} without a reason. See .local/demo/cloud.log.")
+    raise LocalError(f"The API returned {answer.status.value} without a code. See .local/demo/cloud.log.")
 
 
 def _receive_event(stack: Stack, subject: str) -> Mapping[str, Any]:
@@ -198,7 +196,7 @@ def _make_result(
 def _describe_photo(
     photo: Photo, report: Mapping[str, Any], picture: Mapping[str, Any] | None
 ) -> PhotoResult:
-    # The functions keep the prepared photo in memory only. The same bytes give the same result here.
+    # The functions keep the prepared photo only in memory. The same preparation is repeated here.
     try:
         after = normalise(photo.content, enable_face_detection(Limits(frame_faces=bool(report.get("face")))))
     except PhotoError:
@@ -215,7 +213,7 @@ def _describe_photo(
 
 
 def _read_face(picture: Mapping[str, Any], size: tuple[int, int]) -> DetectedFace | None:
-    """Return the face in a picture of the emulator's call log, or None without a face or of another size."""
+    """Return the face in a picture of the emulator's call log, or None if it has no face or another size."""
     if not picture.get("face_box") or (picture["width"], picture["height"]) != size:
         return None
     return DetectedFace(
@@ -236,7 +234,7 @@ def _find_call(stack: Stack, event: Mapping[str, Any]) -> Mapping[str, Any] | No
 
 
 def _find_address(stack: Stack, call: Mapping[str, Any]) -> str:
-    """Return the address at which the emulator received a call."""
+    """Return the address of the emulator that received a call."""
     return next(
         str(endpoint["address"])
         for endpoint in _ask_emulator(stack, "endpoints")

@@ -22,14 +22,14 @@ _TEMPLATE: Final = Path(__file__).with_suffix(".html")
 _STYLE: Final = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
-# Pictures are most of the page. Together they stay below this size, before Base64 adds a third.
+# Pictures are most of the page. This limits their total size, before Base64 adds a third.
 _PICTURES_LIMIT_BYTES: Final = 1_350_000
 _PICTURE_LIMIT_BYTES: Final = 150_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One step of a pair. With a `timing` (a name in `timings_ms`), it is reached only if that is there.
+    """One step of a pair. A step with a `timing` is reached if `timings_ms` contains that name.
 
     `state` is "reached", "stopped" (the last step of a pair without a verdict) or "not-reached".
     """
@@ -66,7 +66,7 @@ _OUTPUT: Final = (
 def render_page(results: Sequence[DemoResult]) -> str:
     """Return an HTML page that shows the photos, the verdict and the steps of each pair.
 
-    It contains no script and loads nothing. The pictures in it are reduced in size.
+    The page contains no script and loads nothing. Its pictures are reduced in size.
     """
     picture_count = 2 * sum(len(result.photos) for result in results)
     limit_bytes = min(_PICTURE_LIMIT_BYTES, _PICTURES_LIMIT_BYTES // max(picture_count, 1))
@@ -109,7 +109,7 @@ def _read_data(result: DemoResult) -> Mapping[str, Any]:
 
 
 def _name_verdict(result: DemoResult) -> tuple[str, str]:
-    """Return the verdict in words, and the class that colours it."""
+    """Return the verdict in words, and its CSS class."""
     if result.event is None:
         return "Refused", "fault"
     decision = str(_read_data(result).get("verdict"))
@@ -163,13 +163,13 @@ def _skip(step: _Step) -> _Step:
 
 
 def _explain_refusal(problem: Mapping[str, Any]) -> str:
-    # After an error of the stack itself, it is unknown here how far the request came.
+    # After a server error, it is unknown what the stack has done.
     is_refused = str(problem.get("status")).startswith("4")
-    return "request refused; nothing registered, nothing billed" if is_refused else "gave no verdict"
+    return "request refused; nothing registered, nothing billed" if is_refused else "no verdict"
 
 
 def _divide_time(result: DemoResult) -> list[dict[str, Any]]:
-    """Return the parts of the waiting time, each with its place in a bar of 1000 units."""
+    """Return the parts of the total time, with their positions in a bar of 1000 units."""
     timings = _read_data(result).get("timings_ms") or {}
     classes = {step: f"part-{number}" for number, step in enumerate(STEPS, start=1)}
     parts = [

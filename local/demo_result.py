@@ -1,4 +1,4 @@
-"""What the demo records of one pair, from the photos to the result."""
+"""What the demo records about each pair."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from facematch_client.faces import Drawing, Rectangle
 
 @dataclass(frozen=True, slots=True)
 class DetectedFace:
-    """The face that the emulator compared, in pixels of the photo that it received.
+    """The face that the emulator compared, in pixels of the received photo.
 
-    `count` is the number of all faces in the photo.
+    `count` is the number of faces in the photo.
     """
 
     count: int
@@ -24,7 +24,7 @@ class DetectedFace:
 
     @property
     def share(self) -> float:
-        """The face's part of the photo's area, from 0 to 1."""
+        """The share of the photo's area that the face fills, from 0 to 1."""
         return self.width * self.height / (self.photo_width * self.photo_height)
 
     def draw(self) -> Drawing:
@@ -35,9 +35,9 @@ class DetectedFace:
 
 @dataclass(frozen=True, slots=True)
 class PhotoResult:
-    """One photo before preparation and after it (None if it was refused).
+    """One photo before and after its preparation. `after` is None if the photo was refused.
 
-    `face` is the face that the emulator compared, `faces` are those that the detector found afterwards.
+    `face` is the face that the emulator compared. `faces` are the faces that the detector finds in `after`.
     """
 
     name: str
@@ -53,10 +53,10 @@ class PhotoResult:
 class DemoResult:
     """One pair and its result.
 
-    `intake` is "bucket" or "API". `provider_host` is the host that a stack in the cloud calls,
-    `called_address` the local one that was called (None without a call). `event` is the message from the
-    results queue, `problem` the API's problem details; one of them is None. `total_ms` runs from the first
-    request to the result.
+    `intake` is "bucket" or "API". `provider_host` is the host that a stack in AWS calls. `called_address` is
+    the local address that was called, or None. `event` is the message from the results queue, `problem` the
+    problem details of the API. One of the two is None. `total_ms` is the time from the first request to the
+    result.
     """
 
     intake: str

@@ -1,4 +1,4 @@
-"""Which machine a local stack runs on, and which layers run there."""
+"""The machine that a local stack runs on, and its layers."""
 
 import platform
 import shutil
@@ -17,7 +17,7 @@ _LAYER_SYSTEMS: Final = {"Linux": "linux", "Darwin": "macos"}
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine: `architecture` as the template names it, `layer_system` as `layers/bundle.py` does."""
+    """A machine: `architecture` is a value of the template, `layer_system` one of `layers/bundle.py`."""
 
     architecture: str
     layer_system: str
@@ -34,16 +34,16 @@ def find_machine(
     Raises
     ------
     LocalError
-        No layers can be built that run here, or a program is missing that builds them.
+        Layers for this machine cannot be built, or `make` is missing.
     """
     architecture = _ARCHITECTURES.get((system, processor))
     if architecture is None or (system == "Linux" and libc != "glibc"):
         raise LocalError(
-            f"The local stack does not run on {system} {processor}: use Linux with glibc on x86_64 or arm64, "
+            f"The local stack does not run on {system} {processor}. Use Linux with glibc on x86_64 or arm64, "
             "or macOS on arm64."
         )
     if make is None:
         raise LocalError(
-            "The local stack needs make to build its layers: install it, then repeat the command."
+            "The local stack needs make to build its layers. Install make, then run the command again."
         )
     return Machine(architecture=architecture, layer_system=_LAYER_SYSTEMS[system])

@@ -1,7 +1,7 @@
-"""Sample portraits, drawn in code in the form of phone photos. They show no real person.
+"""Sample portraits, drawn by code, that look like phone photos. They show no real person.
 
-Each photo is a JPEG of 12 megapixels, stored on its side with an EXIF orientation, and with metadata of a
-camera that does not exist. The same versions of Pillow and NumPy always make the same bytes.
+Each photo is a JPEG of 12 megapixels. It is stored on its side with an EXIF orientation, and has metadata of
+a camera that does not exist. The same versions of Pillow and NumPy always produce the same bytes.
 
 Shapes are in the head's coordinates: pixels of the drawing, with the origin between the eyes.
 """
@@ -38,7 +38,7 @@ def _read_points(text: str, x: float = 0, side: int = 1) -> Points:
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """What is the same in each photo of a person; shapes are in the form of `_read_points`."""
+    """What is the same in each photo of a person. Shapes are texts for `_read_points`."""
 
     skin: Colour
     hair: Colour
@@ -52,9 +52,9 @@ class _Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scene:
-    """What differs between photos. `side` is where the light comes from: -1 is left, 1 is right.
+    """What differs between photos. `side` is the side of the light: -1 is left, 1 is right.
 
-    `place` is the head's x, y, scale and tilt in degrees, `shape` its relative width and height.
+    `place` has the head's x, y, scale and tilt in degrees. `shape` is its relative width and height.
     """
 
     person: _Person
@@ -286,13 +286,13 @@ class _Drawing:
     def _paint(
         self, outline: Points, colour: Colour, softness: float, opacity: float, within: Mask | None = None
     ) -> Mask:
-        """Fill a closed outline whose edge is `softness` pixels wide; return it as a mask of the paper."""
+        """Fill a closed outline with an edge of `softness` pixels; return it as a mask of the paper."""
         placed = self._place(outline)
         (left, top), (right, bottom) = placed.min(axis=0), placed.max(axis=0)
         margin = 3 * softness + 2
         box = (int(left - margin), int(top - margin), int(right + margin), int(bottom + margin))
         size = (box[2] - box[0], box[3] - box[1])
-        # A soft edge has no details: it is blurred at a smaller size.
+        # A soft edge has no details, so it is blurred at a smaller size.
         shrink = max(1.0, softness / 2)
         mask = Image.new("L", (math.ceil(size[0] / shrink), math.ceil(size[1] / shrink)))
         inside = ((placed - box[:2]) / shrink).ravel().tolist()
@@ -307,14 +307,14 @@ class _Drawing:
         return whole
 
     def _place(self, points: Points) -> Points:
-        """Return points of the head as points on the paper."""
+        """Convert points of the head to points on the paper."""
         x, y, scale, tilt = self.scene.place
         cosine, sine = scale * math.cos(math.radians(tilt)), scale * math.sin(math.radians(tilt))
         return np.asarray(points * self.scene.shape @ [[cosine, sine], [-sine, cosine]] + (x, y))
 
 
 def _mirror(half: Points) -> Points:
-    """Return a closed outline from its right half, which starts and ends on the axis."""
+    """Return a closed outline from its right half, which begins and ends on the axis."""
     return np.vstack([half, half[-2:0:-1] * (-1, 1) + (2 * half[0, 0], 0)])
 
 

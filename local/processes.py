@@ -1,4 +1,4 @@
-"""The two programs that a local stack stands on: the local cloud and the FaceCompare emulator."""
+"""Starts and stops the two programs of a local stack: the local cloud and the FaceCompare emulator."""
 
 import contextlib
 import json
@@ -24,20 +24,20 @@ CLOUD_BIN: Final = LOCAL / "cloud" / "bin"
 AWS_REGION: Final = "ap-southeast-1"
 HOST: Final = "127.0.0.1"
 LOCAL_KEY: Final = "test"
-"""The local cloud's own access key, and its secret."""
+"""The access key of the local cloud, and its secret."""
 _CLOUD_PROGRAM: Final = "import sys; sys.setswitchinterval(0.0005); from ministack.app import main; main()"
-"""Its many threads would keep each other waiting for 5 ms at every turn, which is Python's default."""
+"""The program has many threads. With Python's default, a thread would wait 5 ms for each other one."""
 _START_LIMIT_S: Final = 60.0
 _STOP_LIMIT_S: Final = 10.0
 
 
 class LocalError(Exception):
-    """Something on this machine is in the way; the message is one sentence that says what to do."""
+    """A local stack cannot start or run. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the programs listen; the emulator takes eight more behind its own. 0 lets the system choose."""
+    """The ports of the programs. The emulator also uses the next eight ports. 0 lets the system choose."""
 
     cloud: int = 4566
     emulator: int = 4580
@@ -45,7 +45,7 @@ class Ports:
 
 @dataclass(slots=True)
 class RunningPrograms:
-    """The programs, as they run."""
+    """The running programs and their addresses."""
 
     cloud: subprocess.Popen[bytes]
     emulator: subprocess.Popen[bytes]
@@ -54,7 +54,7 @@ class RunningPrograms:
     provider_endpoints: str
 
     def stop(self) -> None:
-        """End both programs, and what they started."""
+        """End both programs and their child processes."""
         for process in (self.cloud, self.emulator):
             end_process_group(process.pid)
             process.wait()
@@ -63,10 +63,11 @@ class RunningPrograms:
 def make_environment(endpoint_url: str | None = None) -> dict[str, str]:
     """Return this process's environment with the local cloud's tools and keys.
 
-    None of the user's own AWS settings are in it, nor a Python path by which a function could find this tree.
+    It contains none of the user's AWS settings, and no Python path: a function must not import from this
+    repository.
     """
-    foreign = ("AWS_", "SAM_", "PYTHON")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    excluded = ("AWS_", "SAM_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(excluded)}
     loopback = f"{HOST},localhost"
     kept |= {
         "PATH": f"{CLOUD_BIN}{os.pathsep}{kept.get('PATH', os.defpath)}",
@@ -86,14 +87,14 @@ def make_environment(endpoint_url: str | None = None) -> dict[str, str]:
 
 
 def start(ports: Ports, folder: Path, judge: str = "pixels") -> RunningPrograms:
-    """Start both programs, with their logs in `folder`, and return once they answer.
+    """Start both programs with their logs in `folder`; return when they answer requests.
 
     `judge` is what the emulator compares: "pixels", or "faces", which needs dlib and its models.
 
     Raises
     ------
     LocalError
-        A port is taken, or a program did not start.
+        A port is in use, or a program does not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cloud_port = ports.cloud or _find_free_port()
@@ -112,7 +113,7 @@ def start(ports: Ports, folder: Path, judge: str = "pixels") -> RunningPrograms:
 
 
 def end_process_group(process_id: int) -> None:
-    """End a process that was started here, with its children; one that is gone already is fine."""
+    """End a process and its children, if they still run."""
     deadline = time.monotonic() + _STOP_LIMIT_S
     try:
         os.killpg(process_id, signal.SIGTERM)
@@ -128,7 +129,7 @@ def end_process_group(process_id: int) -> None:
 
 @contextlib.contextmanager
 def exit_on_sigterm() -> Iterator[None]:
-    """Have a SIGTERM within the block end it as Ctrl-C does, so that nothing which it started runs on."""
+    """Handle SIGTERM like Ctrl-C during the block, so that the block stops the processes that it started."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -144,10 +145,10 @@ def exit_on_sigterm() -> Iterator[None]:
 
 
 def is_local_program(process_id: int) -> bool:
-    """Tell whether a process is one of the two programs; its number may have gone to another since."""
+    """Return whether a process is one of the two programs. Its id can belong to another program by now."""
     command = ["ps", "-o", "command=", "-p", str(process_id)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return "ministack" in told or "facecompare_emulator" in told
+    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return "ministack" in output or "facecompare_emulator" in output
 
 
 def _reap(process_id: int) -> None:
@@ -168,7 +169,7 @@ def _start_emulator(port: int, judge: str, log: Path) -> tuple[subprocess.Popen[
             start_new_session=True,
         )
     if process.stdout is None:
-        raise LocalError("The emulator has no output to read its addresses from.")
+        raise LocalError("The emulator has no output with its addresses.")
     line = process.stdout.readline()
     process.stdout.close()
     if not line:
@@ -222,7 +223,7 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -
                 return
         except OSError:
             time.sleep(0.1)
-    raise LocalError(f"The local cloud did not start; its log is {log.relative_to(ROOT)}.")
+    raise LocalError(f"The local cloud did not start. See {log.relative_to(ROOT)}.")
 
 
 def _check_free(port: int, variable: str) -> None:
@@ -232,8 +233,8 @@ def _check_free(port: int, variable: str) -> None:
             probe.bind((HOST, port))
         except OSError:
             raise LocalError(
-                f"Port {port} is taken by another program: end that (`make down`, if it is a stack "
-                f"of yours), or choose another port with {variable}=…"
+                f"Port {port} is in use. If a local stack uses it, run `make down`. Otherwise end that "
+                f"program, or choose another port with {variable}=…"
             ) from None
 
 
@@ -246,4 +247,4 @@ def _find_free_port() -> int:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing."
+    return lines[-1] if lines else "there is no output."

@@ -1,7 +1,8 @@
-"""`make record-events`: records in `events/` one event of each kind, as the local cloud delivers it.
+"""`make record-events`: records one event of each kind in `events/`, as the local cloud delivers it.
 
-Each deployed function's code gives way to a recorder; then every kind is brought about by the real wiring.
-What identifies anyone or changes from run to run becomes neutral: recording twice gives the same files.
+A recorder replaces the code of each deployed function. Then each kind of event is triggered through the real
+resources. Values that identify anyone or that change from run to run are replaced, so that each recording
+gives the same files.
 """
 
 import io
@@ -61,8 +62,8 @@ _REPORT: Final = Report(
     untouched=True,
 )
 _LOCAL_ACCOUNT: Final = "000000000000"
-_THEN_MS: Final = 1_767_225_600_000
-_THEN: Final = "2026-01-01T00:00:00.000Z"
+_FIXED_TIME_MS: Final = 1_767_225_600_000
+_FIXED_TIME: Final = "2026-01-01T00:00:00.000Z"
 
 _RECORDER: Final = """\
 import json, os, uuid
@@ -83,17 +84,18 @@ type Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """What stands in the place of a stack's functions, and the events that came to it."""
+    """Replaces the functions of a stack, and returns the events that they receive."""
 
     stack: Stack
     folder: Path
 
     def install(self) -> None:
-        """Put a recorder in the place of each function's code, once what is on the way has arrived."""
-        # The bucket sent a test event when it was deployed: a worker that had it must not be cut short.
-        _wait(lambda: self._count_waiting() == 0, "the queues to run dry")
+        """Replace the code of each function by a recorder, once the queues are empty."""
+        # The bucket sends a test event when it is deployed. A function that processes it must not be stopped.
+        _wait(lambda: self._count_waiting() == 0, "the queues to be empty")
         functions = self.stack.client("lambda")
-        names = {one["Handler"]: one["FunctionName"] for one in functions.list_functions()["Functions"]}
+        listed = functions.list_functions()["Functions"]
+        names = {function["Handler"]: function["FunctionName"] for function in listed}
         shutil.rmtree(self.folder, ignore_errors=True)
         for function in FUNCTIONS:
             folder = self.folder / function
@@ -108,12 +110,12 @@ class Recorder:
                 )
 
     def take(self, function: str, *, records: int | None = None) -> Event:
-        """Return the one event that came to `function`, which holds so many records.
+        """Return the event that `function` received, and check its number of records.
 
         Raises
         ------
         LocalError
-            None came, or another than expected.
+            No event arrived, or another one than expected.
         """
         arrived: list[Path] = []
 
@@ -125,22 +127,24 @@ class Recorder:
         event: Event = json.loads(arrived[0].read_text())
         arrived[0].unlink()
         if len(arrived) > 1 or (records is not None and len(event["Records"]) != records):
-            raise LocalError(f"Other events than expected came to {function}: record once more.")
-        _wait(lambda: self._count_waiting() == 0, "the queues to run dry")
+            raise LocalError(f"{function} received unexpected events. Run the command again.")
+        _wait(lambda: self._count_waiting() == 0, "the queues to be empty")
         return event
 
     @contextmanager
-    def gather(self) -> Iterator[None]:
-        """Hold back the uploads queue for the time of the block, so that what is sent leaves as one batch."""
+    def batch_uploads(self) -> Iterator[None]:
+        """Stop reading the uploads queue during the block, so that its messages arrive as one batch."""
         functions = self.stack.client("lambda")
         mappings = functions.list_event_source_mappings()["EventSourceMappings"]
         queue = _name(self.stack.uploads_queue_url)
-        (mapping,) = (one["UUID"] for one in mappings if one["EventSourceArn"].endswith(f":{queue}"))
-        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+        (mapping_id,) = (
+            mapping["UUID"] for mapping in mappings if mapping["EventSourceArn"].endswith(f":{queue}")
+        )
+        functions.update_event_source_mapping(UUID=mapping_id, Enabled=False)
         try:
             yield
         finally:
-            functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+            functions.update_event_source_mapping(UUID=mapping_id, Enabled=True)
 
     def _count_waiting(self) -> int:
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
@@ -153,7 +157,7 @@ class Recorder:
 
 
 def record(stack: Stack, folder: Path) -> dict[str, Event]:
-    """Bring about one event of each kind; return them as they came, by name."""
+    """Trigger one event of each kind; return the received events by name."""
     recorder = Recorder(stack, folder)
     recorder.install()
     return {**_record_uploads(recorder), **_record_queue_and_stream(recorder), **_record_api(recorder)}
@@ -175,7 +179,7 @@ def _record_uploads(recorder: Recorder) -> dict[str, Event]:
         put(f"inbox/singapore/pair-1/{role}.jpg")
         events[f"uploads_{role}"] = recorder.take("uploads", records=1)
 
-    with recorder.gather():
+    with recorder.batch_uploads():
         put("inbox/singapore/Zoë + Åsa 100% 张伟/source.jpg")
         put("inbox/singapore/Zoë + Åsa 100% 张伟/target.jpg")
     events["uploads_encoded_keys"] = recorder.take("uploads", records=2)
@@ -183,7 +187,7 @@ def _record_uploads(recorder: Recorder) -> dict[str, Event]:
     put("inbox/readme.txt")
     events["uploads_foreign_key"] = recorder.take("uploads", records=1)
 
-    with recorder.gather():
+    with recorder.batch_uploads():
         put("inbox/singapore/pair-1/source.jpg")
         queues.send_message(QueueUrl=stack.uploads_queue_url, MessageBody="this is no JSON")
     events["uploads_bad_record"] = recorder.take("uploads", records=2)
@@ -238,7 +242,7 @@ def _make_ended_comparison() -> Comparison:
     attempt = Attempt(
         number=1,
         merchant_biz_id=f"{comparison_id}01" + "0" * 4,
-        started_at_ms=_THEN_MS,
+        started_at_ms=_FIXED_TIME_MS,
         outcome=Outcome.ANSWERED,
         code="Success",
         request_id="request-1",
@@ -249,13 +253,13 @@ def _make_ended_comparison() -> Comparison:
         region="singapore",
         pair_id="pair-1",
         origin=Origin.UPLOAD,
-        created_at_ms=_THEN_MS,
+        created_at_ms=_FIXED_TIME_MS,
         photos=photos,
         state=State.COMPLETED,
         attempts=(attempt,),
         ending=Ending(
             verdict=verdict,
-            ended_at_ms=_THEN_MS + 900,
+            ended_at_ms=_FIXED_TIME_MS + 900,
             photos={role: {**asdict(_REPORT), "width": 720, "height": 960} for role in Role},
             timings_ms={"read": 100, "prepare": 300, "wait_for_slot": 50, "call": 200},
         ),
@@ -264,22 +268,22 @@ def _make_ended_comparison() -> Comparison:
 
 @dataclass(slots=True)
 class Anonymiser:
-    """Makes recorded events neutral: `names` are a stack's own ones, and what stands for them."""
+    """Replaces values in recorded events. `names` has the names of a stack and their replacements."""
 
     names: Mapping[str, str]
     _counts: dict[str, int] = field(default_factory=dict)
 
     def clean(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        """Return an event, or a part of one, without what identifies anyone or differs between two runs."""
+        """Return an event or a part of it, with the values replaced that identify anyone or change."""
         match value:
             case dict():
                 return {
                     name: self._clean_field(name, value) for name in value if name.lower() not in _DROPPED
                 }
             case list():
-                return [self.clean(inner) for inner in value]
+                return [self.clean(item) for item in value]
             case str() if value.startswith("{") and not value.startswith("{{"):
-                # What a message or a request carries as its body.
+                # The body of a message or a request.
                 return json.dumps(self.clean(json.loads(value)), ensure_ascii=False)
             case str():
                 return self._clean_text(value)
@@ -299,8 +303,8 @@ class Anonymiser:
         return self.clean(value)
 
     def _clean_text(self, text: str) -> str:
-        for name, neutral in self.names.items():
-            text = text.replace(name, neutral)
+        for name, replacement in self.names.items():
+            text = text.replace(name, replacement)
         return re.sub(r"/stream/.*", "/stream/2026-01-01T00:00:00.000", text)
 
 
@@ -313,25 +317,25 @@ _COUNTED: Final = {
 _FIXED: Final[Mapping[str, Any]] = {
     "accesskey": "access-key",
     "apiid": "api-id",
-    "approximatecreationdatetime": _THEN_MS // 1000,
-    "approximatefirstreceivetimestamp": str(_THEN_MS),
+    "approximatecreationdatetime": _FIXED_TIME_MS // 1000,
+    "approximatefirstreceivetimestamp": str(_FIXED_TIME_MS),
     "authorization": "AWS4-HMAC-SHA256 removed",
     "configurationid": "uploads",
     "eventid": "event-1",
-    "eventtime": _THEN,
+    "eventtime": _FIXED_TIME,
     "extendedrequestid": "request-1",
     "host": "api-id.execute-api.ap-southeast-1.amazonaws.com",
     "hostid": "host-1",
     "md5ofbody": "0" * 32,
     "requestid": "request-1",
     "requesttime": "01/Jan/2026:00:00:00 +0000",
-    "requesttimeepoch": _THEN_MS,
+    "requesttimeepoch": _FIXED_TIME_MS,
     "resourceid": "resource-id",
-    "senttimestamp": str(_THEN_MS),
+    "senttimestamp": str(_FIXED_TIME_MS),
     "sequencenumber": "1",
     "sourceip": "127.0.0.1",
     "sourceipaddress": "127.0.0.1",
-    "time": _THEN,
+    "time": _FIXED_TIME,
     "user-agent": "client",
     "useragent": "client",
     "x-amz-date": "20260101T000000Z",
@@ -340,7 +344,7 @@ _FIXED: Final[Mapping[str, Any]] = {
 
 
 def anonymise(stack: Stack, recorded: Mapping[str, Event]) -> dict[str, Event]:
-    """Return the events of `stack` without what identifies anyone or differs between two runs."""
+    """Return the events without values that identify anyone or that differ between runs."""
     names = {
         stack.bucket: "facematch-photos",
         stack.table: "facematch-ledger",
@@ -353,7 +357,7 @@ def anonymise(stack: Stack, recorded: Mapping[str, Event]) -> dict[str, Event]:
 
 
 def write(events: Mapping[str, Event], folder: Path) -> None:
-    """Write each event into a file of its own, instead of all recorded ones."""
+    """Write each event to its own file, and delete the files of earlier recordings."""
     for file in folder.glob("*.json"):
         if file.stem not in _WRITTEN_BY_HAND:
             file.unlink()
@@ -363,12 +367,12 @@ def write(events: Mapping[str, Event], folder: Path) -> None:
 
 
 def main() -> None:
-    """Record all events anew."""
+    """Record all events again."""
     with run_stack(Ports(cloud=0, emulator=0), _FOLDER) as stack:
         print("Recording one event of each kind …")
         events = anonymise(stack, record(stack, _FOLDER / "events"))
     write(events, EVENTS)
-    print(f"Wrote {len(events)} events to {EVENTS.relative_to(ROOT)}/; the tests replay each.")
+    print(f"Wrote {len(events)} events to {EVENTS.relative_to(ROOT)}/. The tests replay them.")
 
 
 def _pack_recorder(function: str, folder: Path) -> bytes:
@@ -387,7 +391,7 @@ def _wait(ready: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + _WAIT_LIMIT_S
     while not ready():
         if time.monotonic() > deadline:
-            raise LocalError(f"Waited {_WAIT_LIMIT_S:.0f} s for {what} in vain; see {_FOLDER}/cloud.log.")
+            raise LocalError(f"Waited {_WAIT_LIMIT_S:.0f} s for {what}. See {_FOLDER}/cloud.log.")
         time.sleep(0.1)
 
 

@@ -1,11 +1,11 @@
-"""The names of a region in the template."""
+"""The names of a region's resources in the template."""
 
 from facematch.domain.priority import Priority
 from facematch.domain.regions import Region
 
 
 def name_region(region: Region) -> str:
-    """Return the region's part of names of parameters and resources, such as `HongKong`."""
+    """Return the region as a part of the names of parameters and resources, such as `HongKong`."""
     return region.display_name.replace(" ", "")
 
 
@@ -15,5 +15,5 @@ def name_queue(region: Region, priority: Priority) -> str:
 
 
 def name_condition(region: Region) -> str:
-    """Return the name of the condition under which a stack has the region's lanes."""
+    """Return the name of the condition of the region's lanes."""
     return f"ComparesIn{name_region(region)}"

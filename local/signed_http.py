@@ -1,4 +1,4 @@
-"""Requests to the stack's API, signed with AWS Signature Version 4 as any client would sign them."""
+"""Requests to the stack's API, signed with AWS Signature Version 4."""
 
 import json
 import urllib.error
@@ -20,7 +20,7 @@ _TIMEOUT_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One answer; `body` is its JSON, or None where it has none."""
+    """One answer. `body` is the parsed JSON, or None."""
 
     status: HTTPStatus
     headers: Mapping[str, str]
@@ -31,18 +31,18 @@ def request_api(
     stack: Stack,
     method: str,
     path: str,
-    body: Any = None,  # noqa: ANN401 - any JSON value, or bytes as they are
+    body: Any = None,  # noqa: ANN401 - any JSON value, or bytes
     headers: Mapping[str, str] | None = None,
     *,
     signed: bool = True,
     timeout_s: float = _TIMEOUT_S,
 ) -> HttpAnswer:
-    """Make one request to the stack's API.
+    """Send one request to the stack's API.
 
     Raises
     ------
     OSError
-        No answer came within `timeout_s`, or the stack can't be reached.
+        There is no answer within `timeout_s`, or no connection.
     """
     return send(make_request(stack, method, path, body, headers, signed=signed), timeout_s)
 
@@ -51,13 +51,13 @@ def make_request(
     stack: Stack,
     method: str,
     path: str,
-    body: Any = None,  # noqa: ANN401 - any JSON value, or bytes as they are
+    body: Any = None,  # noqa: ANN401 - any JSON value, or bytes
     headers: Mapping[str, str] | None = None,
     *,
     signed: bool = True,
     credentials: Credentials | None = None,
 ) -> urllib.request.Request:
-    """Return one request to the stack's API, signed by the local cloud's key unless by `credentials`."""
+    """Return a request to the stack's API, signed with `credentials` or the local cloud's key."""
     url = stack.api_url + path
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     unsigned = {"Content-Type": "application/json", **(headers or {})}
@@ -69,7 +69,7 @@ def make_request(
 
 
 def send(request: urllib.request.Request, timeout_s: float = _TIMEOUT_S) -> HttpAnswer:
-    """Send a request on loopback, past any proxy, and read the answer whatever its status."""
+    """Send a request without a proxy; return the answer, also if its status is an error."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         response = opener.open(request, timeout=timeout_s)

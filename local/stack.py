@@ -1,4 +1,4 @@
-"""A facematch stack on this machine, built and deployed by the template that goes to the cloud."""
+"""Builds and deploys a facematch stack on this machine, with the same template as in AWS."""
 
 import json
 import subprocess
@@ -34,18 +34,18 @@ STACK_NAME: Final = "facematch-local"
 STACK_FILE: Final = LOCAL / "stack.json"
 _SECRET: Final = {"access_key_id": "emulator-key-id", "access_key_secret": "emulator-key-secret"}
 _ADMINISTRATOR: Final = "arn:aws:iam::000000000000:root"
-"""Whom the local cloud takes for the holder of its own key."""
+"""The owner of the local cloud's key."""
 
-_PAST_PROXIES: Final = Config(proxies={})
+_WITHOUT_PROXY: Final = Config(proxies={})
 
 type ShowProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """Where everything of a deployed stack is; queues by their URLs.
+    """The addresses and names of a deployed stack.
 
-    `comparison_queue_urls` are those of the lanes, by region and priority, such as `singapore/bulk`.
+    `comparison_queue_urls` has the queues of the lanes by region and priority, such as `singapore/bulk`.
     """
 
     endpoint_url: str
@@ -61,27 +61,27 @@ class Stack:
     emulator_url: str
 
     def session(self) -> boto3.Session:
-        """Return a session with the local cloud's own keys, whatever the user's environment holds."""
+        """Return a session with the local cloud's keys. It ignores the user's AWS settings."""
         return boto3.Session(LOCAL_KEY, LOCAL_KEY, region_name=self.aws_region)
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes a type of its own for each service
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 creates a type for each service
         """Return a client of this stack's cloud."""
         config = Config(s3={"addressing_style": "path"}, proxies={})
         make_client: Callable[..., Any] = self.session().client
         return make_client(service, endpoint_url=self.endpoint_url, config=config)
 
     def save(self, path: Path = STACK_FILE) -> None:
-        """Write where everything is to a JSON file."""
+        """Write the addresses and names to a JSON file."""
         path.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
 def build(show_progress: ShowProgress = print) -> None:
-    """Build the functions as for the cloud, and the layers for this machine.
+    """Build the functions as for AWS, and the layers for this machine.
 
     Raises
     ------
     LocalError
-        The build failed, or this machine can't run what it builds.
+        The build failed, or this machine cannot run the layers.
     """
     machine = find_machine()
     show_progress("Building the functions and layers (sam build) …")
@@ -91,7 +91,7 @@ def build(show_progress: ShowProgress = print) -> None:
 
 
 def build_template(template: Path, into: Path) -> None:
-    """Build another template than the project's into a folder of its own.
+    """Build another template into its own folder.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def build_template(template: Path, into: Path) -> None:
 def deploy(
     running: RunningPrograms, parameters: Mapping[str, str] | None = None, show_progress: ShowProgress = print
 ) -> Stack:
-    """Deploy the built template into the running local cloud and return the stack.
+    """Deploy the built template into the local cloud; return the stack.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def deploy(
     """
     show_progress("Deploying template.yaml into the local cloud (sam deploy) …")
     session = boto3.Session(LOCAL_KEY, LOCAL_KEY, region_name=AWS_REGION)
-    secrets = session.client("secretsmanager", endpoint_url=running.endpoint_url, config=_PAST_PROXIES)
+    secrets = session.client("secretsmanager", endpoint_url=running.endpoint_url, config=_WITHOUT_PROXY)
     secret = secrets.create_secret(Name=f"{STACK_NAME}-provider", SecretString=json.dumps(_SECRET))
     overrides = {
         "ProviderSecretArn": secret["ARN"],
@@ -138,14 +138,14 @@ def run_stack(
     show_progress: ShowProgress = print,
     judge: str = "pixels",
 ) -> Iterator[Stack]:
-    """Have a stack for the time of the block; nothing of it runs on afterwards.
+    """Run a stack during the block. Afterwards all its processes have ended.
 
     `judge` is what the emulator compares: "pixels" or "faces".
 
     Raises
     ------
     LocalError
-        It can't be brought up.
+        The stack cannot start.
     """
     show_progress("Starting the local cloud and the FaceCompare emulator …")
     with exit_on_sigterm():
@@ -170,19 +170,17 @@ def _sam(command: str, environment: Mapping[str, str], log: Path, *arguments: st
             check=False,
         )
     if result.returncode:
-        raise LocalError(
-            f"`sam {command}` failed: {_find_error(log)} The whole log is {log.relative_to(ROOT)}."
-        )
+        raise LocalError(f"`sam {command}` failed: {_find_error(log)} See {log.relative_to(ROOT)}.")
 
 
 def _find_error(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    told = [line for line in lines if "rror" in line or "FAILED" in line]
-    return f"{(told or lines or ['it said nothing'])[-1].rstrip('.')}."
+    errors = [line for line in lines if "rror" in line or "FAILED" in line]
+    return f"{(errors or lines or ['there is no output'])[-1].rstrip('.')}."
 
 
 def _describe(session: boto3.Session, running: RunningPrograms) -> Stack:
-    clouds = session.client("cloudformation", endpoint_url=running.endpoint_url, config=_PAST_PROXIES)
+    clouds = session.client("cloudformation", endpoint_url=running.endpoint_url, config=_WITHOUT_PROXY)
     described = clouds.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
     return Stack(
@@ -194,7 +192,7 @@ def _describe(session: boto3.Session, running: RunningPrograms) -> Stack:
         comparison_queue_urls=_find_lanes(outputs),
         comparisons_dead_letters_url=outputs["ComparisonsDeadLettersUrl"],
         uploads_dead_letters_url=outputs["UploadsDeadLettersUrl"],
-        # The cloud's own host form of an API's address does not resolve here.
+        # The host name that AWS gives an API does not resolve on this machine.
         api_url=f"{running.endpoint_url}/_aws/execute-api/{outputs['ApiId']}/live",
         table=outputs["Table"],
         emulator_url=running.emulator_url,
@@ -202,7 +200,7 @@ def _describe(session: boto3.Session, running: RunningPrograms) -> Stack:
 
 
 def _find_lanes(outputs: Mapping[str, str]) -> dict[str, str]:
-    """Return the queues of the lanes that the stack has, by `region/priority`."""
+    """Return the queue URLs of the stack's lanes, by `region/priority`."""
     names = {
         f"{region}/{priority}": f"{name_queue(region, priority)}Url"
         for region, priority in product(Region, Priority)

@@ -1,4 +1,4 @@
-"""`make up`: a stack that keeps running until `make down`."""
+"""`make up` and `make down`: start and stop a local stack."""
 
 import json
 import os
@@ -12,15 +12,15 @@ PROCESSES_FILE: Final = LOCAL / "processes.json"
 
 
 def bring_up(ports: Ports) -> None:
-    """Start, build and deploy, and write down where everything is and what was started.
+    """Start, build and deploy a stack. Write its addresses and its process ids to `.local`.
 
     Raises
     ------
     LocalError
-        A stack runs already, or it can't be brought up.
+        A stack runs already, or the stack cannot start.
     """
     if any(is_local_program(process_id) for process_id in _read_processes()):
-        raise LocalError("A local stack runs already (.local/stack.json): `make down` ends it.")
+        raise LocalError("A local stack runs already (.local/stack.json). Run `make down` to end it.")
     print("Starting the local cloud and the FaceCompare emulator …")
     running = start(ports, LOCAL / "up", judge="faces")
     try:
@@ -32,11 +32,11 @@ def bring_up(ports: Ports) -> None:
     PROCESSES_FILE.write_text(json.dumps([running.cloud.pid, running.emulator.pid]))
     stack.save()
     print(STACK_FILE.read_text(), end="")
-    print("The stack runs until `make down`; the addresses above stand in .local/stack.json.")
+    print("The stack runs until `make down`. Its addresses are in .local/stack.json.")
 
 
 def take_down() -> None:
-    """End what `bring_up` started."""
+    """End the processes that `bring_up` started."""
     running = [process_id for process_id in _read_processes() if is_local_program(process_id)]
     for process_id in running:
         end_process_group(process_id)
@@ -54,18 +54,18 @@ def _read_processes() -> list[int]:
 
 
 def read_ports() -> Ports:
-    """Return the ports that the environment chooses.
+    """Return the ports from the environment, or the defaults.
 
     Raises
     ------
     LocalError
-        One is not a port.
+        A value is not a port.
     """
     chosen = {}
     for field, variable in (("cloud", "CLOUD_PORT"), ("emulator", "EMULATOR_PORT")):
         text = os.environ.get(variable, "")
-        if text and not (text.isdecimal() and int(text) < 65_528):  # noqa: PLR2004 - nine ports fit behind it
-            raise LocalError(f"{variable} is a port number, or 0 for any that is free, not {text!r}.")
+        if text and not (text.isdecimal() and int(text) < 65_528):  # noqa: PLR2004 - leaves room for the next ports
+            raise LocalError(f"{variable} must be a port number, or 0 for a free port, not {text!r}.")
         if text:
             chosen[field] = int(text)
     return Ports(**chosen)

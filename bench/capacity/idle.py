@@ -1,6 +1,6 @@
-"""What a stack costs in a month without a single pair.
+"""The cost of a stack in a month without pairs.
 
-`python -m bench.capacity.idle` writes the table into the page "First hour".
+`python -m bench.capacity.idle` writes the table to the page "First hour".
 """
 
 import re
@@ -23,22 +23,22 @@ from facematch.domain.regions import Region
 PAGE: Final = Path(__file__).parents[2] / "docs" / "first-hour.md"
 
 POLLS_PER_QUEUE: Final = 5 * 3 * 60 * 24 * MONTH_DAYS
-"""Lambda's five pollers of a queue each ask every 20 s. With `MaximumConcurrency` all five stay.
+"""Lambda has five pollers per queue, and each polls every 20 s. With `MaximumConcurrency`, all five stay.
 Source: Lambda developer guide, SQS event source scaling."""
 SWEEP_METRICS: Final = 9
-"""What a sweep counts that finds nothing. Counted in tests/integration/bench/test_idle.py."""
+"""The metrics of a sweep that finds nothing. Counted in tests/integration/bench/test_idle.py."""
 _SWEEPS: Final = SWEEPS_PER_DAY * MONTH_DAYS
 _GB: Final = 1e9
 
 
 def count_sweep_reads(regions: int) -> int:
-    """Return the requests to the ledger of a sweep that finds nothing; each is one read unit at most."""
-    # The search for forgotten comparisons looks into removed regions, too.
+    """Return the requests to the ledger of a sweep that finds nothing. Each uses at most one read unit."""
+    # The search for forgotten comparisons includes regions that are no longer allowed.
     return 2 + len(Region) + 2 * regions
 
 
 def price_idle_month(regions: int, prices: Prices) -> dict[str, float]:
-    """Return what a month without work costs in USD, by part, with so many allowed regions."""
+    """Return the cost of a month without pairs in USD, by part, for a number of allowed regions."""
     queues = 1 + 2 * regions
     reads = count_sweep_reads(regions)
     return {
@@ -59,7 +59,7 @@ def price_idle_month(regions: int, prices: Prices) -> dict[str, float]:
 
 
 def tabulate_idle() -> list[list[str]]:
-    """Return what a month costs with one allowed region and with all."""
+    """Return the cost of a month with one allowed region, and with all regions."""
     months = [price_idle_month(regions, Prices()) for regions in (1, len(Region))]
     rows = [["USD a month, without a pair", "one region", "all regions"]]
     rows += [[part, *(f"{month[part]:.2f}" for month in months)] for part in months[0]]
@@ -67,7 +67,7 @@ def tabulate_idle() -> list[list[str]]:
 
 
 def render_page(page: str) -> str:
-    """Return `page` with its table as it is computed here."""
+    """Return `page` with a new table."""
     table = render_table(tabulate_idle())
     return re.sub(r"(<!-- table: idle -->).*?(<!-- end -->)", rf"\1\n\n{table}\n\n\2", page, flags=re.DOTALL)
 

@@ -1,12 +1,11 @@
-"""How much a stack can do: a simulated day of its backlog, workers and quota, and what such a month costs.
+"""The capacity model: simulates a day of a stack's backlog, workers and quota, and prices a month.
 
-Messages are processed in the order in which they arrived, by `worker_concurrency` workers. A worker takes up
-to `pairs_per_worker` messages. It loads one pair after another (`load_ms`); everything else happens for all
-its pairs at the same time: requests to AWS (`overhead_ms`), waiting for slots as
-`facematch.domain.rate_limiter.reserve_slot` does, and calls. It is free when its last pair has ended.
-Requests of the API have functions of their own, which reserve slots further ahead. Time passes in whole
-milliseconds, from event to event. All random numbers come from one seed, so a scenario always has the same
-outcome.
+Messages are processed in the order of arrival, by `worker_concurrency` workers. A worker receives up to
+`pairs_per_worker` messages. It loads one pair after another (`load_ms`). Everything else happens for all its
+pairs at the same time: requests to AWS (`overhead_ms`), waiting for slots like
+`facematch.domain.rate_limiter.reserve_slot`, and calls. The worker is free when its last pair has ended.
+API requests have their own functions, which reserve slots further ahead. Time passes in whole milliseconds,
+from event to event. All random numbers come from one seed, so a scenario always has the same outcome.
 
 `python -m bench.capacity --help` lists the inputs.
 """
@@ -39,8 +38,7 @@ _PARAMETERS: Final = _TEMPLATE["Parameters"]
 _RESOURCES: Final = {name: resource["Properties"] for name, resource in _TEMPLATE["Resources"].items()}
 
 WORKER_CONCURRENCIES: Final = tuple(map(int, _PARAMETERS["WorkerConcurrency"]["AllowedValues"][1:]))
-"""What the template allows for `WorkerConcurrency`, after `auto`; SQS allows one event source no more than
-the last."""
+"""The allowed values of `WorkerConcurrency`, except `auto`. The last one is SQS's limit."""
 MINUTE_MS: Final = 60_000
 DAY_S: Final = 86_400
 
@@ -62,32 +60,33 @@ def _input(default: Any, meaning: str) -> Any:  # noqa: ANN401 - like dataclasse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What is asked of a stack, and how it is set up.
+    """The load and the settings of a stack.
 
     Raises
     ------
     ValueError
-        Something does not fit; the message says what.
+        An input is not valid. The message contains the rules.
     """
 
-    pairs_per_day: int = _input(100_000, "pairs a day, from the bucket and the API together")
-    peak_factor: float = _input(4.0, "arrivals in the busiest minute, over the day's average")
-    interactive_share: float = _input(0.05, "the part of the pairs whose callers wait at the API")
+    pairs_per_day: int = _input(100_000, "pairs per day, from the bucket and the API")
+    peak_factor: float = _input(4.0, "arrivals in the busiest minute, divided by the day's average")
+    interactive_share: float = _input(0.05, "share of the pairs whose callers wait for the API")
     qps: float = _input(
-        float(_PARAMETERS["SingaporeQps"]["Default"]), "calls a second that the provider grants the account"
+        float(_PARAMETERS["SingaporeQps"]["Default"]), "calls per second that the provider grants the account"
     )
     quota_share: float = _input(
-        float(_PARAMETERS["QuotaShare"]["Default"]), "the stack's part of them: QuotaShare"
+        float(_PARAMETERS["QuotaShare"]["Default"]), "the stack's share of these calls: QuotaShare"
     )
     latency_ms: float = _input(900.0, "the provider's latency, median")
     latency_p95_ms: float = _input(1800.0, "the provider's latency, 95th percentile")
-    load_ms: float = _input(200.0, "a worker's time to load one pair: read and normalise; one at a time")
-    overhead_ms: float = _input(300.0, "a pair's other time in a worker: requests to AWS, connecting")
+    load_ms: float = _input(200.0, "a worker's time to read and normalise one pair; one pair at a time")
+    overhead_ms: float = _input(300.0, "a pair's other time in a worker: requests to AWS, connections")
     pairs_per_worker: int = _input(
-        _RESOURCES["SingaporeBulkSource"]["BatchSize"], "pairs that a worker takes at once: BatchSize"
+        _RESOURCES["SingaporeBulkSource"]["BatchSize"], "pairs that a worker receives at once: BatchSize"
     )
     worker_concurrency: int = _input(
-        _TEMPLATE["Mappings"]["Workers"]["auto"]["AtTenCallsPerSecond"], "workers at once: WorkerConcurrency"
+        _TEMPLATE["Mappings"]["Workers"]["auto"]["AtTenCallsPerSecond"],
+        "workers at the same time: WorkerConcurrency",
     )
     function_timeout_s: float = _input(
         float(_RESOURCES["Compare"]["Timeout"]), "Timeout of the compare function"
@@ -95,36 +94,38 @@ class Scenario:
     visibility_timeout_s: float = _input(
         float(_RESOURCES["SingaporeBulkQueue"]["VisibilityTimeout"]), "VisibilityTimeout of the lanes' queues"
     )
-    crash_share: float = _input(0.0, "the part of the pairs whose call is lost with its worker")
-    seed: int = _input(1, "what chance starts from")
+    crash_share: float = _input(0.0, "share of the pairs whose worker crashes during the call")
+    seed: int = _input(1, "seed of the random numbers")
 
     def __post_init__(self) -> None:
         rules = {
-            "pairs_per_day and worker_concurrency are 1 or more": self.pairs_per_day >= 1
+            "pairs_per_day and worker_concurrency must be 1 or more": self.pairs_per_day >= 1
             and self.worker_concurrency >= 1,
-            "peak_factor lies from 1 to 100": 1 <= self.peak_factor <= _HIGHEST_PEAK_FACTOR,
-            "interactive_share lies from 0 to 1": 0 <= self.interactive_share <= 1,
-            "qps is above 0": self.qps > 0,
-            "quota_share is above 0, and 1 at the most": 0 < self.quota_share <= 1,
-            "latency_ms is above 0, and latency_p95_ms no less": 0 < self.latency_ms <= self.latency_p95_ms,
-            "load_ms and overhead_ms are 0 or more": self.load_ms >= 0 and self.overhead_ms >= 0,
-            "pairs_per_worker lies from 1 to 10": 1 <= self.pairs_per_worker <= _LARGEST_BATCH,
-            "function_timeout_s is over what a worker keeps back": self.function_timeout_s > CLOSING_TIME_S,
-            "visibility_timeout_s is no less than function_timeout_s": self.visibility_timeout_s
+            "peak_factor must be from 1 to 100": 1 <= self.peak_factor <= _HIGHEST_PEAK_FACTOR,
+            "interactive_share must be from 0 to 1": 0 <= self.interactive_share <= 1,
+            "qps must be above 0": self.qps > 0,
+            "quota_share must be above 0 and at most 1": 0 < self.quota_share <= 1,
+            "latency_ms must be above 0 and at most latency_p95_ms": 0
+            < self.latency_ms
+            <= self.latency_p95_ms,
+            "load_ms and overhead_ms must be 0 or more": self.load_ms >= 0 and self.overhead_ms >= 0,
+            "pairs_per_worker must be from 1 to 10": 1 <= self.pairs_per_worker <= _LARGEST_BATCH,
+            f"function_timeout_s must be above {CLOSING_TIME_S:g}": self.function_timeout_s > CLOSING_TIME_S,
+            "visibility_timeout_s must be at least function_timeout_s": self.visibility_timeout_s
             >= self.function_timeout_s,
-            "crash_share is 0 or more, and less than 1": 0 <= self.crash_share < 1,
+            "crash_share must be at least 0 and below 1": 0 <= self.crash_share < 1,
         }
         if broken := [rule for rule, holds in rules.items() if not holds]:
             raise ValueError("; ".join(broken))
 
     @property
     def interval_us(self) -> int:
-        """The time from one slot to the next, in whole microseconds as the rate limiter has it."""
+        """The time from one slot to the next, in whole microseconds as in the rate limiter."""
         return math.ceil(1e6 / (self.qps * self.quota_share))
 
     @property
     def slots_per_s(self) -> float:
-        """The most calls that the rate limiter allows in a second."""
+        """The calls per second that the rate limiter allows."""
         return 1e6 / self.interval_us
 
     @property
@@ -134,10 +135,10 @@ class Scenario:
 
     @property
     def hold_s(self) -> float:
-        """How long a pair occupies a worker, on average, in full batches and with the next slot free."""
+        """The average time that a pair occupies a worker, with full batches and a free next slot."""
         typical = self.latency_sigma / 2
         if self.pairs_per_worker > 1:
-            # The batch ends with its slowest call: the median of the slowest of so many.
+            # The batch ends with its slowest call. This is the median of the slowest one.
             typical = NormalDist().inv_cdf(0.5 ** (1 / self.pairs_per_worker))
         latency_ms = self.latency_ms * math.exp(self.latency_sigma * typical)
         batch_ms = self.pairs_per_worker * self.load_ms + self.overhead_ms + _LEAD_MS + latency_ms
@@ -145,18 +146,18 @@ class Scenario:
 
     @property
     def workers_needed(self) -> float:
-        """The workers that use all slots, by Little's law."""
+        """The number of workers that use all slots, by Little's law."""
         return self.slots_per_s * self.hold_s
 
     @property
     def capacity_per_s(self) -> float:
-        """The pairs a second that the workers can end: what the slots allow, or their own number."""
+        """The pairs per second that the stack can complete. Either the slots or the workers limit it."""
         return min(self.slots_per_s, self.worker_concurrency / self.hold_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Times from a pair's arrival to its verdict."""
+    """The times from the arrival of pairs to their verdicts."""
 
     count: int
     p50_s: float
@@ -167,12 +168,13 @@ class Waits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a scenario went, from its start to the last verdict.
+    """The outcome of a scenario, from its start to the last verdict.
 
-    `arrivals`, `verdicts` and `backlog` hold a number a minute; `backlog` is what came and has no verdict at
-    the minute's end, and `oldest_s` the longest that a pair waited for its worker. `worker_s` and `request_s`
-    are the running times of the compare and API functions.
-    `postponed` counts messages sent anew as no slot came in time, `late_answers` requests answered so.
+    `arrivals`, `verdicts` and `backlog` have one number per minute. `backlog` is the number of pairs without
+    a verdict at the end of the minute. `oldest_s` is the longest time that a pair waited for its worker.
+    `worker_s` and `request_s` are the running times of the compare and API functions. `postponed` counts
+    messages that were sent again because no slot came in time. `late_answers` counts requests that were
+    answered without a verdict for the same reason.
     """
 
     scenario: Scenario
@@ -197,34 +199,34 @@ class Outcome:
 
     @property
     def call_rate_per_s(self) -> float:
-        """Calls a second from the first slot to the last."""
+        """The calls per second from the first slot to the last."""
         span_s = self.last_call_s - self.first_call_s
         return (self.calls - 1) / span_s if span_s else 0.0
 
     @property
     def quota_used(self) -> float:
-        """The part of the account's quota that was used from the first slot to the last."""
+        """The share of the account's quota that was used from the first slot to the last."""
         return self.call_rate_per_s / self.scenario.qps
 
     @property
     def busiest_verdicts_per_s(self) -> float:
-        """The throughput of the best minute."""
+        """The throughput of the minute with the most verdicts."""
         return max(self.verdicts) / 60
 
     @property
     def mean_concurrency(self) -> float:
-        """Compare and API functions running, on average over the day or until the last verdict."""
+        """The average number of running compare and API functions, over the day or until the last verdict."""
         return (self.worker_s + self.request_s) / max(self.last_verdict_s, DAY_S)
 
     @property
     def left_at_midnight(self) -> int:
-        """The backlog at the day's end."""
+        """The backlog at the end of the day."""
         return self.backlog[_DAY_MINUTES - 1] if len(self.backlog) >= _DAY_MINUTES else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """How a burst of pairs goes; `calls_per_s` is the rate between the first slot and the last."""
+    """The outcome of a burst of pairs. `calls_per_s` is the rate between the first slot and the last."""
 
     duration_s: float
     throughput_per_s: float
@@ -232,7 +234,7 @@ class Burst:
 
 
 def simulate(scenario: Scenario) -> Outcome:
-    """Return the outcome of a day that begins with empty queues, worked through to its last verdict."""
+    """Return the outcome of a day that begins with empty queues, up to its last verdict."""
     chance = np.random.default_rng(scenario.seed)
     arrived_ms = _draw_arrivals_ms(scenario, chance)
     by_api = chance.random(scenario.pairs_per_day) < scenario.interactive_share
@@ -240,7 +242,7 @@ def simulate(scenario: Scenario) -> Outcome:
 
 
 def simulate_burst(scenario: Scenario, pairs: int) -> Outcome:
-    """Return the outcome of `pairs` that are on the queue at once, and nothing besides."""
+    """Return the outcome of `pairs` that are all on the queue at the start. No other pairs arrive."""
     chance = np.random.default_rng(scenario.seed)
     nothing = np.zeros(0, dtype=np.int64)
     return _run(scenario, chance, messages_ms=np.zeros(pairs, dtype=np.int64), requests_ms=nothing)
@@ -257,7 +259,7 @@ def predict_burst(
     overhead_s: float,
     pairs_per_worker: int = 1,
 ) -> Burst:
-    """Return how a burst goes if every call takes `latency_s`, and every pair the same time besides."""
+    """Return the outcome of a burst if every call takes `latency_s` and every pair the same other time."""
     scenario = Scenario(
         qps=qps,
         quota_share=share,
@@ -277,7 +279,7 @@ def predict_burst(
 
 
 def arrival_curve(peak_factor: float) -> Numbers:
-    """Return each minute's part of a day's arrivals: a von Mises curve with that peak, at 14 h."""
+    """Return each minute's share of a day's arrivals: a von Mises curve with the peak at 14 h."""
     sharpness_low, sharpness_high = 0.0, 1e5
     for _ in range(80):
         sharpness = (sharpness_low + sharpness_high) / 2
@@ -295,7 +297,7 @@ def _von_mises(sharpness: float) -> Numbers:
 
 
 def _draw_arrivals_ms(scenario: Scenario, chance: np.random.Generator) -> Times:
-    """Return when the pairs of a day come, each by chance within the curve."""
+    """Return random arrival times of a day's pairs, distributed by the curve."""
     counts = chance.multinomial(scenario.pairs_per_day, arrival_curve(scenario.peak_factor))
     minutes = np.repeat(np.arange(_DAY_MINUTES), counts)
     arrived_ms = minutes * MINUTE_MS + chance.integers(0, MINUTE_MS, size=len(minutes))
@@ -311,11 +313,11 @@ def _run(
 
 
 _COLUMNS: Final = ("arrived", "begun", "slot", "ended", "kind")
-"""One row an invocation, in milliseconds; `slot` is -1 where it found none in time."""
+"""One row per invocation, in milliseconds. `slot` is -1 if there was none in time."""
 
 
 class _Kind(IntEnum):
-    """Who was invoked, for a pair from where, and whether that brought a verdict."""
+    """The function of an invocation, the source of its pair, and whether it ended without a verdict."""
 
     WORKER = 0
     WORKER_FOR_API = 1
@@ -329,7 +331,7 @@ _BY_API: Final = (_Kind.API, _Kind.ANSWERED_LATE)
 
 
 class _Stack:
-    """The state of a stack while time passes, in whole milliseconds, and the log of what happened."""
+    """The state of the simulated stack, with times in whole milliseconds, and the log of invocations."""
 
     def __init__(
         self, scenario: Scenario, messages_ms: Times, requests_ms: Times, chance: np.random.Generator
@@ -341,23 +343,23 @@ class _Stack:
         self.load_ms, self.overhead_ms = round(scenario.load_ms), round(scenario.overhead_ms)
         self.pairs_per_worker = scenario.pairs_per_worker
         patience_ms = round((scenario.function_timeout_s - CLOSING_TIME_S) * 1000)
-        # By `_Kind`: how far ahead each books, and how long after its beginning it gives up.
+        # By `_Kind`: how far ahead it reserves slots, and after which time it stops waiting.
         worker = (_BULK_HORIZON_MS, patience_ms)
         self.patience_ms = (worker, worker, (_INTERACTIVE_HORIZON_MS, _ANSWER_TIME_MS))
-        # A crash leaves the message hidden and the comparison leased.
+        # After a crash, the message is hidden and the comparison is leased.
         self.crash_pause_ms = max(
             round(scenario.visibility_timeout_s * 1000),
             patience_ms + round((CALL_TIMEOUT_S + LEASE_MARGIN_S) * 1000),
         )
-        # Messages: when they can be seen, when their pair arrived, and from where. A sorted list is a heap.
+        # Messages: when they are visible, when their pair arrived, and its source. A sorted list is a heap.
         self.queue = [(at_ms, at_ms, _Kind.WORKER) for at_ms in messages_ms.tolist()]
-        # Pairs that want a slot: when they ask next, when their function began, when they arrived, what they
-        # are, and the worker's batch.
+        # Pairs that wait for a slot: the time of their next try, the start of their function, their arrival,
+        # their kind, and the worker's batch.
         ready_ms = self.load_ms + self.overhead_ms
-        self.asks = [(at_ms + ready_ms, at_ms, at_ms, _Kind.API, -1) for at_ms in requests_ms.tolist()]
-        # When each worker without pairs is free.
+        self.tries = [(at_ms + ready_ms, at_ms, at_ms, _Kind.API, -1) for at_ms in requests_ms.tolist()]
+        # The times at which the workers without pairs are free.
         self.workers_ms = [0] * scenario.worker_concurrency
-        # By batch: the pairs without an end, and the latest end so far.
+        # By batch: the number of pairs that have not ended, and the latest end so far.
         self.batches: list[tuple[int, int]] = []
         self.spans = array("q")
         self.interval_us = scenario.interval_us
@@ -367,19 +369,19 @@ class _Stack:
 
     @property
     def log(self) -> Times:
-        """The invocations, with `_COLUMNS`."""
+        """The invocations, with the columns `_COLUMNS`."""
         return np.frombuffer(self._log, dtype=np.int64).reshape(-1, len(_COLUMNS))
 
     def run(self) -> None:
-        """Let time pass until nothing is left to do."""
-        while self.queue or self.asks:
+        """Simulate until all pairs have ended."""
+        while self.queue or self.tries:
             start_ms = max(self.queue[0][0], self.workers_ms[0]) if self.queue and self.workers_ms else _NEVER
-            if self.asks and self.asks[0][0] <= start_ms:
-                self._ask(*heapq.heappop(self.asks))
+            if self.tries and self.tries[0][0] <= start_ms:
+                self._try_slot(*heapq.heappop(self.tries))
             else:
-                self._take(start_ms)
+                self._start_worker(start_ms)
 
-    def _take(self, start_ms: int) -> None:
+    def _start_worker(self, start_ms: int) -> None:
         """Give the oldest messages to a free worker."""
         heapq.heappop(self.workers_ms)
         batch, pairs = len(self.batches), 0
@@ -387,11 +389,11 @@ class _Stack:
             _, arrived_ms, kind = heapq.heappop(self.queue)
             pairs += 1
             ready_ms = start_ms + pairs * self.load_ms + self.overhead_ms
-            heapq.heappush(self.asks, (ready_ms, start_ms, arrived_ms, kind, batch))
+            heapq.heappush(self.tries, (ready_ms, start_ms, arrived_ms, kind, batch))
         self.batches.append((pairs, start_ms))
 
-    def _ask(self, at_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind, batch: int) -> None:
-        """Reserve a slot for a pair, or let it ask again, or postpone it."""
+    def _try_slot(self, at_ms: int, begun_ms: int, arrived_ms: int, kind: _Kind, batch: int) -> None:
+        """Reserve a slot for a pair, schedule another try, or postpone the pair."""
         horizon_ms, patience_ms = self.patience_ms[kind]
         give_up_ms = begun_ms + patience_ms
         earliest_us = (at_ms + _LEAD_MS) * 1000
@@ -403,13 +405,13 @@ class _Stack:
         self.limiter_writes[at_ms // MINUTE_MS] += 1
         again_ms = at_ms + math.ceil(early_us / 1000 + self.chance.random() * SCATTER * horizon_ms)
         if again_ms < give_up_ms:
-            heapq.heappush(self.asks, (again_ms, begun_ms, arrived_ms, kind, batch))
+            heapq.heappush(self.tries, (again_ms, begun_ms, arrived_ms, kind, batch))
         else:
             pause_s = math.ceil(early_us / 1e6)
             self._postpone(pause_s, at_ms, begun_ms, arrived_ms, kind=kind, batch=batch)
 
     def _book(self, earliest_us: int, at_ms: int) -> int:
-        """Return the next slot: a write, after one in vain where the bucket was idle."""
+        """Return the next slot. It needs one write, or two if the rate limiter was idle."""
         is_idle = self.next_slot_us <= earliest_us
         self.limiter_writes[at_ms // MINUTE_MS] += 2 if is_idle else 1
         slot_us = earliest_us if is_idle else self.next_slot_us
@@ -428,7 +430,7 @@ class _Stack:
     def _postpone(
         self, pause_s: int, at_ms: int, begun_ms: int, arrived_ms: int, *, kind: _Kind, batch: int
     ) -> None:
-        """Send the pair's message again; SQS delays it by whole seconds."""
+        """Send the pair's message again. SQS delays it by whole seconds."""
         by_api = kind is _Kind.API
         message = (at_ms + pause_s * 1000, arrived_ms, _Kind.WORKER_FOR_API if by_api else kind)
         heapq.heappush(self.queue, message)
@@ -451,7 +453,7 @@ class _Stack:
 
 
 def _draw_latencies_ms(scenario: Scenario, chance: np.random.Generator, count: int) -> Times:
-    """Return log-normal latencies, none longer than a call is waited for."""
+    """Return log-normal latencies, limited by the timeout of a call."""
     latencies_ms = chance.lognormal(math.log(scenario.latency_ms), scenario.latency_sigma, count)
     return np.asarray(np.minimum(latencies_ms, CALL_TIMEOUT_S * 1000).round(), dtype=np.int64)
 
@@ -462,12 +464,12 @@ def _summarise(scenario: Scenario, arrived_ms: Times, stack: _Stack) -> Outcome:
     called, by_api = row["slot"] >= 0, np.isin(kind, _BY_API)
     spans = np.frombuffer(stack.spans, dtype=np.int64).reshape(-1, 2)
     request_ms = int((row["ended"] - row["begun"])[by_api].sum())
-    judged = kind <= _Kind.API
+    has_verdict = kind <= _Kind.API
     waits_ms = row["ended"] - row["arrived"]
     slots_ms = np.sort(row["slot"][called])
-    last_verdict_ms = int(row["ended"][judged].max())
+    last_verdict_ms = int(row["ended"][has_verdict].max())
     minutes = last_verdict_ms // MINUTE_MS + 1
-    verdicts = _count_by_minute(row["ended"][judged], minutes)
+    verdicts = _count_by_minute(row["ended"][has_verdict], minutes)
     arrivals = _count_by_minute(arrived_ms, minutes)
     return Outcome(
         scenario=scenario,
@@ -505,7 +507,7 @@ def _measure_waits(waits_ms: Times) -> Waits:
 
 
 def _count_most_at_once(begun_ms: Times, ended_ms: Times) -> int:
-    """Return how many overlap at the most; one that begins as another ends does not overlap it."""
+    """Return the largest number of overlapping spans. Spans that only touch do not overlap."""
     begun_ms = np.sort(begun_ms)
     before = np.searchsorted(np.sort(ended_ms), begun_ms, side="right")
     return int((np.arange(1, len(begun_ms) + 1) - before).max())
@@ -513,12 +515,12 @@ def _count_most_at_once(begun_ms: Times, ended_ms: Times) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footprint:
-    """What one pair takes of AWS, from its photos to its published verdict.
+    """The AWS requests of one pair, from its photos to its published verdict.
 
-    `ledger_writes`, `ledger_reads` and `index_writes` (of the index `work`) are DynamoDB's request units,
-    without those of the lane. `queue_requests` are SQS's, with each
-    message received and deleted on its own, the results too. `photo_writes` are S3's requests that are priced
-    as such: put, copy and list. A round trip is one request of the uploads or publish function.
+    `ledger_writes`, `ledger_reads` and `index_writes` (of the index `work`) are request units of DynamoDB,
+    without those of the lane. `queue_requests` are requests to SQS; each message is received and deleted
+    alone, including the results. `photo_writes` are the requests that S3 prices as writes: put, copy and
+    list. A round trip is one request of the uploads or publish function.
     """
 
     ledger_writes: int
@@ -545,7 +547,7 @@ BUCKET_PAIR: Final = Footprint(
     uploads_round_trips=9,
     publish_round_trips=5,
 )
-"""A pair that comes by the bucket: two notifications, a comparison, a result."""
+"""A pair from the bucket: two notifications, a comparison, a result."""
 API_PAIR: Final = Footprint(
     ledger_writes=12,
     ledger_reads=4,
@@ -558,19 +560,19 @@ API_PAIR: Final = Footprint(
     uploads_round_trips=0,
     publish_round_trips=5,
 )
-"""A pair that comes by the API with its photos and an `Idempotency-Key`; a worker looks at it once more."""
+"""A pair from the API with its photos and an `Idempotency-Key`. A worker also receives it once."""
 
 BUSIEST_INDEX_KEY_WRITES: Final = 4
-"""Of the index `work`, under the key of waiting pairs."""
+"""The writes of one pair to the index `work`, under the key of waiting pairs."""
 ROUND_TRIP_S: Final = 0.015
-"""One request to DynamoDB, SQS or S3 from a function of 512 MB: assumed."""
+"""The assumed time of a request to DynamoDB, SQS or S3 from a function with 512 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """List prices in USD without free tiers: AWS in `ap-southeast-1`, as known of 2025; check yours.
+    """List prices in USD without free tiers, for `ap-southeast-1` in 2025. Check your prices.
 
-    `provider_call` is the vendor's price of a successful call, where it states one: see
+    `provider_call` is the provider's price of a successful call, if it states one. See
     `facematch.domain.regions`.
     """
 
@@ -600,36 +602,36 @@ WORKER_GB: Final = _RESOURCES["Compare"]["MemorySize"] / 1024
 SMALL_GB: Final = _RESOURCES["Publish"]["MemorySize"] / 1024
 _GB: Final = 1e9
 LOG_SIZE_BYTES: Final = 1_450
-"""One invocation's lines: two of our own (766 bytes measured), and Lambda's three; to one in five come the
-metrics of a verdict (951 bytes measured)."""
+"""The log lines of one invocation: two of our own (766 bytes measured) and three of Lambda. One invocation in
+five also logs the metrics of a verdict (951 bytes measured)."""
 _CALL_SIZE_BYTES: Final = 212_000
-"""Two photos of 75 kB, Base64 in a form (1.416 times as large)."""
+"""Two photos of 75 kB as Base64 in a form, which is 1.416 times as large."""
 TRACED_SHARE: Final = 0.05
 _METRICS: Final = 29
-"""What the functions count in a month without faults, in one region; one that stays out costs nothing."""
+"""The metrics of the functions in a month without faults, in one region. A metric without values is free."""
 ALARMED_METRICS: Final = sum(
     "Expression" not in metric
     for name, alarm in _RESOURCES.items()
     if _TEMPLATE["Resources"][name]["Type"] == "AWS::CloudWatch::Alarm"
     for metric in alarm.get("Metrics", [alarm])
 )
-"""An alarm is paid for by the metrics that it looks at."""
+"""The price of an alarm depends on the number of its metrics."""
 LANE_READS: Final = 2
-"""Reads of the lane: before the photos are read, and before the call. Each is one unit."""
+"""Reads of the lane per call: before the photos are read, and before the call. Each uses one unit."""
 PUBLISH_BATCHES: Final = _RESOURCES["Publish"]["Events"]["Outbox"]["Properties"]["ParallelizationFactor"]
-"""Batches of one shard that the publish function works on at the same time."""
+"""The batches of one shard that the publish function processes at the same time."""
 UPLOADS_CONCURRENCY: Final = _RESOURCES["Uploads"]["Events"]["Uploads"]["Properties"]["ScalingConfig"][
     "MaximumConcurrency"
 ]
 _SCHEDULE: Final = _RESOURCES["Sweep"]["Events"]["EveryMinute"]["Properties"]["Schedule"]
 SWEEPS_PER_DAY: Final = _DAY_MINUTES // int(_SCHEDULE.removeprefix("rate(").split()[0])
 _IDLE_POLLS: Final = 3 * 5 * 3 * 60 * 24 * MONTH_DAYS
-"""What Lambda asks of empty queues in a month, with one allowed region: uploads and two lanes, five pollers
-each, every 20 s."""
+"""Lambda's polls of empty queues in a month, with one allowed region: three queues with five pollers each,
+every 20 s."""
 
 
 def price_month(outcome: Outcome, prices: Prices) -> dict[str, float]:
-    """Return what a month of such days costs, in USD by part; without the provider's where it is unknown."""
+    """Return the cost of a month of such days in USD, by part. An unknown provider's price is left out."""
     by_bucket, by_api = outcome.bulk.count * MONTH_DAYS, outcome.interactive.count * MONTH_DAYS
 
     def total(part: str) -> int:

@@ -1,6 +1,6 @@
-"""The capacity model for people: a report on one scenario, the tables and the chart of `docs/capacity.md`.
+"""The reports of the capacity model: for one scenario, and the tables and the chart of `docs/capacity.md`.
 
-`python -m bench.capacity.report` writes those of the page anew.
+`python -m bench.capacity.report` updates the page.
 """
 
 import argparse
@@ -37,20 +37,20 @@ CHART: Final = _ROOT / "docs" / "capacity-day.svg"
 _OWN_CHART: Final = _ROOT / ".local" / "capacity.svg"
 
 SPARE_WORKERS: Final = 1.15
-"""More workers than Little's law needs on average, as calls and photos vary."""
+"""A factor on the workers by Little's law, because calls and photos vary."""
 FEWEST_WORKERS: Final = 3
-"""While one worker of two waits for its last pair, half of the capacity is unused."""
+"""With two workers, half of the capacity is unused while one of them waits for its last pair."""
 _DAYS: Final = (100_000, 200_000, 400_000)
 _CHARTED: Final = 400_000
 _BURST_S: Final = 300
 PREFIX_WRITES: Final = 4
-"""What a pair's photos take of each prefix of the bucket: both are stored and deleted again."""
+"""The writes of a pair to each prefix of the bucket: both photos are stored and deleted."""
 
 type Rows = list[list[str]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Simulate the scenario that the command line describes; print the report and write the chart."""
+    """Simulate the scenario of the command line, print the report, and write the chart."""
     parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=_DESCRIPTION)
     for entry in fields(Scenario):
         parser.add_argument(
@@ -61,14 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     names = ", ".join(entry.name for entry in fields(Prices))
     parser.add_argument(
-        "--price", action="append", default=[], metavar="NAME=USD", help=f"a price other than listed: {names}"
+        "--price", action="append", default=[], metavar="NAME=USD", help=f"another price: {names}"
     )
-    parser.add_argument("--chart", type=Path, default=_OWN_CHART, help="where the chart goes (%(default)s)")
-    asked = vars(parser.parse_args(arguments))
+    parser.add_argument("--chart", type=Path, default=_OWN_CHART, help="file of the chart (%(default)s)")
+    options = vars(parser.parse_args(arguments))
     try:
-        prices = _read_prices(asked.pop("price"))
-        chart = asked.pop("chart")
-        scenario = Scenario(**asked)
+        prices = _read_prices(options.pop("price"))
+        chart = options.pop("chart")
+        scenario = Scenario(**options)
     except ValueError as error:
         parser.error(str(error))
     outcome = simulate(scenario)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 _DESCRIPTION: Final = (
-    "A simulated day of a stack: backlog, times to the verdict, workers, quota, a month's cost."
+    "Simulates a day of a stack: backlog, times to the verdict, workers, quota, monthly cost."
 )
 
 
@@ -89,13 +89,13 @@ def _read_prices(stated: Iterable[str]) -> Prices:
     for entry in stated:
         name, _, usd = entry.partition("=")
         if name not in known:
-            raise ValueError(f"there is no price {name}")
+            raise ValueError(f"the price {name} is unknown")
         changes[name] = float(usd)
     return replace(Prices(), **changes)
 
 
 def render_report(outcome: Outcome, prices: Prices) -> str:
-    """Return what happened and what it costs, as text."""
+    """Return the outcome and its cost as text."""
     return "\n\n".join(
         f"{title}\n{_align(rows)}"
         for title, rows in (
@@ -111,12 +111,12 @@ def _report_day(outcome: Outcome) -> Rows:
     scenario, span_s = outcome.scenario, max(outcome.last_verdict_s, DAY_S)
     return [
         ["pairs", f"{scenario.pairs_per_day:,}"],
-        ["arrivals a second: average, busiest minute", _per_second(outcome.arrivals, DAY_S)],
-        ["verdicts a second: average, best minute", _per_second(outcome.verdicts, span_s)],
+        ["arrivals per second: average, busiest minute", _per_second(outcome.arrivals, DAY_S)],
+        ["verdicts per second: average, best minute", _per_second(outcome.verdicts, span_s)],
         ["largest backlog", f"{max(outcome.backlog):,} pairs"],
         ["last verdict after", format_duration(outcome.last_verdict_s)],
         ["longest wait for a worker", format_duration(outcome.oldest_s)],
-        ["left at midnight", f"{outcome.left_at_midnight:,} pairs"],
+        ["backlog at midnight", f"{outcome.left_at_midnight:,} pairs"],
     ]
 
 
@@ -139,17 +139,17 @@ def _report_waits(outcome: Outcome) -> Rows:
 def _report_workers(outcome: Outcome) -> Rows:
     scenario, busy_s = outcome.scenario, outcome.worker_s + outcome.request_s
     return [
-        ["one slot every", f"{_format_interval(scenario)}, {scenario.slots_per_s:.2f} a second"],
+        ["one slot every", f"{_format_interval(scenario)}, {scenario.slots_per_s:.2f} per second"],
         [
-            "workers that use them all",
+            "workers needed for all slots",
             f"{scenario.workers_needed:.1f} (there are {scenario.worker_concurrency})",
         ],
         ["quota used, first call to last", f"{outcome.quota_used:.1%}"],
-        ["functions at once: average, most", f"{outcome.mean_concurrency:.1f}, {outcome.most_at_once}"],
+        ["concurrent functions: average, maximum", f"{outcome.mean_concurrency:.1f}, {outcome.most_at_once}"],
         ["Lambda GB-seconds", f"{busy_s * WORKER_GB:,.0f}"],
         [
-            "writes to the rate limiter (an item takes 1,000)",
-            f"{outcome.busiest_limiter_writes_per_s:.1f} a second",
+            "writes per second to the rate limiter (limit 1,000)",
+            f"{outcome.busiest_limiter_writes_per_s:.1f}",
         ],
         ["postponed, answered late", f"{outcome.postponed:,}, {outcome.late_answers:,}"],
     ]
@@ -158,11 +158,11 @@ def _report_workers(outcome: Outcome) -> Rows:
 def _report_cost(outcome: Outcome, prices: Prices) -> Rows:
     parts = price_month(outcome, prices)
     if prices.provider_call is None:
-        stated = [["FaceCompare", "no price stated: --price provider_call=…"]]
+        missing = [["FaceCompare", "unknown price, set --price provider_call=…"]]
     else:
-        stated = []
+        missing = []
     rows = [[part, f"{usd:,.2f}"] for part, usd in parts.items()]
-    return [*rows, *stated, ["total", f"{sum(parts.values()):,.2f}"]]
+    return [*rows, *missing, ["total", f"{sum(parts.values()):,.2f}"]]
 
 
 def _align(rows: Rows) -> str:
@@ -180,7 +180,7 @@ def _align(rows: Rows) -> str:
 
 
 def format_duration(duration_s: float) -> str:
-    """Return a duration as people say it."""
+    """Return a duration as text with a suitable unit."""
     if duration_s < 2 * _MINUTE_S:
         return f"{duration_s:.1f} s"
     if duration_s < 2 * _HOUR_S:
@@ -197,21 +197,21 @@ _HOUR_S: Final = 3600
 
 
 def choose_workers(scenario: Scenario) -> int:
-    """Return the least `WorkerConcurrency` of the template's that uses all slots, with some to spare."""
+    """Return the smallest allowed `WorkerConcurrency` that uses all slots, with some spare workers."""
     least = max(scenario.workers_needed * SPARE_WORKERS, FEWEST_WORKERS)
     enough = (n for n in WORKER_CONCURRENCIES if n >= least)
     return next(enough, WORKER_CONCURRENCIES[-1])
 
 
 def tabulate_settings() -> Rows:
-    """Return what to set for a quota, and what a backlog gets out of it."""
+    """Return the settings for each quota, and their effect on a backlog."""
     rows = [
         [
             "QPS",
             "one slot every",
             "workers needed",
             "`WorkerConcurrency`",
-            "calls a second",
+            "calls per second",
             "quota used",
             "GB-seconds per pair",
             "writes per second to the rate limiter",
@@ -236,11 +236,11 @@ def tabulate_settings() -> Rows:
 
 
 def tabulate_workers() -> Rows:
-    """Return what more and fewer workers do to a backlog at 10 QPS."""
+    """Return the effect of more and fewer workers on a backlog at 10 QPS."""
     rows = [
         [
             "`WorkerConcurrency`",
-            "calls a second",
+            "calls per second",
             "quota used",
             "GB-seconds per pair",
             "writes per second to the rate limiter",
@@ -272,14 +272,14 @@ def _limiter_writes_per_s(outcome: Outcome) -> float:
 
 @cache
 def simulate_day(pairs_per_day: int, quota_share: float = Scenario().quota_share) -> Outcome:
-    """Return a day at 10 QPS, as the page tells of it."""
+    """Return the outcome of a day at 10 QPS."""
     return simulate(Scenario(pairs_per_day=pairs_per_day, quota_share=quota_share))
 
 
 def tabulate_days() -> Rows:
-    """Return how days of different size go at 10 QPS."""
+    """Return the outcomes of days with different numbers of pairs at 10 QPS."""
     head = [
-        "pairs a day",
+        "pairs per day",
         "largest backlog",
         "oldest",
         "bulk p50",
@@ -305,8 +305,8 @@ def _format_day(outcome: Outcome) -> list[str]:
 
 
 def tabulate_shares() -> Rows:
-    """Return how one account's quota serves one stack, and two of which one has more to do."""
-    rows = [["stack", "`QuotaShare`", "pairs a day", "one slot every", "largest backlog", "bulk p95"]]
+    """Return the outcomes of one stack with the whole quota, and of two stacks that share it."""
+    rows = [["stack", "`QuotaShare`", "pairs per day", "one slot every", "largest backlog", "bulk p95"]]
     for stack, pairs_per_day, quota_share in (
         ("one for all", 200_000, Scenario().quota_share),
         ("the busy one of two", 150_000, 0.485),
@@ -327,16 +327,16 @@ def tabulate_shares() -> Rows:
 
 
 def tabulate_cost() -> Rows:
-    """Return what a month costs, by part."""
+    """Return the cost of a month, by part."""
     months = [price_month(simulate_day(pairs_per_day), Prices()) for pairs_per_day in _DAYS]
-    rows = [["USD a month", *(f"{pairs_per_day:,} a day" for pairs_per_day in _DAYS)]]
+    rows = [["USD per month", *(f"{pairs_per_day:,} per day" for pairs_per_day in _DAYS)]]
     rows += [[part, *(f"{month[part]:,.0f}" for month in months)] for part in months[0]]
     return [*rows, ["**together**", *(f"**{sum(month.values()):,.0f}**" for month in months)]]
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Something that ends growth: how many pairs a second it carries, and what to do then."""
+    """A limit of the throughput: the pairs per second that it allows, and the remedy."""
 
     name: str
     pairs_per_s: float
@@ -344,9 +344,9 @@ class Limit:
 
 
 def find_limits(scenario: Scenario) -> list[Limit]:
-    """Return what ends growth, the nearest first.
+    """Return the limits of the throughput, the lowest first.
 
-    Sources: the template, the model's own figures, and AWS's published quotas as known of 2025.
+    Sources: the template, the model's figures, and AWS's published quotas of 2025.
     """
     publish_s = BUCKET_PAIR.publish_round_trips * ROUND_TRIP_S
     uploads_s = BUCKET_PAIR.uploads_round_trips * ROUND_TRIP_S
@@ -354,7 +354,7 @@ def find_limits(scenario: Scenario) -> list[Limit]:
         Limit(
             f"the provider's {scenario.qps:g} QPS",
             scenario.slots_per_s,
-            "a larger quota from the vendor; nothing else helps",
+            "a larger quota from the provider; nothing else helps",
         ),
         Limit(
             f"`WorkerConcurrency` {scenario.worker_concurrency}",
@@ -372,29 +372,29 @@ def find_limits(scenario: Scenario) -> list[Limit]:
             "up to 1,000",
         ),
         Limit(
-            "a new on-demand table's 4,000 writes a second",
+            "a new on-demand table's 4,000 writes per second",
             4000 / (BUCKET_PAIR.ledger_writes + 1),
-            "warm throughput; the table grows by itself in an hour or so",
+            "warm throughput; the table scales automatically in about an hour",
         ),
         Limit(
-            "Lambda's 1,000 functions at once",
+            "Lambda's 1,000 concurrent functions",
             1000 / (scenario.hold_s + publish_s + uploads_s),
             "a larger quota from AWS",
         ),
         Limit("`WorkerConcurrency` 1,000", 1000 / scenario.hold_s, "a larger batch"),
-        Limit("one item's 1,000 writes a second", 1000.0, "slots in batches, or a rate limiter in parts"),
+        Limit("one item's 1,000 writes per second", 1000.0, "slots in batches, or a sharded rate limiter"),
         Limit(
-            "the work index's key of waiting pairs, 1,000 writes a second",
+            "the work index's key of waiting pairs, 1,000 writes per second",
             1000 / BUSIEST_INDEX_KEY_WRITES,
             "several keys for waiting pairs",
         ),
         Limit(
-            "S3's 3,500 writes a second to one prefix",
+            "S3's 3,500 writes per second to one prefix",
             3500 / PREFIX_WRITES,
-            "pair ids that spread: S3 divides by prefix",
+            "pair ids with different beginnings: S3 scales by prefix",
         ),
         Limit(
-            "a table's 40,000 writes a second",
+            "a table's 40,000 writes per second",
             40_000 / (BUCKET_PAIR.ledger_writes + 1),
             "a larger quota from AWS",
         ),
@@ -408,8 +408,8 @@ def find_limits(scenario: Scenario) -> list[Limit]:
 
 
 def tabulate_limits() -> Rows:
-    """Return what breaks first as the pairs grow."""
-    rows = [["limit", "pairs a second", "million pairs a day", "then"]]
+    """Return the table of the limits."""
+    rows = [["limit", "pairs per second", "million pairs per day", "then"]]
     for limit in find_limits(Scenario()):
         pairs_per_day = limit.pairs_per_s * DAY_S / 1e6
         rows.append([limit.name, f"{limit.pairs_per_s:,.1f}", f"{pairs_per_day:,.2f}", limit.remedy])
@@ -427,7 +427,7 @@ TABLES: Final[dict[str, Callable[[], Rows]]] = {
 
 
 def render_table(rows: Rows) -> str:
-    """Return a Markdown table whose first row is its head; numbers stand on the right."""
+    """Return a Markdown table. The first row is its head. Numbers are right-aligned."""
     head, *body = rows
     rule = [
         "---" if column == 0 or not _is_number(body[0][column]) else "---:" for column in range(len(head))
@@ -440,12 +440,12 @@ def _is_number(cell: str) -> bool:
 
 
 def render_page(page: str) -> str:
-    """Return `page` with each of its tables as the simulation gives it."""
+    """Return `page` with new tables."""
 
-    def renew(match: re.Match[str]) -> str:
+    def replace_table(match: re.Match[str]) -> str:
         return f"{match[1]}\n\n{render_table(TABLES[match[2]]())}\n\n{match[3]}"
 
-    return re.sub(r"(<!-- table: (\w+) -->).*?(<!-- end -->)", renew, page, flags=re.DOTALL)
+    return re.sub(r"(<!-- table: (\w+) -->).*?(<!-- end -->)", replace_table, page, flags=re.DOTALL)
 
 
 def draw_page_chart() -> str:
@@ -455,7 +455,7 @@ def draw_page_chart() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """A part of the chart: where it stands, and the greatest value that it shows."""
+    """A part of the chart: its position, and the largest value that it shows."""
 
     top: float
     bottom: float
@@ -516,7 +516,7 @@ _STYLE: Final = """
 
 
 def draw_chart(outcome: Outcome) -> str:
-    """Return the day as an SVG: above what comes and what is answered, below what waits."""
+    """Return the day as an SVG: arrivals and verdicts above, the backlog below."""
     step_h = _STEP_MIN / 60
     arrivals, verdicts = (_average(series) for series in (outcome.arrivals, outcome.verdicts))
     backlog = [max(part) for part in _cut(outcome.backlog)]
@@ -526,11 +526,11 @@ def draw_chart(outcome: Outcome) -> str:
     quota_y = rates.y(outcome.scenario.slots_per_s)
     scenario = outcome.scenario
     title = (
-        f"{scenario.pairs_per_day:,} pairs a day at {scenario.qps:g} QPS with "
-        f"{scenario.worker_concurrency:,} workers: up to {format_duration(outcome.oldest_s)} of waiting"
+        f"{scenario.pairs_per_day:,} pairs per day at {scenario.qps:g} QPS with "
+        f"{scenario.worker_concurrency:,} workers: waits of up to {format_duration(outcome.oldest_s)}"
     )
     rates_name = (
-        'pairs a second: <tspan class="name name-arrivals">arrivals</tspan>, '
+        'pairs per second: <tspan class="name name-arrivals">arrivals</tspan>, '
         '<tspan class="name name-verdicts">verdicts</tspan>, - - the slots of the quota'
     )
     queue_name = '<tspan class="name name-backlog">backlog</tspan>: pairs without a verdict'
@@ -564,7 +564,7 @@ def _average(series: Sequence[int]) -> list[float]:
 
 
 def _round_up(value: float) -> float:
-    """Return the next round number that four lines divide well."""
+    """Return the next round number that can be divided by four."""
     magnitude = 10.0 ** math.floor(math.log10(value))
     return next(step * magnitude for step in (1, 1.2, 1.6, 2, 4, 6, 8, 10) if step * magnitude >= value)
 
@@ -591,7 +591,7 @@ _MOST_HOURS: Final = 10
 
 
 def write_page() -> None:
-    """Write the page's tables and its chart anew."""
+    """Update the page's tables and its chart."""
     PAGE.write_text(render_page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     CHART.write_text(draw_page_chart(), encoding="utf-8")
 

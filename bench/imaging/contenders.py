@@ -1,4 +1,4 @@
-"""What a photo may be normalised with: each takes a file and returns a JPEG of 720 x 960 at quality 90."""
+"""The compared implementations. Each takes a file and returns a JPEG of 720 x 960 with quality 90."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -20,18 +20,18 @@ pyvips.cache_set_max(0)
 
 
 def run_facematch(data: bytes) -> bytes:
-    """Normalise by this project's layer."""
+    """Normalise with this project's layer."""
     return normalise(data).jpeg
 
 
 def run_plain_pillow(data: bytes) -> bytes:
-    """Do what Pillow's handbook suggests: open, turn, resize, save."""
+    """Use Pillow as its handbook suggests: open, rotate, resize, save."""
     upright = ImageOps.exif_transpose(Image.open(BytesIO(data)))
     return save_jpeg(upright.convert("RGB").resize((SHORT_SIDE, LONG_SIDE), Image.Resampling.LANCZOS))
 
 
 def run_plain_pillow_to_srgb(data: bytes) -> bytes:
-    """Do the same, and convert the colours of the small picture."""
+    """Use Pillow in the same way, and convert the colours of the small picture."""
     image = Image.open(BytesIO(data))
     profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
     upright = ImageOps.exif_transpose(image)
@@ -41,17 +41,17 @@ def run_plain_pillow_to_srgb(data: bytes) -> bytes:
 
 
 def run_libvips(data: bytes) -> bytes:
-    """Take libvips' thumbnail, in one thread, with the same chroma subsampling as the others."""
+    """Use libvips' thumbnail in one thread, with the same chroma subsampling as the others."""
     return _save_vips(_make_thumbnail(data))
 
 
 def run_libvips_to_srgb(data: bytes) -> bytes:
-    """Take the same thumbnail, its colours converted."""
+    """Use the same thumbnail, and convert its colours."""
     return _save_vips(_make_thumbnail(data, output_profile="srgb"))
 
 
 def run_libvips_shrink_4(data: bytes) -> bytes:
-    """Decode at a quarter and leave the rest to libvips' resize: the yardstick of likeness."""
+    """Decode at a quarter of the size and resize with libvips. This is a reference for similarity."""
     quarter = pyvips.Image.jpegload_buffer(data, shrink=4).autorot()
     return _save_vips(
         quarter.resize(SHORT_SIDE / quarter.width, vscale=LONG_SIDE / quarter.height, kernel="lanczos3")
@@ -59,7 +59,7 @@ def run_libvips_shrink_4(data: bytes) -> bytes:
 
 
 def make_libjpeg_turbo_limit(data: bytes) -> Contender:
-    """Make the least that can be done: decode at the scale that facematch takes, encode its very picture."""
+    """Return the lower limit: decode at the scale that facematch uses, and encode the same picture."""
     picture = np.asarray(Image.open(BytesIO(run_facematch(data))))
 
     def run_libjpeg_turbo(data: bytes) -> bytes:
@@ -70,7 +70,7 @@ def make_libjpeg_turbo_limit(data: bytes) -> Contender:
 
 
 def save_jpeg(image: Image.Image) -> bytes:
-    """Save as everyone here does."""
+    """Save with the quality and subsampling of all implementations."""
     buffer = BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY, subsampling="4:2:0")
     return buffer.getvalue()

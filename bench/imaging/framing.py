@@ -1,8 +1,8 @@
 """
-What framing does: `python -m bench.imaging.framing`, and a part of `python -m bench.imaging`.
+Measures framing: `python -m bench.imaging.framing`.
 
-Photographs of faces are pasted into backgrounds of 12 MP, from 5 to 100 % of their area, and normalised with
-framing and without, by turns. OpenCV's cascade, an independent detector, then looks for the face.
+Photographs of faces are pasted into backgrounds of 12 MP, from 5 to 100 % of their area. They are normalised
+with and without framing, alternately. Then OpenCV's cascade, an independent detector, searches for the face.
 """
 
 import json
@@ -30,10 +30,10 @@ from local.portraits import make_portraits, make_stranger
 
 FRAMED: Final = replace(PROVIDER_LIMITS, frame_faces=True)
 AREAS: Final = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-"""The parts of the background that a photograph covers."""
+"""The shares of the background that a photograph covers."""
 _PLACES: Final = ((0.5, 0.5), (0.1, 0.2), (0.9, 0.4))
-_LEAST_FACE: Final = 0.05
-"""Of a picture's shorter side: a detection below it is noise."""
+_MIN_FACE_SHARE: Final = 0.05
+"""The share of a picture's shorter side. A smaller detection is noise."""
 _START: Final = """
 import json, sys, time
 from pathlib import Path
@@ -48,7 +48,7 @@ print(json.dumps([imported - started, time.perf_counter() - imported]))
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One scene: how much the photograph covers, what became of it, and the time with framing and without."""
+    """One scene: the covered share, the results, and the time with and without framing."""
 
     area: float
     face: FaceReport
@@ -70,12 +70,12 @@ def main() -> None:
 
 
 def run_trials(shrink: int = 1) -> list[Trial]:
-    """Try every photograph at every size and place, with sides `shrink` times shorter."""
+    """Normalise every photograph at every size and position, with sides `shrink` times shorter."""
     return [_try(area, scene) for area, scene in _make_scenes(shrink)]
 
 
 def tabulate_framing(trials: Sequence[Trial]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Write the shares before and after, and how often OpenCV finds the face, by the area covered."""
+    """Return the face's share before and after, and how often OpenCV finds it, by the covered area."""
     rows = []
     for area in [*AREAS, None]:
         chosen = [trial for trial in trials if area in {None, trial.area}]
@@ -97,7 +97,7 @@ def tabulate_framing(trials: Sequence[Trial]) -> tuple[Sequence[str], Sequence[S
 
 
 def tabulate_time(trials: Sequence[Trial]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Write what framing adds to the time of one photo."""
+    """Return the time that framing adds to one photo."""
     added_ms = [(trial.framed_s - trial.plain_s) * 1000 for trial in trials]
     plain_ms = [trial.plain_s * 1000 for trial in trials]
     last = quantiles(added_ms, n=20)[-1]
@@ -106,18 +106,18 @@ def tabulate_time(trials: Sequence[Trial]) -> tuple[Sequence[str], Sequence[Sequ
 
 
 def tabulate_starts(starts: int = 7) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Measure the first photo of a fresh process, with framing and without, by turns."""
+    """Measure the first photo of a new process, with and without framing, alternately."""
     path = Path(__file__).parents[2] / ".local" / "framing.jpg"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(_save(_paste(_photographs()["astronaut"], 0.2, (0.5, 0.5), 1)))
-    told: dict[str, list[tuple[float, float]]] = {"plain": [], "framed": []}
-    for _, kind in product(range(starts), told):
+    times_by_kind: dict[str, list[tuple[float, float]]] = {"plain": [], "framed": []}
+    for _, kind in product(range(starts), times_by_kind):
         command = [sys.executable, "-c", _START, str(path), kind]
-        ran = subprocess.run(command, check=True, capture_output=True, text=True)
-        told[kind].append(json.loads(ran.stdout))
+        result = subprocess.run(command, check=True, capture_output=True, text=True)
+        times_by_kind[kind].append(json.loads(result.stdout))
     rows = [
         [kind, *(f"{median(times) * 1000:.0f}" for times in zip(*measured, strict=True))]
-        for kind, measured in told.items()
+        for kind, measured in times_by_kind.items()
     ]
     return ["process", "importing imaging, ms", "first photo, ms"], rows
 
@@ -147,7 +147,7 @@ def _load_cascade() -> cv2.CascadeClassifier:
 
 def _finds_face(jpeg: bytes) -> bool:
     grey = np.asarray(Image.open(BytesIO(jpeg)).convert("L"))
-    least = int(min(grey.shape) * _LEAST_FACE)
+    least = int(min(grey.shape) * _MIN_FACE_SHARE)
     return len(_load_cascade().detectMultiScale(grey, 1.1, 4, minSize=(least, least))) > 0
 
 
@@ -167,7 +167,7 @@ def _make_scenes(shrink: int) -> Iterator[tuple[float, bytes]]:
 
 
 def _paste(photograph: Image.Image, area: float, place: tuple[float, float], shrink: int) -> Image.Image:
-    """Paste a photograph into another one that shows no face, its centre at a place as far as it fits."""
+    """Paste a photograph into one without a face, with its centre as close to `place` as possible."""
     height, width = (side // shrink for side in SENSOR_12_MP)
     ground = Image.fromarray(bundled.coffee()).resize((width, height))
     part = photograph.resize((round(width * area**0.5), round(height * area**0.5)), Image.Resampling.BICUBIC)

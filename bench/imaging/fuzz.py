@@ -1,4 +1,4 @@
-"""Damaged files by the thousand: each must become a sound photo or a `PhotoError`."""
+"""Fuzzing with thousands of damaged files: each must give a valid photo or a `PhotoError`."""
 
 import time
 import warnings
@@ -28,7 +28,7 @@ _EDGE_VALUES: Final = (0x00, 0x01, 0x7F, 0x80, 0xC2, 0xD9, 0xDA, 0xFE, 0xFF)
 
 @dataclass(frozen=True, slots=True)
 class FuzzOutcome:
-    """What became of the damaged files of one kind; the slowest took `slowest_s` seconds."""
+    """The outcomes of the damaged files of one kind. The slowest file took `slowest_s` seconds."""
 
     kind: str
     outcomes: Counter[str]
@@ -37,7 +37,7 @@ class FuzzOutcome:
 
 @cache
 def make_seeds() -> dict[str, bytes]:
-    """Make a sound file of every kind, two of them with a face in it that is framed."""
+    """Make a valid file of every kind. Two of them show a face that is framed."""
     portrait = ImageOps.exif_transpose(Image.open(BytesIO(next(iter(make_portraits())))))
     scene = Image.new("RGB", (480, 360), "grey")
     scene.paste(portrait.resize((225, 300)), (200, 20))
@@ -47,12 +47,12 @@ def make_seeds() -> dict[str, bytes]:
 
 def fuzz_every_kind(cases: int) -> list[FuzzOutcome]:
     """
-    Try that many damaged files, an equal share of each kind, in two processes.
+    Normalise damaged files in two processes, an equal number of each kind.
 
     Raises
     ------
     Exception
-        Whatever escaped `normalise`, or a broken pool when a decoder took its process down.
+        An error that `normalise` did not handle, or a broken pool if a decoder crashed its process.
     """
     kinds = list(make_seeds())
     with ProcessPoolExecutor(2) as pool:
@@ -60,23 +60,23 @@ def fuzz_every_kind(cases: int) -> list[FuzzOutcome]:
 
 
 def fuzz(kind: str, cases: int) -> FuzzOutcome:
-    """Damage one sound file in many ways."""
+    """Damage one valid file in many ways, and normalise the results."""
     seed = make_seeds()[kind]
     outcomes: Counter[str] = Counter()
     slowest_s = 0.0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # decoders warn of what they then refuse
+        warnings.simplefilter("ignore")  # decoders warn before they refuse a file
         for case in range(cases):
-            data = damage(seed, Random(f"{kind} {case}"))  # noqa: S311 - chance, not secrecy
+            data = damage(seed, Random(f"{kind} {case}"))  # noqa: S311 - not a secret
             started = time.perf_counter()
             outcomes[_try(data)] += 1
             slowest_s = max(slowest_s, time.perf_counter() - started)
     return FuzzOutcome(kind, outcomes, slowest_s)
 
 
-def damage(sound: bytes, random: Random) -> bytes:
-    """Change bytes (more in the header), take pieces out, repeat them, cut off; mend a PNG's checksums."""
-    data = bytearray(sound)
+def damage(valid: bytes, random: Random) -> bytes:
+    """Change, remove and repeat bytes, mostly in the header; truncate the file; fix a PNG's checksums."""
+    data = bytearray(valid)
     for _ in range(random.randint(1, 6)):
         reach = min(random.choice((64, _HEADER_BYTES, len(data))), len(data))
         start = random.randrange(reach) if reach else 0
@@ -94,7 +94,7 @@ def damage(sound: bytes, random: Random) -> bytes:
 
 
 def fix_checksums(png: bytes) -> bytes:
-    """Make the chunks' checksums right, for else each damage would be found by them."""
+    """Correct the checksums of the chunks. Otherwise they would reveal all damage."""
     data, start = bytearray(png), len(_PNG_START)
     while start + 12 <= len(data):
         end = start + 8 + int.from_bytes(data[start : start + 4])
@@ -103,9 +103,9 @@ def fix_checksums(png: bytes) -> bytes:
     return bytes(data)
 
 
-def count_cases(found: Iterable[FuzzOutcome]) -> int:
-    """Count the files tried."""
-    return sum(outcome.outcomes.total() for outcome in found)
+def count_cases(outcomes: Iterable[FuzzOutcome]) -> int:
+    """Count the damaged files."""
+    return sum(outcome.outcomes.total() for outcome in outcomes)
 
 
 def _try(data: bytes) -> str:
@@ -113,11 +113,11 @@ def _try(data: bytes) -> str:
         photo = normalise(data, LIMITS)
     except PhotoError as error:
         return error.code
-    is_sound = (
+    is_valid = (
         is_plain(photo.jpeg)
         and LIMITS.min_width <= photo.width <= LIMITS.max_width
         and LIMITS.min_height <= photo.height <= LIMITS.max_height
     )
-    if not is_sound:
-        raise AssertionError(f"{photo.width} x {photo.height} is no sound photo")
+    if not is_valid:
+        raise AssertionError(f"The result with {photo.width} x {photo.height} px is not a valid photo.")
     return "photo"

@@ -1,4 +1,4 @@
-"""How much memory a contender takes at its peak, told by a fresh process."""
+"""Measures the peak memory of an implementation in a new process."""
 
 import re
 import subprocess
@@ -11,15 +11,15 @@ _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
 def measure_peak_mb(contender: str, photo: Path) -> float:
-    """Run a contender on a file in a fresh process; the file's bytes count, what is imported does not."""
+    """Run an implementation on a file in a new process. The file's bytes count, imported modules do not."""
     command = [sys.executable, "-m", "bench.imaging.memory", contender, str(photo)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def _read_peak_mb() -> float:
-    """Read this process's own peak; `ru_maxrss` would begin with the parent's."""
-    found = _PEAK.search(Path("/proc/self/status").read_text())
-    return int(found[1]) * 1024 / 1e6 if found else 0.0
+    """Read the peak of this process. `ru_maxrss` would include that of the parent."""
+    match = _PEAK.search(Path("/proc/self/status").read_text())
+    return int(match[1]) * 1024 / 1e6 if match else 0.0
 
 
 def _main(contender: str, photo: str) -> None:

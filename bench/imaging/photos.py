@@ -1,4 +1,4 @@
-"""Photos as a phone makes them: a photograph at a sensor's size, with its noise, stored lying on its side."""
+"""Photos like those of a phone: with the size and the noise of a sensor, stored on the side."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ SENSOR_12_MP: Final = (4032, 3024)
 SENSOR_48_MP: Final = (8064, 6048)
 _TURNED_RIGHT: Final = 6
 _STRIP_ROWS: Final = 1008
-"""A part of either sensor's sides; noise repeats after it."""
+"""The height of the noise, which is repeated. It divides the sides of both sensors."""
 
 pillow_heif.register_heif_opener()
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file, and what it is called in the tables."""
+    """A file, and its name in the tables."""
 
     name: str
     data: bytes
 
 
 def make_photos(shrink: int = 1) -> Iterator[Photo]:
-    """Make one photo after the other, each side `shrink` times shorter than a phone would make it."""
+    """Yield the photos, with sides `shrink` times shorter than a phone's."""
     portrait = make_sensor_image(make_portrait(), _shorten(SENSOR_12_MP, shrink))
     profile = make_display_p3_profile()
     yield Photo("JPEG 12 MP", _save(portrait, "JPEG", quality=94))
@@ -46,26 +46,26 @@ def make_photos(shrink: int = 1) -> Iterator[Photo]:
 
 
 def make_48_mp_photo(shrink: int = 1) -> Photo:
-    """Make the largest one."""
+    """Make the largest photo."""
     image = make_sensor_image(make_portrait(), _shorten(SENSOR_48_MP, shrink))
     return Photo("JPEG 48 MP", _save(image, "JPEG", quality=92))
 
 
 def make_workshop_photo(shrink: int = 1) -> Photo:
-    """Make one of much fine detail."""
+    """Make a photo with much fine detail."""
     motorcycle = Image.fromarray(bundled.stereo_motorcycle()[0])
-    lying = motorcycle.crop((37, 0, 704, 500))
-    return Photo("workshop 12 MP", _save(make_sensor_image(lying, _shorten(SENSOR_12_MP, shrink)), "JPEG"))
+    sideways = motorcycle.crop((37, 0, 704, 500))
+    return Photo("workshop 12 MP", _save(make_sensor_image(sideways, _shorten(SENSOR_12_MP, shrink)), "JPEG"))
 
 
 def make_portrait() -> Image.Image:
-    """Cut the astronaut's portrait out of scikit-image's photograph, and lay it on its side."""
+    """Crop the astronaut's portrait from scikit-image's photograph, and rotate it onto its side."""
     upright = Image.fromarray(bundled.astronaut()).crop((64, 0, 448, 512))
     return upright.transpose(Image.Transpose.ROTATE_90)
 
 
 def make_sensor_image(photograph: Image.Image, size: tuple[int, int], noise: float = 4) -> Image.Image:
-    """Scale a photograph up and add noise: per pixel to luma, coarser and half as strong to colour."""
+    """Enlarge a photograph and add noise: per pixel to luma, coarser and half as strong to colour."""
     pixels = np.array(photograph.resize(size, Image.Resampling.BICUBIC))
     strip = _make_noise(size[0], noise)
     for top in range(0, size[1], _STRIP_ROWS):

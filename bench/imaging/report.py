@@ -39,7 +39,7 @@ _STYLE: Final = """
 
 
 def make_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown, figures to the right."""
+    """Return a Markdown table with right-aligned figures."""
     rule = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
 
@@ -48,14 +48,14 @@ def draw_ratios(
     title: str, subtitle: str, names: Sequence[str], rows: Sequence[tuple[str, Sequence[float | None]]]
 ) -> str:
     """
-    Draw bars of ratios as an SVG, one group a row; a dashed line stands at 1.
+    Draw ratios as bars in an SVG, one group per row, with a dashed line at 1.
 
     Parameters
     ----------
     names
-        What the bars of a group are, at most three.
+        The names of the bars of a group, at most three.
     rows
-        A group's label, and its ratios in the order of the names; None leaves a bar out.
+        The label of each group, and its ratios in the order of the names. None omits a bar.
     """
     most = max(ratio for _, ratios in rows for ratio in ratios if ratio is not None)
     unit = (WIDTH - _LEFT - _RIGHT) / (int(most) + 1)

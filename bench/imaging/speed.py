@@ -1,10 +1,10 @@
 """
-The normaliser's benchmark: `python -m bench.imaging`, with `--quick` to see only that it runs.
+The benchmark of the normaliser: `python -m bench.imaging`. `--quick` only checks that it runs.
 
-All ratios come from one run in which the contenders take turns, so a busy machine is busy for all of them.
-They are of processor time, user and system together, which neighbours on the machine hardly change; only the
-gain of two threads is of elapsed time.
-Each photo has a process of its own, as the memory that the last one left behind changes the next one's time.
+All ratios come from one run in which the implementations alternate, so that load on the machine affects all
+of them. The ratios are of processor time (user and system), which other processes hardly change. Only the
+gain of two threads is measured in elapsed time. Each photo has its own process, because memory of an earlier
+photo would change the time of the next one.
 """
 
 import argparse
@@ -53,7 +53,7 @@ _RIVALS: Final = (PILLOW, LIBVIPS, TURBO)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is done: photos' sides are divided by `shrink`, slow and fast photos are tried that often."""
+    """The size of a run. `shrink` divides the sides of the photos."""
 
     shrink: int = 1
     rounds: int = 15
@@ -65,10 +65,10 @@ QUICK: Final = Plan(shrink=4, rounds=2, slow_rounds=2, fuzz_cases=190)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run all of it, print the tables, write the chart."""
+    """Run the benchmark, print the tables, and write the chart."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small photos, few rounds, no chart in docs/")
-    parser.add_argument("--chart", type=Path, help="where the chart goes")
+    parser.add_argument("--chart", type=Path, help="file of the chart")
     options = parser.parse_args(arguments)
     plan = QUICK if options.quick else Plan()
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
@@ -89,17 +89,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """The seconds of processor time that each contender took for one photo, round by round."""
+    """The seconds of processor time of each implementation for one photo, by round."""
 
     photo: Photo
     times_s: Mapping[str, Sequence[float]]
 
     def take_ms(self, name: str) -> float | None:
-        """Take the median."""
+        """Return the median in milliseconds, or None if the implementation did not run."""
         return median(self.times_s[name]) * 1000 if name in self.times_s else None
 
     def compare(self, name: str) -> float | None:
-        """Take the median of a contender's time over facematch's, each in the same round."""
+        """Return the median of an implementation's time divided by facematch's in the same round."""
         if name not in self.times_s:
             return None
         rounds = zip(self.times_s[name], self.times_s[OURS], strict=True)
@@ -107,7 +107,7 @@ class Speed:
 
 
 def measure_speed(photo: Photo, plan: Plan) -> Speed:
-    """Let all contenders normalise a photo, by turns."""
+    """Normalise a photo with all implementations, alternately."""
     is_fast = photo.name in {"JPEG 12 MP", "progressive JPEG 12 MP"}
     rounds = plan.rounds if is_fast else plan.slow_rounds
     contenders = _choose_contenders(photo)
@@ -118,7 +118,7 @@ def measure_speed(photo: Photo, plan: Plan) -> Speed:
 def take_turns(
     tasks: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
 ) -> dict[str, list[float]]:
-    """Time every task once a round, after one round that does not count; in the clock's seconds."""
+    """Return the seconds of every task in each round. A first round does not count."""
     times_s: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(rounds + 1):
         for name, task in tasks.items():
@@ -129,7 +129,7 @@ def take_turns(
 
 
 def tabulate_speeds(speeds: Sequence[Speed]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Write milliseconds and ratios."""
+    """Return the table of milliseconds and ratios."""
     everyone = (*_RIVALS, OURS)
     ratios = ["plain Pillow ÷ facematch", "libvips ÷ facematch", "facematch ÷ libjpeg-turbo"]
     rows = []
@@ -148,7 +148,7 @@ def tabulate_speeds(speeds: Sequence[Speed]) -> tuple[Sequence[str], Sequence[Se
 
 
 def draw_speeds(speeds: Sequence[Speed]) -> str:
-    """Draw the ratios."""
+    """Return the chart of the ratios."""
     return draw_ratios(
         "Processor time to normalise one photo, as a multiple of facematch's",
         "over 1 is slower than facematch",
@@ -158,7 +158,7 @@ def draw_speeds(speeds: Sequence[Speed]) -> str:
 
 
 def tabulate_likeness(photos: Sequence[Photo]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Compare luma with the full-size LANCZOS reduction: SSIM, of the JPEGs that come out."""
+    """Return the similarity (SSIM) of the JPEGs' luma with the LANCZOS reduction of the full size."""
     contenders: dict[str, Contender] = {
         "libvips, shrink=4": run_libvips_shrink_4,
         "libvips, thumbnail": run_libvips,
@@ -173,7 +173,7 @@ def tabulate_likeness(photos: Sequence[Photo]) -> tuple[Sequence[str], Sequence[
 
 
 def tabulate_memory(photos: Sequence[Photo]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Measure each contender's peak, in fresh processes: the median of three."""
+    """Return the peak memory of each implementation: the median of three new processes."""
     contenders = [run_plain_pillow, run_libvips, run_facematch]
     rows = []
     with TemporaryDirectory() as folder:
@@ -186,7 +186,7 @@ def tabulate_memory(photos: Sequence[Photo]) -> tuple[Sequence[str], Sequence[Se
 
 
 def tabulate_threads(photos: Sequence[Photo], plan: Plan) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Measure a pair one photo after the other, and in two threads as the worker does it; then hashing."""
+    """Return the time of a pair in one thread and in two threads like the worker, and that of hashing."""
     tasks = [(photo.name, *_bind_pair(photo)) for photo in photos]
     rows = []
     for name, one_thread, two_threads in [
@@ -199,8 +199,8 @@ def tabulate_threads(photos: Sequence[Photo], plan: Plan) -> tuple[Sequence[str]
     return ["two of", "one thread, ms", "two threads, ms", "ratio"], rows
 
 
-def tabulate_fuzz(found: Sequence[FuzzOutcome]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """Write what became of each kind, and of all."""
+def tabulate_fuzz(outcomes: Sequence[FuzzOutcome]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Return the outcomes of each kind, and of all."""
     rows = [
         [
             outcome.kind,
@@ -209,11 +209,11 @@ def tabulate_fuzz(found: Sequence[FuzzOutcome]) -> tuple[Sequence[str], Sequence
             f"{outcome.outcomes.total() - outcome.outcomes['photo']}",
             f"{outcome.slowest_s * 1000:.0f}",
         ]
-        for outcome in found
+        for outcome in outcomes
     ]
-    photos = sum(outcome.outcomes["photo"] for outcome in found)
-    slowest_ms = max(outcome.slowest_s for outcome in found) * 1000
-    total = count_cases(found)
+    photos = sum(outcome.outcomes["photo"] for outcome in outcomes)
+    slowest_ms = max(outcome.slowest_s for outcome in outcomes) * 1000
+    total = count_cases(outcomes)
     rows.append(["all", f"{total}", f"{photos}", f"{total - photos}", f"{slowest_ms:.0f}"])
     return ["kind", "cases", "normalised", "refused", "slowest, ms"], rows
 
@@ -231,7 +231,7 @@ def _bind_pair(photo: Photo) -> tuple[Callable[[], object], Callable[[], object]
 
 
 def _bind_hashing(data: bytes) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Bind work that scales as well as the machine lets it: what the pair is to be compared with."""
+    """Return hashing in one thread and in two threads, which shows how well the machine scales."""
 
     def hash_in_two_threads() -> None:
         with ThreadPoolExecutor(2) as pool:
@@ -244,7 +244,7 @@ def _choose_contenders(photo: Photo) -> dict[str, Contender]:
     if "P3" in photo.name:
         return {PILLOW: run_plain_pillow_to_srgb, LIBVIPS: run_libvips_to_srgb, OURS: run_facematch}
     contenders: dict[str, Contender] = {PILLOW: run_plain_pillow}
-    if "HEIC" not in photo.name:  # the libvips of PyPI is built without a decoder for it
+    if "HEIC" not in photo.name:  # the libvips of PyPI has no HEIC decoder
         contenders[LIBVIPS] = run_libvips
     if "JPEG" in photo.name:
         contenders[TURBO] = make_libjpeg_turbo_limit(photo.data)

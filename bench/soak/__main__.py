@@ -1,7 +1,7 @@
-"""Every load and fault, one after another, on a stack of its own: `python -m bench.soak [NAME]`.
+"""The soak test: runs every load and fault on a separate stack: `python -m bench.soak [NAME]`.
 
-Takes about 26 minutes on two cores. It prints a table, which is also written to `.local/soak.md`, and exits
-with 1 if a promise was not kept. With a part of a scenario's name, only those scenarios run.
+It takes about 26 minutes on two cores. It prints a table, also writes it to `.local/soak.md`, and exits with
+1 if a guarantee is broken. With NAME, only the scenarios whose names contain it run.
 """
 
 import sys
@@ -27,22 +27,22 @@ REPORT: Final = LOCAL / "soak.md"
 _FOLDER: Final = LOCAL / "soak"
 _PAIR_DEADLINE_S: Final = 15
 _SETTLED_AFTER_S: Final = 150
-_SEEN_AT_ONCE: Final = {"pairs", "completed", "failed", "throttled share", "quota used", "p95"}
+_PRINTED_AT_ONCE: Final = {"pairs", "completed", "failed", "throttled share", "quota used", "p95"}
 
 
 @dataclass(slots=True)
 class Soak:
-    """A run: its stack, and what was result so far."""
+    """One run: its stack, and the results so far."""
 
     cloud: Cloud
     emulator: Emulator
     folder: Path
-    chosen: str
+    name_filter: str
     results: dict[str, ScenarioResult] = field(default_factory=dict)
     started_at_s: float = field(default_factory=time.monotonic)
 
     def play_all(self) -> list[Row]:
-        """Play everything, let the stack settle, and return the table's lines."""
+        """Run all scenarios, wait until the stack has settled, and return the rows of the table."""
         for scenario in ALONE:
             self._play(scenario)
         refused_at_s = time.monotonic()
@@ -61,25 +61,25 @@ class Soak:
             self._play(scenario)
 
     def _play(self, scenario: Scenario) -> None:
-        if self.chosen not in scenario.name:
+        if self.name_filter not in scenario.name:
             return
         context = self._make_context(scenario)
         started_at_s = time.monotonic()
         try:
             result = scenario.run(context)
             audit = settle(self.cloud, result.accepted, limit_s=scenario.settles_in_s)
-        except Exception as error:  # noqa: BLE001 - what goes wrong in one scenario is told, and the others are result
+        except Exception as error:  # noqa: BLE001 - the other scenarios still run
             self.results[scenario.name] = ScenarioResult(
                 accepted={}, findings=[f"{type(error).__name__}: {error}"]
             )
-            self._say(f"{scenario.name}: {type(error).__name__}: {error}")
+            self._log(f"{scenario.name}: {type(error).__name__}: {error}")
             return
         self.results[scenario.name] = result
         cells = zip(HEADS, Row(scenario.name, result, audit).cells, strict=True)
-        # What is not settled yet is no loss: that is for the table to say.
-        told = [f"{head} {cell}" for head, cell in cells if cell and head in _SEEN_AT_ONCE]
-        told += [*result.findings, *result.notes]
-        self._say(f"{scenario.name} ({time.monotonic() - started_at_s:.0f} s): {'; '.join(told)}")
+        # Losses are only in the table: until the end, a missing pair can still complete.
+        parts = [f"{head} {cell}" for head, cell in cells if cell and head in _PRINTED_AT_ONCE]
+        parts += [*result.findings, *result.notes]
+        self._log(f"{scenario.name} ({time.monotonic() - started_at_s:.0f} s): {'; '.join(parts)}")
 
     def _make_context(self, scenario: Scenario) -> ScenarioContext:
         prefix = "".join(letter if letter.isalnum() else "-" for letter in scenario.name.lower())
@@ -92,10 +92,10 @@ class Soak:
         )
 
     def _sweep(self, *, not_before_s: float) -> None:
-        """Invoke the sweep, once what is stuck is old enough for it."""
+        """Invoke the sweep when the unpublished results are old enough."""
         if not any(scenario.name in self.results for scenario in ALONE):
             return
-        self._say("waiting for what is stuck in the outbox to be old enough for the sweep")
+        self._log("waiting until the results in the outbox are old enough for the sweep")
         time.sleep(max(not_before_s - time.monotonic(), 0))
         self.cloud.client("lambda").invoke(FunctionName=self.cloud.find_function("Sweep"), Payload=b"{}")
 
@@ -104,22 +104,22 @@ class Soak:
         settle(self.cloud, accepted, limit_s=_SETTLED_AFTER_S)
         return self.cloud.read_state()
 
-    def _say(self, text: str) -> None:
+    def _log(self, text: str) -> None:
         print(f"{time.monotonic() - self.started_at_s:4.0f} s  {text}", flush=True)
 
 
 def main() -> int:
-    """Run the soak; return 1 where a promise was not kept."""
-    chosen = sys.argv[1] if len(sys.argv) > 1 else ""
+    """Run the soak test; return 1 if a guarantee is broken."""
+    name_filter = sys.argv[1] if len(sys.argv) > 1 else ""
     parameters = {"PairDeadlineSeconds": str(_PAIR_DEADLINE_S)}
     with run_stack(Ports(cloud=0, emulator=0), _FOLDER, parameters) as stack:
-        rows = Soak(Cloud(Driver(stack)), Emulator(stack.emulator_url), _FOLDER, chosen).play_all()
+        rows = Soak(Cloud(Driver(stack)), Emulator(stack.emulator_url), _FOLDER, name_filter).play_all()
     table = format_table(rows)
     REPORT.write_text(f"{table}\n")
     print(f"\n{table}\n")
-    shortfalls = [f"{row.name}: {shortfall}" for row in rows for shortfall in row.shortfalls]
-    print("\n".join(shortfalls) or "Every promise was kept.")
-    return 1 if shortfalls else 0
+    violations = [f"{row.name}: {violation}" for row in rows for violation in row.violations]
+    print("\n".join(violations) or "All guarantees were kept.")
+    return 1 if violations else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The loads of the soak: backlogs, and requests to the API meanwhile."""
+"""The loads of the soak test: backlogs, and requests to the API at the same time."""
 
 import math
 import statistics
@@ -20,7 +20,7 @@ from harness.workers import (
     QUOTA_SHARE,
 )
 
-_TAKEN: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+_ACCEPTED: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
 _FUNCTIONS: Final = 10
 _WARM_WORKERS: Final = 12
 _WARM_REQUESTS: Final = 4
@@ -28,7 +28,7 @@ _WORKERS: Final = {10: 5, 3: 3}
 _PAIRS_PER_WORKER: Final = 8
 _LOAD_S: Final = 0.05
 _OVERHEAD_S: Final = 0.15
-"""A worker's own time for a pair of small photos, on this kind of machine."""
+"""A worker's own time for a pair of small photos, on a machine with two cores."""
 _MODEL_TOLERANCE: Final = 0.1
 _URGENT_LIMIT_S: Final = 10.0
 _USED_LIMIT: Final = 0.95
@@ -37,7 +37,7 @@ _FILL_S: Final = 12
 
 
 def burst(*, pairs: int, qps: int, window: str, request_interval_s: float) -> Run:
-    """Have a backlog of pairs compared, and meanwhile ask the API for more at a steady rate."""
+    """Compare a backlog of pairs, and send requests to the API at a steady rate."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         context.emulator.set_quota_window(window)
@@ -55,23 +55,23 @@ def burst(*, pairs: int, qps: int, window: str, request_interval_s: float) -> Ru
             record["id"] for record in context.cloud.read_records() if record.get("pair_id") in pair_ids
         }
         calls = trim_calls(list_calls_since(context, started_at_s), backlog)
-        traffic, foreseen = measure_traffic(calls, qps), _predict_use(calls, qps)
+        traffic, predicted = measure_traffic(calls, qps), _predict_use(calls, qps)
         findings = requests.findings
-        if abs(traffic.used / foreseen - 1) > _MODEL_TOLERANCE:
-            findings.append(f"{traffic.used:.1%} of the quota was used; the model has {foreseen:.1%}")
+        if abs(traffic.used / predicted - 1) > _MODEL_TOLERANCE:
+            findings.append(f"{traffic.used:.1%} of the quota was used; the model predicts {predicted:.1%}")
         return ScenarioResult(
             accepted={**dict.fromkeys(pair_ids, 1), **requests.accepted},
             latencies_s=requests.latencies_s,
             traffic=traffic,
             findings=findings,
-            notes=[_describe_lateness(context, calls), f"the model has {foreseen:.1%} of the quota used"],
+            notes=[_describe_lateness(context, calls), f"the model has {predicted:.1%} of the quota used"],
         )
 
     return run
 
 
 def warm_up(context: ScenarioContext) -> ScenarioResult:
-    """Have every worker, and some functions of the API, started."""
+    """Start every worker, and some instances of the API function."""
     context.emulator.play(context.region, "answer", latency_ms=4000, for_s=20)
     pair_ids = [f"{context.prefix}-warm-{number}" for number in range(_WARM_WORKERS * 2)]
     posted = [f"{context.prefix}-warm-api-{number}" for number in range(_WARM_REQUESTS)]
@@ -90,7 +90,7 @@ def warm_up(context: ScenarioContext) -> ScenarioResult:
 
 
 def late_requests(*, backlog: int, requests: int) -> Run:
-    """Ask the API asynchronously behind a bulk backlog: the urgent lane answers first."""
+    """Send asynchronous requests to the API during a bulk backlog. Urgent calls are made first."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         pair_ids = context.name_pairs(backlog)
@@ -114,7 +114,7 @@ def late_requests(*, backlog: int, requests: int) -> Run:
 
 
 def neighbour_throttled(*, pairs: int, throttled_pairs: int, neighbour: Region, qps: int) -> Run:
-    """Let the provider throttle another region's backlog; this region uses its quota all the same."""
+    """Throttle the backlog of another region. This region still uses its quota."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         other = replace(context, region=neighbour, prefix=f"{context.prefix}-other")
@@ -123,7 +123,7 @@ def neighbour_throttled(*, pairs: int, throttled_pairs: int, neighbour: Region, 
         )
         other.put_pairs(other.name_pairs(throttled_pairs))
         pair_ids = context.name_pairs(pairs)
-        # Stopping the workers of this region alone would need its mapping; its hold does the same.
+        # Delayed slots have the same effect as stopping the workers of this region.
         context.delay_next_slot(_FILL_S)
         context.put_pairs(pair_ids)
         started_at_s = time.time()
@@ -132,7 +132,7 @@ def neighbour_throttled(*, pairs: int, throttled_pairs: int, neighbour: Region, 
         still_throttled = context.emulator.is_playing(fault)
         traffic = measure_traffic(list_calls_since(context, started_at_s), qps)
         accepted = dict.fromkeys([*pair_ids, *other.name_pairs(throttled_pairs)], 1)
-        findings = [] if still_throttled else ["the neighbour's throttling ended too early"]
+        findings = [] if still_throttled else ["the throttling of the other region ended too early"]
         if traffic.used < _USED_LIMIT:
             findings.append(f"{traffic.used:.1%} of the quota was used")
         return ScenarioResult(accepted=accepted, traffic=traffic, findings=findings)
@@ -141,19 +141,19 @@ def neighbour_throttled(*, pairs: int, throttled_pairs: int, neighbour: Region, 
 
 
 def mixed_requests(*, connections: int, backlog: int) -> Run:
-    """Ask the API by many connections at once, with good and bad bodies, while a backlog is compared."""
+    """Send valid and invalid requests over many connections at once, while a backlog is compared."""
 
     def run(context: ScenarioContext) -> ScenarioResult:
         pair_ids = context.name_pairs(backlog)
         context.put_pairs(pair_ids)
-        # All of them are connected at once; as many functions at once would be more than two cores can start.
+        # All connections are open at once. Two cores cannot start as many functions at once.
         opened = [context.connect() for _ in range(connections)]
         with ThreadPoolExecutor(_FUNCTIONS) as pool:
-            asked = list(pool.map(partial(_ask_somehow, context), opened, range(connections)))
-        accepted = {pair_id: 1 for pair_id, _, status in asked if status in _TAKEN}
+            answers = list(pool.map(partial(_send_request, context), opened, range(connections)))
+        accepted = {pair_id: 1 for pair_id, _, status in answers if status in _ACCEPTED}
         findings = [
-            f"{pair_id} was answered {status}, not {' or '.join(map(str, expected))}"
-            for pair_id, expected, status in asked
+            f"the status of {pair_id} is {status}, not {' or '.join(map(str, expected))}"
+            for pair_id, expected, status in answers
             if status not in expected
         ]
         return ScenarioResult(accepted={**dict.fromkeys(pair_ids, 1), **accepted}, findings=findings)
@@ -161,14 +161,14 @@ def mixed_requests(*, connections: int, backlog: int) -> Run:
     return run
 
 
-def _ask_somehow(
+def _send_request(
     context: ScenarioContext, connection: HTTPConnection, number: int
 ) -> tuple[str, Sequence[HTTPStatus], HTTPStatus]:
-    """Send the request of that number; return its pair's id, what may be answered and what was."""
+    """Send the request with this number; return its pair id, the expected statuses and the status."""
     pair_id = f"{context.prefix}-api-{number:03d}"
     good = context.make_body(pair_id)
     bodies: list[tuple[object, Sequence[HTTPStatus]]] = [
-        (good, _TAKEN),
+        (good, _ACCEPTED),
         (b"{", [HTTPStatus.BAD_REQUEST]),
         ({"region": context.region.value}, [HTTPStatus.BAD_REQUEST]),
         (good | {"region": "mars"}, [HTTPStatus.BAD_REQUEST]),
@@ -180,14 +180,14 @@ def _ask_somehow(
 
 @dataclass(slots=True)
 class _Requests:
-    """Interactive requests at a steady rate, whatever becomes of those before."""
+    """Interactive requests at a steady rate. They do not wait for earlier ones."""
 
     context: ScenarioContext
     pending: list[Future[tuple[str, HTTPStatus, float]]] = field(default_factory=list)
     next_at_s: float = 0.0
 
     def send(self, pool: ThreadPoolExecutor, interval_s: float) -> None:
-        """Send the next request if it is time, and wait a little."""
+        """Send the next request if it is due, and wait briefly."""
         if time.monotonic() >= self.next_at_s:
             self.next_at_s = time.monotonic() + interval_s
             self.pending.append(pool.submit(self._post, f"{self.context.prefix}-api-{len(self.pending):03d}"))
@@ -203,7 +203,7 @@ class _Requests:
 
     @property
     def accepted(self) -> dict[str, int]:
-        return {pair_id: 1 for pair_id, status, _ in self._answers if status in _TAKEN}
+        return {pair_id: 1 for pair_id, status, _ in self._answers if status in _ACCEPTED}
 
     @property
     def latencies_s(self) -> list[float]:
@@ -211,11 +211,11 @@ class _Requests:
 
     @property
     def findings(self) -> list[str]:
-        return [f"{pair_id}: {status}" for pair_id, status, _ in self._answers if status not in _TAKEN]
+        return [f"{pair_id}: {status}" for pair_id, status, _ in self._answers if status not in _ACCEPTED]
 
 
 def _predict_use(calls: Sequence[Call], qps: int) -> float:
-    """Return how much of the quota the model of capacity has such calls use."""
+    """Return the share of the quota that the capacity model predicts for these calls."""
     burst = predict_burst(
         len(calls),
         qps=qps,
@@ -230,7 +230,7 @@ def _predict_use(calls: Sequence[Call], qps: int) -> float:
 
 
 def _describe_lateness(context: ScenarioContext, calls: Sequence[Mapping[str, object]]) -> str:
-    """Return how long after their slots the calls reached the provider."""
+    """Describe how long after their slots the calls reached the provider."""
     slots = {
         attempt["merchant_biz_id"]: float(attempt["started_at_ms"]) / 1000
         for record in context.cloud.read_records()
@@ -241,7 +241,7 @@ def _describe_lateness(context: ScenarioContext, calls: Sequence[Mapping[str, ob
         for call in calls
         if call["merchant_biz_id"] in slots
     ]
-    told = ", ".join(
+    quantiles = ", ".join(
         f"p{round(share * 100)} {quantile(late_ms, share):.0f}" for share in (0.5, 0.95, 0.99, 1)
     )
-    return f"calls reached the provider after their slot by (ms): {told}"
+    return f"delay of calls after their slot (ms): {quantiles}"

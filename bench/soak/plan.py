@@ -1,4 +1,4 @@
-"""What the soak plays, and in which order."""
+"""The scenarios of the soak test, and their order."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ from harness.scenarios import (
 
 _WINDOWS: Final = ("fixed", "sliding", "bucket")
 
-# Each of these disturbs every region: a process is killed, a queue delivers sooner or refuses.
+# Each of these affects every region: it kills a process or changes a queue.
 ALONE: Final = (
     Scenario(
         name="results queue refuses", region=Region.MALAYSIA, run=results_refused(pairs=4), settles_in_s=0
@@ -47,12 +47,12 @@ ALONE: Final = (
     Scenario(
         name="killed after the answer", region=Region.MALAYSIA, run=killed_after_the_answer, settles_in_s=0
     ),
-    Scenario(name="message that nobody can read", region=Region.HONG_KONG, run=unreadable_message(pairs=4)),
+    Scenario(name="unreadable message", region=Region.HONG_KONG, run=unreadable_message(pairs=4)),
     Scenario(name="photo deleted before it is read", region=Region.SINGAPORE, run=photo_deleted),
 )
 
-# One lane a region; what stands in a lane is played one after another. All lanes share the workers, so that
-# only a few pairs at once are of a kind that keeps its worker waiting.
+# One lane per region. The scenarios of a lane run one after another. All lanes share the workers. Therefore,
+# only a few pairs at a time are of a kind for which a worker waits.
 LANES: Final = (
     (
         Scenario(
@@ -62,14 +62,14 @@ LANES: Final = (
             settles_in_s=180,
         ),
         Scenario(
-            name="50 requests, good and bad, and a backlog",
+            name="50 requests, valid and invalid, and a backlog",
             region=Region.SINGAPORE,
             run=mixed_requests(connections=50, backlog=50),
         ),
     ),
     (
         Scenario(
-            name="throttled for 30 s, told how long",
+            name="throttled for 30 s, with Retry-After",
             region=Region.INDONESIA,
             run=throttled(pairs=3, duration_s=30, retry_after_ms=2000),
         ),
@@ -83,12 +83,12 @@ LANES: Final = (
             region=Region.INDONESIA,
             run=failing(pairs=6, effect="broken_json", after_compare=True, times=2),
         ),
-        Scenario(name="half a pair", region=Region.INDONESIA, run=incomplete_pair),
+        Scenario(name="incomplete pair", region=Region.INDONESIA, run=incomplete_pair),
         Scenario(name="sent again after the verdict", region=Region.INDONESIA, run=sent_again),
         Scenario(
             name="killed after the ledger write", region=Region.INDONESIA, run=killed_after_the_ledger_write
         ),
-        Scenario(name="lease outlived", region=Region.INDONESIA, run=lease_expired),
+        Scenario(name="lease expired", region=Region.INDONESIA, run=lease_expired),
     ),
     (
         Scenario(
@@ -114,7 +114,7 @@ LANES: Final = (
         ),
         Scenario(name="clocks 2 s apart", region=Region.MALAYSIA, run=clock_skew(pairs=20, qps=3)),
         Scenario(name="ledger throttled", region=Region.MALAYSIA, run=ledger_throttled(pairs=6, share=0.4)),
-        Scenario(name="the client goes away", region=Region.MALAYSIA, run=client_disconnects),
+        Scenario(name="client disconnects", region=Region.MALAYSIA, run=client_disconnects),
     ),
     (
         Scenario(
@@ -145,7 +145,7 @@ LANES: Final = (
             run=failing(pairs=12, effect="answer", latency_ms=[200, 8000], times=12),
         ),
         Scenario(
-            name="hang past the time-out",
+            name="hang past the timeout",
             region=Region.HONG_KONG,
             run=failing(pairs=4, effect="hang", times=2),
         ),
@@ -154,7 +154,9 @@ LANES: Final = (
             name="both photos in one millisecond", region=Region.HONG_KONG, run=same_millisecond(pairs=20)
         ),
         Scenario(name="source replaced while compared", region=Region.HONG_KONG, run=source_replaced),
-        Scenario(name="one key 20 times at once", region=Region.HONG_KONG, run=same_key(times=20)),
+        Scenario(
+            name="one Idempotency-Key 20 times at once", region=Region.HONG_KONG, run=same_key(times=20)
+        ),
     ),
 )
 

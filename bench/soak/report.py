@@ -1,4 +1,4 @@
-"""The soak's table: what each scenario came to, and what was not as promised."""
+"""The table of the soak test: the result of each scenario, and broken guarantees."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,42 +28,42 @@ _INTERACTIVE_LIMIT_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table."""
+    """One row of the table."""
 
     name: str
     result: ScenarioResult
     audit: Audit
 
     @property
-    def shortfalls(self) -> list[str]:
-        """What was not as promised, in words."""
+    def violations(self) -> list[str]:
+        """The broken guarantees, in words."""
         failed = self.audit.failed - len(self.result.may_fail)
-        told = [f"{pair_id}: {reason}" for pair_id, reason in self.audit.lost.items()]
-        told += [f"billed twice: {merchant_biz_id}" for merchant_biz_id in self.audit.double_billed]
-        told += self.result.findings
+        violations = [f"{pair_id}: {reason}" for pair_id, reason in self.audit.lost.items()]
+        violations += [f"billed twice: {merchant_biz_id}" for merchant_biz_id in self.audit.double_billed]
+        violations += self.result.findings
         if failed:
-            told.append(f"{failed} pairs failed that should not, or did not fail that should")
-        if self.audit.waiting:
-            told.append(f"{self.audit.waiting} pairs are dead letters")
+            violations.append(f"{failed} more pairs failed than expected")
+        if self.audit.dead_letters:
+            violations.append(f"{self.audit.dead_letters} pairs are dead letters")
         traffic, latencies_s = self.result.traffic, self.result.latencies_s
         if traffic and latencies_s and traffic.throttled_share > _THROTTLED_LIMIT:
-            told.append(f"{traffic.throttled_share:.1%} of the calls were throttled")
+            violations.append(f"{traffic.throttled_share:.1%} of the calls were throttled")
         if traffic and latencies_s and traffic.used < _USED_LIMIT:
-            told.append(f"{traffic.used:.1%} of the quota was used")
+            violations.append(f"{traffic.used:.1%} of the quota was used")
         if latencies_s and quantile(latencies_s, 0.95) > _INTERACTIVE_LIMIT_S:
-            told.append(f"requests took {quantile(latencies_s, 0.95):.1f} s at p95")
-        return told
+            violations.append(f"requests took {quantile(latencies_s, 0.95):.1f} s at p95")
+        return violations
 
     @property
     def cells(self) -> list[str]:
-        """The line as text, by the table's heads."""
+        """The cells in the order of `HEADS`."""
         traffic, latencies_s = self.result.traffic, self.result.latencies_s
         return [
             self.name,
             str(self.audit.pairs),
             str(self.audit.verdicts - self.audit.failed),
             str(self.audit.failed),
-            str(self.audit.waiting),
+            str(self.audit.dead_letters),
             str(len(self.audit.lost)),
             str(len(self.audit.double_billed)),
             str(len(self.audit.possibly_billed)),

@@ -77,14 +77,14 @@ class FaceFinder:
     def _detect(self, image: Image.Image) -> list[Any]:
         """Return all faces above the detector's threshold, or the one with the highest score below it."""
         grey = self._to_array(image.convert("L"))
-        unsure: list[tuple[float, Any]] = []
+        uncertain: list[tuple[float, Any]] = []
         for enlargement in _ENLARGEMENTS:
             faces, scores, _ = self._detector.run(grey, enlargement, _LOWEST_SCORE)
-            found = list(zip(scores, faces, strict=True))
-            if sure := [face for score, face in found if score >= 0]:
-                return sure
-            unsure += found
-        return [max(unsure, key=lambda one: one[0])[1]] if unsure else []
+            scored = list(zip(scores, faces, strict=True))
+            if certain := [face for score, face in scored if score >= 0]:
+                return certain
+            uncertain += scored
+        return [max(uncertain, key=lambda entry: entry[0])[1]] if uncertain else []
 
 
 def measure_quality(image: Image.Image, box: Box, points: list[tuple[int, int]]) -> Quality:

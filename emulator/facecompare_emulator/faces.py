@@ -25,7 +25,7 @@ _SCORE_AT_THAT_DISTANCE: Final = 70.0
 _LOSS_PER_DISTANCE: Final = (100 - _SCORE_AT_THAT_DISTANCE) / DISTANCE_OF_ONE_PERSON
 
 _WORKERS: Final = 2  # one for each photo of a pair
-_MAX_REMEMBERED: Final = 1000
+_MAX_CACHED: Final = 1000
 _STOP_LIMIT_S: Final = 5.0
 _DESCRIPTOR_LENGTH: Final = 128
 
@@ -46,7 +46,7 @@ class FaceJudge:
         self._count = workers
         self._workers: set[_Worker] = set()
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
-        self._found: OrderedDict[bytes, asyncio.Task[Face | str]] = OrderedDict()
+        self._cache: OrderedDict[bytes, asyncio.Task[Face | str]] = OrderedDict()
 
     async def start(self) -> None:
         """Start the workers, and return when each has loaded its networks.
@@ -70,23 +70,23 @@ class FaceJudge:
 
     async def stop(self) -> None:
         """End the workers."""
-        for task in self._found.values():
+        for task in self._cache.values():
             task.cancel()
-        await asyncio.gather(*self._found.values(), return_exceptions=True)
+        await asyncio.gather(*self._cache.values(), return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in self._workers))
-        self._found.clear()
+        self._cache.clear()
         self._workers.clear()
 
     async def find_face(self, photo: bytes) -> Face:
         """Return the largest face in a photo, or raise the provider's `Refusal`."""
         digest = hashlib.sha256(photo).digest()
-        task = self._found.get(digest)
+        task = self._cache.get(digest)
         if task is None:
-            task = self._found[digest] = asyncio.create_task(self._ask(photo))
-            task.add_done_callback(lambda done: self._forget_failed(digest, done))
-            while len(self._found) > _MAX_REMEMBERED:
-                self._found.popitem(last=False)
-        self._found.move_to_end(digest)
+            task = self._cache[digest] = asyncio.create_task(self._ask(photo))
+            task.add_done_callback(lambda done: self._remove_failed(digest, done))
+            while len(self._cache) > _MAX_CACHED:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(digest)
         # Another call can wait for the same photo.
         face = await asyncio.shield(task)
         if isinstance(face, str):
@@ -118,9 +118,9 @@ class FaceJudge:
         finally:
             self._idle.put_nowait(worker)
 
-    def _forget_failed(self, digest: bytes, task: "asyncio.Task[Face | str]") -> None:
+    def _remove_failed(self, digest: bytes, task: "asyncio.Task[Face | str]") -> None:
         if task.cancelled() or task.exception() or task.result() == "InternalError":
-            self._found.pop(digest, None)
+            self._cache.pop(digest, None)
 
 
 def score_distance(distance: float) -> float:

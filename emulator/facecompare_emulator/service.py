@@ -152,16 +152,16 @@ class FaceCompareService:
         photos = {"source": checked.source, "target": checked.target}
         for role, photo in photos.items():
             call.pictures[role] = None if photo.data is None else read_facts(photo.data)
-        found = await asyncio.gather(
+        outcomes = await asyncio.gather(
             *(self._find_face(photo, call.pictures[role]) for role, photo in photos.items()),
             return_exceptions=True,
         )
         faces = []
-        for role, face in zip(photos, found, strict=True):
-            if isinstance(face, BaseException):
-                raise face
-            faces.append(face)
-            call.pictures[role] = _note_face(call.pictures[role], face)
+        for role, outcome in zip(photos, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            faces.append(outcome)
+            call.pictures[role] = _note_face(call.pictures[role], outcome)
         source, target = faces
         return _Comparison(self.rules.judge.score(source, target), _list_quality(checked, source, target))
 

@@ -1,4 +1,4 @@
-"""What anyone in the account could try on a stack and beside it, and which of it each function may do."""
+"""Attempts to access resources of a stack and other resources, and those that each function's role allows."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ _KEY_PARTS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_
 _OTHER: Final = "not-of-this-stack"
 _PHOTO: Final = "comparisons/audit/photo"
 _UPLOAD: Final = "inbox/readme.txt"
-"""Not the photo of a pair."""
+"""A key in the inbox that is not a photo of a pair."""
 _REGIONS: Final = ("Singapore", "Indonesia", "Malaysia", "HongKong")
 _BULK: Final = tuple(f"{region}BulkQueue" for region in _REGIONS)
 _URGENT: Final = tuple(f"{region}UrgentQueue" for region in _REGIONS)
@@ -36,7 +36,7 @@ _QUEUES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """A stack's resources, and is_other ones of the same kinds beside it."""
+    """A stack's resources, and other resources of the same kinds."""
 
     stack: Stack
     queue_urls: Mapping[str, str]
@@ -47,7 +47,7 @@ class Resources:
     other_secret: str
 
     def client(self, service: str, credentials: Mapping[str, str]) -> Any:
-        """Return a client that acts by those credentials, and asks but once."""
+        """Return a client with these credentials that does not retry."""
         return _make_client(self.stack, service, tuple(sorted(credentials.items())))
 
 
@@ -55,7 +55,7 @@ type Attempt = Callable[[Resources, Callable[[str], Any]], object]
 
 
 def create_resources(stack: Stack) -> Resources:
-    """Put is_other resources beside a stack's own, and in each something to read."""
+    """Create other resources besides the stack's own, each with content."""
     roles, objects, tables = Roles(stack), stack.client("s3"), stack.client("dynamodb")
     bucket = f"{_OTHER}-{stack.bucket}"[:63].rstrip("-")
     location = {"LocationConstraint": stack.aws_region}
@@ -90,12 +90,12 @@ def create_resources(stack: Stack) -> Resources:
 
 
 def is_denied(resources: Resources, attempt: Attempt, credentials: Mapping[str, str]) -> bool:
-    """Attempt something by those credentials; add_to_report whether it was refused for want of a permission.
+    """Make an attempt with these credentials; return whether it was refused because of a missing permission.
 
     Raises
     ------
     ClientError
-        It was refused for another reason: then it proves nothing.
+        It was refused for another reason, so it proves nothing.
     """
     try:
         attempt(resources, lambda service: resources.client(service, credentials))
@@ -148,7 +148,7 @@ def _receive(queue: str) -> Attempt:
 
 
 def assume(function: str) -> Attempt:
-    """Return the attempt to take on the role of a function."""
+    """Return the attempt to assume the role of a function."""
     return lambda resources, client: client("sts").assume_role(
         RoleArn=resources.role_arns[function], RoleSessionName="audit"
     )
@@ -219,7 +219,7 @@ ATTEMPTS: Final[Mapping[str, Attempt]] = {
     "read the logs": lambda _, client: client("logs").describe_log_groups(),
     "make a log group": lambda _, client: client("logs").create_log_group(logGroupName=f"/{_OTHER}/new"),
 }
-"""Everything tried; none of it changes what the stack does."""
+"""All attempts. They do not change what the stack does."""
 
 _SEND_BULK: Final = frozenset(f"send to {queue}" for queue in _BULK)
 _SEND_URGENT: Final = frozenset(f"send to {queue}" for queue in _URGENT)
@@ -281,4 +281,4 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
         "receive from UploadsQueue",
     },
 }
-"""What a function's role may do of that; all else it is denied."""
+"""The attempts that each function's role allows. It denies all others."""

@@ -1,7 +1,7 @@
-"""The smallest paths through the deployed functions: each says whether it went as it should.
+"""Checks of single deployed functions. Each check returns whether its function succeeded.
 
-But for the API they are taken by invoking a function with a recorded event while nothing reaches it from its
-queue or stream, so that each ends when the function does, and is only about that function's role.
+Except for the API, a check invokes the function with a recorded event, while the function's queues and
+streams are disabled. So the check ends with the function, and uses only that function's role.
 """
 
 import json
@@ -30,14 +30,14 @@ from tests.factories import make_comparison, make_ended
 
 REFUSED_KEY = "InvalidAccessKeyId.NotFound"
 _LONG_S = 2 * FORGOTTEN_AFTER_S
-"""Longer than the sweep waits for anything."""
+"""Longer than any wait of the sweep."""
 _RECORDED_PAIR = "pair-1"
 _RECORDED_ENDED = "b53gxigz5i3jbguhj552zwoxv7"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedStack:
-    """A deployed stack to take paths through; lanes are held in regions that no other path uses."""
+    """A deployed stack to run checks on. Checks that put a region on hold use their own region."""
 
     context: ScenarioContext
     caller: str
@@ -61,7 +61,7 @@ class AuditedStack:
         )
 
     def invoke(self, function: str, event: object, qualifier: str | None = None) -> Any:
-        """Return what a function answers, None where it fails."""
+        """Return the answer of a function, or None if it fails."""
         name = self.context.cloud.find_function(function)
         qualified = f"{name}:{qualifier}" if qualifier else name
         answer = self.context.cloud.client("lambda").invoke(
@@ -70,7 +70,7 @@ class AuditedStack:
         return None if "FunctionError" in answer else json.loads(answer["Payload"].read() or b"null")
 
     def process_batch(self, function: str, event: object, qualifier: str | None = None) -> bool:
-        """Hand a batch to a function; add_to_report whether nothing of it failed."""
+        """Invoke a function with a batch; return whether all its messages succeeded."""
         response = self.invoke(function, event, qualifier)
         return response is not None and not response["batchItemFailures"]
 
@@ -84,7 +84,7 @@ type Check = Callable[[AuditedStack], bool]
 
 
 def audit_stack(driver: Driver, folder: Any) -> AuditedStack:
-    """Return the audited that a stack is, in Singapore."""
+    """Return the stack of a driver for checks in Singapore."""
     stack = driver.stack
     context = ScenarioContext(
         cloud=Cloud(driver),
@@ -106,7 +106,7 @@ def _record(name: str, recorded: str, actual: str, **photos: str) -> dict[str, A
 
 
 def _notify(context: ScenarioContext, pair_id: str, photos: Mapping[Role, StoredPhoto]) -> dict[str, Any]:
-    """Return the notifications of photos, as one batch."""
+    """Return the notifications of photos as one batch."""
     batch: list[Any] = []
     for role, photo in photos.items():
         etag = {f"{role}_etag": photo.etag or ""}
@@ -118,7 +118,7 @@ def _notify(context: ScenarioContext, pair_id: str, photos: Mapping[Role, Stored
 
 
 def _put_photos(audited: AuditedStack, context: ScenarioContext, pair_id: str) -> dict[Role, StoredPhoto]:
-    """Put a pair into the inbox; return its photos."""
+    """Upload a pair to the inbox; return its photos."""
     photos = {}
     for number, role in enumerate(Role):
         key = context.name_key(pair_id, role)
@@ -130,7 +130,7 @@ def _put_photos(audited: AuditedStack, context: ScenarioContext, pair_id: str) -
 
 
 def _put_old_pair(audited: AuditedStack, *roles: Role) -> tuple[str, Pair]:
-    """Put a pair into the inbox, and some of its photos into the ledger, as if they came long ago."""
+    """Upload a pair to the inbox, and record some of its photos in the ledger as if they came long ago."""
     pair_id, context = _name_pair(), audited.context
     photos = _put_photos(audited, context, pair_id)
     for role in roles:
@@ -161,7 +161,7 @@ def a_pair_arrives(audited: AuditedStack) -> bool:
 
 
 def arriving_in(region: Region) -> Check:
-    """Return the path of a pair that arrives in that region."""
+    """Return the check of a pair that arrives in a region."""
 
     def a_pair_arrives_there(audited: AuditedStack) -> bool:
         return _arrive(audited, audited.at(region))
@@ -201,7 +201,7 @@ def a_missing_upload_is_posted(audited: AuditedStack) -> bool:
 
 
 def posting_for_later_in(region: Region) -> Check:
-    """Return the path of a request in that region that a worker is to finish."""
+    """Return the check of an asynchronous request in a region."""
 
     def a_pair_is_posted_for_later_there(audited: AuditedStack) -> bool:
         answer, _ = audited.at(region).post(_name_pair(), {"Prefer": "respond-async"})
@@ -211,7 +211,7 @@ def posting_for_later_in(region: Region) -> Check:
 
 
 def a_known_pair_is_posted(audited: AuditedStack) -> bool:
-    """Ask again for what was registered before: its photos are read from where the comparison has them."""
+    """Repeat a request. The photos are read from the comparison's own prefix."""
     pair_id = _name_pair()
     headers = {"Idempotency-Key": pair_id}
     first, _ = audited.context.post(pair_id, {**headers, "Prefer": "respond-async"})
@@ -220,10 +220,10 @@ def a_known_pair_is_posted(audited: AuditedStack) -> bool:
 
 
 def a_photo_is_uploaded_by_form(audited: AuditedStack) -> bool:
-    asked = {"pair_id": _name_pair(), "region": "singapore"}
-    ticket = audited.driver.request("POST", "/v1/uploads", asked).body["source"]
+    body = {"pair_id": _name_pair(), "region": "singapore"}
+    form = audited.driver.request("POST", "/v1/uploads", body).body["source"]
     try:
-        return post_form(ticket["url"], ticket["fields"], make_small_photo()) == HTTPStatus.NO_CONTENT
+        return post_form(form["url"], form["fields"], make_small_photo()) == HTTPStatus.NO_CONTENT
     except HTTPError:
         return False
 
@@ -270,7 +270,7 @@ def a_pair_is_compared(audited: AuditedStack) -> bool:
 
 
 def holding(region: Region, priority: Priority) -> Check:
-    """Return the path of a pair that meets a hold of its lane."""
+    """Return the check of a pair in a region that is on hold."""
 
     def a_hold_postpones_a_pair(audited: AuditedStack) -> bool:
         context = audited.at(region)
@@ -307,18 +307,18 @@ def _compare(audited: AuditedStack, context: ScenarioContext) -> dict[str, Any]:
 def _work(
     audited: AuditedStack, context: ScenarioContext, comparison_id: str, priority: Priority = Priority.BULK
 ) -> dict[str, Any]:
-    """Have a worker take a comparison; return what stands of it, as if untouched where the worker failed."""
+    """Invoke a worker with a comparison; return its record, with another state if the worker failed."""
     event = load_event("compare_comparison")
     body = {"comparison_id": comparison_id, "region": context.region, "priority": priority}
     event["Records"][0]["body"] = json.dumps(body)
     worked = audited.process_batch("Compare", event, "live")
     comparison = dict(context.read_item(f"comparison#{comparison_id}"))
-    return comparison if worked else {**comparison, "state": "not worked off"}
+    return comparison if worked else {**comparison, "state": "worker failed"}
 
 
 @contextmanager
 def _held(audited: AuditedStack, context: ScenarioContext) -> Iterator[None]:
-    """Have the region's lane on hold for the time of the block."""
+    """Put the region on hold during the block."""
     key, now_ms = f"lane#{context.region}", SystemClock().now_ms()
     item = {
         "pk": {"S": key},
@@ -338,7 +338,7 @@ def _held(audited: AuditedStack, context: ScenarioContext) -> Iterator[None]:
 
 @contextmanager
 def _refusing_the_key(audited: AuditedStack, context: ScenarioContext) -> Iterator[None]:
-    """Have the provider refuse the key once: whoever meets that reads the secret again at once."""
+    """Let the provider refuse the key once during the block. The caller reads the secret again at once."""
     context.emulator.play(context.region, "refuse", code=REFUSED_KEY, times=1)
     try:
         yield
@@ -348,7 +348,7 @@ def _refusing_the_key(audited: AuditedStack, context: ScenarioContext) -> Iterat
 
 
 def _recorded_refused_key(audited: AuditedStack, comparison_id: str) -> bool:
-    """Tell whether the provider's refusal stands: the secret was read, and holds the same key still."""
+    """Return whether the refusal was recorded: the secret was read again, and contained the same key."""
     return bool(audited.context.read_item(f"comparison#{comparison_id}").get("last_code") == REFUSED_KEY)
 
 
@@ -356,10 +356,10 @@ def _recorded_refused_key(audited: AuditedStack, comparison_id: str) -> bool:
 
 
 def the_key_is_diagnosed(audited: AuditedStack) -> bool:
-    """The function that the doctor invokes reads the key, and the provider accepts it."""
+    """The function `diagnose` reads the key, and the provider accepts it."""
     diagnosis = audited.invoke("Diagnose", {})
     return diagnosis["key_fault"] is None and {
-        found["access"] for found in diagnosis["regions"].values()
+        region["access"] for region in diagnosis["regions"].values()
     } == {"accepted"}
 
 
@@ -370,18 +370,19 @@ def a_verdict_is_published(audited: AuditedStack) -> bool:
     def publish(comparison_id: str) -> None:
         audited.invoke("Publish", _record("publish_ended", _RECORDED_ENDED, comparison_id, **_NO_ETAGS))
 
-    return _leaves(audited, publish)
+    return _is_published(audited, publish)
 
 
 def a_verdict_is_swept(audited: AuditedStack) -> bool:
-    return _leaves(audited, lambda _: _sweep(audited))
+    return _is_published(audited, lambda _: _sweep(audited))
 
 
 def an_incomplete_pair_ends(audited: AuditedStack) -> bool:
     pair_id, _ = _put_old_pair(audited, Role.SOURCE)
     _sweep(audited)
-    ended = [one for one in audited.context.cloud.read_records() if one.get("pair_id") == pair_id]
-    return [one["state"] for one in ended] == [State.FAILED]
+    records = audited.context.cloud.read_records()
+    states = [record["state"] for record in records if record.get("pair_id") == pair_id]
+    return states == [State.FAILED]
 
 
 def an_incomplete_pair_without_its_photo_is_forgotten(audited: AuditedStack) -> bool:
@@ -393,7 +394,7 @@ def an_incomplete_pair_without_its_photo_is_forgotten(audited: AuditedStack) -> 
     return audited.ledger.find_pair(pair.region, pair.folder) is None
 
 
-def a_pair_left_behind_is_registered(audited: AuditedStack) -> bool:
+def a_complete_pair_in_the_inbox_is_registered(audited: AuditedStack) -> bool:
     pair_id, pair = _put_old_pair(audited, *Role)
     _sweep(audited)
     registered = audited.ledger.find(identify_pair(pair.region, pair.folder, pair.photos))
@@ -402,7 +403,7 @@ def a_pair_left_behind_is_registered(audited: AuditedStack) -> bool:
 
 
 def enqueueing_forgotten_in(region: Region) -> Check:
-    """Return the path of a comparison in that region that no worker has seen for long."""
+    """Return the check of a comparison in a region that no worker has received for a long time."""
 
     def a_forgotten_comparison_is_enqueued(audited: AuditedStack) -> bool:
         created_at_ms = SystemClock().now_ms() - 1000 * _LONG_S
@@ -423,10 +424,10 @@ def enqueueing_forgotten_in(region: Region) -> Check:
 def a_verdict_without_photos_is_published(audited: AuditedStack) -> bool:
     def publish(comparison_id: str) -> None:
         _remove_photos(audited, comparison_id)
-        a_publication = _record("publish_ended", _RECORDED_ENDED, comparison_id, **_NO_ETAGS)
-        assert audited.process_batch("Publish", a_publication)
+        event = _record("publish_ended", _RECORDED_ENDED, comparison_id, **_NO_ETAGS)
+        assert audited.process_batch("Publish", event)
 
-    return _leaves(audited, publish)
+    return _is_published(audited, publish)
 
 
 def a_verdict_without_photos_is_swept(audited: AuditedStack) -> bool:
@@ -434,14 +435,14 @@ def a_verdict_without_photos_is_swept(audited: AuditedStack) -> bool:
         _remove_photos(audited, comparison_id)
         _sweep(audited)
 
-    return _leaves(audited, sweep)
+    return _is_published(audited, sweep)
 
 
 _NO_ETAGS = {"source_etag": "-", "target_etag": "-"}
 
 
-def _leaves(audited: AuditedStack, publish: Callable[[str], None]) -> bool:
-    """Put an ended comparison into the outbox; add_to_report whether it left, and its photos were deleted."""
+def _is_published(audited: AuditedStack, publish: Callable[[str], None]) -> bool:
+    """Put an ended comparison into the outbox; return whether it is published and its photos are deleted."""
     comparison_id, long_ago_ms = uuid.uuid4().hex[:26], SystemClock().now_ms() - 1000 * _LONG_S
     photos = {role: StoredPhoto(key=make_photo_key(comparison_id, role)) for role in Role}
     for photo in photos.values():

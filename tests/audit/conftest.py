@@ -11,12 +11,12 @@ from tests.audit.report import REPORTS
 
 PAIR_DEADLINE_S = 10
 ADMINISTRATOR = "arn:aws:iam::000000000000:root"
-"""Who the local cloud's own key belongs to."""
+"""The owner of the local cloud's key."""
 
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
-    """A stack of its own that enforces permissions, with the SDK told to log what it sends."""
+    """A separate stack that enforces permissions. Its SDK logs what it sends."""
     parameters = {
         "PairDeadlineSeconds": str(PAIR_DEADLINE_S),
         "WorkerConcurrency": "2",
@@ -24,14 +24,14 @@ def driver() -> Iterator[Driver]:
         "AdminPrincipals": ADMINISTRATOR,
     }
     with pytest.MonkeyPatch.context() as patch:
-        # The local cloud hands its own environment on to the functions.
+        # The functions get the environment of the local cloud.
         patch.setitem(os.environ, "DEBUG", "sdk")
         with run_stack(Ports(cloud=0, emulator=0), FOLDER, parameters) as stack:
             yield Driver(stack)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was looked at and found."""
+    """Print the reports of the audit."""
     for title, lines in REPORTS.items():
         terminalreporter.section(title)
         for line in lines:

@@ -1,4 +1,4 @@
-"""Every place that something could leak into, with what stands there."""
+"""Reads every location that data could leak to."""
 
 import json
 import zipfile
@@ -12,8 +12,8 @@ from local.processes import LOCAL
 from local.signed_http import HttpAnswer
 
 FOLDER: Final = LOCAL / "audit-stack"
-"""Where the stack of the proofs keeps its logs and its functions' files."""
-_PEEK_S: Final = 2
+"""The folder with the logs and the functions' files of the audited stack."""
+_READ_VISIBILITY_S: Final = 2
 KINDS: Final = (
     "log",
     "queue",
@@ -31,29 +31,31 @@ type Location = tuple[str, str, bytes]
 
 @dataclass(slots=True)
 class Locations:
-    """The locations of one stack; answers of the API and messages that passed are kept as they come by."""
+    """The locations of one stack. Answers of the API and messages are recorded during the test."""
 
     driver: Driver
     folder: Path
     answers: list[tuple[str, bytes]] = field(default_factory=list)
-    passed: list[tuple[str, bytes]] = field(default_factory=list)
+    messages: list[tuple[str, bytes]] = field(default_factory=list)
 
     def keep_answer(self, name: str, answer: HttpAnswer) -> HttpAnswer:
-        """Remember an answer of the API, headers and all."""
-        told = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
-        self.answers.append((name, _dump(told)))
+        """Record an answer of the API with its headers."""
+        recorded = {"status": answer.status, "headers": dict(answer.headers), "body": answer.body}
+        self.answers.append((name, _dump(recorded)))
         return answer
 
     def peek(self, name: str, queue_url: str) -> int:
-        """Remember what stands on a queue, and leave it there; return how many messages."""
+        """Record the messages of a queue without deleting them; return how many."""
         seen: set[str] = set()
-        while messages := [one for one in self._receive(queue_url) if one["MessageId"] not in seen]:
+        while messages := [
+            message for message in self._receive(queue_url) if message["MessageId"] not in seen
+        ]:
             seen |= {message["MessageId"] for message in messages}
-            self.passed += [(name, _dump(message)) for message in messages]
+            self.messages += [(name, _dump(message)) for message in messages]
         return len(seen)
 
     def read(self) -> Iterator[Location]:
-        """Yield each place: its kind, its name, and what it holds."""
+        """Yield the kind, the name and the content of each location."""
         yield from self._read_logs()
         yield from self._read_queues()
         yield from (
@@ -83,7 +85,7 @@ class Locations:
         for url in _page(queues, "list_queues", "QueueUrls"):
             name = url.rpartition("/")[2]
             self.peek(name, url)
-        for name, content in self.passed:
+        for name, content in self.messages:
             yield "dead letter" if "DeadLetters" in name else "queue", name, content
 
     def _read_ledger(self) -> Iterator[Location]:
@@ -92,7 +94,7 @@ class Locations:
             yield "ledger", str(item["pk"]["S"]), _dump(item)
 
     def _read_stream(self) -> Iterator[Location]:
-        """Read every image that the ledger's stream still holds, those of items that are gone included."""
+        """Read all images in the ledger's stream, including those of deleted items."""
         table = self.driver.client("dynamodb").describe_table(TableName=self.driver.stack.table)["Table"]
         arn, streams = table["LatestStreamArn"], self.driver.client("dynamodbstreams")
         for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
@@ -106,7 +108,7 @@ class Locations:
                 iterator = page.get("NextShardIterator") if page["Records"] else None
 
     def _read_worker_files(self) -> Iterator[Location]:
-        """Read what the functions left in their temporary folders; what was deployed into them aside."""
+        """Read the files that the functions created, without the deployed ones."""
         scratch = self.folder / "scratch"
         bucket = scratch / "s3"
         deployed = _list_deployed(scratch)
@@ -118,7 +120,7 @@ class Locations:
         received = self.driver.client("sqs").receive_message(
             QueueUrl=queue_url,
             MaxNumberOfMessages=10,
-            VisibilityTimeout=_PEEK_S,
+            VisibilityTimeout=_READ_VISIBILITY_S,
             MessageAttributeNames=["All"],
             AttributeNames=["All"],
         )
@@ -127,12 +129,14 @@ class Locations:
 
 
 def _list_deployed(scratch: Path) -> dict[Path, int]:
-    """Return the size of each file that came out of a bundle, and of the bundles."""
+    """Return the sizes of the bundles and of the files from them."""
     deployed: dict[Path, int] = {}
     for bundle in scratch.glob("ministack-lambda-*/*.zip"):
         deployed[bundle] = bundle.stat().st_size
-        with zipfile.ZipFile(bundle) as packed:
-            deployed |= {bundle.with_suffix("") / info.filename: info.file_size for info in packed.infolist()}
+        with zipfile.ZipFile(bundle) as archive:
+            deployed |= {
+                bundle.with_suffix("") / info.filename: info.file_size for info in archive.infolist()
+            }
     return deployed
 
 

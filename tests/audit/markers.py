@@ -1,4 +1,4 @@
-"""What is sent through a stack to be looked for afterwards: no part of it stands anywhere else."""
+"""Unique data that is sent through a stack, and searched for afterwards."""
 
 import base64
 import hashlib
@@ -19,52 +19,52 @@ _SCAN: Final = b"\xff\xda"
 _DIFFERENT_PIXELS: Final = 5
 
 CALLER_LOCATIONS: Final = frozenset({"answer"})
-"""What an answer may repeat: a region or an id that the caller asked for, and that there is not."""
+"""For values that an answer may repeat: an unknown region or id of the request."""
 PAIR_ID_LOCATIONS: Final = frozenset({"answer", "dead letter", "ledger", "queue", "result", "stream"})
-"""A pair's name is the caller's own; it goes where its comparison goes, and into no log and no file."""
+"""A pair id is in the same locations as its comparison, but in no log and no file."""
 
 
 @dataclass(slots=True)
 class Markers:
-    """All that was marked so far."""
+    """All markers."""
 
     known: list[Marker] = field(default_factory=list)
     _target: bytes | None = None
-    _drawn: int = 0
+    _photo_count: int = 0
 
     def make_word(self, name: str, allowed: frozenset[str] = frozenset()) -> str:
-        """Return a word that stands nowhere else."""
+        """Return a unique word."""
         word = base64.b32encode(hashlib.sha256(name.encode()).digest())[:40].decode().lower()
         self.known.append(make_text_marker(name, word, allowed))
         return word
 
     def make_photo(self, name: str, *, damage: str | None = None, pixels: str | None = None) -> bytes:
-        """Return a photo with words of its own in its metadata: acceptable, or `truncated`, or `too small`.
+        """Return a photo with unique words in its metadata. `damage` can be "truncated" or "too small".
 
-        Where it is not said what `pixels` it has, they are one of a few photos'.
+        Without `pixels`, the photo has one of a few images.
         """
         words = tuple(self.make_word(f"{name}: {part}") for part in ("name", "profile", "comment"))
-        self._drawn += 1
-        pixels = pixels or f"pixels {self._drawn % _DIFFERENT_PIXELS}"
+        self._photo_count += 1
+        pixels = pixels or f"pixels {self._photo_count % _DIFFERENT_PIXELS}"
         photo = _draw(pixels, words, small=damage == "too small")
-        self._know_pixels(pixels if damage is None else f"{pixels}, {damage}", photo)
-        if (made := _normalise(photo)) is not None:
-            self._know_pixels(f"{pixels}, as sent", made)
+        self._add_pixels(pixels if damage is None else f"{pixels}, {damage}", photo)
+        if (normalised := _normalise(photo)) is not None:
+            self._add_pixels(f"{pixels}, as sent", normalised)
         return photo[: len(photo) // 2] if damage == "truncated" else photo
 
-    def _know_pixels(self, name: str, photo: bytes) -> None:
+    def _add_pixels(self, name: str, photo: bytes) -> None:
         scan = _cut_to_scan(photo)
         if all(scan != marker.content for marker in self.known):
             self.known.append(make_photo_marker(name, scan))
 
     def make_target(self) -> bytes:
-        """Return the photo that is every pair's target: one is enough to be known again."""
+        """Return the target of every pair. One marked photo is enough."""
         if self._target is None:
             self._target = self.make_photo("target", pixels="target")
         return self._target
 
     def make_pair_id(self, name: str, allowed: frozenset[str] = PAIR_ID_LOCATIONS) -> str:
-        """Return the id of a pair, after a person."""
+        """Return a unique pair id, like the name of a person."""
         return self.make_word(f"{name}: pair id", allowed)
 
     def make_url(self, name: str) -> str:
@@ -97,5 +97,5 @@ def _normalise(photo: bytes) -> bytes | None:
 
 
 def _cut_to_scan(photo: bytes) -> bytes:
-    """Return a JPEG from its pixels on: what stands before them stands in many."""
+    """Return a JPEG from its scan on. The data before it is the same in many files."""
     return photo[photo.rfind(_SCAN) :] if _SCAN in photo else photo

@@ -1,4 +1,4 @@
-"""What the proofs looked at and found, for the end of the run."""
+"""The reports that are printed at the end of the audit."""
 
 from collections.abc import Iterable
 
@@ -6,5 +6,5 @@ REPORTS: dict[str, list[str]] = {}
 
 
 def add_to_report(title: str, lines: Iterable[str]) -> None:
-    """Have lines printed under a title once the tests are over."""
+    """Add lines to the report with this title."""
     REPORTS.setdefault(title, []).extend(lines)

@@ -1,4 +1,4 @@
-"""What each permission of a deployed role is there for."""
+"""The check that requires each permission of the deployed roles."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -63,10 +63,10 @@ REQUIRED_BY: Final[Mapping[Permission, Check]] = {
         ("Sweep", "dynamodb:Query", "Ledger/index/work", checks.a_verdict_is_swept),
         ("Sweep", "dynamodb:UpdateItem", "Ledger", checks.a_verdict_is_swept),
         ("Sweep", "s3:DeleteObject", "Photos/comparisons/*", checks.a_verdict_is_swept),
-        ("Sweep", "s3:DeleteObject", "Photos/inbox/*", checks.a_pair_left_behind_is_registered),
+        ("Sweep", "s3:DeleteObject", "Photos/inbox/*", checks.a_complete_pair_in_the_inbox_is_registered),
         ("Sweep", "s3:GetObject", "Photos/inbox/*", checks.an_incomplete_pair_ends),
         ("Sweep", "s3:ListBucket", "Photos", checks.a_verdict_is_swept),
-        ("Sweep", "s3:PutObject", "Photos/comparisons/*", checks.a_pair_left_behind_is_registered),
+        ("Sweep", "s3:PutObject", "Photos/comparisons/*", checks.a_complete_pair_in_the_inbox_is_registered),
         ("Sweep", "sqs:SendMessage", "ResultsQueue", checks.a_verdict_is_swept),
         *(
             ("Sweep", "sqs:SendMessage", f"{lane}BulkQueue", checks.enqueueing_forgotten_in(region))
@@ -84,25 +84,27 @@ REQUIRED_BY: Final[Mapping[Permission, Check]] = {
         ),
     )
 }
-"""The path that fails where the permission is taken away."""
+"""The check that fails without the permission."""
 
 _POLLED: Final = (
-    "The local cloud's own poller reads the queue, whatever the role may; Lambda's needs the role."
+    "The poller of the local cloud reads the queue without the role. Lambda's poller needs the permission."
 )
 _STREAMED: Final = (
-    "The local cloud's own poller reads the stream, whatever the role may; Lambda's needs the role."
+    "The poller of the local cloud reads the stream without the role. Lambda's poller needs the permission."
 )
-_LOGGED: Final = "The local cloud writes the log itself, whatever the role may; Lambda needs the role."
-_TRACED: Final = "The local cloud makes no traces; Lambda needs the role."
+_LOGGED: Final = "The local cloud writes the log without the role. Lambda needs the permission."
+_TRACED: Final = "The local cloud writes no traces. Lambda needs the permission."
 _MISSING: Final = (
-    "The local cloud says that an object is missing to whoever may read it; S3 needs this, or says 403."
+    "The local cloud always answers 404 for a missing object. S3 answers 403 without this permission."
 )
 _RACING: Final = (
-    "Only a pair that loses a race for its registration deletes its copies; no test brings that about."
+    "A pair deletes its copies only if it loses a race for its registration. No test causes this."
 )
-_DESTINED: Final = "The local cloud fills a stream's failure destination itself; Lambda needs the role."
+_DESTINED: Final = (
+    "The local cloud sends to a stream's failure destination without the role. Lambda needs the permission."
+)
 _DROPPED: Final = (
-    "The local cloud drops what a function's own dead letters should get; Lambda needs the role."
+    "The local cloud sends nothing to a function's dead-letter queue. Lambda needs the permission."
 )
 
 UNENFORCED: Final[Mapping[Permission, str]] = {
@@ -114,7 +116,7 @@ UNENFORCED: Final[Mapping[Permission, str]] = {
             for action in ("logs:CreateLogStream", "logs:PutLogEvents")
         ),
         *(
-            # AWS has no resource to name for traces.
+            # Permissions for traces have no resource in AWS.
             (function, action, "*", _TRACED)
             for function in FUNCTIONS
             for action in ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
@@ -142,4 +144,4 @@ UNENFORCED: Final[Mapping[Permission, str]] = {
         ("Uploads", "s3:DeleteObject", "Photos/comparisons/*", _RACING),
     )
 }
-"""What AWS needs and the local cloud does not ask for, and why; that it does not is tried as well."""
+"""Permissions that AWS requires and the local cloud does not, with reasons. A test checks the latter."""

@@ -1,4 +1,4 @@
-"""The deployed roles: what each allows, and the same roles with one permission less."""
+"""The deployed roles: lists and removes their permissions."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,14 +12,14 @@ from local.stack import STACK_NAME, Stack
 type Document = dict[str, Any]
 
 FUNCTIONS = ("Api", "Compare", "Diagnose", "Publish", "Sweep", "Uploads")
-_LESS = "less-a-permission"
-# A policy needs a statement; this one allows what nobody can be denied.
+_REDUCED_POLICY = "reduced-policy"
+# A policy needs a statement. This action is always allowed.
 _NOTHING = {"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Permission:
-    """One action on one resource, both as the role has them; `resource` by the template's names."""
+    """One action on one resource of a function's role. `resource` contains names of the template."""
 
     function: str
     action: str
@@ -33,7 +33,7 @@ class Roles:
     stack: Stack
 
     def list_permissions(self) -> list[Permission]:
-        """Return what the functions' roles allow, by inline and by attached policies."""
+        """Return the permissions of the functions' roles, from inline and attached policies."""
         names = self._name_resources()
         return sorted(
             {
@@ -48,16 +48,20 @@ class Roles:
 
     @contextmanager
     def without(self, *permissions: Permission) -> Iterator[None]:
-        """Take permissions away from the deployed roles for the time of the block."""
+        """Remove permissions from the deployed roles during the block."""
         names = self._name_resources()
         with ExitStack() as undo:
             for function in sorted({permission.function for permission in permissions}):
-                gone = {(one.action, one.resource) for one in permissions if one.function == function}
-                self._reduce(self.find_role(function), gone, names, undo)
+                removed = {
+                    (permission.action, permission.resource)
+                    for permission in permissions
+                    if permission.function == function
+                }
+                self._reduce(self.find_role(function), removed, names, undo)
             yield
 
     def assume(self, function: str) -> Mapping[str, str]:
-        """Return temporary credentials of a function's role, which trusts this account for a moment."""
+        """Return temporary credentials of a function's role. The role trusts this account during the call."""
         iam, role = _client(self.stack, "iam"), self.find_role(function)
         found = iam.get_role(RoleName=role)["Role"]
         trusted: Document = found["AssumeRolePolicyDocument"]
@@ -76,7 +80,7 @@ class Roles:
         }
 
     def find_role(self, function: str) -> str:
-        """Return the name of the role that a function of the template runs as."""
+        """Return the name of the role of a function."""
         lambdas = _client(self.stack, "lambda")
         found = lambdas.get_function_configuration(FunctionName=self.find_physical(function))
         return str(found["Role"]).rpartition("/")[2]
@@ -87,7 +91,7 @@ class Roles:
         return next(str(one["PhysicalResourceId"]) for one in found if one["LogicalResourceId"] == logical)
 
     def _name_resources(self) -> dict[str, str]:
-        """Return the template's name of each resource by what its ARN holds."""
+        """Return the template's names of the resources, by a part of their ARNs."""
         found = _list_resources(self.stack)
         names = {
             str(one["PhysicalResourceId"]).rpartition("/")[2]: str(one["LogicalResourceId"])
@@ -102,7 +106,7 @@ class Roles:
         return {**names, **groups, f"{STACK_NAME}-provider": "ProviderSecret"}
 
     def _read_documents(self, role: str) -> dict[str, Document]:
-        """Return every policy of a role by its name, those attached by their ARN."""
+        """Return the policies of a role: inline policies by their names, attached ones by their ARNs."""
         iam = _client(self.stack, "iam")
         inline = {
             name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
@@ -119,24 +123,24 @@ class Roles:
         return document
 
     def _reduce(
-        self, role: str, gone: set[tuple[str, str]], names: Mapping[str, str], undo: ExitStack
+        self, role: str, removed: set[tuple[str, str]], names: Mapping[str, str], undo: ExitStack
     ) -> None:
         iam = _client(self.stack, "iam")
         for number, (name, document) in enumerate(self._read_documents(role).items()):
-            less = _take_away(document, gone, names)
-            if less == document:
+            reduced = _remove_permissions(document, removed, names)
+            if reduced == document:
                 continue
             if name.startswith("arn:"):
-                inline = f"{_LESS}-{number}"
+                inline = f"{_REDUCED_POLICY}-{number}"
                 iam.detach_role_policy(RoleName=role, PolicyArn=name)
                 undo.callback(iam.attach_role_policy, RoleName=role, PolicyArn=name)
-                iam.put_role_policy(RoleName=role, PolicyName=inline, PolicyDocument=json.dumps(less))
+                iam.put_role_policy(RoleName=role, PolicyName=inline, PolicyDocument=json.dumps(reduced))
                 undo.callback(iam.delete_role_policy, RoleName=role, PolicyName=inline)
             else:
                 undo.callback(
                     iam.put_role_policy, RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document)
                 )
-                iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(less))
+                iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(reduced))
 
 
 @cache
@@ -151,12 +155,16 @@ def _list_resources(stack: Stack) -> list[dict[str, Any]]:
     return found
 
 
-def _take_away(document: Document, gone: set[tuple[str, str]], names: Mapping[str, str]) -> Document:
-    """Return a policy that allows all that it did but those actions on those resources."""
+def _remove_permissions(
+    document: Document, removed: set[tuple[str, str]], names: Mapping[str, str]
+) -> Document:
+    """Return a policy without these actions on these resources."""
     kept = []
     for statement in document["Statement"]:
         for action in _listed(statement["Action"]):
-            arns = [arn for arn in _listed(statement["Resource"]) if (action, _name(arn, names)) not in gone]
+            arns = [
+                arn for arn in _listed(statement["Resource"]) if (action, _name(arn, names)) not in removed
+            ]
             if arns:
                 kept.append({**statement, "Action": [action], "Resource": arns})
     if sum(len(one["Resource"]) for one in kept) == sum(
@@ -171,12 +179,12 @@ def _listed(value: str | Iterable[str]) -> list[str]:
 
 
 def _name(arn: str, names: Mapping[str, str]) -> str:
-    """Return an ARN's resource by the template's names, as `Photos/*` or `Ledger/index/outbox`."""
+    """Return the resource of an ARN with the template's name, such as `Photos/*` or `Ledger/index/work`."""
     for physical in sorted(names, key=len, reverse=True):
         if physical in arn:
             rest = arn.partition(physical)[2]
             if names[physical] == "ProviderSecret":
                 return "ProviderSecret"
-            # A stream's name is the time at which it was made.
+            # The name of a stream is its creation time.
             return names[physical] + ("/stream" if rest.startswith("/stream/") else rest)
     return arn

@@ -1,4 +1,4 @@
-"""Nothing leaks: marked photos, names, URLs and keys are looked for wherever something could be written."""
+"""Nothing leaks: marked photos, names, URLs and keys are searched for in all locations."""
 
 import base64
 import json
@@ -16,13 +16,13 @@ from tests.audit.markers import Markers
 from tests.audit.report import add_to_report
 from tests.audit.traffic import AuditTraffic
 
-PIECE_BYTES = 24
+FRAGMENT_BYTES = 24
 PLANTED = "planted"
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
-    """What was sent, looked at and found."""
+class SearchResult:
+    """What was sent, searched and found."""
 
     sent: list[str]
     search: Search
@@ -30,32 +30,32 @@ class Searched:
     planted: list[Finding]
 
     def __repr__(self) -> str:
-        """Say little: a failing test shows all of it."""
+        """Keep the message of a failing test short."""
         return f"{len(self.leaks)} leaks"
 
 
 @pytest.fixture(scope="module")
-def searched(driver: Driver) -> Searched:
-    """Everything sent, a leak planted in each kind of location, and all locations searched."""
+def searched(driver: Driver) -> SearchResult:
+    """Send all traffic, plant a leak in each kind of location, and search all locations."""
     locations = Locations(driver, FOLDER)
     traffic = AuditTraffic(driver, locations)
     traffic.send_all()
     plant_leaks(locations, traffic.markers)
     search = Search(traffic.markers.known)
-    finds = [find for location in locations.read() for find in search.scan(*location)]
-    found = Searched(
+    findings = [finding for location in locations.read() for finding in search.scan(*location)]
+    result = SearchResult(
         sent=traffic.sent,
         search=search,
-        leaks=[find for find in finds if PLANTED not in find.marker],
-        planted=[find for find in finds if PLANTED in find.marker],
+        leaks=[finding for finding in findings if PLANTED not in finding.marker],
+        planted=[finding for finding in findings if PLANTED in finding.marker],
     )
-    add_to_report("leak search", describe(found, len(traffic.markers.known)))
+    add_to_report("leak search", describe(result, len(traffic.markers.known)))
     clear(driver)
-    return found
+    return result
 
 
 def clear(driver: Driver) -> None:
-    """Take what was planted off the queues, for whoever uses the stack next."""
+    """Remove the planted leaks from the queues, for the next test of the stack."""
     queues = driver.client("sqs")
     for queue_url in queues.list_queues()["QueueUrls"]:
         queues.purge_queue(QueueUrl=queue_url)
@@ -63,22 +63,22 @@ def clear(driver: Driver) -> None:
 
 
 def plant_leaks(locations: Locations, markers: Markers) -> None:
-    """Write a piece of a marked photo into one location of each kind, in one encoding or another."""
+    """Write a fragment of a marked photo to one location of each kind, in different encodings."""
     driver = locations.driver
     photo = markers.make_photo(PLANTED, pixels=PLANTED)
-    piece = photo[-200 : -200 + PIECE_BYTES]
+    fragment = photo[-200 : -200 + FRAGMENT_BYTES]
     queues, stack = driver.client("sqs"), driver.stack
     write_log(driver, f"Request failed: {base64.b64encode(b'_' + photo[-300:-200]).decode()}")
-    queues.send_message(QueueUrl=stack.results_queue_url, MessageBody=json.dumps({"hex": piece.hex()}))
-    queues.send_message(QueueUrl=stack.uploads_dead_letters_url, MessageBody=quote_from_bytes(piece))
+    queues.send_message(QueueUrl=stack.results_queue_url, MessageBody=json.dumps({"hex": fragment.hex()}))
+    queues.send_message(QueueUrl=stack.uploads_dead_letters_url, MessageBody=quote_from_bytes(fragment))
     driver.events[PLANTED] = [{"data": {"photo": base64.b64encode(photo[-90:-30]).decode()}}]
     driver.client("dynamodb").put_item(
-        TableName=stack.table, Item={"pk": {"S": PLANTED}, "photo": {"S": piece.decode("latin-1")}}
+        TableName=stack.table, Item={"pk": {"S": PLANTED}, "photo": {"S": fragment.decode("latin-1")}}
     )
-    locations.answers.append((PLANTED, repr(piece).encode()))
+    locations.answers.append((PLANTED, repr(fragment).encode()))
     worker = next((FOLDER / "scratch").glob("ministack-lambda-*"))
-    (worker / "code" / f"{PLANTED}.bin").write_bytes(b"\0" + piece)
-    (FOLDER / f"{PLANTED}.log").write_bytes(b"..." + piece)
+    (worker / "code" / f"{PLANTED}.bin").write_bytes(b"\0" + fragment)
+    (FOLDER / f"{PLANTED}.log").write_bytes(b"..." + fragment)
 
 
 def write_log(driver: Driver, message: str) -> None:
@@ -89,29 +89,29 @@ def write_log(driver: Driver, message: str) -> None:
     logs.put_log_events(logGroupName=group, logStreamName=PLANTED, logEvents=[event])
 
 
-def describe(found: Searched, markers: int) -> Iterator[str]:
-    yield f"sent: {len(found.sent)} successes and faults; markers: {markers}, each in every encoding"
+def describe(result: SearchResult, markers: int) -> Iterator[str]:
+    yield f"sent: {len(result.sent)} successes and faults; markers: {markers}, each in every encoding"
     for kind in KINDS:
-        locations, size = found.search.locations_by_kind.get(kind, 0), found.search.bytes_by_kind.get(kind, 0)
-        planted = sum(find.kind == kind for find in found.planted)
-        leaks = sum(find.kind == kind for find in found.leaks)
-        searched = f"{kind:12} {locations:5} locations {size:10,} bytes"
-        yield f"{searched}   leaks: {leaks}   planted and found: {planted}"
-    for find in found.leaks:
-        yield f"{find.length_bytes} bytes of {find.marker!r} ({find.encoding}) in {find.kind} {find.location}"
-    yield "traces       none: the code makes none, and the local cloud keeps none"
+        locations = result.search.locations_by_kind.get(kind, 0)
+        size_bytes = result.search.bytes_by_kind.get(kind, 0)
+        planted = sum(finding.kind == kind for finding in result.planted)
+        leaks = sum(finding.kind == kind for finding in result.leaks)
+        yield f"{kind:12} {locations:5} locations {size_bytes:10,} bytes  leaks: {leaks}  planted: {planted}"
+    for leak in result.leaks:
+        yield f"{leak.length_bytes} bytes of {leak.marker!r} ({leak.encoding}) in {leak.kind} {leak.location}"
+    yield "traces       none: the code writes none, and the local cloud keeps none"
 
 
-def test_a_planted_leak_is_found_in_each_kind_of_place(searched: Searched) -> None:
-    assert sorted({find.kind for find in searched.planted}) == sorted(KINDS)
+def test_a_planted_leak_is_found_in_each_kind_of_place(searched: SearchResult) -> None:
+    assert sorted({finding.kind for finding in searched.planted}) == sorted(KINDS)
 
 
-def test_no_piece_of_what_was_marked_is_anywhere(searched: Searched) -> None:
+def test_no_piece_of_what_was_marked_is_anywhere(searched: SearchResult) -> None:
     leaks = searched.leaks
     assert leaks == []
 
 
-def test_the_functions_ran_with_the_sdk_told_to_log(searched: Searched) -> None:
+def test_the_functions_ran_with_the_sdks_log_enabled(searched: SearchResult) -> None:
     workers = [
         process
         for process in Path("/proc").iterdir()

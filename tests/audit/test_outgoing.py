@@ -1,4 +1,4 @@
-"""What leaves for the provider goes to the host that was named, over TLS that was verified, or nowhere."""
+"""Photos are sent only to the provider's host, and only over verified TLS."""
 
 import ssl
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ class Key:
 
 
 def compare_at(server: FakeHttpServer, protocol: str) -> None:
-    """Call the provider that the server stands in for; its answers are no verdicts."""
+    """Call the server as if it was the provider. Its answers are no verdicts."""
     endpoint = FaceCompareEndpoint(f"127.0.0.1:{server.server_address[1]}", protocol)
     with pytest.raises(ProviderError):
         FaceCompareProvider({Region.SINGAPORE: endpoint}, Key()).compare(CALL)
@@ -45,7 +45,7 @@ def compare_at(server: FakeHttpServer, protocol: str) -> None:
 
 @contextmanager
 def run_imposter(folder: Path) -> Iterator[FakeHttpServer]:
-    """Have a server with a certificate that nobody vouches for."""
+    """Run a server with an untrusted certificate during the block."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "-")]),

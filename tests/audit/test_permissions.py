@@ -1,4 +1,4 @@
-"""Least privilege, on the deployed roles: every path runs, each permission is needed, no more is allowed."""
+"""Least privilege of the deployed roles: everything works, each permission is needed, no more is allowed."""
 
 import base64
 import json
@@ -36,13 +36,13 @@ def roles(driver: Driver) -> Roles:
 
 @pytest.fixture(scope="module", autouse=True)
 def _incomplete_pair(driver: Driver) -> None:
-    """One photo, whose deadline passes while other tests are at work."""
+    """One photo, whose deadline passes during other tests."""
     driver.put("inbox/singapore/audit-half/source.jpg", make_small_photo())
 
 
 @pytest.fixture(scope="module")
 def halted(audited: AuditedStack) -> Iterator[AuditedStack]:
-    """The stack while nothing reaches a function from its queue or stream."""
+    """The stack with disabled event sources."""
     with ExitStack() as halts:
         for function in ("Uploads", "Compare", "Publish"):
             halts.enter_context(audited.context.cloud.halt(function))
@@ -64,7 +64,7 @@ def post(driver: Driver, pair_id: str, headers: Mapping[str, str] | None = None,
     return driver.request("POST", "/v1/comparisons", body, headers)
 
 
-# Every path runs, on the roles as they are deployed
+# Everything works with the deployed roles
 
 
 def test_a_pair_in_the_bucket_is_compared_published_and_its_photos_deleted(driver: Driver) -> None:
@@ -73,7 +73,7 @@ def test_a_pair_in_the_bucket_is_compared_published_and_its_photos_deleted(drive
     assert event["type"] == "facematch.comparison.completed"
     assert driver.list_keys("inbox/singapore/audit-bucket/") == []
     driver.wait_until(lambda: driver.list_keys(f"comparisons/{event['id']}/") == [])
-    # So the secret was read: the provider takes no other key.
+    # So the secret was read: the provider accepts no other key.
     assert [call["code"] for call in driver.list_calls(event)] == ["Success"]
 
 
@@ -98,10 +98,10 @@ def test_a_pair_by_url_is_compared(driver: Driver) -> None:
 
 
 def test_a_pair_uploaded_by_forms_is_compared(driver: Driver) -> None:
-    tickets = driver.request("POST", "/v1/uploads", {"pair_id": "audit-forms", "region": "singapore"}).body
+    forms = driver.request("POST", "/v1/uploads", {"pair_id": "audit-forms", "region": "singapore"}).body
     for number, role in enumerate(Role):
-        ticket = tickets[role]
-        assert post_form(ticket["url"], ticket["fields"], make_small_photo(number)) == HTTPStatus.NO_CONTENT
+        form = forms[role]
+        assert post_form(form["url"], form["fields"], make_small_photo(number)) == HTTPStatus.NO_CONTENT
     assert driver.wait_for_event("audit-forms")["type"] == "facematch.comparison.completed"
 
 
@@ -118,7 +118,7 @@ def test_the_deployed_roles_allow_what_something_needs_and_no_more(roles: Roles)
     assert (sorted(deployed - expected), sorted(expected - deployed)) == ([], [])
 
 
-def test_what_the_local_cloud_does_not_enforce_it_does_not_enforce_still(
+def test_the_local_cloud_still_does_not_enforce_the_permissions_listed_as_unenforced(
     audited: AuditedStack, roles: Roles
 ) -> None:
     driver = audited.driver
@@ -137,7 +137,7 @@ def test_what_the_local_cloud_does_not_enforce_it_does_not_enforce_still(
 
 
 def _count_log_lines(driver: Driver) -> dict[str, int]:
-    """Return how much each function has logged that is not only started by the clock."""
+    """Return the number of log events of each function except the sweep."""
     logs, names = driver.client("logs"), ("api", "compare", "diagnose", "publish", "uploads")
     groups = {name: f"/facematch/{STACK_NAME}/{name}" for name in names}
     return {name: len(logs.filter_log_events(logGroupName=group)["events"]) for name, group in groups.items()}
@@ -149,30 +149,28 @@ def _count_reasons() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "permission", REQUIRED_BY, ids=lambda one: f"{one.function}-{one.action}-{one.resource}"
+    "permission", REQUIRED_BY, ids=lambda key: f"{key.function}-{key.action}-{key.resource}"
 )
 def test_without_a_permission_the_path_that_needs_it_fails(
     halted: AuditedStack, roles: Roles, permission: Permission
 ) -> None:
-    path = REQUIRED_BY[permission]
+    check = REQUIRED_BY[permission]
     with roles.without(permission):
-        assert not path(halted), f"{path.__name__} goes without {permission}"
-    assert path(halted), f"{path.__name__} fails, with every permission in place"
+        assert not check(halted), f"{check.__name__} succeeds without {permission}"
+    assert check(halted), f"{check.__name__} fails with all permissions"
     add_to_report(
-        "permissions taken away, each with the path that fails",
-        [f"{permission.function:8} {permission.action:30} {permission.resource:20} {path.__name__}"],
+        "removed permissions, each with the check that fails",
+        [f"{permission.function:8} {permission.action:30} {permission.resource:20} {check.__name__}"],
     )
 
 
 @pytest.mark.parametrize(
-    "path",
+    "check",
     [checks.a_verdict_without_photos_is_published, checks.a_verdict_without_photos_is_swept],
-    ids=lambda path: path.__name__,
+    ids=lambda check: check.__name__,
 )
-def test_a_verdict_whose_photos_are_gone_leaves_all_the_same(
-    halted: AuditedStack, path: checks.Check
-) -> None:
-    assert path(halted)
+def test_a_verdict_without_photos_is_still_published(halted: AuditedStack, check: checks.Check) -> None:
+    assert check(halted)
 
 
 # Nothing else is allowed
@@ -189,7 +187,7 @@ def credentials(roles: Roles) -> dict[str, Mapping[str, str]]:
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
-def test_what_is_tried_is_no_broken_call(resources: Resources, name: str) -> None:
+def test_each_attempt_succeeds_with_all_permissions(resources: Resources, name: str) -> None:
     assert not is_denied(resources, ATTEMPTS[name], ROOT)
 
 
@@ -202,7 +200,7 @@ def test_a_function_may_do_what_it_is_for_and_is_denied_all_else(
     }
     assert (sorted(done - ALLOWED[function]), sorted(ALLOWED[function] - done)) == ([], [])
     denied = len(ATTEMPTS) - len(done)
-    add_to_report("what each role was tried with", [f"{function:8} {len(done)} done, {denied} denied"])
+    add_to_report("attempts with each role", [f"{function:8} {len(done)} allowed, {denied} denied"])
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

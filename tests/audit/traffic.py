@@ -1,4 +1,4 @@
-"""Every success and every fault, with marked photos, names, URLs and keys; all that is answered is kept."""
+"""Sends traffic with marked photos, names, URLs and keys to a stack: all successes and all faults."""
 
 import base64
 import hashlib
@@ -40,7 +40,7 @@ PROVIDER_FAULTS: Final[Mapping[str, tuple[Region, Fields]]] = {
     "refused key": (Region.MALAYSIA, {"effect": "refuse", "code": "InvalidAccessKeyId.NotFound"}),
     "account forbidden": (Region.HONG_KONG, {"effect": "refuse", "code": "Forbidden.AccountAccessDenied"}),
 }
-"""What the provider does to the first call for a pair; the next one goes through."""
+"""Scenarios for the first call of a pair. The next call succeeds."""
 _DAMAGES: Final = ("truncated", "too small")
 _LINK_FAULTS: Final[Mapping[str, Fields]] = {
     "link not fetched": {"effect": "refuse", "code": "DownloadTimeout"},
@@ -48,12 +48,12 @@ _LINK_FAULTS: Final[Mapping[str, Fields]] = {
     "link and reset": {"effect": "reset", "after_compare": True},
 }
 _REDELIVERED_AFTER_S: Final = 2
-_POISONED: Final = frozenset({"dead letter", "queue"})
+_UNREADABLE_LOCATIONS: Final = frozenset({"dead letter", "queue"})
 
 
 @dataclass(slots=True)
 class AuditTraffic:
-    """Sends marked things through a stack; `expected` are the pairs whose events have to come."""
+    """Sends marked data to a stack. `expected` are the pairs that must have an event."""
 
     driver: Driver
     locations: Locations
@@ -68,25 +68,25 @@ class AuditTraffic:
 
     @property
     def _lane(self) -> str:
-        """The queue of uploads to Singapore."""
+        """The URL of Singapore's bulk queue."""
         return self.driver.stack.comparison_queue_urls["singapore/bulk"]
 
     def send_all(self) -> None:
-        """Play everything, one kind after another, and wait until it has settled."""
-        self._mark_the_key()
-        self._put_a_pair_and_look_at_the_queues()
+        """Send all traffic, one kind after another, and wait for all events."""
+        self._use_marked_key()
+        self._put_pair_and_record_queues()
         self._put_faulty_pairs()
         self._post_pairs()
         self._post_what_is_refused()
-        # A lane is held for a minute after the provider refused the key or the account.
+        # A region is on hold for a minute after the provider has refused the key or the account.
         wait_until(self._has_settled, limit_s=300)
-        self._poison_the_queues()
-        self._refuse_ourselves()
-        self._let_a_pair_die()
+        self._send_unreadable_messages()
+        self._remove_permissions()
+        self._make_dead_letter()
         self._erase()
 
-    def _mark_the_key(self) -> None:
-        """Have the provider know a marked key, and the secret hold it, before any function reads that."""
+    def _use_marked_key(self) -> None:
+        """Add a marked key to the provider and to the secret, before a function reads the secret."""
         key = {
             "access_key_id": self.markers.make_word("provider's key: id"),
             "access_key_secret": self.markers.make_word("provider's key: secret"),
@@ -100,7 +100,7 @@ class AuditTraffic:
 
     # By the bucket
 
-    def _put_a_pair_and_look_at_the_queues(self) -> None:
+    def _put_pair_and_record_queues(self) -> None:
         stack = self.driver.stack
         with self.cloud.halt("Compare"):
             with self.cloud.halt("Uploads"):
@@ -114,9 +114,11 @@ class AuditTraffic:
         for name in _DAMAGES:
             self._put(f"photo {name}", Region.SINGAPORE, damage=name)
         self._put("no image", Region.SINGAPORE, content=self.markers.make_word("no image").encode())
-        half = self.markers.make_pair_id("half a pair")
-        self.driver.put(f"inbox/singapore/{half}/source.jpg", self.markers.make_photo("half a pair"))
-        self._expect("bucket: half a pair", half)
+        incomplete = self.markers.make_pair_id("incomplete pair")
+        self.driver.put(
+            f"inbox/singapore/{incomplete}/source.jpg", self.markers.make_photo("incomplete pair")
+        )
+        self._expect("bucket: incomplete pair", incomplete)
 
     def _put(
         self,
@@ -133,7 +135,7 @@ class AuditTraffic:
             Role.SOURCE: content or self.markers.make_photo(f"{name}: source", damage=damage),
             Role.TARGET: self.markers.make_target(),
         }
-        # S3's ETag of an object that came in one piece.
+        # S3's ETag of an object that was uploaded in one part.
         etags = {
             role: hashlib.md5(photo, usedforsecurity=False).hexdigest() for role, photo in photos.items()
         }
@@ -225,11 +227,11 @@ class AuditTraffic:
 
     def _upload_by_forms(self) -> None:
         pair_id = self.markers.make_pair_id("forms")
-        asked = {"pair_id": pair_id, "region": "singapore"}
-        tickets = self._request("api: forms", "POST", "/v1/uploads", asked).body
+        body = {"pair_id": pair_id, "region": "singapore"}
+        forms = self._request("api: forms", "POST", "/v1/uploads", body).body
         for role in Role:
-            ticket = tickets[role]
-            assert post_form(ticket["url"], ticket["fields"], self.markers.make_photo(f"forms: {role}")) < 300
+            form = forms[role]
+            assert post_form(form["url"], form["fields"], self.markers.make_photo(f"forms: {role}")) < 300
         self.expected.add(pair_id)
 
     def _post_what_is_refused(self) -> None:
@@ -274,17 +276,17 @@ class AuditTraffic:
         yield "nested deeply", b"[" * 100_000 + word("nested").encode(), {}
         yield "another media type", word("text").encode(), {"Content-Type": "text/plain"}
 
-    # What goes wrong on our side
+    # Faults of the stack
 
-    def _poison_the_queues(self) -> None:
-        """Send what nobody can read to both queues; it ends as dead letters."""
+    def _send_unreadable_messages(self) -> None:
+        """Send unreadable messages to both queues. They become dead letters."""
         stack, queues = self.driver.stack, self.driver.client("sqs")
         for name, queue_url, letters_url in (
             ("uploads", stack.uploads_queue_url, stack.uploads_dead_letters_url),
             ("comparisons", self._lane, stack.comparisons_dead_letters_url),
         ):
-            self.sent.append(f"queue: poison among the {name}")
-            word = self.markers.make_word(f"poison among the {name}", _POISONED)
+            self.sent.append(f"queue: unreadable among the {name}")
+            word = self.markers.make_word(f"unreadable among the {name}", _UNREADABLE_LOCATIONS)
             with self.cloud.redeliver_after(queue_url, _REDELIVERED_AFTER_S, receives=1):
                 queues.send_message(QueueUrl=queue_url, MessageBody=json.dumps({"Records": word}))
                 wait_until(partial(self._has_messages, letters_url))
@@ -292,8 +294,8 @@ class AuditTraffic:
     def _has_messages(self, queue_url: str) -> bool:
         return self.driver.count_messages(queue_url) > 0
 
-    def _refuse_ourselves(self) -> None:
-        """Take permissions away, so that functions meet errors that they do not foresee."""
+    def _remove_permissions(self) -> None:
+        """Remove permissions, so that functions get unexpected errors."""
         roles = Roles(self.driver.stack)
         with roles.without(Permission("Api", "dynamodb:PutItem", "Ledger")):
             self._post("ledger refused", HTTPStatus.INTERNAL_SERVER_ERROR, ends=False)
@@ -308,8 +310,8 @@ class AuditTraffic:
         found = logs.filter_log_events(logGroupName=f"/facematch/{STACK_NAME}/{function}")
         return any(text in event["message"] for event in found["events"])
 
-    def _let_a_pair_die(self) -> None:
-        """Have the bucket refuse us until a pair is a dead letter."""
+    def _make_dead_letter(self) -> None:
+        """Remove a permission on the bucket until a pair is a dead letter."""
         letters_url = self.driver.stack.comparisons_dead_letters_url
         before = self.driver.count_messages(letters_url)
         with (
@@ -320,9 +322,8 @@ class AuditTraffic:
             wait_until(lambda: self.driver.count_messages(letters_url) > before)
 
     def _erase(self) -> None:
-        """Erase a pair after its verdict; nothing of its name stays in the ledger."""
-        told = PAIR_ID_LOCATIONS - {"ledger"}
-        posted = self._post("erased", HTTPStatus.OK, allowed=told)
+        """Erase a pair after its verdict. The ledger must not contain its name any more."""
+        posted = self._post("erased", HTTPStatus.OK, allowed=PAIR_ID_LOCATIONS - {"ledger"})
         wait_until(self._has_settled)
         path = f"/v1/comparisons/{posted.body['id']}"
         erased = self._request("api: erased", "DELETE", path)

@@ -11,7 +11,7 @@ PAIR_DEADLINE_S = 10
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
-    """A stack of its own for all end-to-end tests, on ports that the system chooses."""
+    """One stack for all end-to-end tests, on ports that the system chooses."""
     parameters = {"HeicPhotos": "true", "PairDeadlineSeconds": str(PAIR_DEADLINE_S), "WorkerConcurrency": "3"}
     with run_stack(Ports(cloud=0, emulator=0), FOLDER, parameters) as stack:
         yield Driver(stack)

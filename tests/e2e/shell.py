@@ -1,4 +1,4 @@
-"""Someone new to facematch: at a shell, in a clone of the repository, typing what the docs say."""
+"""Runs commands of the docs in a shell, in a clone of the repository."""
 
 import json
 import os
@@ -15,18 +15,18 @@ from local.processes import ROOT, make_environment
 from local.signed_http import send
 
 ENVIRONMENTS: Final = (".venv", ".local/cloud", ".local/docs", ".local/faces")
-"""What `make` would install, and what a clone here borrows."""
-MEANT: Final = {"--stack facematch": "--local"}
-"""What the docs say of a stack in an account, a shell tries on the one beside them."""
+"""What `make` would install. The clone links to the installed files of this repository."""
+SUBSTITUTIONS: Final = {"--stack facematch": "--local"}
+"""Commands for a stack in AWS run with the local stack."""
 FREE_PORTS: Final = {"CLOUD_PORT": "0", "EMULATOR_PORT": "0", "PORT": "0"}
-OUTER_MAKE: Final = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+OUTER_MAKE_VARIABLES: Final = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 LONGEST_S: Final = 240.0
 STOP_LIMIT_S: Final = 30.0
 
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs commands in a folder, as bash would there."""
+    """Runs commands in a folder with bash."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -39,14 +39,14 @@ class Shell:
         variables: Mapping[str, str] | None = None,
         answer: str = "",
     ) -> str:
-        """Return what commands print, once they have ended well.
+        """Run commands until they end; return their output.
 
-        `replacing` has what is typed in place of a word of the docs; `answer` is what is typed when they ask.
+        `replacing` has parts of the commands and their replacements. `answer` is the standard input.
         """
         with self.start_commands(commands, replacing=replacing, variables=variables) as process:
-            told, _ = process.communicate(answer, LONGEST_S)
-        assert process.returncode == 0, f"{told}\n{self.log.read_text()}"
-        return told
+            output, _ = process.communicate(answer, LONGEST_S)
+        assert process.returncode == 0, f"{output}\n{self.log.read_text()}"
+        return output
 
     @contextmanager
     def start_commands(
@@ -56,9 +56,9 @@ class Shell:
         replacing: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Iterator[subprocess.Popen[str]]:
-        """Have commands run for the time of the block; Ctrl-C ends what has not ended by then."""
-        for word, meant in {**MEANT, **(replacing or {})}.items():
-            commands = commands.replace(word, meant)
+        """Run commands during the block. At its end, Ctrl-C ends commands that still run."""
+        for original, replacement in {**SUBSTITUTIONS, **(replacing or {})}.items():
+            commands = commands.replace(original, replacement)
         with self.log.open("w") as log:
             process = subprocess.Popen(
                 ["/bin/bash", "-euc", commands],
@@ -78,11 +78,11 @@ class Shell:
 
     @property
     def log(self) -> Path:
-        """Where the latest command complains."""
-        return self.folder / ".local" / "complaints.log"
+        """The standard error of the latest command."""
+        return self.folder / ".local" / "errors.log"
 
     def list_running(self) -> dict[int, str]:
-        """Return the processes that work in the clone, by their ids."""
+        """Return the processes with the clone as their working directory, by their ids."""
         running = {}
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
@@ -92,7 +92,7 @@ class Shell:
 
 
 def press_ctrl_c(process: subprocess.Popen[str]) -> None:
-    """End a command and what it started, as the shell's Ctrl-C does; kill it if it does not mind that."""
+    """End a command and its child processes like Ctrl-C; kill them if they do not end."""
     for number in (signal.SIGINT, signal.SIGKILL):
         if process.poll() is None:
             os.killpg(process.pid, number)
@@ -101,38 +101,41 @@ def press_ctrl_c(process: subprocess.Popen[str]) -> None:
 
 
 def clone(folder: Path) -> Shell:
-    """Clone the repository's latest commit, and borrow what is installed in this one."""
+    """Clone the latest commit of this repository, and link to its installed files."""
     subprocess.run(["/usr/bin/env", "git", "clone", "--quiet", ROOT, folder], check=True)
     for name in ENVIRONMENTS:
         (folder / name).mkdir(parents=True)
         for entry in (ROOT / name).iterdir():
             if entry.name != "ready":
                 (folder / name / entry.name).symlink_to(entry.resolve())
-        # Installed after the clone's requirements, so that `make` leaves it be.
+        # Newer than the requirements of the clone, so that `make` does not install again.
         (folder / name / "ready").touch()
     installed = folder / ".local" / "installed"
     environment = make_environment() | FREE_PORTS | {"PYTHONPATH": str(installed)}
-    places = [str(installed / "bin"), str(folder / ".venv" / "bin"), environment["PATH"]]
-    environment["PATH"] = os.pathsep.join(places)
-    return Shell(folder, {name: environment[name] for name in environment if name not in OUTER_MAKE})
+    folders = [str(installed / "bin"), str(folder / ".venv" / "bin"), environment["PATH"]]
+    environment["PATH"] = os.pathsep.join(folders)
+    return Shell(
+        folder, {name: environment[name] for name in environment if name not in OUTER_MAKE_VARIABLES}
+    )
 
 
 @dataclass(frozen=True)
 class Console:
-    """The console, asked as its own page asks."""
+    """The HTTP API of the console."""
 
     address: str
 
     def get(self, path: str) -> Any:
-        """Return what the console answers."""
+        """Return the answer of the console."""
         return send(urllib.request.Request(self.address + path)).body
 
     def switch(self, *names: str) -> None:
-        """Have the emulator play these scenarios and no other."""
+        """Switch these scenarios of the emulator on, and all others off."""
         request = urllib.request.Request(
             self.address + "api/emulator/switches",
             data=json.dumps(names).encode(),
             headers={"Origin": self.address.rstrip("/"), "Content-Type": "application/json"},
             method="PUT",
         )
-        assert [one["id"] for one in send(request).body["switches"] if one["is_on"]] == [*names]
+        switches = send(request).body["switches"]
+        assert [switch["id"] for switch in switches if switch["is_on"]] == [*names]

@@ -84,19 +84,19 @@ def test_a_caller_sees_neither_anothers_comparisons_nor_the_buckets(driver: Driv
     assert {driver.request("GET", f"/v1/comparisons/{one}").status for one in ids} == {HTTPStatus.OK}
 
 
-def test_a_caller_that_is_no_administrator_has_its_own_pairs_by_upload_forms(driver: Driver) -> None:
+def test_a_caller_that_is_no_administrator_compares_its_own_uploads(driver: Driver) -> None:
     stranger = sign_up(driver, "uploader")
-    wanted = {"pair_id": "by-form", "region": "singapore"}
+    wanted = {"pair_id": "by-upload-form", "region": "singapore"}
     theirs = driver.request("POST", "/v1/uploads", wanted).body
-    keys = driver.upload_pair("by-form", seed=20, credentials=stranger)
+    keys = driver.upload_pair("by-upload-form", seed=20, credentials=stranger)
     posted = driver.request("POST", "/v1/comparisons", keys, credentials=stranger)
     assert posted.status in {HTTPStatus.OK, HTTPStatus.ACCEPTED}
     assert (
         driver.request("GET", f"/v1/comparisons/{posted.body['id']}", credentials=stranger).status
         == HTTPStatus.OK
     )
-    foreign = {role: {"upload_key": theirs[role]["key"]} for role in ("source", "target")}
-    refused = driver.request("POST", "/v1/comparisons", foreign, credentials=stranger)
+    keys_of_another_caller = {role: {"upload_key": theirs[role]["key"]} for role in ("source", "target")}
+    refused = driver.request("POST", "/v1/comparisons", keys_of_another_caller, credentials=stranger)
     assert (refused.status, refused.body["code"]) == (HTTPStatus.FORBIDDEN, "foreign_upload_key")
 
 

@@ -63,7 +63,7 @@ def test_the_same_photos_put_twice_are_paid_for_once(driver: Driver) -> None:
     assert len(driver.list_calls(event)) == 1
 
 
-def test_a_replaced_photo_is_compared_anew(driver: Driver) -> None:
+def test_a_replaced_photo_is_compared_again(driver: Driver) -> None:
     driver.put_pair("replaced", seed=4)
     first = driver.wait_for_event("replaced")
     driver.put_pair("replaced", seed=6)
@@ -81,14 +81,14 @@ def test_photos_are_deleted_once_their_verdict_has_left(driver: Driver) -> None:
     driver.wait_until(lambda: driver.list_keys(f"comparisons/{event['id']}/") == [])
 
 
-def test_foreign_keys_and_other_prefixes_are_left_alone(driver: Driver) -> None:
-    foreign = ["inbox/readme.txt", "inbox/singapore/foreign/selfie.jpg", "elsewhere/source.jpg"]
-    for key in foreign:
-        driver.put(key, b"not ours")
-    driver.put_pair("after-foreign")
-    driver.wait_for_event("after-foreign")
+def test_other_keys_and_prefixes_are_ignored(driver: Driver) -> None:
+    keys = ["inbox/readme.txt", "inbox/singapore/other/selfie.jpg", "elsewhere/source.jpg"]
+    for key in keys:
+        driver.put(key, b"no photo of a pair")
+    driver.put_pair("after-other-keys")
+    driver.wait_for_event("after-other-keys")
     driver.wait_until(lambda: driver.count_messages(driver.stack.uploads_queue_url) == 0)
-    assert driver.list_keys("inbox/singapore/foreign/") == ["inbox/singapore/foreign/selfie.jpg"]
+    assert driver.list_keys("inbox/singapore/other/") == ["inbox/singapore/other/selfie.jpg"]
     assert driver.count_messages(driver.stack.uploads_dead_letters_url) == 0
 
 
@@ -132,16 +132,16 @@ def test_a_pair_under_an_impossible_key_fails_once_without_a_call(
     driver: Driver, region: str, pair_id: str, reason: str
 ) -> None:
     driver.put_pair(pair_id, region)
-    found = list[Mapping[str, Any]]()
+    failed = list[Mapping[str, Any]]()
 
     def find() -> bool:
-        # An id that can't be the subject of an event is not in it.
+        # An invalid pair id is not the subject of an event.
         ended = [event["data"] for events in driver.events.values() for event in events]
-        found[:] = [data for data in ended if data["reason"] == reason]
-        return bool(found)
+        failed[:] = [data for data in ended if data["reason"] == reason]
+        return bool(failed)
 
     driver.wait_until(find)
-    assert [(data["verdict"], data["attempts"]) for data in found] == [("failed", 0)]
+    assert [(data["verdict"], data["attempts"]) for data in failed] == [("failed", 0)]
 
 
 def test_photos_in_heic_are_compared_where_the_stack_reads_them(driver: Driver) -> None:

@@ -1,4 +1,4 @@
-"""Each function as it is built: complete, compiled, and without what it does not use."""
+"""Each built function is complete, compiled, and without unused packages."""
 
 import struct
 import subprocess
@@ -25,7 +25,7 @@ NEEDED = {
 }
 SIZE_LIMITS_MB = {"Uploads": 40, "Publish": 40, "Sweep": 40, "Diagnose": 75, "Compare": 95, "Api": 95}
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}
-"""The processors' numbers in an ELF file."""
+"""The machine numbers of ELF files."""
 MACH_O_ARM64 = (0xFEEDFACF, 0x0100000C)
 """The first two numbers of a 64-bit Mach-O file for arm64."""
 
@@ -61,7 +61,7 @@ def test_nothing_of_a_bundle_is_compiled_at_its_start(function: str, bundles: di
 
 
 def is_trusted(source: Path) -> bool:
-    """Tell whether Python takes what the source was compiled to without a look at the source (PEP 552)."""
+    """Return whether Python uses the compiled file without checking the source (PEP 552)."""
     compiled = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
     (flags,) = struct.unpack("<I", compiled.read_bytes()[4:8])
     return bool(flags == 0b01)
@@ -113,7 +113,7 @@ def test_the_layer_for_framing_finds_a_face_with_nothing_but_pillows_layer_besid
 
 
 def run_with_layer(folder: str, name: str, program: str, into: Path) -> str:
-    """Build an optional layer, run a program that sees it and Pillow's alone; return what it printed."""
+    """Build an optional layer; run a program with only this layer and Pillow's; return its output."""
     command = ["make", "--silent", f"--makefile={ROOT}/layers/x86_64/Makefile", f"build-{name}"]
     subprocess.run([*command, f"ARTIFACTS_DIR={into}"], check=True, cwd=ROOT / "layers" / folder)
     folders = [str(LOCAL / "build" / "ImagingLayer" / "python"), str(into / "python")]
@@ -123,6 +123,6 @@ def run_with_layer(folder: str, name: str, program: str, into: Path) -> str:
 
 
 def read_machine(library: Path) -> int:
-    """Return the processor that an ELF file is for, by the number that the format gives it."""
+    """Return the machine number of an ELF file."""
     (machine,) = struct.unpack("<H", library.read_bytes()[18:20])
     return int(machine)

@@ -1,4 +1,4 @@
-"""The command `facematch` against the deployed stack: what the newcomer does not come to."""
+"""The command `facematch` with the deployed stack: what `test_documented_commands.py` does not run."""
 
 import json
 import subprocess
@@ -12,24 +12,24 @@ import pytest
 from harness.driver import LONGEST_WAIT_S, Driver, make_photo
 
 ROOT_USER = "arn:aws:iam::000000000000:root"
-"""Whom the local cloud takes for the holder of its own key."""
+"""The owner of the local cloud's key."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """Runs the command in a folder that knows of the stack."""
+    """Runs the command in a folder with the stack's addresses."""
 
     folder: Path
 
     def run(self, *arguments: str) -> Any:
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "facematch_cli", *arguments, "--local", "--json"],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             timeout=LONGEST_WAIT_S,
             check=True,
         )
-        return json.loads(told.stdout)
+        return json.loads(result.stdout)
 
 
 @pytest.fixture
@@ -39,24 +39,24 @@ def command(driver: Driver, tmp_path: Path) -> Command:
     return Command(tmp_path)
 
 
-def test_the_story_of_a_pair_is_told_by_its_own_name(driver: Driver, command: Command) -> None:
-    driver.put_pair("told")
-    event = driver.wait_for_event("told")
+def test_the_story_of_a_pair_is_found_by_its_own_name(driver: Driver, command: Command) -> None:
+    driver.put_pair("shown")
+    event = driver.wait_for_event("shown")
 
-    story = command.run("show", "singapore/told")
+    story = command.run("show", "singapore/shown")
 
     assert story["id"] == event["id"]
-    told = [chapter["what"] for chapter in story["story"]]
-    assert told[:4] == ["source landed", "target landed", "registered", "attempt 1"]
+    chapters = [chapter["what"] for chapter in story["story"]]
+    assert chapters[:4] == ["source landed", "target landed", "registered", "attempt 1"]
 
 
-def test_the_story_of_a_pair_that_came_by_upload_forms_is_told_to_who_names_its_caller(
+def test_the_story_of_a_pair_from_upload_forms_is_shown_with_its_caller(
     driver: Driver, command: Command
 ) -> None:
-    driver.upload_pair("told-by-form", seed=40)
-    driver.wait_for_event("told-by-form")
+    driver.upload_pair("shown-by-form", seed=40)
+    driver.wait_for_event("shown-by-form")
 
-    story = command.run("show", "singapore/told-by-form", "--caller", ROOT_USER)
+    story = command.run("show", "singapore/shown-by-form", "--caller", ROOT_USER)
 
     landed, first = [chapter["what"] for chapter in story["story"]][:2], story["story"][2]
     assert landed == ["source landed", "target landed"]
@@ -86,5 +86,5 @@ def test_a_batch_is_submitted_corrected_looked_up_and_erased(driver: Driver, com
     erased = command.run("erase", "batch-1", "--yes")["comparisons"]
     assert erased == dict.fromkeys((ids[1][1], ids[0][1]), "erased")
     assert command.run("show", ids[1][1])["pair_id"] is None
-    # The verdicts of both pairs are still there for their consumer.
+    # The events of both pairs are still on the queue for their consumer.
     assert driver.wait_for_event("batch-0")["id"] == ids[0][0]

@@ -1,7 +1,7 @@
-"""The console beside the deployed stack, driven in a browser as a person would.
+"""The console with the deployed stack, used in a browser.
 
-Without Chromium these tests are skipped. `CHROMIUM` in the environment names the browser; `CHROMIUM=none`
-skips them. With `CONSOLE_PICTURES=1` the run also writes the pictures that docs/console.md shows.
+Without Chromium, these tests are skipped. `CHROMIUM` in the environment sets the browser; `CHROMIUM=none`
+skips the tests. With `CONSOLE_PICTURES=1`, they also write the pictures of docs/console.md.
 """
 
 import base64
@@ -47,14 +47,14 @@ type Scheme = Literal["light", "dark"]
 def find_chromium() -> str:
     named = os.environ.get("CHROMIUM")
     if named == "none":
-        pytest.skip("CHROMIUM=none: the console is not driven in a browser.")
-    found = named or next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
+        pytest.skip("CHROMIUM=none: the console is not tested in a browser.")
+    browser = named or next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
         pytest.skip(
-            "There is no Chromium to drive the console with: install one (`apt-get install chromium`), or "
-            "name yours (CHROMIUM=/path/to/it)."
+            "Chromium is missing: install it (`apt-get install chromium`), or set its path "
+            "(CHROMIUM=/path/to/it)."
         )
-    return found
+    return browser
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The console as a program of its own, beside the local stack of its folder."""
+    """Run the console as a separate program; return its address."""
     folder = tmp_path_factory.mktemp("console")
     (folder / ".local").mkdir()
     driver.stack.save(folder / ".local" / "stack.json")
@@ -98,7 +98,7 @@ def address(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @dataclass(frozen=True)
 class ConsolePage:
-    """The console's page, and what a person does there."""
+    """The console's page, and the actions of a user."""
 
     page: Page
     address: str
@@ -137,17 +137,17 @@ class ConsolePage:
     def check_accessibility(self) -> None:
         self.page.evaluate(AXE)
         found = self.page.evaluate("() => axe.run()")
-        told = [
+        violations = [
             (violation["id"], [node["html"] for node in violation["nodes"]])
             for violation in found["violations"]
         ]
-        assert told == []
+        assert violations == []
         assert found["passes"]
 
     def take_picture(self, name: str, *, first: str, last: str) -> None:
-        """Write what the page shows from one element to another into a file of few colours."""
+        """Write a picture of the page, from one element to another, to a file with few colours."""
         if PICTURES:
-            # Nothing is pointed at.
+            # The mouse must not be over an element.
             self.page.mouse.move(0, 0)
             shot = Image.open(BytesIO(self.page.screenshot(full_page=True))).convert("RGB")
             top = self.measure(first)["top"] - MARGIN_PX
@@ -156,7 +156,7 @@ class ConsolePage:
             picture.quantize(256, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
 
     def measure(self, selector: str) -> Any:
-        """Return where on the page an element begins and ends."""
+        """Return the top and the bottom of an element on the page."""
         script = """one => {
           const box = one.getBoundingClientRect();
           return { top: box.top + scrollY, bottom: box.bottom + scrollY };
@@ -169,7 +169,7 @@ type OpenConsole = Callable[..., ConsolePage]
 
 @pytest.fixture
 def open_console(browser: Browser, address: str) -> Iterator[OpenConsole]:
-    """Open the page in a browser that knows nothing yet; afterwards nothing was wrong in it."""
+    """Open the page in a new browser context. At the end, check that the browser reported no problems."""
     contexts, problems = [], []
 
     def open_page(
@@ -204,7 +204,7 @@ def open_console(browser: Browser, address: str) -> Iterator[OpenConsole]:
 
 
 def _is_problem(message: Any) -> bool:
-    # The browser notes every refusal of a request, too, and some are what a test is about.
+    # The browser also reports refused requests, and some tests cause them.
     return message.type in {"error", "warning"} and "Failed to load resource" not in message.text
 
 
@@ -238,7 +238,7 @@ def test_a_good_pair_is_followed_to_the_event_that_leaves(
     for entry in ("registered", "attempt 1", "ended: match"):
         console.expect_entry(entry)
     event = console.read_event()
-    # It is still there for its consumer: the console took nothing off the queue.
+    # The event is still on the queue for its consumer: the console does not delete messages.
     assert driver.wait_for_event(event["subject"]) == event
     expect(console.page.locator("#results")).to_contain_text(event["subject"])
 
@@ -383,7 +383,7 @@ def test_the_keyboard_is_enough(open_console: OpenConsole) -> None:
     console = open_console()
     console.choose_both(PHOTO, PHOTO)
     page, press = console.page, console.page.keyboard.press
-    # A button that is disabled has no place in the order of the keys.
+    # A disabled button is not in the tab order.
     expect(page.get_by_role("button", name="Compare")).to_be_enabled()
     page.get_by_role("radio", name="Bucket").focus()
     press("ArrowRight")
@@ -577,7 +577,7 @@ FIND_CLIPPED: Final = """() => [...document.querySelectorAll("thead th, .timelin
 
 
 def measure_distance(one: FloatRect, other: FloatRect) -> float:
-    """Return how far two boxes are apart, the larger of both directions."""
+    """Return the distance of two boxes: the larger one of both directions."""
     return max(
         max(one[at], other[at]) - min(one[at] + one[size], other[at] + other[size]) for at, size in AXES
     )

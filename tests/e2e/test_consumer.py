@@ -1,4 +1,4 @@
-"""The sample consumer, deployed beside the stack whose results queue it imports."""
+"""The sample consumer, deployed with the stack whose results queue it imports."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ NAME = "facematch-consumer"
 
 
 def run_sam(driver: Driver, *arguments: str | Path) -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [CLOUD_BIN / "sam", *arguments],
         cwd=CONSUMER,
         env=make_environment(driver.stack.endpoint_url),
@@ -26,12 +26,12 @@ def run_sam(driver: Driver, *arguments: str | Path) -> None:
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stderr[-2000:]
+    assert result.returncode == 0, result.stderr[-2000:]
 
 
 @pytest.fixture
 def decisions(driver: Driver, tmp_path: Path) -> Iterator[str]:
-    """The consumer's table; the consumer is gone afterwards, so that it takes no other test's results."""
+    """Deploy the consumer; return its table. Delete it at the end, so that other tests get their results."""
     build = tmp_path / "build"
     run_sam(driver, "build", "--build-dir", build)
     deployment: list[str | Path] = [
@@ -60,15 +60,15 @@ def test_each_comparison_is_decided_once(driver: Driver, decisions: str) -> None
     send = driver.client("sqs").send_message
     url = driver.stack.results_queue_url
     repeated = {
-        "id": "told-twice",
+        "id": "sent-twice",
         "subject": "twice",
         "data": {"verdict": "photo_rejected", "reason": "no_face"},
     }
     for _ in range(2):
         send(QueueUrl=url, MessageBody=json.dumps(repeated))
-    send(QueueUrl=url, MessageBody=json.dumps(repeated | {"id": "told-once", "subject": "behind"}))
+    send(QueueUrl=url, MessageBody=json.dumps(repeated | {"id": "sent-once", "subject": "behind"}))
 
-    # Not by the driver's own wait, which reads the queue itself. What other tests left there is decided, too.
+    # The driver's own wait would read the queue. The consumer also processes results of other tests.
     wait_until(
         lambda: read_decisions(driver, decisions).keys() >= {"consumed", "twice", "behind"}, limit_s=60
     )
@@ -77,4 +77,4 @@ def test_each_comparison_is_decided_once(driver: Driver, decisions: str) -> None
     decided = read_decisions(driver, decisions)
     assert decided["consumed"]["decision"]["S"] == "refuse"
     assert decided["twice"]["decision"]["S"] == "send again: no_face"
-    assert decided["twice"]["event_id"]["S"] == "told-twice"
+    assert decided["twice"]["event_id"]["S"] == "sent-twice"

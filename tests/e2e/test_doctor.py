@@ -1,4 +1,4 @@
-"""`facematch doctor` against the deployed stack: healthy, and with one thing broken at a time."""
+"""`facematch doctor` with the deployed stack: healthy, and with one fault at a time."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ EVERYWHERE = {f"provider.{place}.{region}" for place in ("here", "functions") fo
 
 @dataclass(frozen=True)
 class DoctorReport:
-    """What the doctor said."""
+    """The exit code and the output of the doctor."""
 
     exit_code: int
     document: Any
@@ -46,20 +46,20 @@ class DoctorReport:
 
 @dataclass(frozen=True)
 class ExaminedStack:
-    """A stack to examine, and to break."""
+    """A stack that tests examine and break."""
 
     driver: Driver
     folder: Path
 
     def examine(self, *options: str) -> DoctorReport:
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "facematch_cli", "doctor", *options, "--local", "--json"],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             timeout=2 * LONGEST_WAIT_S,
             check=False,
         )
-        return DoctorReport(told.returncode, json.loads(told.stdout))
+        return DoctorReport(result.returncode, json.loads(result.stdout))
 
     def call_emulator(self, method: str, path: str, document: object = None) -> None:
         data = None if document is None else json.dumps(document).encode()
@@ -68,7 +68,7 @@ class ExaminedStack:
         assert answer.status < 300, answer.body
 
     def clean(self) -> None:
-        """Take away what other tests left behind."""
+        """Remove scenarios, dead letters and holds of other tests."""
         self.call_emulator("DELETE", "scenarios")
         for name in ("Comparisons", "Uploads", "Outbox", "Sweep"):
             self.driver.client("sqs").purge_queue(QueueUrl=self.find_output(f"{name}DeadLettersUrl"))
@@ -78,11 +78,12 @@ class ExaminedStack:
 
     def find_output(self, name: str) -> str:
         stack = self.driver.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
-        return next(str(one["OutputValue"]) for one in stack["Outputs"] if one["OutputKey"] == name)
+        outputs = {output["OutputKey"]: str(output["OutputValue"]) for output in stack["Outputs"]}
+        return outputs[name]
 
     @contextmanager
     def key(self, access_key_id: str, access_key_secret: str) -> Iterator[None]:
-        """Have the secret hold another key for the time of the block."""
+        """Store another key in the secret during the block."""
         self._put_secret({"access_key_id": access_key_id, "access_key_secret": access_key_secret})
         try:
             yield
@@ -99,7 +100,7 @@ class ExaminedStack:
 
     @contextmanager
     def clock_ahead(self, ahead_s: int) -> Iterator[None]:
-        """Have the provider's clock be ahead of everyone's for the time of the block."""
+        """Set the provider's clock ahead during the block."""
         self.call_emulator("PUT", "clock", {"ahead_s": ahead_s})
         try:
             yield
@@ -108,7 +109,7 @@ class ExaminedStack:
 
     @contextmanager
     def refused_in(self, region: Region, code: str) -> Iterator[None]:
-        """Have the provider refuse the account in one region for the time of the block."""
+        """Let the provider refuse the account in one region during the block."""
         scenario = {"region": region.value, "effect": "refuse", "code": code, "http_status": 403}
         self.call_emulator("PUT", "scenarios", [{**scenario, "operations": ["KeepaliveIntl"]}])
         try:
@@ -118,11 +119,11 @@ class ExaminedStack:
 
     @contextmanager
     def settings(self, **variables: str) -> Iterator[None]:
-        """Have the workers run with other variables for the time of the block."""
+        """Change environment variables of the workers during the block."""
         cloud = Cloud(self.driver)
         name = cloud.find_function("Compare")
-        found = self.driver.client("lambda").get_function_configuration(FunctionName=name)["Environment"]
-        with cloud.misconfigure("Compare", Environment={"Variables": {**found["Variables"], **variables}}):
+        before = self.driver.client("lambda").get_function_configuration(FunctionName=name)["Environment"]
+        with cloud.misconfigure("Compare", Environment={"Variables": {**before["Variables"], **variables}}):
             yield
 
     @contextmanager
@@ -136,7 +137,7 @@ class ExaminedStack:
 
     @contextmanager
     def silent_bucket(self) -> Iterator[None]:
-        """Have the bucket report nothing for the time of the block."""
+        """Remove the notifications of the bucket during the block."""
         s3, bucket = self.driver.client("s3"), self.driver.stack.bucket
         before = s3.get_bucket_notification_configuration(Bucket=bucket)
         kept = {"QueueConfigurations": before["QueueConfigurations"]}

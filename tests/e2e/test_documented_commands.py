@@ -1,6 +1,6 @@
-"""A shell's hour: what the docs have one type, from the clone to `make down`.
+"""Runs the commands of the docs, from the clone to `make down`.
 
-`tests/integration/docs/test_commands.py` finds here which commands of the docs are run.
+`tests/integration/docs/test_commands.py` reads this file to find the tested commands.
 """
 
 import base64
@@ -35,7 +35,7 @@ PHOTOS = 10
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """Someone with two photos of their own; whatever they start has ended when they leave."""
+    """A shell in a clone with two photos. At the end, no process of it may run."""
     shell = clone(tmp_path_factory.mktemp("shell").resolve() / "facematch")
     (shell.folder / "selfie.jpg").write_bytes(make_face(1))
     (shell.folder / "passport.png").write_bytes(make_face(2, width=1200, height=1600, form="PNG"))
@@ -48,10 +48,10 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 @pytest.fixture(scope="module")
 def driver(shell: Shell) -> Iterator[Driver]:
-    """The shell's stack; `make down` ends it."""
-    told = shell.run_commands("make up")
+    """The local stack of the clone, from `make up` to `make down`."""
+    output = shell.run_commands("make up")
     try:
-        assert ".local/stack.json" in told
+        assert ".local/stack.json" in output
         yield Driver(Stack(**json.loads((shell.folder / ".local" / "stack.json").read_text())))
     finally:
         ended = shell.run_commands("make down")
@@ -60,39 +60,39 @@ def driver(shell: Shell) -> Iterator[Driver]:
 
 @pytest.fixture(scope="module")
 def borrowing(shell: Shell) -> dict[str, str]:
-    """What has pip install a package and borrow those that it needs."""
+    """Settings with which pip installs a package without its dependencies and without a network."""
     return {
         "PIP_TARGET": str(shell.folder / ".local" / "installed"),
         "PIP_NO_DEPS": "1",
         "PIP_NO_INDEX": "1",
-        # As pip reads it: 0 is no isolation.
+        # For pip, 0 means no isolation.
         "PIP_NO_BUILD_ISOLATION": "0",
     }
 
 
 @pytest.fixture(scope="module")
 def installed(shell: Shell, borrowing: dict[str, str]) -> None:
-    """The command, with the packages that it needs borrowed."""
+    """Install the command `facematch`. Its dependencies are those of this repository."""
     shell.run_commands(
         """
         python3.13 -m venv .local/command
         source .local/command/bin/activate
         pip install ./cli
         """,
-        # The new environment is empty: packages are borrowed from the one that has them.
+        # The new environment is empty. The command uses the packages of the clone's environment.
         replacing={"source .local/command/bin/activate": ":"},
         variables=borrowing,
     )
 
 
 def test_the_demo_brings_a_verdict_on_both_pairs_and_ends_by_itself(shell: Shell) -> None:
-    told = shell.run_commands("make demo")
+    output = shell.run_commands("make demo")
 
-    assert re.findall(r"^  verdict +(\w+)$", told, re.MULTILINE) == ["match", "match"]
+    assert re.findall(r"^  verdict +(\w+)$", output, re.MULTILINE) == ["match", "match"]
     assert shell.list_running() == {}
 
 
-def test_what_is_built_and_made_of_the_clone_is_what_stands_in_it(shell: Shell) -> None:
+def test_builds_and_generated_files_leave_the_clone_unchanged(shell: Shell) -> None:
     shell.run_commands("make docs")
     shell.run_commands("make format")
     shell.run_commands("sam build")
@@ -125,22 +125,22 @@ def test_the_emulator_runs_on_its_own(shell: Shell, borrowing: dict[str, str]) -
 
 @pytest.mark.usefixtures("driver", "installed")
 def test_own_photos_are_compared_by_the_command(shell: Shell) -> None:
-    told = shell.run_commands("facematch compare selfie.jpg passport.png --region singapore --local")
+    output = shell.run_commands("facematch compare selfie.jpg passport.png --region singapore --local")
     again = shell.run_commands(
         "facematch compare selfie.jpg passport.png --region singapore --stack facematch"
     )
     direct = shell.run_commands("facematch compare selfie.jpg passport.png --direct --local")
     shell.run_commands("facematch prepare selfie.jpg passport.png -o prepared")
 
-    assert read_facts(told).keys() >= {"verdict", "score", "comparison", "source photo", "target photo"}
-    assert read_facts(again) == read_facts(told)
-    assert read_facts(direct)["score"] == read_facts(told)["score"]
+    assert read_facts(output).keys() >= {"verdict", "score", "comparison", "source photo", "target photo"}
+    assert read_facts(again) == read_facts(output)
+    assert read_facts(direct)["score"] == read_facts(output)["score"]
     assert len(list((shell.folder / "prepared").iterdir())) >= 2
 
 
 def test_a_request_is_signed_by_curl(shell: Shell, driver: Driver) -> None:
     photo = base64.b64encode(make_face(3)).decode()
-    told = shell.run_commands(
+    output = shell.run_commands(
         """
         curl --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
           -H "x-amz-security-token: $AWS_SESSION_TOKEN" -H 'content-type: application/json' -H 'idempotency-key: 4711' \\
@@ -157,7 +157,7 @@ def test_a_request_is_signed_by_curl(shell: Shell, driver: Driver) -> None:
         },
     )
 
-    assert json.loads(told)["state"] in {"completed", "registered"}
+    assert json.loads(output)["state"] in {"completed", "registered"}
 
 
 @pytest.mark.usefixtures("driver", "installed")
@@ -171,9 +171,9 @@ def test_a_pair_outlasts_an_outage_that_is_switched_on_in_the_console(shell: She
         ) as comparing:
             wait_until(lambda: has_failed(console))
             console.switch()
-            told, _ = comparing.communicate(timeout=60)
+            output, _ = comparing.communicate(timeout=60)
 
-    compared = json.loads(told)
+    compared = json.loads(output)
     story = json.loads(shell.run_commands(f"facematch show {compared['id']} --local --json"))
     assert compared["result"]["region"] == "malaysia"
     assert story["billed_calls"] == 1
@@ -232,8 +232,8 @@ def test_dead_letters_are_put_back_and_cost_nothing(shell: Shell, driver: Driver
     assert count_dead_letters(driver) == 0
 
     add_dead_letter(driver, comparison_id)
-    told = json.loads(shell.run_commands("facematch redrive --yes --json --stack facematch"))
-    assert told["comparisons"]["put_back"] == 1
+    output = json.loads(shell.run_commands("facematch redrive --yes --json --stack facematch"))
+    assert output["comparisons"]["put_back"] == 1
     assert count_dead_letters(driver) == 0
 
     driver.wait_until(
@@ -259,22 +259,22 @@ def test_a_raised_quota_is_in_force_after_a_deployment_that_keeps_all_else(
 
 
 @pytest.mark.usefixtures("driver", "installed")
-def test_the_stack_tells_how_it_is(shell: Shell) -> None:
+def test_status_describes_the_stack(shell: Shell) -> None:
     shell.run_commands("facematch status --stack facematch --price singapore=0.002")
-    told = json.loads(shell.run_commands("facematch status --local --json"))
+    output = json.loads(shell.run_commands("facematch status --local --json"))
 
-    assert sum(told["verdicts_today"].values()) >= 1
-    assert told["dead_letters"] == {"uploads": 0, "comparisons": 0, "outbox": 0}
+    assert sum(output["verdicts_today"].values()) >= 1
+    assert output["dead_letters"] == {"uploads": 0, "comparisons": 0, "outbox": 0}
 
 
-def read_facts(told: str) -> dict[str, str]:
-    """Return what the command prints as names and values."""
-    lines = (re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in told.splitlines())
+def read_facts(output: str) -> dict[str, str]:
+    """Return the printed names and values."""
+    lines = (re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in output.splitlines())
     return {words[0]: words[1] for words in lines if len(words) == 2}
 
 
 def read_address(serving: subprocess.Popen[str]) -> Console:
-    """Return the console that a command serves, once it does."""
+    """Wait until a command serves the console; return it."""
     assert serving.stdout is not None
     line = serving.stdout.readline()
     assert line.startswith("The console: http://127.0.0.1:")
@@ -282,7 +282,7 @@ def read_address(serving: subprocess.Popen[str]) -> Console:
 
 
 def has_failed(console: Console) -> bool:
-    """Return whether a comparison has met the outage."""
+    """Return whether a call has failed in the outage."""
     return any(call["code"] == "InternalError" for call in console.get("api/emulator")["calls"])
 
 
@@ -304,7 +304,7 @@ def count_dead_letters(driver: Driver) -> int:
 
 
 def make_face(seed: int, *, width: int = 480, height: int = 640, form: str = "JPEG") -> bytes:
-    """Return a photo in which the emulator finds a face: `make up` has it look for one."""
+    """Return a photo with a face, which the emulator of `make up` requires."""
     face = draw_faces()[seed % 2].resize((width, height))
     face.paste((seed % 256, 128, 128), (0, 0, 32, 32))
     buffer = io.BytesIO()
@@ -318,7 +318,7 @@ def draw_faces() -> list[Image.Image]:
 
 
 def write_pairs(folder: Path) -> None:
-    """Write a manifest of pairs of a few photos, the first under the name that the docs look it up by."""
+    """Write a manifest of pairs of a few photos. The first pair has the name from the docs."""
     for number in range(PHOTOS):
         (folder / f"{number}.jpg").write_bytes(make_face(number))
     with (folder / "pairs.csv").open("w", newline="") as file:
@@ -330,7 +330,7 @@ def write_pairs(folder: Path) -> None:
 
 
 def follow_results(shell: Shell, subjects: set[str]) -> list[dict[str, Any]]:
-    """Return the events about these subjects, repetitions too, once there is one about each."""
+    """Wait until there is an event about each subject; return all events about them, with repetitions."""
     kept = shell.folder / "results.jsonl"
 
     def read() -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The faults that a stack has to survive, as far as they fit here; `python -m bench.soak` plays all."""
+"""The faults that a stack must survive, except the long ones; `python -m bench.soak` runs all."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.verify
 
 LONGEST_SETTLING_S = 120
 LONGEST_HOLD_S = 240
-"""An operator hold of 60 s, a failed trial on a slow machine, and one of 120 s."""
+"""A hold of 60 s, a failed trial on a slow machine, and a hold of 120 s."""
 
 KILLED = (
     Scenario(name="killed-during-the-call", region=Region.HONG_KONG, run=killed_during_the_call),
@@ -50,7 +50,7 @@ POSSIBLY_BILLED = {"killed-during-the-call": 1, "killed-after-the-answer": 1}
 
 FAULTS = (
     Scenario(
-        name="throttled-and-told-how-long",
+        name="throttled-with-retry-after",
         region=Region.SINGAPORE,
         run=throttled(pairs=3, duration_s=2, retry_after_ms=500),
     ),
@@ -65,10 +65,10 @@ FAULTS = (
     Scenario(name="killed-after-the-write", region=Region.SINGAPORE, run=killed_after_the_ledger_write),
     Scenario(name="the-same-event-many-times", region=Region.SINGAPORE, run=repeated_events(times=50)),
     Scenario(name="both-photos-at-once", region=Region.SINGAPORE, run=same_millisecond(pairs=4)),
-    Scenario(name="source-replaced-meanwhile", region=Region.SINGAPORE, run=source_replaced),
-    Scenario(name="poison-in-a-batch", region=Region.SINGAPORE, run=unreadable_message(pairs=3)),
+    Scenario(name="source-replaced", region=Region.SINGAPORE, run=source_replaced),
+    Scenario(name="unreadable-message-in-a-batch", region=Region.SINGAPORE, run=unreadable_message(pairs=3)),
     Scenario(name="publish-fails", region=Region.SINGAPORE, run=publish_fails(pairs=2, duration_s=3)),
-    Scenario(name="lease-outlived", region=Region.SINGAPORE, run=lease_expired),
+    Scenario(name="lease-expired", region=Region.SINGAPORE, run=lease_expired),
     Scenario(name="photo-deleted", region=Region.SINGAPORE, run=photo_deleted),
     Scenario(name="ledger-throttled", region=Region.SINGAPORE, run=ledger_throttled(pairs=1, share=0.4)),
     Scenario(name="one-key-at-once", region=Region.SINGAPORE, run=same_key(times=4)),
@@ -81,17 +81,17 @@ def cloud(driver: Driver) -> Cloud:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def begun(cloud: Cloud) -> Iterator[Mapping[str, Future[ScenarioResult]]]:
-    """What takes a while to settle, in regions of its own, while the other faults are result."""
+def background(cloud: Cloud) -> Iterator[Mapping[str, Future[ScenarioResult]]]:
+    """Start the scenarios that take long, in their own regions, while the other faults run."""
     with ThreadPoolExecutor(1) as pool:
-        began = {
+        started = {
             scenario.name: pool.submit(scenario.run, make_context(cloud, scenario)) for scenario in KILLED
         }
-        wait(began.values())
+        wait(started.values())
     with ThreadPoolExecutor(2) as pool:
         for scenario in (OUTAGE, FORBIDDEN):
-            began[scenario.name] = pool.submit(scenario.run, make_context(cloud, scenario))
-        yield began
+            started[scenario.name] = pool.submit(scenario.run, make_context(cloud, scenario))
+        yield started
 
 
 def make_context(cloud: Cloud, scenario: Scenario) -> ScenarioContext:
@@ -104,14 +104,14 @@ def make_context(cloud: Cloud, scenario: Scenario) -> ScenarioContext:
     )
 
 
-def check_promises(result: ScenarioResult, audit: Audit) -> None:
+def check_guarantees(result: ScenarioResult, audit: Audit) -> None:
     assert (audit.lost, audit.double_billed, list(result.findings)) == ({}, [], [])
 
 
 @pytest.mark.parametrize("scenario", FAULTS, ids=lambda scenario: scenario.name)
 def test_nothing_is_lost_and_nothing_billed_twice(cloud: Cloud, scenario: Scenario) -> None:
     result = scenario.run(make_context(cloud, scenario))
-    check_promises(result, settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S))
+    check_guarantees(result, settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S))
 
 
 def test_a_broken_connection_leaves_one_possibly_billed_attempt_and_one_verdict(cloud: Cloud) -> None:
@@ -122,7 +122,7 @@ def test_a_broken_connection_leaves_one_possibly_billed_attempt_and_one_verdict(
     )
     result = reset.run(make_context(cloud, reset))
     audit = settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S)
-    check_promises(result, audit)
+    check_guarantees(result, audit)
     assert (audit.verdicts, len(audit.possibly_billed)) == (1, 1)
 
 
@@ -130,26 +130,26 @@ def test_what_the_results_queue_refused_is_swept(cloud: Cloud) -> None:
     scenario = Scenario(name="refused", region=Region.SINGAPORE, run=results_refused(pairs=2))
     context = make_context(cloud, scenario)
     result = scenario.run(context)
-    # What a killed worker's pairs came to meanwhile was refused, too.
+    # The results of a killed worker's pairs were also refused.
     assert publish_all(context) >= set(context.name_pairs(2))
-    check_promises(result, settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S))
+    check_guarantees(result, settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S))
 
 
 @pytest.mark.parametrize("name", [OUTAGE.name, FORBIDDEN.name])
 def test_what_waited_for_a_lane_completes_after_the_hold_without_a_redrive(
-    cloud: Cloud, begun: Mapping[str, Future[ScenarioResult]], name: str
+    cloud: Cloud, background: Mapping[str, Future[ScenarioResult]], name: str
 ) -> None:
-    result = begun[name].result()
+    result = background[name].result()
     audit = settle(cloud, result.accepted, limit_s=LONGEST_HOLD_S)
-    check_promises(result, audit)
-    assert (audit.verdicts, audit.failed, audit.waiting) == (len(result.accepted), 0, 0)
+    check_guarantees(result, audit)
+    assert (audit.verdicts, audit.failed, audit.dead_letters) == (len(result.accepted), 0, 0)
 
 
 @pytest.mark.parametrize("name", POSSIBLY_BILLED)
 def test_a_killed_workers_pair_ends_once_its_lease_is_over(
-    cloud: Cloud, begun: Mapping[str, Future[ScenarioResult]], name: str
+    cloud: Cloud, background: Mapping[str, Future[ScenarioResult]], name: str
 ) -> None:
-    result = begun[name].result()
+    result = background[name].result()
     audit = settle(cloud, result.accepted, limit_s=LONGEST_SETTLING_S)
-    check_promises(result, audit)
+    check_guarantees(result, audit)
     assert (audit.verdicts, audit.failed, len(audit.possibly_billed)) == (1, 0, POSSIBLY_BILLED[name])

@@ -1,6 +1,6 @@
-"""The deployed API against its document: Schemathesis asks each operation well and ill, and checks answers.
+"""The deployed API and its OpenAPI document: Schemathesis sends valid and invalid requests.
 
-The same requests every time: it derives them from the document alone.
+It derives the requests from the document, so they are the same each time.
 """
 
 import base64
@@ -29,14 +29,14 @@ pytestmark = pytest.mark.verify
 
 LONGEST_ANSWER_S: Final = 30
 KNOWN: Final = {"get": "to-be-read", "delete": "to-be-erased"}
-"""The Idempotency-Keys of comparisons that are there, by what is asked of them."""
+"""The Idempotency-Keys of existing comparisons, by the method that uses them."""
 PLAN: Final = {
-    # Each operation is also asked by every example, and at the bounds of all that its schema says.
+    # It also sends every example, and the limits of all fields of the schema.
     "generation": {
         "deterministic": True,
         "max-examples": 30,
         "no-shrink": True,
-        # The session signs every request; test_api.py leaves that out.
+        # The session signs every request. test_api.py sends unsigned ones.
         "with-security-parameters": False,
     },
 }
@@ -50,11 +50,11 @@ BEYOND_A_SCHEMA: Final = {
     "not_an_image": "what bytes hold",
     "idempotency_key_reused": "which bodies came before",
 }
-"""The codes by which well-formed requests are refused, by what it takes to tell them from good ones."""
+"""Codes of requests that are valid by the schema, with the rule that a schema cannot express."""
 
 
 class Signature(AuthBase):
-    """Signs a request as the local cloud's own principal."""
+    """Signs a request with the local cloud's key."""
 
     def __init__(self, aws_region: str) -> None:
         key = Credentials(LOCAL_KEY, LOCAL_KEY)
@@ -77,7 +77,7 @@ def session(driver: Driver) -> Iterator[requests.Session]:
 
 @pytest.fixture(scope="module")
 def answered() -> set[tuple[str, int]]:
-    """Operations with the statuses that they answered."""
+    """The operations and the statuses of their answers."""
     return set()
 
 
@@ -87,7 +87,7 @@ def make_body(seed: int) -> dict[str, Any]:
 
 
 def read_document() -> dict[str, Any]:
-    """Return the document, with examples of what it can't hold: photos, and comparisons of this stack."""
+    """Return the document with examples for this stack: photos, and existing comparisons."""
     document: dict[str, Any] = json.loads(OPENAPI.read_text())
     paths = document["paths"]
     body = paths["/v1/comparisons"]["post"]["requestBody"]
@@ -119,11 +119,11 @@ def test_each_operation_answers_as_its_document_says(
     is_problem = "problem" in answer.headers.get("content-type", [""])[0]
     is_beyond = is_problem and answer.json()["code"] in BEYOND_A_SCHEMA
     excluded = [positive_data_acceptance] if is_beyond else []
-    told = {"base_url": address, "session": session, "timeout": LONGEST_ANSWER_S}
-    case.validate_response(answer, excluded_checks=excluded, transport_kwargs=told)
+    arguments = {"base_url": address, "session": session, "timeout": LONGEST_ANSWER_S}
+    case.validate_response(answer, excluded_checks=excluded, transport_kwargs=arguments)
 
 
-def test_each_operation_was_asked_both_well_and_ill(answered: set[tuple[str, int]]) -> None:
+def test_each_operation_received_valid_and_invalid_requests(answered: set[tuple[str, int]]) -> None:
     assert answered >= {
         ("create_comparison", 200),
         ("create_comparison", 202),

@@ -1,7 +1,7 @@
-"""The requests that docs/send.md shows, run as they stand against the deployed stack.
+"""The requests in docs/send.md, run unchanged with the deployed stack.
 
-Those of the shell need curl and jq; the one in TypeScript needs Node 20 or later with npm, by which
-`make .local/requests/ready` brings its packages.
+The shell scripts need curl and jq. The TypeScript example needs Node 20 or later with npm, and the packages
+of `make .local/requests/ready`.
 """
 
 import shutil
@@ -23,25 +23,23 @@ from local.processes import AWS_REGION, LOCAL, LOCAL_KEY, ROOT, make_environment
 REQUESTS: Final = ROOT / "examples" / "requests"
 PACKAGES: Final = LOCAL / "requests"
 LONGEST_RUN_S: Final = 60
-OFF_THE_SLOTS_S: Final = Priority.URGENT.horizon_s + 5
-"""How far away the next slot is, so that no verdict comes with the answer."""
+NO_SLOT_S: Final = Priority.URGENT.horizon_s + 5
+"""The delay of the next slot, so that the answer contains no verdict."""
 
 type Command = list[str | Path]
 
 
 def find_script(name: str) -> Path:
     if not all(map(shutil.which, ("curl", "jq"))):
-        pytest.skip(
-            "Install curl and jq (`apt-get install curl jq`): the requests of the shell are made by them."
-        )
+        pytest.skip("Install curl and jq (`apt-get install curl jq`), which the shell scripts need.")
     return REQUESTS / name
 
 
-def name_bash(_: Path) -> Command:
+def prepare_bash(_: Path) -> Command:
     return [find_script("compare.sh")]
 
 
-def name_python(_: Path) -> Command:
+def prepare_python(_: Path) -> Command:
     return [sys.executable, REQUESTS / "compare.py"]
 
 
@@ -56,7 +54,7 @@ def compile_typescript(folder: Path) -> Command:
 
 
 def run(folder: Path, command: Command, environment: dict[str, str]) -> str:
-    told = subprocess.run(
+    result = subprocess.run(
         command,
         cwd=folder,
         env=make_environment() | environment,
@@ -65,13 +63,13 @@ def run(folder: Path, command: Command, environment: dict[str, str]) -> str:
         check=False,
         timeout=LONGEST_RUN_S,
     )
-    assert told.returncode == 0, told.stdout + told.stderr
-    return told.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture
 def ask(driver: Driver, tmp_path: Path) -> Callable[[Command, str], str]:
-    """Run a request for the photos of one pair, under a key; return what it prints."""
+    """Run a request for the photos of one pair with a key; return its output."""
     for seed, name in enumerate(("source.jpg", "target.jpg")):
         (tmp_path / name).write_bytes(make_small_photo(seed))
     environment = {
@@ -84,7 +82,7 @@ def ask(driver: Driver, tmp_path: Path) -> Callable[[Command, str], str]:
     return lambda command, key: run(tmp_path, [*command, "source.jpg", "target.jpg", key], environment)
 
 
-@pytest.mark.parametrize("prepare", [name_bash, name_python, compile_typescript])
+@pytest.mark.parametrize("prepare", [prepare_bash, prepare_python, compile_typescript])
 def test_a_request_prints_its_verdict_and_repeated_pays_for_it_once(
     prepare: Callable[[Path], Command], driver: Driver, ask: Callable[[Command, str], str], tmp_path: Path
 ) -> None:
@@ -96,7 +94,7 @@ def test_a_request_prints_its_verdict_and_repeated_pays_for_it_once(
     assert comparison["attempts"] == 1
 
 
-@pytest.mark.parametrize("prepare", [name_bash, name_python, compile_typescript])
+@pytest.mark.parametrize("prepare", [prepare_bash, prepare_python, compile_typescript])
 def test_a_request_asks_again_for_a_verdict_that_comes_later(
     prepare: Callable[[Path], Command], driver: Driver, ask: Callable[[Command, str], str], tmp_path: Path
 ) -> None:
@@ -108,7 +106,7 @@ def test_a_request_asks_again_for_a_verdict_that_comes_later(
         prefix="later",
         folder=tmp_path,
     )
-    context.delay_next_slot(OFF_THE_SLOTS_S)
+    context.delay_next_slot(NO_SLOT_S)
     assert ask(command, f"later-{prepare.__name__}") in {"match\n", "no_match\n"}
 
 

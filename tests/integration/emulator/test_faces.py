@@ -278,7 +278,7 @@ def test_missing_dlib_ends_it_with_one_sentence(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert "dlib is not installed here: run `pip install dlib-bin numpy`" in ended.stdout
+    assert "dlib is not installed: run `pip install dlib-bin numpy`" in ended.stdout
 
 
 @needs_models

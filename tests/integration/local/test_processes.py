@@ -43,13 +43,7 @@ def test_afterwards_signals_are_handled_as_before() -> None:
 
 def test_sam_writes_nothing_into_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    command: list[str | Path] = [
-        CLOUD_BIN / "sam",
-        "validate",
-        "--template",
-        ROOT / "template.yaml",
-        "--region",
-        AWS_REGION,
-    ]
+    command: list[str | Path] = [CLOUD_BIN / "sam", "validate", "--region", AWS_REGION]
+    command += ["--template", ROOT / "template.yaml"]
     subprocess.run(command, env=make_environment(), check=True, stdout=subprocess.DEVNULL)
     assert list(tmp_path.rglob("*")) == []

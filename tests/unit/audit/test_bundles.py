@@ -14,7 +14,7 @@ NAMES = {
 
 
 def read_layer(reference: dict[str, object]) -> str:
-    """Return the layer that a function has, or has where a condition holds."""
+    """Return the layer that a reference or a conditional reference names."""
     found = [name for name in NAMES if f"'{name}'" in str(reference)]
     assert len(found) == 1
     return NAMES[found[0]]
@@ -42,13 +42,13 @@ def test_every_pin_of_a_layer_has_a_hash(layer: str) -> None:
     assert [pin for pin in pins if "==" not in pin or "--hash=sha256:" not in pin] == []
 
 
-def test_what_a_layer_holds_is_told_by_canonical_names() -> None:
+def test_packages_are_listed_by_canonical_names() -> None:
     packages = list_packages(["heic"])
     assert [package.name for package in packages] == ["pillow-heif"]
     assert all(package.version[0].isdigit() for package in list_packages())
 
 
-def test_what_is_for_another_platform_is_not_listed() -> None:
+def test_packages_for_other_platforms_are_not_listed() -> None:
     assert "tzdata" not in {package.name for package in list_packages()}
 
 
@@ -65,7 +65,7 @@ def test_the_pins_of_layers_are_whole_and_each_is_there_once() -> None:
     assert all("--hash=sha256:" in pin for pin in pins)
 
 
-def test_every_layer_and_every_function_has_a_bill() -> None:
+def test_every_layer_and_every_function_has_an_sbom() -> None:
     bundles = list_bundles()
     assert {name for name in bundles if name.startswith("layer-")} == {f"layer-{name}" for name in LAYERS}
     assert {name for name in bundles if name.startswith("function-")} == {

@@ -13,35 +13,39 @@ MISSING = {
 }
 
 
-def say(*packages: dict[str, Any], code: int = 0, errors: str = "") -> ToolResult:
+def make_result(*packages: dict[str, Any], code: int = 0, errors: str = "") -> ToolResult:
     return ToolResult(code, json.dumps({"dependencies": packages, "fixes": []}), errors)
 
 
-def test_packages_that_nothing_is_known_against_are_clean() -> None:
-    audited = classify(say(URLLIB3, errors="No known vulnerabilities found"))
-    assert (audited.outcome, audited.packages, audited.told) == (Outcome.CLEAN, 1, ())
+def test_packages_without_known_vulnerabilities_are_clean() -> None:
+    audited = classify(make_result(URLLIB3, errors="No known vulnerabilities found"))
+    assert (audited.outcome, audited.packages, audited.messages) == (Outcome.CLEAN, 1, ())
 
 
-def test_what_is_known_is_told_with_the_version_that_mends_it() -> None:
+def test_a_vulnerability_is_reported_with_the_version_that_fixes_it() -> None:
     known = {"id": "PYSEC-2026-1", "fix_versions": ["2.8.1"], "aliases": [], "description": "Long."}
-    audited = classify(say(URLLIB3 | {"vulns": [known]}, code=1))
+    audited = classify(make_result(URLLIB3 | {"vulns": [known]}, code=1))
     assert audited.outcome is Outcome.VULNERABLE
-    assert audited.told == ("urllib3 2.8.0: PYSEC-2026-1, mended in 2.8.1",)
+    assert audited.messages == ("urllib3 2.8.0: PYSEC-2026-1, fixed in 2.8.1",)
 
 
-def test_what_nothing_mends_yet_says_so() -> None:
+def test_a_vulnerability_without_a_fix_says_so() -> None:
     known = {"id": "PYSEC-2026-1", "fix_versions": []}
-    assert classify(say(URLLIB3 | {"vulns": [known]}, code=1)).told[0].endswith("nothing yet")
+    assert (
+        classify(make_result(URLLIB3 | {"vulns": [known]}, code=1))
+        .messages[0]
+        .endswith("fixed in no version")
+    )
 
 
-def test_packages_that_the_database_does_not_have_are_told_and_not_counted() -> None:
-    audited = classify(say(URLLIB3, MISSING))
+def test_packages_that_the_database_does_not_have_are_reported_and_not_counted() -> None:
+    audited = classify(make_result(URLLIB3, MISSING))
     assert (audited.outcome, audited.packages) == (Outcome.PARTIAL, 1)
-    assert audited.told == (MISSING["skip_reason"],)
+    assert audited.messages == (MISSING["skip_reason"],)
 
 
 def test_a_database_that_has_none_of_them_was_not_reached_whatever_the_tool_says() -> None:
-    audited = classify(say(MISSING, MISSING, errors="No known vulnerabilities found"))
+    audited = classify(make_result(MISSING, MISSING, errors="No known vulnerabilities found"))
     assert (audited.outcome, audited.packages) == (Outcome.UNREACHED, 0)
 
 
@@ -56,11 +60,11 @@ def test_a_database_that_has_none_of_them_was_not_reached_whatever_the_tool_says
 def test_without_a_database_nothing_is_called_audited(errors: str) -> None:
     audited = classify(ToolResult(1, "", errors))
     assert audited.outcome is Outcome.UNREACHED
-    assert (audited.packages, audited.told) == (0, (errors,))
+    assert (audited.packages, audited.messages) == (0, (errors,))
 
 
 @pytest.mark.parametrize(
-    "said",
+    "result",
     [
         ToolResult(0, "", ""),
         ToolResult(2, "", "usage: pip-audit [-h]"),
@@ -70,5 +74,5 @@ def test_without_a_database_nothing_is_called_audited(errors: str) -> None:
         ToolResult(1, "", "PackageNotFoundError"),
     ],
 )
-def test_a_tool_that_fails_otherwise_is_a_failure_and_no_pass(said: ToolResult) -> None:
-    assert classify(said).outcome is Outcome.BROKEN
+def test_a_tool_that_fails_otherwise_is_a_failure_and_no_pass(result: ToolResult) -> None:
+    assert classify(result).outcome is Outcome.BROKEN

@@ -210,7 +210,7 @@ def test_the_arrivals_curve_has_its_peak(peak_factor: float) -> None:
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"qps": 0}, "qps is above 0"),
+        ({"qps": 0}, "qps must be above 0"),
         ({"quota_share": 1.1}, "quota_share"),
         ({"peak_factor": 0.5}, "peak_factor"),
         ({"interactive_share": 2}, "interactive_share"),
@@ -225,7 +225,7 @@ def test_the_arrivals_curve_has_its_peak(peak_factor: float) -> None:
     ],
     ids=str,
 )
-def test_what_does_not_fit_is_refused(changes: dict[str, Any], rule: str) -> None:
+def test_an_invalid_input_is_refused(changes: dict[str, Any], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         Scenario(**changes)
 
@@ -444,30 +444,30 @@ def test_the_command_prints_a_report_and_writes_a_chart(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
-        (["--price", "gold=1"], "no price gold"),
+        (["--price", "gold=1"], "the price gold is unknown"),
         (["--price", "logs_gb=dear"], "dear"),
-        (["--qps", "0"], "qps is above 0"),
+        (["--qps", "0"], "qps must be above 0"),
     ],
     ids=str,
 )
 def test_the_command_refuses_what_it_does_not_understand(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         main(arguments)
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_an_unstated_price_of_the_provider_is_told() -> None:
-    assert "no price stated" in render_report(simulate(Scenario(pairs_per_day=100)), Prices())
+def test_an_unknown_price_of_the_provider_is_reported() -> None:
+    assert "unknown price" in render_report(simulate(Scenario(pairs_per_day=100)), Prices())
 
 
 @pytest.mark.parametrize(
     ("duration_s", "text"), [(0.25, "0.2 s"), (119.96, "120.0 s"), (600, "10 min"), (7200, "2.0 h")]
 )
-def test_durations_are_told_in_the_unit_that_fits(duration_s: float, text: str) -> None:
+def test_durations_have_a_suitable_unit(duration_s: float, text: str) -> None:
     assert format_duration(duration_s) == text
 
 

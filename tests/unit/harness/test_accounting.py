@@ -1,4 +1,4 @@
-"""Each promise's check fails where the promise is broken."""
+"""The check of each guarantee fails if the guarantee is broken."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,16 +38,16 @@ def make_state(**fields: Any) -> StackState:
     given = {
         "records": [make_record()],
         "events": [make_event()],
-        "waiting": frozenset(),
+        "dead_letter_ids": frozenset(),
         "calls": [make_call()],
     }
     return StackState(**{**given, **fields})
 
 
 def test_books_in_order_show_no_loss_and_no_excess() -> None:
-    found = audit_pairs(make_state(), {"pair": 1})
-    assert (found.pairs, found.verdicts, found.lost) == (1, 1, {})
-    assert (found.double_billed, found.possibly_billed) == ([], [])
+    audit = audit_pairs(make_state(), {"pair": 1})
+    assert (audit.pairs, audit.verdicts, audit.lost) == (1, 1, {})
+    assert (audit.double_billed, audit.possibly_billed) == ([], [])
 
 
 def test_an_event_that_comes_twice_under_one_id_is_no_loss() -> None:
@@ -69,9 +69,11 @@ def test_a_pair_without_exactly_one_verdict_is_lost(fields: Mapping[str, Any], r
 
 
 def test_a_pair_that_waits_as_a_dead_letter_is_not_lost() -> None:
-    state = make_state(records=[make_record("registered")], events=[], waiting=frozenset({ID}), calls=[])
-    found = audit_pairs(state, {"pair": 1})
-    assert (found.lost, found.waiting, found.verdicts) == ({}, 1, 0)
+    state = make_state(
+        records=[make_record("registered")], events=[], dead_letter_ids=frozenset({ID}), calls=[]
+    )
+    audit = audit_pairs(state, {"pair": 1})
+    assert (audit.lost, audit.dead_letters, audit.verdicts) == ({}, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -87,9 +89,9 @@ def test_a_pair_that_waits_as_a_dead_letter_is_not_lost() -> None:
 def test_a_second_billed_call_is_excess_unless_nobody_read_its_answer(
     records: list[Mapping[str, Any]], double_billed: list[str], possibly_billed: list[str]
 ) -> None:
-    found = audit_pairs(make_state(records=records, calls=[make_call("one"), make_call("two")]), {"pair": 1})
-    assert [billed.removeprefix(ID) for billed in found.double_billed] == double_billed
-    assert [billed.removeprefix(ID) for billed in found.possibly_billed] == possibly_billed
+    audit = audit_pairs(make_state(records=records, calls=[make_call("one"), make_call("two")]), {"pair": 1})
+    assert [billed.removeprefix(ID) for billed in audit.double_billed] == double_billed
+    assert [billed.removeprefix(ID) for billed in audit.possibly_billed] == possibly_billed
 
 
 def test_a_call_that_was_not_compared_is_not_billed() -> None:

@@ -29,10 +29,10 @@ def test_layers_are_built_for_the_machine_that_runs_them(
     ],
 )
 def test_a_machine_without_layers_is_refused_in_one_sentence(system: str, processor: str, libc: str) -> None:
-    with pytest.raises(LocalError, match=f"does not run on {system} {processor}: use Linux with glibc"):
+    with pytest.raises(LocalError, match=f"does not run on {system} {processor}. Use Linux with glibc"):
         find_machine(system, processor, libc, "/usr/bin/make")
 
 
 def test_missing_make_is_named() -> None:
-    with pytest.raises(LocalError, match="needs make to build its layers: install it"):
+    with pytest.raises(LocalError, match=r"needs make to build its layers\. Install make"):
         find_machine("Linux", "x86_64", "glibc", None)
