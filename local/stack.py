@@ -1,5 +1,6 @@
 """Builds and deploys a facematch stack on this machine, with the same template as in AWS."""
 
+import fcntl
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -157,9 +158,18 @@ def run_stack(
             running.stop()
 
 
+@contextmanager
+def lock_build(path: Path = LOCAL / "build.lock") -> Iterator[None]:
+    """Wait until no other program builds or deploys this clone, such as `make demo` beside `make test`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _sam(command: str, environment: Mapping[str, str], log: Path, *arguments: str | Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with lock_build(), log.open("wb") as output:
         result = subprocess.run(
             [CLOUD_BIN / "sam", command, "--config-env", "local", *arguments],
             cwd=ROOT,
