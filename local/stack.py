@@ -185,7 +185,8 @@ def _sam(command: str, environment: Mapping[str, str], log: Path, *arguments: st
 
 def _find_error(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "rror" in line or "FAILED" in line]
+    # What make says of a failed command names no cause.
+    errors = [line for line in lines if ("rror" in line or "FAILED" in line) and not line.startswith("make")]
     return f"{(errors or lines or ['there is no output'])[-1].rstrip('.')}."
 
 
