@@ -76,10 +76,6 @@ NOT_RUN = {
     "sam delete --stack-name facematch": "It needs an AWS account.",
     "aws secretsmanager create-secret --name facematch/provider --secret-string "
     '\'{"access_key_id": "…", "access_key_secret": "…"}\'': "It needs an AWS account, and the AWS CLI.",
-    "aws secretsmanager put-secret-value --secret-id facematch/provider --secret-string "
-    '\'{"access_key_id": "…", "access_key_secret": "…"}\'': (
-        "It needs the AWS CLI; tests/integration/adapters/test_credentials.py rotates a key."
-    ),
     "aws cloudformation describe-stacks --stack-name facematch --query 'Stacks[0].Outputs'": (
         "It needs an AWS account, and the AWS CLI."
     ),
