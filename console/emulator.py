@@ -12,6 +12,8 @@ from facematch_client.stack import STACK_FILE
 
 _COMPARISONS: Final = frozenset({"FaceCompare", "FaceCompareV2"})
 _SHOWN: Final = 8
+_READ: Final = 200
+"""Calls to read. Comparisons are rare among the free calls of `facematch doctor` and of a hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class EmulatorControl:
     async def describe(self) -> dict[str, Any]:
         """Return the switches and the latest calls as JSON values."""
         about = await self._get("")
-        calls = await self._get("/calls", last=_SHOWN)
+        calls = await self._get("/calls", last=_READ)
         return {
             "judge": about["judge"],
             "pass_score": about["pass_score"],

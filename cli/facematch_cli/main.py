@@ -89,8 +89,9 @@ def _report(error: CommandError, arguments: Sequence[str]) -> int:
         document = {"message": error.message, "reason": error.reason, "exit_code": int(error.exit_code)}
         click.echo(json.dumps({"error": document}, ensure_ascii=False), err=True)
     else:
-        reason = f" ({error.reason})" if error.reason and error.reason not in error.message else ""
-        click.echo(f"{_NAME}: {error.message}{reason}", err=True)
+        is_named = not error.reason or error.reason in error.message
+        message = error.message if is_named else f"{error.message.rstrip('.')} ({error.reason})."
+        click.echo(f"{_NAME}: {message}", err=True)
     return int(error.exit_code)
 
 

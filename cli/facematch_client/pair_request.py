@@ -81,8 +81,7 @@ def _wait_for_verdict(stack: Stack, response: ApiResponse, wait_s: float, clock:
         if clock.now_ms() >= deadline_ms:
             raise CommandError(
                 f"No verdict yet.{_explain_hold(stack, comparison['region'], clock.now_ms())} The comparison "
-                f"continues: `facematch show {comparison['id']}` shows its state. Repeating this command is "
-                "not billed again.",
+                f"continues: `facematch show {comparison['id']}` shows its state.",
                 ExitCode.NO_VERDICT,
             )
         clock.sleep(_POLL_INTERVAL_S)

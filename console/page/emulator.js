@@ -18,7 +18,7 @@ export async function refreshEmulator(onScenarios, onProblem) {
   find("#emulator-hint").textContent =
     `${JUDGES[judge]} A score of ${pass_score} or more passes. ` +
     "Switch on a behaviour of the provider, then compare a pair. If several are on, the first applies." +
-    (script.other_scenarios ? ` ${formatCount(script.other_scenarios, "scenario")} from outside this page also apply.` : "");
+    (script.other_scenarios ? ` Also active: ${formatCount(script.other_scenarios, "scenario")} from outside this page.` : "");
   replaceRows(find("#calls"), calls, drawCall);
   find("#calls-none").hidden = calls.length > 0;
 }

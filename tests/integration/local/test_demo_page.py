@@ -330,7 +330,6 @@ def test_a_refusal_shows_code_sentence_and_photo() -> None:
         "Refused",
         "HTTP 422 · unreadable",
         "it is cut off",
-        "Affected photo: target",
         "no call",
     ):
         assert said in text

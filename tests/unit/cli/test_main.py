@@ -6,7 +6,7 @@ import click
 import pytest
 
 from facematch_cli.main import cli, run
-from facematch_client.errors import ExitCode
+from facematch_client.errors import CommandError, ExitCode
 from tests.factories.photos import make_portrait
 
 
@@ -70,6 +70,19 @@ def test_a_price_for_a_region_that_resembles_one_is_answered_with_it(
 ) -> None:
     assert run(["status", "--price", "Hong Kong=0.1"]) == ExitCode.USAGE
     assert "Did you mean hong-kong?" in capsys.readouterr().err
+
+
+def test_the_reason_of_an_error_is_in_its_last_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command("refuse")
+    def refuse() -> None:
+        raise CommandError("It has 9 bytes. The limit is 8 bytes.", ExitCode.REFUSED, "file_too_large")
+
+    monkeypatch.setitem(cli.commands, "refuse", refuse)
+
+    assert run(["refuse"]) == ExitCode.REFUSED
+    assert capsys.readouterr().err.endswith("The limit is 8 bytes (file_too_large).\n")
 
 
 def test_for_a_program_an_error_is_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,7 +71,7 @@ def test_a_file_over_the_limit_is_refused_by_its_real_size(
     assert exit_code == ExitCode.REFUSED
     assert reported["refusal"] == {
         "code": "file_too_large",
-        "message": "The file has 28,821,707 bytes. The limit is 20,000,000 bytes.",
+        "message": f"The file {tmp_path / 'huge.png'} has 28,821,707 bytes. The limit is 20,000,000 bytes.",
     }
 
 

@@ -201,7 +201,9 @@ def test_a_file_over_the_limit_is_refused_by_its_real_size(tmp_path: Path) -> No
     (refusal,) = refuse(Submitter(Inbox().upload, PhotoPreparer()), make_routed_photos(tmp_path))
 
     assert (refusal.reason, refusal.photo) == ("file_too_large", "target")
-    assert refusal.message == "The file has 28,821,707 bytes. The limit is 20,000,000 bytes."
+    assert refusal.message == (
+        f"The file {tmp_path / 'target.jpg'} has 28,821,707 bytes. The limit is 20,000,000 bytes."
+    )
 
 
 def make_refused(pair_id: str = "bad") -> RefusedPair:
