@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +52,16 @@ def read_code(report: Report) -> str | None:
 EXAMPLES = {
     "max_source_size_bytes": Example("PHOTO_SIZE_LIMIT_BYTES", "100", make_portrait, read_code),
     "max_source_pixels": Example(
-        "PIXEL_LIMIT", "1000000", lambda: encode(Image.new("RGB", (1200, 1600)), "PNG"), read_code
+        "PIXEL_LIMIT", "1000000", cache(lambda: encode(Image.new("RGB", (1200, 1600)), "PNG")), read_code
     ),
     "enlarge_up_to": Example("ENLARGE_UP_TO", "1", lambda: make_portrait(1, 400, 300), read_code),
     "read_heic": Example(
-        "HEIC_PHOTOS", "true", lambda: encode(Image.new("RGB", (720, 960)), "HEIF"), read_code
+        "HEIC_PHOTOS", "true", cache(lambda: encode(Image.new("RGB", (480, 640)), "HEIF")), read_code
     ),
     "frame_faces": Example(
         "FACE_FRAMING",
         "true",
-        lambda: encode(make_scene()),
+        cache(lambda: encode(make_scene())),
         lambda report: (report["face"] or {}).get("crop"),
     ),
 }
