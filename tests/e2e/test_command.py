@@ -47,7 +47,7 @@ def test_the_story_of_a_pair_is_found_by_its_own_name(driver: Driver, command: C
 
     assert story["id"] == event["id"]
     entries = [entry["what"] for entry in story["story"]]
-    assert entries[:4] == ["source landed", "target landed", "registered", "attempt 1"]
+    assert entries[:4] == ["source arrived", "target arrived", "registered", "attempt 1"]
 
 
 def test_the_story_of_a_pair_from_upload_forms_is_shown_with_its_caller(
@@ -58,9 +58,9 @@ def test_the_story_of_a_pair_from_upload_forms_is_shown_with_its_caller(
 
     story = command.run("show", "singapore/shown-by-form", "--caller", ROOT_USER)
 
-    landed, first = [entry["what"] for entry in story["story"]][:2], story["story"][2]
-    assert landed == ["source landed", "target landed"]
-    assert (first["what"], first["details"]) == ("registered", f"by the bucket, uploaded by {ROOT_USER}")
+    arrivals, first = [entry["what"] for entry in story["story"]][:2], story["story"][2]
+    assert arrivals == ["source arrived", "target arrived"]
+    assert (first["what"], first["details"]) == ("registered", f"from the bucket, uploaded by {ROOT_USER}")
 
 
 def test_a_batch_is_submitted_corrected_looked_up_and_erased(driver: Driver, command: Command) -> None:

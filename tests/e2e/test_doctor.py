@@ -226,7 +226,7 @@ BREAKAGES: dict[str, tuple[Breakage, set[str], str]] = {
         "1 message",
     ),
     "a bucket without its notification": (
-        ExaminedStack.silent_bucket, {"bucket.notification"}, "does not report photos",
+        ExaminedStack.silent_bucket, {"bucket.notification"}, "sends no notifications",
     ),
     "clocks that differ by 20 minutes": (
         lambda stack: stack.clock_ahead(1200),
