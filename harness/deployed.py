@@ -14,7 +14,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from harness.template import ROOT
 
 _ABSENT = object()
-"""Stands for `AWS::NoValue`."""
+"""Represents `AWS::NoValue`."""
 
 
 def read_stack(aws_region: str = "ap-southeast-1", /, **parameters: str) -> dict[str, dict[str, Any]]:

@@ -129,20 +129,6 @@ class Cloud:
                 letters |= {message["MessageId"]: message["Body"] for message in messages}
         return [body for text in letters.values() if isinstance(body := _read_json(text), dict)]
 
-    def redrive_comparisons(self) -> int:
-        """Move the dead letters of comparisons back to their lanes; return how many."""
-        stack, queues, moved = self.driver.stack, self.client("sqs"), 0
-        while messages := self._receive(stack.comparisons_dead_letters_url):
-            for message in messages:
-                letter = json.loads(message["Body"])
-                lane = stack.comparison_queue_urls[f"{letter['region']}/{letter['priority']}"]
-                queues.send_message(QueueUrl=lane, MessageBody=message["Body"])
-                queues.delete_message(
-                    QueueUrl=stack.comparisons_dead_letters_url, ReceiptHandle=message["ReceiptHandle"]
-                )
-                moved += 1
-        return moved
-
     def take_dead_letters(self, queue_url: str) -> list[str]:
         """Delete the messages of a dead-letter queue; return their bodies."""
         taken = []

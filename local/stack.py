@@ -1,5 +1,6 @@
 """Builds and deploys a facematch stack on this machine, with the same template as in AWS."""
 
+import fcntl
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -157,9 +158,18 @@ def run_stack(
             running.stop()
 
 
+@contextmanager
+def lock_build(path: Path = LOCAL / "build.lock") -> Iterator[None]:
+    """Wait until no other program builds or deploys this clone, such as `make demo` beside `make test`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _sam(command: str, environment: Mapping[str, str], log: Path, *arguments: str | Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with lock_build(), log.open("wb") as output:
         result = subprocess.run(
             [CLOUD_BIN / "sam", command, "--config-env", "local", *arguments],
             cwd=ROOT,
@@ -175,7 +185,8 @@ def _sam(command: str, environment: Mapping[str, str], log: Path, *arguments: st
 
 def _find_error(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "rror" in line or "FAILED" in line]
+    # What make says of a failed command names no cause.
+    errors = [line for line in lines if ("rror" in line or "FAILED" in line) and not line.startswith("make")]
     return f"{(errors or lines or ['there is no output'])[-1].rstrip('.')}."
 
 

@@ -149,11 +149,6 @@ class Scenario:
         """The number of workers that use all slots, by Little's law."""
         return self.slots_per_s * self.hold_s
 
-    @property
-    def capacity_per_s(self) -> float:
-        """The pairs per second that the stack can complete. Either the slots or the workers limit it."""
-        return min(self.slots_per_s, self.worker_concurrency / self.hold_s)
-
 
 @dataclass(frozen=True, slots=True)
 class Waits:
@@ -207,11 +202,6 @@ class Outcome:
     def quota_used(self) -> float:
         """The share of the account's quota that was used from the first slot to the last."""
         return self.call_rate_per_s / self.scenario.qps
-
-    @property
-    def busiest_verdicts_per_s(self) -> float:
-        """The throughput of the minute with the most verdicts."""
-        return max(self.verdicts) / 60
 
     @property
     def mean_concurrency(self) -> float:

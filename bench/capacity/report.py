@@ -384,9 +384,9 @@ def find_limits(scenario: Scenario) -> list[Limit]:
         Limit("`WorkerConcurrency` 1,000", 1000 / scenario.hold_s, "a larger batch"),
         Limit("one item's 1,000 writes per second", 1000.0, "slots in batches, or a sharded rate limiter"),
         Limit(
-            "the work index's key of waiting pairs, 1,000 writes per second",
+            "the ledger's index key of incomplete pairs, 1,000 writes per second",
             1000 / BUSIEST_INDEX_KEY_WRITES,
-            "several keys for waiting pairs",
+            "several index keys",
         ),
         Limit(
             "S3's 3,500 writes per second to one prefix",

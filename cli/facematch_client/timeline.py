@@ -54,7 +54,7 @@ def make_timeline(
             *(_list_own_arrivals(comparison, pair) if pair else ()),
             *_list_events(comparison, item, hold, now_ms),
         ],
-        key=lambda chapter: chapter.at_ms,
+        key=lambda entry: entry.at_ms,
     )
 
 
@@ -68,11 +68,11 @@ def list_arrivals(pair: Pair) -> dict[Role, TimelineEntry]:
 
 def _list_own_arrivals(comparison: Comparison, pair: Pair) -> Iterator[TimelineEntry]:
     etags = {photo.etag for photo in comparison.photos.values() if photo.etag is not None}
-    for role, chapter in list_arrivals(pair).items():
+    for role, entry in list_arrivals(pair).items():
         arrived = pair.arrived[role]
         is_registered = arrived.taken and pair.comparison_id == comparison.id
         if is_registered or arrived.photo.etag in etags:
-            yield chapter
+            yield entry
 
 
 def _list_events(

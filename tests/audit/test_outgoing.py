@@ -90,7 +90,7 @@ def test_photos_do_not_follow_a_redirect(status: int) -> None:
     [{}, {"CURL_CA_BUNDLE": ""}, {"REQUESTS_CA_BUNDLE": ""}, {"PYTHONHTTPSVERIFY": "0"}, {"DEBUG": "sdk"}],
     ids=str,
 )
-def test_nothing_is_sent_to_a_host_that_nobody_vouches_for(
+def test_nothing_is_sent_to_an_untrusted_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]
 ) -> None:
     for name, value in environment.items():

@@ -192,7 +192,7 @@ def test_each_attempt_succeeds_with_all_permissions(resources: Resources, name: 
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_may_do_what_it_is_for_and_is_denied_all_else(
+def test_a_function_may_do_its_task_and_nothing_else(
     resources: Resources, credentials: dict[str, Mapping[str, str]], function: str
 ) -> None:
     done = {

@@ -92,7 +92,9 @@ def test_other_keys_and_prefixes_are_ignored(driver: Driver) -> None:
     assert driver.count_messages(driver.stack.uploads_dead_letters_url) == 0
 
 
-def test_half_a_pair_fails_at_its_deadline_and_the_late_photo_starts_a_new_comparison(driver: Driver) -> None:
+def test_an_incomplete_pair_fails_at_its_deadline_and_the_late_photo_starts_a_new_comparison(
+    driver: Driver,
+) -> None:
     driver.put("inbox/singapore/half/source.jpg", make_photo())
     incomplete = driver.wait_for_swept_event("half")
     assert incomplete["type"] == "facematch.comparison.failed"

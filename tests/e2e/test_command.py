@@ -46,8 +46,8 @@ def test_the_story_of_a_pair_is_found_by_its_own_name(driver: Driver, command: C
     story = command.run("show", "singapore/shown")
 
     assert story["id"] == event["id"]
-    chapters = [chapter["what"] for chapter in story["story"]]
-    assert chapters[:4] == ["source landed", "target landed", "registered", "attempt 1"]
+    entries = [entry["what"] for entry in story["story"]]
+    assert entries[:4] == ["source landed", "target landed", "registered", "attempt 1"]
 
 
 def test_the_story_of_a_pair_from_upload_forms_is_shown_with_its_caller(
@@ -58,7 +58,7 @@ def test_the_story_of_a_pair_from_upload_forms_is_shown_with_its_caller(
 
     story = command.run("show", "singapore/shown-by-form", "--caller", ROOT_USER)
 
-    landed, first = [chapter["what"] for chapter in story["story"]][:2], story["story"][2]
+    landed, first = [entry["what"] for entry in story["story"]][:2], story["story"][2]
     assert landed == ["source landed", "target landed"]
     assert (first["what"], first["details"]) == ("registered", f"by the bucket, uploaded by {ROOT_USER}")
 

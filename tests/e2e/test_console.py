@@ -270,7 +270,7 @@ def test_bounds_decide_who_should_look(open_console: OpenConsole) -> None:
     console.switch("In doubt", on=False)
 
 
-def test_a_refused_photo_is_told_before_and_after_it_is_sent(open_console: OpenConsole) -> None:
+def test_a_refused_photo_is_shown_before_and_after_it_is_sent(open_console: OpenConsole) -> None:
     console = open_console()
     console.choose_both(TOO_SMALL, PHOTO)
     source = console.page.locator("#source")
@@ -402,7 +402,7 @@ def test_the_keyboard_is_enough(open_console: OpenConsole) -> None:
     assert console.read_event()["data"]["bounds"] == {"match_from": 55.5, "no_match_up_to": 100.0}
 
 
-def test_a_verdict_of_the_feed_tells_its_way_when_it_is_chosen(open_console: OpenConsole) -> None:
+def test_a_verdict_of_the_feed_shows_its_timeline_when_it_is_chosen(open_console: OpenConsole) -> None:
     console = open_console()
     row = console.page.locator("#results a").first
     subject = row.locator(".subject").text_content()
@@ -413,7 +413,7 @@ def test_a_verdict_of_the_feed_tells_its_way_when_it_is_chosen(open_console: Ope
     assert console.read_event()["subject"] == subject
 
 
-def test_a_pair_of_upload_forms_is_told_from_where_its_photos_landed(
+def test_a_pair_of_upload_forms_is_shown_from_the_arrival_of_its_photos(
     open_console: OpenConsole, driver: Driver
 ) -> None:
     driver.upload_pair("seen-by-form", seed=30)

@@ -243,7 +243,7 @@ def test_dead_letters_are_put_back_and_cost_nothing(shell: Shell, driver: Driver
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_raised_quota_is_in_force_after_a_deployment_that_keeps_all_else(
+def test_a_raised_quota_is_in_force_after_a_deployment_that_changes_nothing_else(
     shell: Shell, driver: Driver
 ) -> None:
     shell.run_commands(

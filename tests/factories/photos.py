@@ -13,7 +13,7 @@ from facematch_cli.doctor.sample import read_samples
 
 
 def draw_portrait(width: int = 720, height: int = 960, seed: object = 1) -> Image.Image:
-    """Draw soft blotches, others for each seed: structure enough to be told apart, and no face."""
+    """Draw soft blotches, others for each seed: enough structure to distinguish them, and no face."""
     blotches = random.Random(str(seed)).randbytes(9 * 7 * 3)  # noqa: S311 - colours, not secrets
     return Image.frombytes("RGB", (7, 9), blotches).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -39,6 +39,24 @@ def make_noise(width: int = 720, height: int = 960) -> bytes:
     """Make a photo that compresses as badly as any can."""
     pixels = random.Random(7).randbytes(width * height * 3)  # noqa: S311 - noise, not a secret
     return encode(Image.frombytes("RGB", (width, height), pixels), "PNG")
+
+
+TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+ORIENTATIONS: Final = (1, *TURNS)
+"""The values of EXIF's orientation."""
+
+
+def turn(picture: Image.Image, orientation: int) -> Image.Image:
+    """Turn an upright picture as a photo with this EXIF orientation is stored."""
+    return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
 
 
 def encode(picture: Image.Image, file_format: str = "JPEG", **options: Any) -> bytes:

@@ -84,7 +84,7 @@ def test_upload_forms_lead_to_the_buckets_own_region(
 @pytest.mark.parametrize(
     ("name", "timeouts_s", "tries"), [("dynamodb", (2, 4), 6), ("sqs", (2, 5), 4), ("s3", (2, 10), 4)]
 )
-def test_a_service_that_does_not_answer_is_asked_again_soon(
+def test_a_service_that_does_not_answer_is_retried_soon(
     monkeypatch: pytest.MonkeyPatch, name: str, timeouts_s: tuple[float, float], tries: int
 ) -> None:
     set_environment(monkeypatch)

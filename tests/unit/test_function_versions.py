@@ -53,9 +53,9 @@ def change(name: str) -> str:
 
 
 def identify_version(function: str, **parameters: str) -> tuple[str, str]:
-    """Return what CloudFormation tells a version by: its logical id, and its description.
+    """Return what identifies a version for CloudFormation: its logical id, and its description.
 
-    A hosted configuration version stands in the description with its content, for other content is
+    A hosted configuration version is in the description with its content, for other content is
     another number. Source: CloudFormation's reference, where each of its properties requires replacement.
     """
     template = transform(**parameters)
@@ -104,12 +104,12 @@ def test_a_deployment_without_a_change_publishes_no_version(function: str) -> No
 
 def test_every_variable_comes_from_what_publishes_a_version_or_stays_the_same() -> None:
     resources = {"Ref", "Sub", "If"}
-    told = list_parameters(RESOURCES["Settings"]["Properties"]["Content"])
+    reported = list_parameters(RESOURCES["Settings"]["Properties"]["Content"])
 
     for name, value in VARIABLES.items():
         assert isinstance(value, dict), name
         assert value.keys() <= resources, name
-        missed = list_parameters(value) - told
+        missed = list_parameters(value) - reported
         assert not missed, f"{name} depends on {', '.join(missed)}: run `make interfaces`."
 
 

@@ -15,7 +15,7 @@ SOURCE_ROOTS = ("src", "layers/imaging", "cli", "emulator")
 DEVELOPMENT = ("audit", "bench", "console", "generate", "harness", "local")
 """Packages at the top of the repository, which are never deployed."""
 
-# An adapter uses one vendor: its SDK and the libraries that the SDK is made of.
+# An adapter uses one SDK, with the libraries that the SDK is made of.
 FAMILIES = {
     "AWS": {"boto3", "botocore", "mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_sqs", "mypy_boto3_sts"},
     "FaceCompare": {
@@ -35,7 +35,7 @@ STUBS = "mypy_boto3_"
 class Rule:
     """The modules of the repository and the packages of others that a folder's code may import.
 
-    `name.*` stands for a package and all that is in it. `packages` is None where any may be imported.
+    `name.*` means a package and everything in it. `packages` is None where any may be imported.
     """
 
     modules: frozenset[str]
@@ -189,7 +189,7 @@ def test_the_table_of_parts_lists_each_folder_that_has_a_rule() -> None:
 @pytest.mark.parametrize(
     "path", [path for path in MODULES.values() if path.is_relative_to("src/facematch/adapters")], ids=str
 )
-def test_an_adapter_uses_one_vendor(path: Path) -> None:
+def test_an_adapter_uses_one_sdk(path: Path) -> None:
     assert len(find_families((ROOT / path).read_text(encoding="utf-8"))) <= 1
 
 
@@ -263,5 +263,5 @@ def test_an_allowed_import_is_no_violation(module: str, line: str) -> None:
     assert find_violations(module, line) == set()
 
 
-def test_two_vendors_in_one_adapter_are_found() -> None:
+def test_two_sdks_in_one_adapter_are_found() -> None:
     assert find_families("import boto3\nimport requests") == {"AWS", "FaceCompare"}

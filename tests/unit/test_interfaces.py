@@ -51,8 +51,8 @@ def test_every_reference_of_the_results_interface_leads_somewhere() -> None:
 def test_the_results_interface_names_the_export_of_the_template() -> None:
     export = read_template()["Outputs"]["ResultsQueueArn"]["Export"]["Name"]["Sub"]
 
-    told = read_results_interface()["channels"]["results"]["description"]
-    assert export.replace("${AWS::StackName}", "{StackName}") in told
+    reported = read_results_interface()["channels"]["results"]["description"]
+    assert export.replace("${AWS::StackName}", "{StackName}") in reported
 
 
 def test_the_api_document_is_valid() -> None:

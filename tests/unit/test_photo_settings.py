@@ -41,21 +41,21 @@ class Example:
     variable: str
     value: str
     photo: Callable[[], bytes]
-    tell: Callable[[Report], Any]
+    read: Callable[[Report], Any]
 
 
-def tell_code(report: Report) -> str | None:
+def read_code(report: Report) -> str | None:
     return report.get("code")
 
 
 EXAMPLES = {
-    "max_source_size_bytes": Example("PHOTO_SIZE_LIMIT_BYTES", "100", make_portrait, tell_code),
+    "max_source_size_bytes": Example("PHOTO_SIZE_LIMIT_BYTES", "100", make_portrait, read_code),
     "max_source_pixels": Example(
-        "PIXEL_LIMIT", "1000000", lambda: encode(Image.new("RGB", (1200, 1600)), "PNG"), tell_code
+        "PIXEL_LIMIT", "1000000", lambda: encode(Image.new("RGB", (1200, 1600)), "PNG"), read_code
     ),
-    "enlarge_up_to": Example("ENLARGE_UP_TO", "1", lambda: make_portrait(1, 400, 300), tell_code),
+    "enlarge_up_to": Example("ENLARGE_UP_TO", "1", lambda: make_portrait(1, 400, 300), read_code),
     "read_heic": Example(
-        "HEIC_PHOTOS", "true", lambda: encode(Image.new("RGB", (720, 960)), "HEIF"), tell_code
+        "HEIC_PHOTOS", "true", lambda: encode(Image.new("RGB", (720, 960)), "HEIF"), read_code
     ),
     "frame_faces": Example(
         "FACE_FRAMING",
@@ -118,13 +118,13 @@ def test_a_changed_setting_reaches_whoever_prepares_photos(place: str, setting: 
         f"Add an example for {setting} to EXAMPLES in tests/unit/{Path(__file__).name}."
     )
     example, prepare = EXAMPLES[setting], PLACES[place]
-    told = []
+    reported = []
     for name, changes in {"by default": {}, "changed": {example.variable: example.value}}.items():
         (tmp_path / name).mkdir()
         forget_wiring()
-        told.append(example.tell(prepare(example.photo(), changes, tmp_path / name)))
+        reported.append(example.read(prepare(example.photo(), changes, tmp_path / name)))
 
-    by_default, changed = told
+    by_default, changed = reported
     message = f"{example.variable} does not reach {place}: prepare photos there by photo_limits(settings)."
     assert by_default != changed, message
 
@@ -138,8 +138,8 @@ def test_every_setting_of_photos_is_a_limit(setting: str) -> None:
 
 @pytest.mark.parametrize("setting", [field.name for field in fields(Settings)])
 def test_every_setting_is_used(setting: str) -> None:
-    rooms = [ROOT / room for room in ("src", "cli", "console")]
-    sources = [file for room in rooms for file in room.rglob("*.py") if file.name != "settings.py"]
+    folders = [ROOT / folder for folder in ("src", "cli", "console")]
+    sources = [file for folder in folders for file in folder.rglob("*.py") if file.name != "settings.py"]
 
     assert any(f".{setting}" in file.read_text() for file in sources), (
         f"Nothing uses {setting} of Settings; what photos depend on is a field of PhotoSettings beside it."
@@ -158,7 +158,7 @@ def test_without_a_stack_photos_are_prepared_as_by_default() -> None:
     assert replace(limits, read_heic=True) == Limits()
 
 
-def test_an_enlarged_photo_keeps_to_the_schema_of_the_result_and_is_told_as_enlarged(tmp_path: Path) -> None:
+def test_an_enlarged_photo_matches_the_schema_of_the_result_and_is_shown_as_enlarged(tmp_path: Path) -> None:
     schema = json.loads((ROOT / "schemas/result-event.schema.json").read_text())["$defs"]["photo"]
 
     for name, prepare in PLACES.items():
@@ -166,6 +166,6 @@ def test_an_enlarged_photo_keeps_to_the_schema_of_the_result_and_is_told_as_enla
         report = prepare(make_portrait(1, 400, 533), {}, tmp_path / name)
         assert report["scale"] > 1, name
         Draft202012Validator(schema).validate(json.loads(json.dumps({**report, "face": None})))
-        told = "".join(describe_changes(report, PhotoHeader()))
-        assert "Enlarged from 400 x 533 px" in told, name
-        assert "Not scaled" not in told, name
+        reported = "".join(describe_changes(report, PhotoHeader()))
+        assert "Enlarged from 400 x 533 px" in reported, name
+        assert "Not scaled" not in reported, name

@@ -15,7 +15,7 @@ from facematch.settings import (
 )
 from tests.factories import make_environment, make_queue_url
 
-STAND_INS = ",".join(
+EMULATORS = ",".join(
     f"{region}.{network}=127.0.0.1:{port}" for port, region in enumerate(Region, 1) for network in Network
 )
 
@@ -106,18 +106,18 @@ def test_a_switch_is_true_or_false_and_names_itself(name: str, value: str) -> No
         ("ap-east-1", Region.HONG_KONG),
     ],
 )
-def test_by_itself_a_stack_compares_in_the_jurisdiction_it_stands_in(aws_region: str, home: Region) -> None:
+def test_by_default_a_stack_compares_in_its_own_jurisdiction(aws_region: str, home: Region) -> None:
     settings = read_settings(make_environment(AWS_REGION=aws_region))
 
     assert settings.regions == RegionPolicy(home, frozenset({home}))
 
 
-def test_a_stack_that_stands_elsewhere_must_be_told_where_it_may_compare() -> None:
+def test_a_stack_in_another_aws_region_needs_the_allowed_regions() -> None:
     with pytest.raises(ConfigurationError, match="AllowedRegions"):
         read_settings(make_environment(AWS_REGION="eu-west-1"))
 
 
-def test_a_stack_that_stands_elsewhere_has_no_default() -> None:
+def test_a_stack_in_another_aws_region_has_no_default() -> None:
     settings = read_settings(make_environment(AWS_REGION="eu-west-1", ALLOWED_REGIONS="singapore, hong-kong"))
 
     assert settings.regions == RegionPolicy(None, frozenset({Region.SINGAPORE, Region.HONG_KONG}))
@@ -237,15 +237,15 @@ def test_an_unknown_network_names_its_variable(network: str) -> None:
         read_settings(make_environment(PROVIDER_NETWORK=network))
 
 
-def test_a_stack_in_the_cloud_takes_no_stand_in_for_the_provider() -> None:
+def test_a_stack_in_the_cloud_refuses_emulators() -> None:
     with pytest.raises(ConfigurationError, match="PROVIDER_ENDPOINTS"):
-        read_settings(make_environment(PROVIDER_ENDPOINTS=STAND_INS))
+        read_settings(make_environment(PROVIDER_ENDPOINTS=EMULATORS))
 
 
 @pytest.mark.parametrize("network", Network)
-def test_a_stack_on_a_laptop_may_have_the_provider_stood_in_for(network: Network) -> None:
+def test_a_local_stack_may_call_emulators(network: Network) -> None:
     environment = make_environment(
-        PROVIDER_ENDPOINTS=STAND_INS, LOCAL_STACK="true", PROVIDER_NETWORK=network.value
+        PROVIDER_ENDPOINTS=EMULATORS, LOCAL_STACK="true", PROVIDER_NETWORK=network.value
     )
 
     settings = read_settings(environment)
@@ -262,18 +262,18 @@ def test_the_provider_itself_is_never_called_without_encryption() -> None:
 
 
 @pytest.mark.parametrize(
-    "stand_ins",
+    "emulators",
     [
-        STAND_INS.replace("malaysia.public", "malaisia.public"),
-        STAND_INS.replace("malaysia.public=127.0.0.1:3,", ""),
-        STAND_INS.replace("malaysia.public=127.0.0.1:3", "malaysia.public="),
-        STAND_INS.replace("malaysia.public=127.0.0.1:3", "malaysia.public"),
+        EMULATORS.replace("malaysia.public", "malaisia.public"),
+        EMULATORS.replace("malaysia.public=127.0.0.1:3,", ""),
+        EMULATORS.replace("malaysia.public=127.0.0.1:3", "malaysia.public="),
+        EMULATORS.replace("malaysia.public=127.0.0.1:3", "malaysia.public"),
     ],
     ids=["misspelt", "left out", "empty", "without a value"],
 )
-def test_a_stand_in_that_is_missing_or_empty_is_named(stand_ins: str) -> None:
+def test_a_missing_or_empty_emulator_is_named(emulators: str) -> None:
     with pytest.raises(ConfigurationError, match=r"PROVIDER_ENDPOINTS.*malaysia\.public"):
-        read_settings(make_environment(PROVIDER_ENDPOINTS=stand_ins, LOCAL_STACK="true"))
+        read_settings(make_environment(PROVIDER_ENDPOINTS=emulators, LOCAL_STACK="true"))
 
 
 # The provider's key.
@@ -312,11 +312,11 @@ def test_a_federated_stack_stores_no_key() -> None:
         ({"ALLOWED_REGIONS": "hong-kong,malaysia"}, "https://sts.ap-southeast-3.aliyuncs.com/"),
         ({"PROVIDER_NETWORK": "internal"}, "https://sts-vpc.ap-southeast-1.aliyuncs.com/"),
         (
-            {"PROVIDER_ENDPOINTS": STAND_INS, "LOCAL_STACK": "true", "DEFAULT_REGION": "malaysia"},
+            {"PROVIDER_ENDPOINTS": EMULATORS, "LOCAL_STACK": "true", "DEFAULT_REGION": "malaysia"},
             "http://127.0.0.1:3/",
         ),
     ],
-    ids=["default", "first allowed", "internal", "stand-in"],
+    ids=["default", "first allowed", "internal", "emulator"],
 )
 def test_tokens_are_traded_in_a_jurisdiction_that_is_allowed_for_faces(
     variables: dict[str, str], sts_url: str

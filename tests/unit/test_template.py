@@ -92,7 +92,7 @@ def test_no_function_takes_concurrency_from_the_account_for_itself() -> None:
         assert "ReservedConcurrentExecutions" not in function, name
 
 
-def test_every_function_logs_into_a_group_of_its_own_that_ends_with_the_stack() -> None:
+def test_every_function_has_its_own_log_group_that_is_deleted_with_the_stack() -> None:
     groups = {name: one for name, one in read_stack().items() if one["Type"] == "AWS::Logs::LogGroup"}
     for name, function in find("AWS::Lambda::Function").items():
         assert function["LoggingConfig"] == {"LogGroup": {"Ref": f"{name}Logs"}}
@@ -210,7 +210,7 @@ def read_key_uses(function: str, **parameters: str) -> dict[str, set[str]]:
         ("Sweep", {"dynamodb", "s3", "sqs"}, {"s3", "sqs"}),
     ],
 )
-def test_a_function_may_use_the_key_only_by_way_of_the_services_that_it_uses(
+def test_a_function_may_use_the_key_only_through_the_services_that_it_uses(
     function: str, decrypts: set[str], encrypts: set[str]
 ) -> None:
     assert read_key_uses(function) == {"kms:Decrypt": decrypts, "kms:GenerateDataKey": encrypts}
@@ -332,7 +332,7 @@ def test_each_lane_that_exists_has_an_output(region: Region, priority: Priority)
     assert output["Condition"] == RESOURCES[name_queue(region, priority)]["Condition"]
 
 
-def test_a_worker_takes_eight_pairs_at_once_and_each_lane_has_workers_of_its_own() -> None:
+def test_a_worker_takes_eight_pairs_at_once_and_each_lane_has_its_own_workers() -> None:
     sources = {queue: one for queue, function, one in list_sources() if function == "Compare"}
     assert sources.keys() == {name_queue(region, priority) for region, priority in LANES}
     for region, priority in LANES:
@@ -556,7 +556,7 @@ def test_a_function_that_is_throttled_or_fails_is_unavailable_for_a_few_seconds(
     check_problem(RESOURCES["RestApi"]["Properties"]["GatewayResponses"][kind], 503, "api_unavailable")
 
 
-def test_the_api_is_reached_in_its_own_region_and_not_by_way_of_an_edge() -> None:
+def test_the_api_is_regional_and_has_no_edge() -> None:
     assert RESOURCES["RestApi"]["Properties"]["EndpointConfiguration"] == {"Type": "REGIONAL"}
 
 
@@ -567,7 +567,7 @@ def test_the_api_takes_no_tls_older_than_1_2() -> None:
     assert rest_api["EndpointAccessMode"] == "BASIC"
 
 
-def test_the_api_is_limited_in_rate_and_burst_and_says_when_to_come_again() -> None:
+def test_the_api_is_limited_in_rate_and_burst_and_says_when_to_retry() -> None:
     (settings,) = RESOURCES["RestApi"]["Properties"]["MethodSettings"]
     assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
     assert settings["ThrottlingRateLimit"] == {"Ref": "ApiRateLimit"}
@@ -577,7 +577,7 @@ def test_the_api_is_limited_in_rate_and_burst_and_says_when_to_come_again() -> N
     check_problem(throttled, 429, "too_many_requests")
 
 
-def test_a_request_that_is_too_large_is_told_the_other_way() -> None:
+def test_the_answer_to_a_request_that_is_too_large_names_the_alternative() -> None:
     check_problem(
         RESOURCES["RestApi"]["Properties"]["GatewayResponses"]["REQUEST_TOO_LARGE"], 413, "request_too_large"
     )
@@ -618,7 +618,7 @@ def test_the_gateway_logs_only_where_that_is_wanted_and_can_be(parameter: dict[s
     assert "AccessLogs" not in read_stack(**parameter)
 
 
-def test_the_administrators_are_told_by_the_stage_which_no_version_keeps() -> None:
+def test_the_administrators_are_defined_by_the_stage_which_no_version_keeps() -> None:
     (stage,) = find("AWS::ApiGateway::Stage").values()
     assert stage["Variables"][api.ADMINISTRATORS] == {"Ref": "AdminPrincipals"}
     assert "AdminPrincipals" not in str(TEMPLATE["Globals"])
@@ -641,7 +641,7 @@ def list_actions(statement: dict[str, Any]) -> list[str]:
     return [action] if isinstance(action, str) else action
 
 
-def test_every_function_has_a_role_of_its_own_that_only_lambda_assumes() -> None:
+def test_every_function_has_its_own_role_that_only_lambda_assumes() -> None:
     roles = find("AWS::IAM::Role")
     assert roles.keys() == {f"{name}Role" for name in FUNCTIONS}
     for name, function in find("AWS::Lambda::Function").items():
@@ -693,7 +693,7 @@ def test_a_token_is_for_the_provider_alone_short_lived_and_signed_as_the_code_as
 # Parameters
 
 
-def test_every_parameter_is_described_bounded_and_stands_in_one_group() -> None:
+def test_every_parameter_has_a_description_bounds_and_one_group() -> None:
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     grouped = sorted(name for group in groups for name in group["Parameters"])
     assert grouped == sorted(PARAMETERS), "Add it to one of the ParameterGroups of template.yaml."
@@ -707,7 +707,7 @@ def test_every_parameter_is_described_bounded_and_stands_in_one_group() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, one in PARAMETERS.items() if "AllowedPattern" in one])
-def test_a_default_is_of_its_own_pattern(name: str) -> None:
+def test_a_default_matches_its_pattern(name: str) -> None:
     parameter = PARAMETERS[name]
     if "Default" in parameter:
         assert re.fullmatch(parameter["AllowedPattern"], parameter["Default"])
@@ -776,7 +776,7 @@ def test_a_parameter_refuses_what_it_is_not_for(name: str, value: str) -> None:
     assert re.fullmatch(PARAMETERS[name]["AllowedPattern"], value) is None
 
 
-def test_only_a_local_stack_takes_stand_ins_for_the_provider() -> None:
+def test_only_a_local_stack_accepts_emulators() -> None:
     rule = TEMPLATE["Rules"]["OnlyLocalStacksHaveEmulators"]
     assert rule["RuleCondition"] == {"Equals": [{"Ref": "LocalStack"}, "false"]}
     (assertion,) = rule["Assertions"]
@@ -816,7 +816,7 @@ def list_watched_metrics() -> Iterator[tuple[str, str]]:
 
 
 def read_dashboard() -> list[dict[str, Any]]:
-    """Return the dashboard's widgets; what CloudFormation fills in stands as it is."""
+    """Return the dashboard's widgets; what CloudFormation fills in is unchanged."""
     (dashboard,) = find("AWS::CloudWatch::Dashboard").values()
     text, _ = dashboard["DashboardBody"]["Fn::Sub"]
     widgets: list[dict[str, Any]] = json.loads(text)["widgets"]
@@ -938,7 +938,7 @@ def test_every_alarm_goes_to_the_topic() -> None:
 # What others see of a stack
 
 
-def test_what_other_stacks_may_import_is_named_by_its_output_and_told_in_the_readme() -> None:
+def test_each_export_is_named_by_its_output() -> None:
     exported = {name: one["Export"]["Name"] for name, one in TEMPLATE["Outputs"].items() if "Export" in one}
     assert exported.keys() >= {
         "ApiUrl",

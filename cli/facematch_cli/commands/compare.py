@@ -35,7 +35,6 @@ _SCORE = click.FloatRange(0, 100)
 @click.option("--no-match-up-to", type=_SCORE, help="The highest score for no_match. Default: the stack's.")
 @click.option("--face-quality", is_flag=True, help="Also score the quality of the faces.")
 @click.option("--again", is_flag=True, help="Compare and pay again, even if this pair has a verdict.")
-@click.option("--anew", is_flag=True, hidden=True, help="The former name of --again.")
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(0), default=60.0, show_default=True, metavar="SECONDS",
     help="The longest time to wait for the verdict. The comparison then continues without you.",
@@ -53,7 +52,6 @@ def compare(
     no_match_up_to: float | None,
     face_quality: bool,
     again: bool,
-    anew: bool,
     wait_s: float,
 ) -> ExitCode:
     """Compare the faces in two photos, SOURCE and TARGET.
@@ -63,8 +61,7 @@ def compare(
     """
     files = {Role.SOURCE: source, Role.TARGET: target}
     bounds = {"match_from": match_from, "no_match_up_to": no_match_up_to}
-    is_repeated = again or anew
-    if direct and (pair_id or is_repeated):
+    if direct and (pair_id or again):
         raise CommandError(
             "--direct excludes --pair-id and --again. A direct call is not recorded, and always billed.",
             ExitCode.USAGE,
@@ -81,7 +78,7 @@ def compare(
         "face_quality_check": face_quality or None,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    request = PairRequest(photos, given, make_idempotency_key(photos, given, is_random=is_repeated))
+    request = PairRequest(photos, given, make_idempotency_key(photos, given, is_random=again))
     comparison = request_verdict(stack, request, wait_s=wait_s, clock=invocation.clock)
     return _present(invocation.output, comparison["result"], comparison)
 

@@ -54,7 +54,7 @@ class Reason(StrEnum):
     INVALID_BASE64 = "invalid_base64", "The photo is not Base64 by RFC 4648.", 400
     INVALID_BOUNDS = "invalid_bounds", "A bound is not a score from 0 to 100.", 400
     PHOTO_MISSING = "photo_missing", "The pair has no such photo.", 400
-    PHOTO_AMBIGUOUS = "photo_ambiguous", "The photo is given in more than one way.", 400
+    PHOTO_AMBIGUOUS = "photo_ambiguous", "The request has the photo in more than one form.", 400
     INVALID_URL = "invalid_url", "The text is not an http or https URL that the provider can fetch.", 400
     FORBIDDEN_URL = "forbidden_url", "The URL does not lead to a public host.", 400
     INVALID_UPLOAD_KEY = "invalid_upload_key", "The text is not the key of a photo in the inbox.", 400
@@ -80,20 +80,28 @@ class Reason(StrEnum):
     COMPARISON_ERASED = "comparison_erased", "The comparison was erased.", 410, "failed"
     REQUEST_TOO_LARGE = "request_too_large", "The request is too large. Upload its photos instead.", 413
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", "The body is not declared as JSON in UTF-8.", 415
-    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", "The key was used before with another body.", 422
-    OPTIONS_DIFFER = "options_differ", "The uploaded pair was registered with other bounds or checks.", 422
+    IDEMPOTENCY_KEY_REUSED = (
+        "idempotency_key_reused",
+        "The Idempotency-Key was used before with another body.",
+        422,
+    )
+    OPTIONS_DIFFER = (
+        "options_differ",
+        "The request sets bounds or checks for an uploaded pair. It has those of the stack.",
+        422,
+    )
     PHOTO_NOT_FOUND = "photo_not_found", "There is no photo under the upload key.", 422
     TOO_MANY_REQUESTS = "too_many_requests", "The API receives too many requests. Retry later.", 429
     GATEWAY = "gateway", "API Gateway refused the request, for example because it is not signed.", 403
     INTERNAL_ERROR = "internal_error", "The stack failed. Retry the request.", 500
     CONFIGURATION = "configuration", "A setting of the stack is wrong. Its logs name the setting.", 500
-    API_UNAVAILABLE = "api_unavailable", "The API can't answer now. Retry the request later.", 503
+    API_UNAVAILABLE = "api_unavailable", "The API cannot answer now. Retry the request later.", 503
     PHOTO_STORE_UNAVAILABLE = (
         "photo_store_unavailable",
-        "The bucket can't be read or written now.",
+        "The bucket cannot be read or written now.",
         503,
     )
-    LEDGER_UNAVAILABLE = "ledger_unavailable", "The ledger can't be read or written now.", 503
+    LEDGER_UNAVAILABLE = "ledger_unavailable", "The ledger cannot be read or written now.", 503
     PROVIDER_UNAVAILABLE = (
         "provider_unavailable",
         "The provider fails or refuses every call. Send the pair again later.",
@@ -121,10 +129,10 @@ class Reason(StrEnum):
         "photo_rejected",
     )
     NO_FACE_DETECTED = "no_face_detected", "The provider found no face in a photo.", None, "photo_rejected"
-    UNQUALIFIED_PHOTO = "unqualified_photo", "The provider can't process a photo.", None, "photo_rejected"
+    UNQUALIFIED_PHOTO = "unqualified_photo", "The provider cannot process a photo.", None, "photo_rejected"
     PHOTO_TOO_LARGE_FOR_PROVIDER = (
         "photo_too_large_for_provider",
-        "The provider found a photo too large.",
+        "The provider refused a photo as too large.",
         None,
         "photo_rejected",
     )
@@ -140,7 +148,12 @@ class Reason(StrEnum):
     PAIR_INCOMPLETE = "pair_incomplete", "The other photo did not arrive in time.", None, "failed"
     PHOTO_REMOVED = "photo_removed", "A photo was removed before it was compared.", None, "failed"
     PHOTO_REPLACED = "photo_replaced", "A photo was replaced before it was compared.", None, "failed"
-    ATTEMPTS_EXHAUSTED = "attempts_exhausted", "No call within AttemptBudget had a result.", None, "failed"
+    ATTEMPTS_EXHAUSTED = (
+        "attempts_exhausted",
+        "AttemptBudget calls were made, and none had a result.",
+        None,
+        "failed",
+    )
     MISSING_PARAMETER = "missing_parameter", "A parameter of the call was missing.", None, "failed"
     INVALID_PARAMETER = "invalid_parameter", "The provider refused a parameter of the call.", None, "failed"
     DATA_DUPLICATION = "data_duplication", "The call contained one photo in two forms.", None, "failed"

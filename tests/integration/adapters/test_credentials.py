@@ -145,7 +145,7 @@ MALFORMED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("secret", MALFORMED.values(), ids=MALFORMED.keys())
-def test_malformed_secret_is_an_operators_fault_that_tells_nothing_of_it(
+def test_malformed_secret_is_an_operator_error_without_its_content(
     credentials: SecretCredentials, secret: str
 ) -> None:
     change(credentials, secret)
@@ -173,7 +173,7 @@ def test_secret_that_does_not_exist_is_an_operators_fault(
     assert failure.value.code == "secret_unreadable"
 
 
-def test_no_log_at_any_level_tells_the_key(
+def test_no_log_at_any_level_contains_the_key(
     credentials: SecretCredentials, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -241,8 +241,8 @@ class TestRotation:
 
         provider.compare(make_call())
 
-        told = [(call["compared"], call["duplicate_merchant_biz_id"]) for call in control.calls()]
-        assert told == [(False, False), (True, False)]
+        reported = [(call["compared"], call["duplicate_merchant_biz_id"]) for call in control.calls()]
+        assert reported == [(False, False), (True, False)]
 
     @pytest.mark.parametrize(
         "code",
@@ -384,7 +384,7 @@ FEDERATED = {
 def test_only_what_the_stack_is_set_to_is_imported(
     variables: dict[str, str], source: str, imported: set[str]
 ) -> None:
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", _WIRE],
         env={**os.environ, **make_environment(), **variables, **_PROCESS},
         capture_output=True,
@@ -392,6 +392,6 @@ def test_only_what_the_stack_is_set_to_is_imported(
         check=True,
     ).stdout.split()
 
-    names = {name.rpartition(".")[2] for name in told[1:]}
-    assert told[0] == source
+    names = {name.rpartition(".")[2] for name in reported[1:]}
+    assert reported[0] == source
     assert names & {"secret_credentials", "federated_credentials", "web_identity"} == imported

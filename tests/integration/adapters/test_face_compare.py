@@ -479,17 +479,17 @@ class TestUnreadableAnswers:
         assert (outcome.provider_code, outcome.request_id) == ("Success", "R1")
 
     @pytest.mark.parametrize(
-        ("code", "told"),
+        ("code", "reported"),
         [("1", "1"), (1, "1"), ("Odd.Code", "Odd.Code"), (None, None), (["Success"], None), (True, None)],
         ids=str,
     )
     def test_result_with_an_unexpected_code_goes_to_review_with_that_code(
-        self, odd_server: OddServer, code: object, told: str | None
+        self, odd_server: OddServer, code: object, reported: str | None
     ) -> None:
         outcome = compare_and_judge(odd_server.answer_with(make_body(Code=code)))
         assert isinstance(outcome, Verdict)
         assert (outcome.decision, outcome.reason) == (Decision.REVIEW, "unexpected_answer")
-        assert (outcome.provider_code, outcome.score, outcome.passed) == (told, 99.5, True)
+        assert (outcome.provider_code, outcome.score, outcome.passed) == (reported, 99.5, True)
 
     @pytest.mark.parametrize("body", [b"", b"<html></html>", b"{}"])
     @pytest.mark.parametrize(
@@ -592,7 +592,7 @@ class TestSilence:
 
 
 def make_secret_call() -> tuple[Call, list[str]]:
-    """A call, and everything of it that must not be told."""
+    """A call, and everything of it that no failure and no log may contain."""
     encoded = base64.b64encode(PORTRAIT.jpeg).decode()
     marks = [
         PORTRAIT.jpeg[200:240].decode("latin-1"),
@@ -618,7 +618,7 @@ class TestSecrecy:
         ],
         ids=lambda scenario: scenario["effect"],
     )
-    def test_no_failure_tells_what_was_sent(
+    def test_no_failure_contains_what_was_sent(
         self, emulator: Addresses, control: ControlClient, scenario: Mapping[str, object]
     ) -> None:
         control.play(scenario)
@@ -635,7 +635,7 @@ class TestSecrecy:
         assert find_leaks(failure, *marks) == []
         assert (failure.__cause__, failure.__context__) == (None, None)
 
-    def test_search_finds_what_the_sdk_itself_would_tell(self) -> None:
+    def test_search_finds_what_the_sdk_itself_would_log(self) -> None:
         call, marks = make_secret_call()
         error = ValueError("harmless")
         error.__context__ = RuntimeError({"last_request": call.source, "query": "?X-Signature=1"})
@@ -647,7 +647,7 @@ class TestSecrecy:
         call, marks = make_secret_call()
         assert [mark for mark in marks if mark in f"{call!r} {call!s}"] == []
 
-    def test_debugging_the_sdk_tells_nothing(
+    def test_debugging_the_sdk_logs_nothing(
         self,
         provider: FaceCompareProvider,
         control: ControlClient,
@@ -668,7 +668,7 @@ class TestSecrecy:
         assert capfd.readouterr() == ("", "")
         assert [record for record in caplog.records if record.name == "darabonba-core"] == []
 
-    def test_no_log_at_any_level_tells_what_was_sent(
+    def test_no_log_at_any_level_contains_what_was_sent(
         self, provider: FaceCompareProvider, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
@@ -712,7 +712,7 @@ class TestOperations:
         assert (answer.passed, answer.score, answer.transaction_id) == (True, 99.5, "T1")
 
     def test_no_code_uses_the_methods_that_upload_photos_elsewhere(self) -> None:
-        """`…advance` posts photos to a bucket that the vendor names, and sends an `http://` URL of it."""
+        """`…advance` posts photos to a bucket that the provider names, and sends an `http://` URL of it."""
         sources = Path(facematch.__file__).parent.rglob("*.py")
         users = [
             path.name

@@ -40,7 +40,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:Depreca
 SINGAPORE = Region.SINGAPORE
 CLOSES_AFTER_S = 5.0
 """How long the provider's page lets a connection rest."""
-PROXY_VARIABLES = [f"{scheme}_PROXY" for scheme in ("HTTP", "HTTPS", "ALL", "NO")]
 
 
 @pytest.fixture(autouse=True)

@@ -347,7 +347,7 @@ class TestFaultsOfTheExchange:
         assert (failure.__cause__, failure.__context__) == (None, None)
 
     @pytest.mark.parametrize("response", ODD_RESPONSES.values(), ids=ODD_RESPONSES.keys())
-    def test_an_answer_of_another_form_is_an_operators_fault_that_tells_nothing_of_it(
+    def test_an_answer_of_another_form_is_an_operator_error_without_its_content(
         self, run: Callable[[Answer], FakeHttpServer], clock: FakeClock, response: Response
     ) -> None:
         server = run(lambda _: response)
@@ -474,7 +474,7 @@ class TestWholeWay:
         assert find_leaks(failure, token) == []
         assert control.ask("GET", "/keys").document == []
 
-    def test_no_log_at_any_level_tells_a_token_or_a_key(
+    def test_no_log_at_any_level_contains_a_token_or_a_key(
         self,
         run: Callable[[Answer], FakeHttpServer],
         clock: FakeClock,

@@ -134,7 +134,7 @@ class TestPairs:
         assert (first.is_complete, second.is_complete) == (False, True)
         assert find_pair(ledger) == second
 
-    def test_region_and_folder_tell_pairs_apart(self, ledger: DynamoDbLedger) -> None:
+    def test_region_and_folder_distinguish_pairs(self, ledger: DynamoDbLedger) -> None:
         places = [("singapore", "a#b"), ("singapore#a", "b"), ("malaysia", "a#b"), ("singapore", "a/b")]
         for place in places:
             ledger.put_photo(*place, Role.SOURCE, make_arrived())
@@ -265,7 +265,7 @@ class TestRegistering:
         assert find_pair(ledger).is_taken
         assert find_pair(ledger).comparison_id == ID
 
-    def test_half_a_pair_keeps_its_photo_but_waits_no_longer(self, ledger: DynamoDbLedger) -> None:
+    def test_incomplete_pair_keeps_its_photo_but_waits_no_longer(self, ledger: DynamoDbLedger) -> None:
         half = put(ledger, Role.SOURCE)
         assert ledger.register(make_ended(id=ID), pair=half, takes_photos=False)
         assert find_pair(ledger).photos.keys() == {Role.SOURCE}
@@ -738,7 +738,7 @@ class TestRaces:
         run_at_once([partial(put, ledger, Role.SOURCE, f"{n:02d}") for n in range(20)])
         assert find_pair(ledger).arrived[Role.SOURCE].sequencer == "19"
 
-    def test_half_a_pair_expires_or_is_completed(self, ledger: DynamoDbLedger) -> None:
+    def test_incomplete_pair_expires_or_is_completed(self, ledger: DynamoDbLedger) -> None:
         for n in range(10):
             put_one = partial(ledger.put_photo, "singapore", f"p{n}")
             half = put_one(Role.SOURCE, make_arrived(Role.SOURCE))

@@ -71,17 +71,16 @@ def read_keys(api: FakeApi) -> list[str]:
 def test_the_same_pair_asked_for_twice_is_one_comparison_unless_it_is_wanted_again(
     cli: CliEnvironment, api: FakeApi, photos: tuple[Path, Path]
 ) -> None:
-    api.answers = [(200, ENDED)] * 5
+    api.answers = [(200, ENDED)] * 4
 
     cli.run("compare", *photos)
     cli.run("compare", *photos)
     cli.run("compare", *photos, "--region", "indonesia")
     cli.run("compare", *photos, "--again")
-    cli.run("compare", *photos, "--anew")
 
-    first, second, elsewhere, again, by_former_option = read_keys(api)
+    first, second, elsewhere, again = read_keys(api)
     assert first == second
-    assert len({first, elsewhere, again, by_former_option}) == 4
+    assert len({first, elsewhere, again}) == 3
 
 
 def test_a_verdict_that_takes_its_time_is_waited_for(
@@ -138,11 +137,11 @@ def test_photos_too_large_for_a_request_are_uploaded_first(
 ) -> None:
     source, target = photos
     source.write_bytes(PERSON + bytes(INLINE_LIMIT_BYTES))
-    tickets = {
+    forms = {
         role: {"key": f"inbox/{role}", "url": f"{api.url}/bucket", "fields": {"key": f"inbox/{role}"}}
         for role in ("source", "target")
     }
-    api.answers = [(201, tickets), (204, None), (204, None), (200, ENDED)]
+    api.answers = [(201, forms), (204, None), (204, None), (200, ENDED)]
 
     assert cli.run("compare", source, target).exit_code == ExitCode.DONE
 
@@ -167,7 +166,7 @@ def read_keys_of_last(api: FakeApi) -> str:
         ((503, "no_slot"), ExitCode.NO_VERDICT),
     ],
 )
-def test_a_refusal_of_the_api_is_told_in_its_own_words(
+def test_a_refusal_of_the_api_is_reported_in_its_own_words(
     cli: CliEnvironment,
     api: FakeApi,
     photos: tuple[Path, Path],
@@ -195,7 +194,7 @@ def test_an_end_without_a_comparison_is_a_failure(
     assert cli.run("compare", *photos).exit_code == exit_code
 
 
-def test_an_api_that_is_not_there_is_told(cli: CliEnvironment, photos: tuple[Path, Path]) -> None:
+def test_an_api_that_does_not_exist_is_reported(cli: CliEnvironment, photos: tuple[Path, Path]) -> None:
     assert cli.run("compare", *photos).exit_code == ExitCode.UNREACHABLE
 
 
@@ -209,10 +208,10 @@ def provider(cli: CliEnvironment) -> Iterator[CliEnvironment]:
     }
     arn = secrets.create_secret(Name=f"{cli.name}-provider", SecretString=json.dumps(key))["ARN"]
     with run_emulator(Rules(qps=dict.fromkeys(REGIONS, 1000))) as addresses:
-        stand_ins = ",".join(
+        emulators = ",".join(
             f"{endpoint.region}.{endpoint.network}={address}" for endpoint, address in addresses.endpoints
         )
-        environment = cli.make_environment(LOCAL_STACK="true", PROVIDER_ENDPOINTS=stand_ins)
+        environment = cli.make_environment(LOCAL_STACK="true", PROVIDER_ENDPOINTS=emulators)
         settings = replace(read_settings(environment), provider_key=StoredKey(arn))
         cli.change_stack(settings=settings)
         with forgive_sdk():
@@ -271,7 +270,7 @@ def test_a_bad_photo_costs_no_call(provider: CliEnvironment, photos: tuple[Path,
     assert (ran.document["reason"], ran.document["photo"]) == ("not_an_image", "target")
 
 
-def test_a_key_that_the_provider_does_not_know_is_told(
+def test_a_key_that_the_provider_does_not_know_is_reported(
     provider: CliEnvironment, photos: tuple[Path, Path]
 ) -> None:
     settings = provider.stack.settings
@@ -286,7 +285,7 @@ def test_a_key_that_the_provider_does_not_know_is_told(
     assert "nothing" not in ran.err
 
 
-def test_without_stack_and_key_the_way_to_one_is_told(
+def test_without_stack_and_key_the_message_says_how_to_get_one(
     cli: CliEnvironment, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ALIBABA_CLOUD_ACCESS_KEY_ID", raising=False)

@@ -30,11 +30,11 @@ def test_all_comparisons_of_a_pair_are_erased_by_the_api(cli: CliEnvironment, ap
         "DELETE /live/v1/comparisons/c-1",
         "DELETE /live/v1/comparisons/c-0",
     ]
-    told = " ".join(ran.err.split())
-    assert "A tombstone remains" in told
-    assert "expires after 30 days (RecordRetentionDays)" in told
-    assert "data that consumers of the results queue have stored" in told
-    assert "The provider's data is not deleted" in told
+    reported = " ".join(ran.err.split())
+    assert "A tombstone remains" in reported
+    assert "expires after 30 days (RecordRetentionDays)" in reported
+    assert "data that consumers of the results queue have stored" in reported
+    assert "The provider's data is not deleted" in reported
 
 
 def test_one_comparison_is_erased_by_its_id_for_a_program(cli: CliEnvironment, api: FakeApi) -> None:
@@ -75,7 +75,7 @@ def test_one_that_was_erased_is_not_erased_again(cli: CliEnvironment, api: FakeA
     assert "already erased" in ran.out
 
 
-def test_whoever_may_not_erase_is_told_who_may(cli: CliEnvironment, api: FakeApi) -> None:
+def test_a_refused_erasure_names_who_may_erase(cli: CliEnvironment, api: FakeApi) -> None:
     cli.ledger.register(make_ended(origin=Origin.API, caller=CALLER))
     api.answers = [(404, NOT_FOUND)]
 

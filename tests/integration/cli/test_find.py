@@ -11,7 +11,7 @@ from tests.integration.cli.environment import CliEnvironment
 
 
 @pytest.fixture
-def stand_with_customers(cli: CliEnvironment) -> CliEnvironment:
+def cli_with_customers(cli: CliEnvironment) -> CliEnvironment:
     """Comparisons of three customers; one of them came by the bucket and by the API."""
     cli.ledger.register(make_ended(id="by-bucket", pair_id="customer-1"))
     cli.ledger.register(
@@ -37,30 +37,30 @@ def find(cli: CliEnvironment, *arguments: str) -> list[str]:
 
 
 def test_a_customer_is_found_whatever_the_way_in_the_newest_first(
-    stand_with_customers: CliEnvironment,
+    cli_with_customers: CliEnvironment,
 ) -> None:
-    assert find(stand_with_customers, "customer-1") == ["by-api", "by-bucket"]
+    assert find(cli_with_customers, "customer-1") == ["by-api", "by-bucket"]
 
-    ran = stand_with_customers.run("find", "customer-1")
+    ran = cli_with_customers.run("find", "customer-1")
     assert ran.exit_code == ExitCode.DONE
-    for told in ("by-api", "indonesia", "no_match", "52.57", "upload"):
-        assert told in ran.out
+    for reported in ("by-api", "indonesia", "no_match", "52.57", "upload"):
+        assert reported in ran.out
 
 
-def test_a_comparison_is_found_by_its_id_erased_or_not(stand_with_customers: CliEnvironment) -> None:
-    assert find(stand_with_customers, "by-api") == ["by-api"]
-    assert find(stand_with_customers, "gone") == ["gone"]
+def test_a_comparison_is_found_by_its_id_erased_or_not(cli_with_customers: CliEnvironment) -> None:
+    assert find(cli_with_customers, "by-api") == ["by-api"]
+    assert find(cli_with_customers, "gone") == ["gone"]
 
 
-def test_a_list_is_narrowed_by_region_and_verdict(stand_with_customers: CliEnvironment) -> None:
-    assert find(stand_with_customers, "customer-1", "--region", "singapore") == ["by-bucket"]
-    assert find(stand_with_customers, "--verdict", "no_match") == ["by-api"]
-    assert find(stand_with_customers, "--verdict", "open") == ["open"]
-    assert find(stand_with_customers, "--verdict", "erased") == ["gone"]
+def test_a_list_is_narrowed_by_region_and_verdict(cli_with_customers: CliEnvironment) -> None:
+    assert find(cli_with_customers, "customer-1", "--region", "singapore") == ["by-bucket"]
+    assert find(cli_with_customers, "--verdict", "no_match") == ["by-api"]
+    assert find(cli_with_customers, "--verdict", "open") == ["open"]
+    assert find(cli_with_customers, "--verdict", "erased") == ["gone"]
 
 
-def test_an_erased_customer_is_not_found(stand_with_customers: CliEnvironment) -> None:
-    ran = stand_with_customers.run("find", "customer-3")
+def test_an_erased_customer_is_not_found(cli_with_customers: CliEnvironment) -> None:
+    ran = cli_with_customers.run("find", "customer-3")
 
     assert ran.exit_code == ExitCode.REFUSED
     assert "Nothing found" in ran.err

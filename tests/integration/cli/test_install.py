@@ -21,7 +21,7 @@ def test_what_is_installed_runs_without_the_source_tree(tmp_path: Path) -> None:
     run(*pip, "install", *offline, "--target", tmp_path / "installed", ROOT / "cli")
 
     script = tmp_path / "installed" / "bin" / "facematch"
-    told = run(sys.executable, script, "--version", PYTHONPATH=str(tmp_path / "installed"))
+    reported = run(sys.executable, script, "--version", PYTHONPATH=str(tmp_path / "installed"))
     where = run(
         sys.executable,
         "-c",
@@ -31,6 +31,6 @@ def test_what_is_installed_runs_without_the_source_tree(tmp_path: Path) -> None:
     sample = "from facematch_cli.doctor.sample import read_samples; print(*map(len, read_samples().values()))"
     sizes = run(sys.executable, "-c", sample, PYTHONPATH=str(tmp_path / "installed"))
 
-    assert told.startswith("facematch 0.")
+    assert reported.startswith("facematch 0.")
     assert all(int(size) > 10_000 for size in sizes.split())
     assert all(path.startswith(str(tmp_path)) for path in where.split())

@@ -77,7 +77,7 @@ def test_a_dry_run_says_what_is_there_and_why_and_leaves_it(old_cloud: CliEnviro
     assert old_cloud.depth(dead.comparisons) == 5
 
 
-def test_uploads_are_told_by_their_keys(old_cloud: CliEnvironment) -> None:
+def test_uploads_are_shown_by_their_keys(old_cloud: CliEnvironment) -> None:
     dead = old_cloud.stack.dead_letters
     record = {"s3": {"object": {"key": "inbox/singapore/Nguy%E1%BB%85n+V%C4%83n/source.jpg"}}}
     old_cloud.send(dead.uploads, {"Records": [record]})
@@ -130,7 +130,7 @@ def test_a_message_keeps_its_attributes(old_cloud: CliEnvironment) -> None:
     assert received["Messages"][0]["MessageAttributes"] == attribute
 
 
-def test_verdicts_that_could_not_be_published_are_told_of_again(old_cloud: CliEnvironment) -> None:
+def test_verdicts_that_could_not_be_published_are_published_again(old_cloud: CliEnvironment) -> None:
     dead = old_cloud.stack.dead_letters
     for name in ("stuck-1", "stuck-2", "published"):
         old_cloud.end(name)
@@ -141,9 +141,9 @@ def test_verdicts_that_could_not_be_published_are_told_of_again(old_cloud: CliEn
 
     ran = old_cloud.run("redrive", "--yes", "--json", "--queue", "outbox")
 
-    told = find(ran, "outbox")
-    assert (told["count"], told["pending"], told["put_back"]) == (1, 2, 2)
-    assert "RetryAttemptsExhausted" in told["letters"][0]["why"]
+    reported = find(ran, "outbox")
+    assert (reported["count"], reported["pending"], reported["put_back"]) == (1, 2, 2)
+    assert "RetryAttemptsExhausted" in reported["letters"][0]["why"]
     for name, is_nudged in {"stuck-1": True, "stuck-2": True, "published": False, "open": False}.items():
         assert ("nudged_at_ms" in old_cloud.read_item(name)) is is_nudged
     assert old_cloud.read_item("stuck-1")["work"] == {"S": "outbox"}
@@ -161,7 +161,7 @@ def test_a_verdict_of_this_very_moment_is_left_to_the_stream(old_cloud: CliEnvir
     assert "nudged_at_ms" not in old_cloud.read_item("fresh")
 
 
-def test_empty_queues_are_told(old_cloud: CliEnvironment) -> None:
+def test_empty_queues_are_reported(old_cloud: CliEnvironment) -> None:
     ran = old_cloud.run("redrive")
 
     assert ran.exit_code == ExitCode.DONE

@@ -24,7 +24,7 @@ def land(cli: CliEnvironment, *roles: Role, caller: str | None = None) -> dict[R
     return photos
 
 
-def test_a_comparison_is_told_from_registration_to_publication(cli: CliEnvironment) -> None:
+def test_a_comparison_is_shown_from_registration_to_publication(cli: CliEnvironment) -> None:
     attempts = (
         make_attempt(1, Outcome.POSSIBLY_BILLED, code="timeout", duration_ms=9),
         make_attempt(2, Outcome.ANSWERED, code="Success", duration_ms=300),
@@ -35,7 +35,7 @@ def test_a_comparison_is_told_from_registration_to_publication(cli: CliEnvironme
     ran = cli.run("show", COMPARISON_ID)
 
     assert ran.exit_code == ExitCode.DONE
-    for told in (
+    for reported in (
         "registered",
         "attempt 1",
         "it may have been billed",
@@ -43,7 +43,7 @@ def test_a_comparison_is_told_from_registration_to_publication(cli: CliEnvironme
         "attempt 2",
         "published",
     ):
-        assert told in ran.out
+        assert reported in ran.out
 
 
 def test_a_program_gets_the_story_with_what_it_cost(cli: CliEnvironment) -> None:
@@ -54,11 +54,15 @@ def test_a_program_gets_the_story_with_what_it_cost(cli: CliEnvironment) -> None
     cli.ledger.register(make_ended(attempts=attempts))
     cli.clock.advance(60)
 
-    told = cli.run("show", COMPARISON_ID, "--json", "--price", "singapore=0.002").document
+    reported = cli.run("show", COMPARISON_ID, "--json", "--price", "singapore=0.002").document
 
-    assert (told["billed_calls"], told["possibly_billed_calls"], told["cost_usd"]) == (1, 1, 0.002)
-    assert told["result"]["verdict"] == "match"
-    assert told["story"][-1]["details"] == "to be published"
+    assert (reported["billed_calls"], reported["possibly_billed_calls"], reported["cost_usd"]) == (
+        1,
+        1,
+        0.002,
+    )
+    assert reported["result"]["verdict"] == "match"
+    assert reported["story"][-1]["details"] == "to be published"
 
 
 def test_one_that_is_being_compared_is_at_work(cli: CliEnvironment) -> None:
@@ -73,10 +77,10 @@ def test_a_pair_is_found_by_its_own_name(cli: CliEnvironment) -> None:
     comparison_id = identify_upload("singapore", "customer-1", ETAGS)
     cli.ledger.register(make_ended(id=comparison_id, pair_id="customer-1", photos=photos))
 
-    told = cli.run("show", "singapore/customer-1", "--json").document
+    reported = cli.run("show", "singapore/customer-1", "--json").document
 
-    assert told["id"] == comparison_id
-    assert [chapter["what"] for chapter in told["story"][:3]] == [
+    assert reported["id"] == comparison_id
+    assert [entry["what"] for entry in reported["story"][:3]] == [
         "source arrived",
         "target arrived",
         "registered",
@@ -89,10 +93,10 @@ def test_a_pair_of_an_upload_form_is_found_as_its_callers_own(cli: CliEnvironmen
     comparison_id = identify_upload("singapore", make_folder("customer-1", PRINCIPAL), ETAGS)
     cli.ledger.register(make_ended(id=comparison_id, pair_id="customer-1", caller=PRINCIPAL, photos=photos))
 
-    told = cli.run("show", "singapore/customer-1", "--caller", caller, "--json").document
+    reported = cli.run("show", "singapore/customer-1", "--caller", caller, "--json").document
 
-    assert told["id"] == comparison_id
-    assert told["story"][0]["what"] == "source arrived"
+    assert reported["id"] == comparison_id
+    assert reported["story"][0]["what"] == "source arrived"
     assert cli.run("show", "customer-1", "--json").document["id"] == comparison_id
 
 
@@ -120,15 +124,17 @@ def test_one_that_waits_for_a_region_on_hold_says_why_since_when_and_until_when(
     waiting = cli.run("show", COMPARISON_ID, "--json").document["story"][-1]
 
     assert waiting["what"] == "waiting"
-    told = "(Forbidden.RAMUserAccessDenied), since 2027-01-15 07:59:48Z; next call at 2027-01-15 08:01:00Z"
-    assert waiting["details"].endswith(f"the provider refuses the account or its key {told}")
+    reported = (
+        "(Forbidden.RAMUserAccessDenied), since 2027-01-15 07:59:48Z; next call at 2027-01-15 08:01:00Z"
+    )
+    assert waiting["details"].endswith(f"the provider refuses the account or its key {reported}")
 
 
 def test_a_region_that_resembles_one_is_answered_with_it(cli: CliEnvironment) -> None:
     assert "Did you mean singapore?" in cli.run("show", "Singapore/customer-1").err
 
 
-def test_half_a_pair_waits_for_the_other_half(cli: CliEnvironment) -> None:
+def test_an_incomplete_pair_waits_for_its_other_photo(cli: CliEnvironment) -> None:
     land(cli, Role.SOURCE)
 
     ran = cli.run("show", "singapore/customer-1")
@@ -137,6 +143,6 @@ def test_half_a_pair_waits_for_the_other_half(cli: CliEnvironment) -> None:
     assert "Its target photo is missing" in ran.err
 
 
-def test_what_the_ledger_does_not_know_is_told(cli: CliEnvironment) -> None:
+def test_what_the_ledger_does_not_have_is_reported(cli: CliEnvironment) -> None:
     assert cli.run("show", "nothing").exit_code == ExitCode.REFUSED
     assert cli.run("show", "singapore/nobody").exit_code == ExitCode.REFUSED

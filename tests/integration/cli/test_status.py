@@ -13,13 +13,13 @@ def make_noon() -> FakeClock:
 
 
 def test_an_idle_stack_is_idle(cli: CliEnvironment) -> None:
-    told = cli.run("status", "--json").document
+    reported = cli.run("status", "--json").document
 
-    assert told["queues"]["singapore bulk"] == {"ready": 0, "in_flight": 0, "delayed": 0}
-    assert told["dead_letters"] == {"uploads": 0, "comparisons": 0, "outbox": 0}
-    assert (told["open_comparisons"], told["oldest_open_age_s"]) == (0, None)
-    assert set(told["regions"]) == {"singapore", "indonesia"}
-    assert told["spend_today_usd"] == 0
+    assert reported["queues"]["singapore bulk"] == {"ready": 0, "in_flight": 0, "delayed": 0}
+    assert reported["dead_letters"] == {"uploads": 0, "comparisons": 0, "outbox": 0}
+    assert (reported["open_comparisons"], reported["oldest_open_age_s"]) == (0, None)
+    assert set(reported["regions"]) == {"singapore", "indonesia"}
+    assert reported["spend_today_usd"] == 0
 
 
 def test_the_backlog_is_as_old_as_its_oldest_comparison(cli: CliEnvironment) -> None:
@@ -27,10 +27,10 @@ def test_the_backlog_is_as_old_as_its_oldest_comparison(cli: CliEnvironment) -> 
     cli.ledger.register(make_comparison(id="old", created_at_ms=NOON_MS - 3_600_000))
     cli.send(cli.comparisons, {"comparison_id": "young"})
 
-    told = cli.run("status", "--json", clock=make_noon()).document
+    reported = cli.run("status", "--json", clock=make_noon()).document
 
-    assert (told["open_comparisons"], told["oldest_open_age_s"]) == (2, 3600)
-    assert told["queues"]["singapore bulk"]["ready"] == 1
+    assert (reported["open_comparisons"], reported["oldest_open_age_s"]) == (2, 3600)
+    assert reported["queues"]["singapore bulk"]["ready"] == 1
     assert "2 comparisons, the oldest for 1 h" in cli.run("status", clock=make_noon()).out
 
 
@@ -45,12 +45,12 @@ def test_only_todays_work_counts_as_todays(cli: CliEnvironment) -> None:
             make_ended(id=f"c-{number}", region="indonesia", attempts=(attempt,), ending=ending)
         )
 
-    told = cli.run("status", "--json", clock=make_noon()).document
+    reported = cli.run("status", "--json", clock=make_noon()).document
 
-    assert told["verdicts_today"] == {"match": 1}
-    assert told["billed_calls_today"] == {"indonesia": 1}
-    assert told["spend_today_usd"] == 0.002
-    assert told["waiting_to_be_published"] == 2
+    assert reported["verdicts_today"] == {"match": 1}
+    assert reported["billed_calls_today"] == {"indonesia": 1}
+    assert reported["spend_today_usd"] == 0.002
+    assert reported["waiting_to_be_published"] == 2
 
 
 def test_quota_in_use_is_the_last_minutes_calls(cli: CliEnvironment) -> None:
@@ -68,11 +68,11 @@ def test_quota_in_use_is_the_last_minutes_calls(cli: CliEnvironment) -> None:
 def test_a_region_on_hold_says_why_since_when_and_until_when(cli: CliEnvironment) -> None:
     cli.put_hold("singapore", reason="operator", code="Forbidden.RAMUserAccessDenied", for_s=60)
 
-    told = cli.run("status", "--json").document["regions"]
+    reported = cli.run("status", "--json").document["regions"]
     ran = cli.run("status")
 
-    assert told["indonesia"]["hold"] is None
-    assert told["singapore"]["hold"] == {
+    assert reported["indonesia"]["hold"] is None
+    assert reported["singapore"]["hold"] == {
         "reason": "operator",
         "code": "Forbidden.RAMUserAccessDenied",
         "since": "2027-01-15 07:59:48Z",
@@ -106,9 +106,9 @@ def test_erasures_have_a_count_of_their_own(cli: CliEnvironment) -> None:
         cli.ledger.register(make_ended(id=name))
     cli.erase("erased")
 
-    told = cli.run("status", "--json").document
+    reported = cli.run("status", "--json").document
 
-    assert (told["verdicts_today"], told["erased_today"]) == ({"match": 1}, 1)
+    assert (reported["verdicts_today"], reported["erased_today"]) == ({"match": 1}, 1)
     assert "1 comparison" in cli.run("status").out
 
 

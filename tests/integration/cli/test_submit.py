@@ -175,18 +175,18 @@ def test_another_file_in_the_manifest_is_a_correction_too(cli: CliEnvironment, p
     cli.run("submit", manifest)
     manifest.write_text("pair_id,source,target\none,c-0/source.jpg,c-1/target.png\n")
 
-    told = cli.run("submit", manifest, "--json").document
+    reported = cli.run("submit", manifest, "--json").document
 
-    assert (told["submitted"], told["changed"], told["submitted_before"]) == (1, 1, 0)
+    assert (reported["submitted"], reported["changed"], reported["submitted_before"]) == (1, 1, 0)
 
 
 def test_a_file_that_was_only_touched_is_not_uploaded_again(cli: CliEnvironment, pairs: Path) -> None:
     cli.run("submit", pairs)
     (pairs / "c-1" / "target.png").touch()
 
-    told = cli.run("submit", pairs, "--json").document
+    reported = cli.run("submit", pairs, "--json").document
 
-    assert (told["submitted"], told["changed"], told["submitted_before"]) == (0, 0, 3)
+    assert (reported["submitted"], reported["changed"], reported["submitted_before"]) == (0, 0, 3)
 
 
 def test_refused_photos_are_listed_by_line_in_the_manifests_order(cli: CliEnvironment, pairs: Path) -> None:

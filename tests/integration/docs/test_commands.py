@@ -1,4 +1,4 @@
-"""Every command of the docs is run by a test, or stands in the table below with what keeps it from that.
+"""Every command of the docs is run by a test, or is in the table below with the reason why not.
 
 A command is run where a test hands it, as the docs have it, to a method `run_commands` or `start_commands`
 (`tests/e2e/shell.py`). Whether run or not, its program has to know its words and options.
@@ -89,10 +89,6 @@ NOT_RUN = {
     "sam delete --stack-name facematch": "It needs an AWS account.",
     "aws secretsmanager create-secret --name facematch/provider --secret-string "
     '\'{"access_key_id": "…", "access_key_secret": "…"}\'': "It needs an AWS account, and the AWS CLI.",
-    "aws secretsmanager put-secret-value --secret-id facematch/provider --secret-string "
-    '\'{"access_key_id": "…", "access_key_secret": "…"}\'': (
-        "It needs the AWS CLI; tests/integration/adapters/test_credentials.py rotates a key."
-    ),
     "aws cloudformation describe-stacks --stack-name facematch --query 'Stacks[0].Outputs'": (
         "It needs an AWS account, and the AWS CLI."
     ),
@@ -131,7 +127,7 @@ PAGES = [
 
 
 def list_blocks(language: str) -> Iterator[tuple[str, str]]:
-    """Yield each fenced block of a language with the page that it stands on."""
+    """Yield each fenced block of a language with its page."""
     for page in PAGES:
         for block in re.findall(
             rf"^ *```{language}\n(.*?)^ *```$", page.read_text(), re.DOTALL | re.MULTILINE
@@ -147,7 +143,7 @@ def split_commands(text: str) -> list[str]:
 
 
 def list_spans() -> Iterator[tuple[str, str]]:
-    """Yield each command within a sentence, with the page that it stands on; `…` leaves the rest to you."""
+    """Yield each command within a sentence, with its page. `…` is a part that you fill in."""
     for page in PAGES:
         prose = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
         for span in re.findall(rf"`((?:{PROGRAMS})\s[^`]+)`", prose):
@@ -181,7 +177,7 @@ COMMANDS = {command: page for page, block in BLOCKS for command in split_command
 SPANS = {span: page for page, span in list_spans()}
 
 
-def test_every_command_is_run_by_a_test_or_told_why_not() -> None:
+def test_every_command_is_run_by_a_test_or_has_a_reason() -> None:
     neither = {
         command: page for command, page in COMMANDS.items() if command not in {*list_typed(), *NOT_RUN}
     }
@@ -189,7 +185,7 @@ def test_every_command_is_run_by_a_test_or_told_why_not() -> None:
     assert neither == {}
 
 
-def test_what_the_table_says_is_not_run_stands_in_the_docs_and_is_not_run() -> None:
+def test_what_the_table_says_is_not_run_is_in_the_docs_and_is_not_run() -> None:
     assert [command for command in NOT_RUN if command not in COMMANDS or command in list_typed()] == []
 
 
@@ -214,7 +210,7 @@ def test_bash_can_read_every_block(page: str, block: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_no_command_stands_where_it_is_not_looked_for(page: Path) -> None:
+def test_no_command_is_where_it_is_not_searched(page: Path) -> None:
     text = page.read_text()
     fences = set(re.findall(r"^ *```(\w+)", text, re.MULTILINE))
 
@@ -234,10 +230,10 @@ def check_make(words: list[str]) -> str | None:
     targets = [word for word in words if "=" not in word]
     variables = {word.partition("=")[0] for word in words} - {*targets}
     known = set(re.findall(r"\$\((\w+)\)", (ROOT / "Makefile").read_text()))
-    told = subprocess.run(
+    reported = subprocess.run(
         ["/usr/bin/env", "make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    return told.stderr if told.returncode else ", ".join(variables - known) or None
+    return reported.stderr if reported.returncode else ", ".join(variables - known) or None
 
 
 def check_facematch(words: list[str]) -> str | None:
@@ -294,12 +290,12 @@ def check_npx(words: list[str]) -> str | None:
 
 
 def check_aws(words: list[str]) -> str | None:
-    """Return what is amiss by the AWS SDK's model of the service, which the AWS CLI goes by, too."""
+    """Return what is wrong by the AWS SDK's model of the service, which the AWS CLI also uses."""
     service, operation, *rest = words
     options = {word for word in rest if word.startswith("--")}
     if service == "s3":
         return ", ".join(options - S3_COMMANDS[operation]) or None
-    query = next((told for name, told in pairwise(rest) if name == "--query"), "@")
+    query = next((reported for name, reported in pairwise(rest) if name == "--query"), "@")
     jmespath.compile(query)
     model = botocore.session.get_session().get_service_model(service)
     names = {xform_name(name, "-"): name for name in model.operation_names}
@@ -340,8 +336,8 @@ CHECKS: dict[str, Callable[[list[str]], str | None]] = {
 
 @cache
 def read_help(command: tuple[str, ...]) -> str:
-    """Return what a program tells of itself."""
-    told = subprocess.run(
+    """Return the help text of a program."""
+    reported = subprocess.run(
         command,
         cwd=ROOT,
         env=make_environment(),
@@ -349,12 +345,12 @@ def read_help(command: tuple[str, ...]) -> str:
         text=True,
         check=False,
     )
-    assert told.returncode == 0, told.stderr
-    return told.stdout
+    assert reported.returncode == 0, reported.stderr
+    return reported.stdout
 
 
-def find_unknown(words: list[str], told: str) -> str | None:
+def find_unknown(words: list[str], reported: str) -> str | None:
     """Return the options that a program's help does not have."""
     options = {word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)}
-    known = set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", told))
+    known = set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", reported))
     return ", ".join(sorted(options - known)) or None

@@ -77,16 +77,16 @@ def test_every_page_of_the_folder_is_in_the_site(pages: dict[Path, Page], site: 
 
 
 def test_every_link_leads_to_a_page_and_a_place_in_it(pages: dict[Path, Page]) -> None:
-    astray = []
+    broken = []
     for file, address in list_local(pages, "links"):
         parts = urlsplit(address)
         target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
         known = pages.get(target / "index.html" if target.is_dir() else target)
         place = unquote(parts.fragment)
         if not target.exists() or (place and known and place not in known.anchors):
-            astray.append(f"{file.name}: {address}")
+            broken.append(f"{file.name}: {address}")
 
-    assert astray == []
+    assert broken == []
 
 
 def test_nothing_is_loaded_from_elsewhere_or_missing(pages: dict[Path, Page]) -> None:

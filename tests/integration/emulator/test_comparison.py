@@ -170,7 +170,7 @@ def test_body_that_is_announced_is_awaited(singapore: str, expectation: str) -> 
     assert send(singapore, replace(request, headers=headers)).code == "Success"
 
 
-def test_url_stands_for_its_photo(singapore: str, control: ControlClient) -> None:
+def test_url_represents_its_photo(singapore: str, control: ControlClient) -> None:
     def score(source: str, target: str) -> float:
         fields: dict[str, Any] = {"source_face_picture": None, "target_face_picture": None}
         body = compare(singapore, source_face_picture_url=source, target_face_picture_url=target, **fields)
@@ -194,7 +194,7 @@ def test_query_is_signed_in_its_canonical_form(singapore: str) -> None:
     assert compare(singapore, source_face_picture=None, source_face_picture_url=url).code == "Success"
 
 
-def test_call_log_tells_of_the_call_and_shows_no_photo(singapore: str, control: ControlClient) -> None:
+def test_call_log_has_the_call_and_no_photo(singapore: str, control: ControlClient) -> None:
     merchant_biz_id = new_id()
     exif = Image.Exif()
     exif[0x010E] = "a description"

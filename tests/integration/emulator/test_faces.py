@@ -50,16 +50,6 @@ def addresses() -> Iterator[Addresses]:
         yield addresses
 
 
-@pytest.fixture
-def control(addresses: Addresses) -> ControlClient:
-    return ControlClient(addresses.control.removeprefix("http://"))
-
-
-@pytest.fixture
-def singapore(addresses: Addresses) -> str:
-    return addresses.address("singapore")
-
-
 def paste(*photos: tuple[bytes, int, tuple[int, int]]) -> bytes:
     """Return one photo of 1080 x 1440 px with others in it, each so wide and at its place."""
     whole = Image.new("RGB", (1080, 1440), (150, 160, 170))
@@ -229,7 +219,7 @@ def test_other_calls_are_answered_while_faces_are_compared(
 
 
 @needs_models
-def test_a_photo_that_comes_again_is_looked_at_once(photos: dict[str, bytes]) -> None:
+def test_a_repeated_photo_is_examined_once(photos: dict[str, bytes]) -> None:
     first, second = find(photos["source"], photos["source"])
     assert first is second
 

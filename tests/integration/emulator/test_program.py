@@ -168,7 +168,7 @@ def test_in_process_emulator_leaves_no_thread() -> None:
     assert threading.active_count() == before
 
 
-def test_emulator_stands_alone() -> None:
+def test_emulator_imports_nothing_else_of_the_repository() -> None:
     script = "import sys, facecompare_emulator; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True

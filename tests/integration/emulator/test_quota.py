@@ -13,7 +13,7 @@ def admitted(window: QpsWindow, qps: int, times_s: list[float]) -> list[bool]:
     return [quota.take(now_s) == 0 for now_s in times_s]
 
 
-def test_fixed_window_starts_anew_each_second() -> None:
+def test_fixed_window_starts_again_each_second() -> None:
     times_s = [0.9, 0.9, 0.95, 1.0, 1.0, 1.5, 2.0]
     assert admitted(QpsWindow.FIXED, 2, times_s) == [True, True, False, True, True, False, True]
 
@@ -31,7 +31,7 @@ def test_token_bucket_refills_steadily() -> None:
 @pytest.mark.parametrize(
     ("window", "wait_s"), [(QpsWindow.FIXED, 0.75), (QpsWindow.SLIDING, 1.0), (QpsWindow.BUCKET, 1.0)]
 )
-def test_quota_tells_how_long_to_wait(window: QpsWindow, wait_s: float) -> None:
+def test_quota_returns_how_long_to_wait(window: QpsWindow, wait_s: float) -> None:
     quota = make_quota(window, 1)
     assert quota.take(0.25) == 0
     assert quota.take(0.25) == wait_s
@@ -102,15 +102,15 @@ def test_the_quota_is_changed_while_the_emulator_runs() -> None:
         control = ControlClient(addresses.control.removeprefix("http://"))
         assert count_admitted(addresses, "malaysia", 6) == 5
 
-        told = control.ask("PUT", "/quota", {"qps": {"malaysia": 2}, "window": "sliding"})
-        assert told.document["qps"]["malaysia"] == 2
-        assert told.document["qps_window"] == "sliding"
+        reported = control.ask("PUT", "/quota", {"qps": {"malaysia": 2}, "window": "sliding"})
+        assert reported.document["qps"]["malaysia"] == 2
+        assert reported.document["qps_window"] == "sliding"
         assert count_admitted(addresses, "malaysia", 4) == 2
 
-        # A fixed window would start anew here.
+        # A fixed window would start again here.
         clock.advance(0.2)
         assert count_admitted(addresses, "malaysia", 1) == 0
-        assert control.ask("PUT", "/quota", {}).document == told.document
+        assert control.ask("PUT", "/quota", {}).document == reported.document
 
 
 @pytest.mark.parametrize(

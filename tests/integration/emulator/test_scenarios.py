@@ -97,7 +97,7 @@ def test_every_code_of_the_page_reaches_the_sdk(singapore: str, control: Control
     assert (call["code"], call["scenario"], call["compared"]) == (code, "scripted", False)
 
 
-def test_throttling_can_bear_retry_after(singapore: str, control: ControlClient) -> None:
+def test_throttling_can_have_retry_after(singapore: str, control: ControlClient) -> None:
     control.play({"effect": "refuse", "code": "Throttling.Api", "retry_after_ms": 1500})
     with pytest.raises(ThrottlingException) as refusal:
         compare(singapore)
@@ -142,10 +142,10 @@ def test_unexpected_result_is_scripted(
     singapore: str, control: ControlClient, fields: dict[str, object], result: object
 ) -> None:
     control.play(fields)
-    told = send(singapore, sign(singapore)).document["Result"]
-    if isinstance(told, dict):
-        assert len(told.pop("TransactionId")) == 32
-    assert told == (
+    reported = send(singapore, sign(singapore)).document["Result"]
+    if isinstance(reported, dict):
+        assert len(reported.pop("TransactionId")) == 32
+    assert reported == (
         result if result is not None else {"Passed": "N", "FaceComparisonScore": None, "New": [1]}
     )
     assert control.last_call()["compared"]
@@ -238,8 +238,8 @@ def test_the_second_version_of_face_compare_is_the_same_operation(
         second = make_client(singapore).face_compare_v2with_options(request, RuntimeOptions()).body
     first = compare(singapore, target_face_picture=STRANGER, face_quality_check="Y")
 
-    told = [{**body.result.to_map(), "TransactionId": None} for body in (first, second)]
-    assert told[0] == told[1]
+    reported = [{**body.result.to_map(), "TransactionId": None} for body in (first, second)]
+    assert reported[0] == reported[1]
     assert [call["action"] for call in control.calls()] == ["FaceCompareV2", "FaceCompare"]
     assert [call["compared"] for call in control.calls()] == [True, True]
 

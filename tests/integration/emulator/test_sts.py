@@ -62,7 +62,7 @@ def _first_keys(control: ControlClient) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def strict_emulator() -> Iterator[Addresses]:
-    """An emulator that knows the issuer and its key, and stands at noon."""
+    """An emulator that knows the issuer and its key, and whose clock is at noon."""
     trust = OidcTrust(
         audiences=("one", "two"),
         issuer=ISSUER,
@@ -92,7 +92,7 @@ class TestAnswers:
         codes = [(call["action"], call["code"], call["compared"]) for call in control.calls()]
         assert codes == [("AssumeRoleWithOIDC", "Success", False), ("FaceCompare", "Success", True)]
 
-    def test_the_answer_tells_who_came_and_until_when(self, strict: str) -> None:
+    def test_the_answer_has_the_subject_and_the_expiry(self, strict: str) -> None:
         token = make_token(make_strict_claims())
         document = assume_role(strict, OIDCToken=token, DurationSeconds="900").document
 
@@ -141,9 +141,9 @@ class TestAnswers:
         token = make_token()
         credentials = read_credentials(assume_role(singapore, OIDCToken=token))
 
-        told = json.dumps([control.calls(), control.ask("GET", "/keys").document])
+        reported = json.dumps([control.calls(), control.ask("GET", "/keys").document])
         secrets = (token, credentials.access_key_secret, credentials.security_token)
-        assert [secret for secret in secrets if secret is None or secret in told] == []
+        assert [secret for secret in secrets if secret is None or secret in reported] == []
 
 
 class TestParameters:

@@ -1,4 +1,4 @@
-"""The loop that docs/consume.md shows, run as it stands."""
+"""The loop that docs/consume.md shows, run unchanged."""
 
 import json
 import re
@@ -65,7 +65,7 @@ def _aws_region(monkeypatch: pytest.MonkeyPatch) -> None:
 LAST = {"id": "c-9", "subject": "the last", "data": {"verdict": "match"}}
 
 
-def test_a_verdict_that_was_under_way_in_a_crash_is_decided_when_it_comes_again(queue: Any) -> None:
+def test_a_verdict_in_progress_at_a_crash_is_decided_when_it_is_delivered_again(queue: Any) -> None:
     consumer = Consumer(queue[1])
     send(queue, EVENT)
 

@@ -81,7 +81,7 @@ def stack(
     Its clock starts at the present and moves only when someone sleeps, so that no deadline passes by itself.
     """
     assert provider.comparisons() == []
-    stand_ins = ",".join(
+    emulators = ",".join(
         f"{endpoint.region}.{endpoint.network}={address}" for endpoint, address in _emulator.endpoints
     )
     environment = {
@@ -91,7 +91,7 @@ def stack(
             ALLOWED_REGIONS="singapore,indonesia,malaysia",
             CALLS_PER_SECOND=",".join(f"{region}=1000" for region in Region),
             LOCAL_STACK="true",
-            PROVIDER_ENDPOINTS=stand_ins,
+            PROVIDER_ENDPOINTS=emulators,
         ),
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",

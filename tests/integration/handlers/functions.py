@@ -55,7 +55,7 @@ def land(
     *,
     sequencer: str | None = None,
 ) -> Event:
-    """Put a photo into the inbox; return the recorded event, as it tells of this photo."""
+    """Put a photo into the inbox; return the recorded event, changed to name this photo."""
     key = f"{folder}/{role}.jpg"
     etag = stack.put_photo(key, content)
     if role is Role.SOURCE:

@@ -66,8 +66,8 @@ class RecursionGuard:
             self.dropped.append(function)
             return
         self.longest[function] = max(self.longest.get(function, 0), lineage[function])
-        told = ";".join(f"{name}:{count}" for name, count in lineage.items())
-        self.monkeypatch.setenv(_VARIABLE, f"Root=1-00000000-{'0' * 24};Lineage={told}")
+        reported = ";".join(f"{name}:{count}" for name, count in lineage.items())
+        self.monkeypatch.setenv(_VARIABLE, f"Root=1-00000000-{'0' * 24};Lineage={reported}")
         response = invoke(function, event)
         assert response is None or failed_records(response) == []
         self.monkeypatch.delenv(_VARIABLE)

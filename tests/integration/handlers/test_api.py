@@ -624,7 +624,7 @@ def test_idempotency_key_of_a_bad_length_is_refused(stack: HandlerStack, key: st
     assert stack.is_untouched()
 
 
-def test_all_faults_of_a_request_are_told_together() -> None:
+def test_all_faults_of_a_request_are_reported_together() -> None:
     event = change_body(
         ask_now(),
         region="atlantis",
@@ -649,7 +649,7 @@ def test_all_faults_of_a_request_are_told_together() -> None:
     }
 
 
-def test_region_that_is_not_allowed_is_told_with_the_other_faults() -> None:
+def test_region_that_is_not_allowed_is_reported_with_the_other_faults() -> None:
     answer = ask(change_body(ask_now(), region="hong-kong", source={}))
 
     assert answer.status == 400
@@ -842,7 +842,7 @@ def test_administrator_is_a_role_in_any_spelling_whatever_its_session(named: str
     check_problem(unseen, 404, "comparison_not_found")
 
 
-def test_pair_that_came_by_upload_forms_is_its_callers_even_if_only_the_bucket_tells_of_it(
+def test_pair_from_upload_forms_is_its_callers_even_if_only_the_bucket_reports_it(
     stack: HandlerStack,
 ) -> None:
     _, events = land_my_pair(stack)
@@ -933,7 +933,9 @@ def test_tombstone_holds_nothing_of_a_person(stack: HandlerStack) -> None:
     assert tombstone["photos"] == {"M": {}}
     assert tombstone["ending"]["M"]["verdict"]["M"]["score"] == {"NULL": True}
     kept = json.dumps(stack.list_items())
-    assert [told for told in ("passport-123", "ann", ME, URL, "fingerprint") if told in kept] == []
+    assert [
+        reported for reported in ("passport-123", "ann", ME, URL, "fingerprint") if reported in kept
+    ] == []
 
 
 def test_erased_pair_of_a_caller_leaves_no_trace_of_who_it_was(stack: HandlerStack) -> None:
@@ -944,7 +946,7 @@ def test_erased_pair_of_a_caller_leaves_no_trace_of_who_it_was(stack: HandlerSta
     assert ask(erase(stack.the_comparison().id)).status == 204
 
     kept = json.dumps(stack.list_items())
-    assert [told for told in ("pair-1", "caller=", ME) if told in kept] == []
+    assert [reported for reported in ("pair-1", "caller=", ME) if reported in kept] == []
     assert stack.list_keys() == []
 
 
@@ -1000,7 +1002,7 @@ def test_bad_request_for_uploads_names_its_field(
     assert stack.is_untouched()
 
 
-def test_all_faults_of_a_request_for_uploads_are_told_together() -> None:
+def test_all_faults_of_a_request_for_uploads_are_reported_together() -> None:
     bad = {"content_type": "text/html"}
 
     answer = ask(change_body(ask_for_uploads(), region="atlantis", pair_id="a/b", source=bad, target=bad))
@@ -1013,7 +1015,7 @@ def test_all_faults_of_a_request_for_uploads_are_told_together() -> None:
     }
 
 
-def test_uploads_of_a_caller_whose_name_leaves_no_room_are_refused(stack: HandlerStack) -> None:
+def test_uploads_of_a_caller_whose_name_is_too_long_are_refused(stack: HandlerStack) -> None:
     caller = f"arn:aws:iam::123456789012:user/{'p' * 500}/ann"
 
     answer = ask(change_caller(change_body(ask_for_uploads(), pair_id="張" * 128), caller))
@@ -1064,7 +1066,9 @@ def test_unknown_route_is_not_found(method: str, path: str) -> None:
 @pytest.mark.parametrize(
     "make_event", [ask_now, ask_for_later, lambda: read("a" * 26), lambda: erase("a" * 26)]
 )
-def test_fault_of_ours_tells_nothing_of_itself(stack: HandlerStack, make_event: Callable[[], Event]) -> None:
+def test_internal_fault_is_reported_without_details(
+    stack: HandlerStack, make_event: Callable[[], Event]
+) -> None:
     stack.dynamodb.delete_table(TableName=stack.table)
 
     answer = ask(make_event())

@@ -32,7 +32,7 @@ def test_a_key_that_was_replaced_since_is_tried(stack: HandlerStack) -> None:
     assert {found["access"] for found in replaced["regions"].values()} == {"refused"}
 
 
-def test_a_secret_in_another_format_is_told_without_its_content(
+def test_a_secret_in_another_format_is_reported_without_its_content(
     stack: HandlerStack, provider: ControlClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.set_secret("s3cret")

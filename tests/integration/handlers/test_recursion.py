@@ -62,7 +62,7 @@ def test_lambda_would_drop_it_if_the_template_did_not_allow_the_loop(
     assert stack.list_waiting(BULK) == []
 
 
-def test_what_a_sweep_enqueues_begins_a_chain_of_its_own(
+def test_what_a_sweep_enqueues_begins_its_own_chain(
     stack: HandlerStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold_lane(stack)

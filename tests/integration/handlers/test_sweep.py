@@ -109,7 +109,7 @@ class TestResults:
 class TestPairs:
     """The recorded notifications are older than any deadline."""
 
-    def test_half_a_pair_ends_after_its_deadline(
+    def test_incomplete_pair_ends_after_its_deadline(
         self, stack: HandlerStack, provider: ControlClient, capsys: pytest.CaptureFixture[str]
     ) -> None:
         invoke("uploads", land(stack, Role.SOURCE, PERSON))

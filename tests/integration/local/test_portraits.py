@@ -38,7 +38,7 @@ def test_a_portrait_is_as_a_phone_makes_it(portraits: dict[str, bytes], role: st
 
 
 @pytest.mark.parametrize("role", ["source", "target"])
-def test_a_portrait_stands_upright_once_normalised(portraits: dict[str, bytes], role: str) -> None:
+def test_a_portrait_is_upright_once_normalised(portraits: dict[str, bytes], role: str) -> None:
     photo = normalise(portraits[role])
     assert (photo.width, photo.height) == (720, 960)
     with Image.open(BytesIO(photo.jpeg)) as image:

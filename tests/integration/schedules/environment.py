@@ -66,7 +66,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonMessage:
-    """The body of a message on a lane's queue; one queue stands for all lanes."""
+    """The body of a message on a lane's queue; one queue represents all lanes."""
 
     region: str
     priority: Priority

@@ -24,9 +24,9 @@ class FaultProfile(StrEnum):
     NONE = "none"
     CRASHES = "crashes"
     FAULTS = "faults"
-    """Ports that refuse, or do what they are told and do not say so; answers that the provider loses."""
+    """Ports that refuse, or succeed without an answer; answers that the provider loses."""
     DELAYS = "delays"
-    """Processes that stand still for longer than their leases, and clocks 2 s apart."""
+    """Processes that are paused for longer than their leases, and clocks 2 s apart."""
     ALL = "all"
 
     @property
@@ -130,7 +130,7 @@ class Schedule:
         self._take(queue, message, hidden=not self.choices.is_rare(one_in=8))
 
     def _publish(self) -> None:
-        """Begin to publish what the stream tells of; now and then it comes by the sweep, or twice."""
+        """Begin to publish what the stream reports. Sometimes the sweep does it, or it is reported twice."""
         due = [*self.stack.stream, *self.stack.model.endings]
         if not due:
             self._step()
@@ -176,9 +176,9 @@ class Schedule:
         self.log.append(("wait", duration_s))
 
     def _overtake(self) -> None:
-        """Have everyone stand still for longer than a lease, and another take up what they work on."""
+        """Pause all workers for longer than a lease, and let others continue their comparisons."""
         self.stack.time.reach(self.stack.time.at_ms + VISIBILITY_MS)
-        self.log.append(("all stand still",))
+        self.log.append(("all paused",))
         visible = self.stack.comparisons.visible()
         if not visible or len(self.processes) >= _PROCESSES:
             return

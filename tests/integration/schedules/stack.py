@@ -84,7 +84,7 @@ class Wiring(InMemoryStack):
 
 @dataclass(frozen=True, slots=True)
 class PhotoEvent:
-    """What S3 tells of an object."""
+    """The part of a notification of S3 that describes an object."""
 
     key: str
     arrived: ArrivedPhoto
@@ -124,7 +124,7 @@ class ScheduledStack:
     # What happens outside.
 
     def upload(self, pair_id: str, role: Role, version: int) -> PhotoEvent:
-        """Put a photo into the inbox, which tells of it."""
+        """Put a photo into the inbox, which sends a notification."""
         key = make_inbox_key(REGION, pair_id, role, "jpg")
         self.bucket.objects[key] = f"{pair_id} {role} {version}".encode()
         photo = self.bucket.find(key)
@@ -249,7 +249,7 @@ class ScheduledStack:
         def consume(process: Process) -> None:
             try:
                 work(process)
-            except Exception as error:  # noqa: BLE001 - the message fails, whatever it is, and comes again
+            except Exception as error:  # noqa: BLE001 - the message fails, and is delivered again
                 self.failures.append(error)
                 return
             queue.delete(message)
@@ -264,7 +264,7 @@ class ScheduledStack:
                 is_answered = True
             except (InvalidInputError, NotFoundError):
                 is_answered = True
-            except Exception as error:  # noqa: BLE001 - the caller is told to come again, whatever it is
+            except Exception as error:  # noqa: BLE001 - the caller must retry after any error
                 self.failures.append(error)
             finally:
                 if not is_answered:

@@ -21,7 +21,7 @@ class StepOutcome(StrEnum):
 
     DONE = "done"
     REPEATED = "repeated"
-    """Done twice: its answer was lost, and the vendor's client asks again by itself."""
+    """Done twice: its answer was lost, and the SDK retries by itself."""
     REFUSED = "refused"
     """Not done, and answered by an error."""
     UNANSWERED = "unanswered"
@@ -166,8 +166,8 @@ class SteppedProcess:
         self.process = Process(name, self._wait_for_outcome, skew_ms)
         self.next_step: Step | None = None
         self._outcome = StepOutcome.DONE
-        self._told, self._arrived = threading.Lock(), threading.Lock()
-        self._told.acquire()
+        self._reported, self._arrived = threading.Lock(), threading.Lock()
+        self._reported.acquire()
         self._arrived.acquire()
 
     @property
@@ -182,7 +182,7 @@ class SteppedProcess:
     def resume(self, outcome: StepOutcome) -> None:
         """Take the next step, and run up to the one after it."""
         self.next_step, self._outcome = None, outcome
-        self._told.release()
+        self._reported.release()
         self._wait_for_arrival()
 
     def _wait_for_arrival(self) -> None:
@@ -192,7 +192,7 @@ class SteppedProcess:
     def _wait_for_outcome(self, step: Step) -> StepOutcome:
         self.next_step = step
         self._arrived.release()
-        self._told.acquire()
+        self._reported.acquire()
         return self._outcome
 
     def _run(self, task: Callable[[], object]) -> None:

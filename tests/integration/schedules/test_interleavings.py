@@ -106,7 +106,7 @@ def verdicts(stack: ScheduledStack) -> list[str | None]:
 
 
 def settle(stack: ScheduledStack) -> None:
-    """Deliver everything that is left, and check every promise."""
+    """Deliver everything that is left, and check every guarantee."""
     stack.drain()
     stack.check()
 

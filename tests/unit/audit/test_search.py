@@ -9,8 +9,6 @@ from audit.search import ENCODINGS, Finding, Marker, Search, make_photo_marker, 
 PHOTO = random.Random(5).randbytes(3000)  # noqa: S311 - pixels, not a secret
 SECRET = "LTAIa8sJq0Zk3fWm7yXv2Qe9"
 NOISE = random.Random(6).randbytes(400)  # noqa: S311 - the surrounding bytes
-EDGE_BYTES = 4
-"""The characters of a Base64 text that depend on the bytes before and after it."""
 
 
 def scan(marker: Marker, content: bytes, kind: str = "log") -> list[Finding]:

@@ -151,7 +151,7 @@ def test_far_too_many_workers_find_no_slot_in_time_and_load_the_rate_limiter() -
     assert crowded.worker_s > 15 * ample.worker_s
 
 
-def test_a_pair_whose_worker_died_comes_again_when_it_is_visible() -> None:
+def test_a_pair_whose_worker_died_is_delivered_again_when_it_is_visible() -> None:
     outcome = simulate_burst(make_scenario(crash_share=0.1, visibility_timeout_s=120), 200)
 
     assert outcome.bulk.count == 200

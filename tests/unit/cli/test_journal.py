@@ -50,7 +50,7 @@ def test_etags_are_not_read_from_the_journal_of_another_stack(tmp_path: Path) ->
         read_etags(tmp_path / "journal", "other")
 
 
-def test_a_digest_tells_photos_apart_and_which_is_which() -> None:
+def test_a_digest_distinguishes_photos_and_their_roles() -> None:
     one, other = {Role.SOURCE: b"a", Role.TARGET: b"b"}, {Role.SOURCE: b"b", Role.TARGET: b"a"}
 
     assert digest_photos(one) == digest_photos(dict(one))

@@ -62,7 +62,7 @@ def test_a_short_row_lacks_its_photos(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ("pair_id,source\nc-1,s.jpg\n", "lacks the column target: its first line has pair_id, source"),
         ("c-1;s.jpg;t.jpg\n", "lacks the column pair_id and source and target"),
@@ -72,8 +72,8 @@ def test_a_short_row_lacks_its_photos(tmp_path: Path) -> None:
     ],
     ids=["a column missing", "no header", "empty", "an open quote", "a column twice"],
 )
-def test_what_is_no_manifest_is_refused(tmp_path: Path, content: str, told: str) -> None:
-    with pytest.raises(CommandError, match=told) as refusal:
+def test_what_is_no_manifest_is_refused(tmp_path: Path, content: str, reported: str) -> None:
+    with pytest.raises(CommandError, match=reported) as refusal:
         list(read_rows(write(tmp_path, content)))
 
     assert refusal.value.exit_code is ExitCode.REFUSED

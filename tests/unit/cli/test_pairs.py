@@ -73,7 +73,7 @@ def test_photos_outside_a_pairs_folder_are_named(tmp_path: Path) -> None:
     assert loose.startswith("2 photos outside the pairs' folders ignored: a.JPG, b.heic.")
 
 
-def test_a_manifest_names_files_from_where_it_stands(tmp_path: Path) -> None:
+def test_a_manifest_names_files_relative_to_its_folder(tmp_path: Path) -> None:
     manifest = tmp_path / "pairs.csv"
     manifest.write_text("pair_id,source,target,region\nc-1,a/s.jpg,/photos/t.jpg,indonesia\nc-2,s.jpg,,\n")
 

@@ -42,8 +42,8 @@ def test_refused_photos_are_named_with_the_reason(
     exit_code = run(["prepare", *(str(photos / name) for name in names), "-o", str(tmp_path), "--json"])
 
     assert exit_code == ExitCode.PARTIAL
-    told = json.loads(capsys.readouterr().out)["photos"]
-    codes = [photo["refusal"] and photo["refusal"]["code"] for photo in told]
+    reported = json.loads(capsys.readouterr().out)["photos"]
+    codes = [photo["refusal"] and photo["refusal"]["code"] for photo in reported]
     assert codes == [None, "not_an_image", "too_small", "unreadable_file"]
 
 
@@ -67,9 +67,9 @@ def test_a_file_over_the_limit_is_refused_by_its_real_size(
 
     exit_code = run(["prepare", str(tmp_path / "huge.png"), "-o", str(tmp_path / "out"), "--json"])
 
-    (told,) = json.loads(capsys.readouterr().out)["photos"]
+    (reported,) = json.loads(capsys.readouterr().out)["photos"]
     assert exit_code == ExitCode.REFUSED
-    assert told["refusal"] == {
+    assert reported["refusal"] == {
         "code": "file_too_large",
         "message": f"The file {tmp_path / 'huge.png'} has 28,821,707 bytes. The limit is 20,000,000 bytes.",
     }
@@ -81,8 +81,8 @@ def test_a_photo_is_warned_of_and_its_face_drawn(tmp_path: Path, capsys: pytest.
     assert run(["prepare", str(tmp_path / "small-face.jpg"), "-o", str(tmp_path), "--json"]) == ExitCode.DONE
 
     printed = capsys.readouterr()
-    (told,) = json.loads(printed.out)["photos"]
-    assert (told["warnings"], told["report"]["face"]["faces"]) == (["face_too_small"], 1)
+    (reported,) = json.loads(printed.out)["photos"]
+    assert (reported["warnings"], reported["report"]["face"]["faces"]) == (["face_too_small"], 1)
     sheet = (tmp_path / "sheet.html").read_text()
     assert "The face is small" in sheet
     assert sheet.count('<svg class="face"') == 1
@@ -96,9 +96,9 @@ def test_with_framing_the_part_that_is_kept_is_drawn_too(
 
     run(["prepare", str(tmp_path / "small-face.jpg"), "-o", str(tmp_path), "--frame-faces", "--json"])
 
-    (told,) = json.loads(capsys.readouterr().out)["photos"]
-    assert told["warnings"] == []
-    assert told["report"]["face"]["crop"]["width"] == told["report"]["width"]
+    (reported,) = json.loads(capsys.readouterr().out)["photos"]
+    assert reported["warnings"] == []
+    assert reported["report"]["face"]["crop"]["width"] == reported["report"]["width"]
     sheet = (tmp_path / "sheet.html").read_text()
     assert sheet.count('<svg class="face"') == 2
     assert "Cropped around the face" in sheet
@@ -130,8 +130,8 @@ def test_without_the_detector_one_sentence_says_so(
     assert run(["prepare", str(photo), "-o", str(tmp_path), "--json", *options]) == ExitCode.DONE
 
     printed = capsys.readouterr()
-    (told,) = json.loads(printed.out)["photos"]
-    assert (told["warnings"], told["report"]["face"], told["refusal"]) == ([], None, None)
+    (reported,) = json.loads(printed.out)["photos"]
+    assert (reported["warnings"], reported["report"]["face"], reported["refusal"]) == ([], None, None)
     assert " ".join(printed.err.split()) == (
         f"{sentence}, because the face detector is not installed. In the clone of facematch, run "
         "`pip install './cli[faces]'`."

@@ -317,7 +317,7 @@ def test_verdicts_take_as_long_as_the_slowest_region() -> None:
 
 
 @pytest.mark.parametrize(
-    ("elapsed_s", "done", "told"),
+    ("elapsed_s", "done", "reported"),
     [
         (0, 0, (100, "quota")),
         (40, 80, (60, "quota")),
@@ -326,6 +326,6 @@ def test_verdicts_take_as_long_as_the_slowest_region() -> None:
     ],
 )
 def test_the_last_verdict_waits_for_the_slower_of_quota_and_upload(
-    elapsed_s: float, done: int, told: tuple[float, str]
+    elapsed_s: float, done: int, reported: tuple[float, str]
 ) -> None:
-    assert estimate_remaining(quota_s=100, elapsed_s=elapsed_s, done=done, left=100 - done) == told
+    assert estimate_remaining(quota_s=100, elapsed_s=elapsed_s, done=done, left=100 - done) == reported

@@ -37,7 +37,7 @@ def make_client_error(code: str, message: str = "Some words.") -> ClientError:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_a_cloud_that_cannot_be_asked_is_told_in_one_sentence(
+def test_a_cloud_that_does_not_answer_is_reported_in_one_sentence(
     error: BotoCoreError | ClientError, way_out: str
 ) -> None:
     explained = explain_error(error)
@@ -62,7 +62,7 @@ def test_an_error_of_the_domain_keeps_its_words(error: FacematchError, exit_code
     assert (explained.message, explained.exit_code) == (error.message, exit_code)
 
 
-def test_a_local_stack_that_is_gone_is_told_with_what_starts_it() -> None:
+def test_a_local_stack_that_is_gone_is_reported_with_the_command_that_starts_it() -> None:
     explained = explain_error(EndpointConnectionError(endpoint_url="http://127.0.0.1:9"), is_local=True)
 
     assert explained.exit_code == ExitCode.UNREACHABLE

@@ -7,26 +7,14 @@ from PIL import ExifTags, Image, ImageChops, ImageOps, ImageStat
 
 from facematch_client.faces import mark_crop, mark_faces, read_warnings
 from imaging import Limits, NormalisedPhoto, normalise
-from tests.factories.photos import encode, make_portrait, make_scene
-
-STORED = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
+from tests.factories.photos import ORIENTATIONS, encode, make_portrait, make_scene, turn
 
 
 def store(picture: Image.Image, orientation: int) -> bytes:
     """Store a picture another way round than upright."""
-    turn = STORED[orientation]
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    stored = picture if turn is None else picture.transpose(turn)
+    stored = turn(picture, orientation)
     return encode(stored, quality=95, exif=exif.tobytes())
 
 
@@ -35,7 +23,7 @@ def prepare(photo: bytes, **limits: Any) -> tuple[NormalisedPhoto, dict[str, Any
     return prepared, {**asdict(prepared.report), "width": prepared.width, "height": prepared.height}
 
 
-@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_the_crop_is_drawn_over_the_photo_as_it_is_stored(orientation: int) -> None:
     photo = store(make_scene(), orientation)
     prepared, report = prepare(photo, frame_faces=True)

@@ -31,7 +31,7 @@ def make_report(photo: bytes | None = None, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_photo_that_lies_on_its_side_is_told_as_it_is_stored() -> None:
+def test_a_photo_that_is_stored_on_its_side_is_shown_as_stored() -> None:
     facts = read_header(make_photo(Orientation=6))
 
     assert facts.orientation_text == "as stored: lying on its side, EXIF\N{NO-BREAK SPACE}6"
@@ -49,7 +49,7 @@ def test_what_a_photo_gives_away_is_named() -> None:
     assert f"Metadata removed: {', '.join(facts.metadata)}" in describe_changes(make_report(photo), facts)
 
 
-def test_a_photo_that_names_nothing_is_told_so() -> None:
+def test_a_photo_without_metadata_is_described_as_such() -> None:
     assert "Sent without metadata (no camera, date or location was found)" in describe_changes(
         make_report(), PhotoHeader()
     )
@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_taken_for_upright(photo: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"padded_rows": 32}, "Letterboxed: 32 grey rows added above and below"),
         ({"profile_converted": True}, "Colours converted from the embedded profile to sRGB"),
@@ -85,24 +85,24 @@ def test_what_cannot_be_read_is_taken_for_upright(photo: bytes) -> None:
         ({"quality": 93, "passes": 2}, "Encoded at JPEG quality 93, in 2 passes"),
     ],
 )
-def test_each_thing_in_the_report_is_told(changes: dict[str, Any], told: str) -> None:
-    assert told in describe_changes(make_report(**changes), PhotoHeader())
+def test_each_change_in_the_report_is_described(changes: dict[str, Any], reported: str) -> None:
+    assert reported in describe_changes(make_report(**changes), PhotoHeader())
 
 
-def test_a_photo_that_was_good_already_is_told_as_untouched() -> None:
+def test_a_photo_that_complies_is_shown_as_unchanged() -> None:
     lines = describe_changes(make_report(make_portrait()), PhotoHeader())
 
     assert lines[0] == "Unchanged: it already meets the provider's requirements."
     assert lines[1].endswith(" kB, 480 x 640 px")
 
 
-def test_the_size_is_told_in_the_unit_that_suits_it() -> None:
+def test_the_size_is_shown_in_a_suitable_unit() -> None:
     large = make_report(source_size_bytes=2_400_000, size_bytes=1_500)
 
     assert describe_changes(large, PhotoHeader())[0] == "JPEG, 2.4 MB → baseline JPEG, 1.5 kB"
 
 
-def test_of_what_is_not_known_nothing_is_told() -> None:
+def test_unknown_values_are_not_shown() -> None:
     assert describe_changes({}, PhotoHeader()) == []
     assert describe_changes({"url": True}, PhotoHeader()) == [
         "Fetched by the provider from a URL; not changed here."

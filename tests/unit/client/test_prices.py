@@ -21,7 +21,7 @@ def test_only_successful_calls_are_billed_and_unknown_ones_perhaps() -> None:
     assert make_bill().describe({}) == "1 call billed, 1 possibly billed; USD 0.001"
 
 
-def test_no_price_is_invented_where_the_vendor_states_none() -> None:
+def test_no_price_is_invented_where_the_provider_states_none() -> None:
     bill = make_bill("singapore")
 
     assert bill.cost_usd({}) is None

@@ -92,7 +92,7 @@ def test_the_template_has_the_outputs_and_the_function_that_are_asked_for() -> N
     assert template["Resources"]["Compare"]["Type"] == "AWS::Serverless::Function"
 
 
-def test_a_name_that_no_stack_has_is_told(session: StubbedSession) -> None:
+def test_a_name_that_no_stack_has_is_reported(session: StubbedSession) -> None:
     session.stubs["cloudformation"].add_client_error(
         "describe_stacks", "ValidationError", "Stack with id facematch does not exist"
     )
@@ -104,7 +104,7 @@ def test_a_name_that_no_stack_has_is_told(session: StubbedSession) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outputs", "environment", "told"),
+    ("outputs", "environment", "reported"),
     [
         ({}, None, "has no ApiUrl"),
         (OUTPUTS, {"TABLE_NAME": "ledger"}, "is missing or empty"),
@@ -112,11 +112,11 @@ def test_a_name_that_no_stack_has_is_told(session: StubbedSession) -> None:
     ids=["an output missing", "a variable missing"],
 )
 def test_a_stack_of_something_else_is_refused(
-    session: StubbedSession, outputs: dict[str, str], environment: dict[str, str] | None, told: str
+    session: StubbedSession, outputs: dict[str, str], environment: dict[str, str] | None, reported: str
 ) -> None:
     session.answer(outputs, environment)
 
-    with pytest.raises(CommandError, match=told) as refusal:
+    with pytest.raises(CommandError, match=reported) as refusal:
         describe_stack(session, "facematch")
 
     assert refusal.value.exit_code is ExitCode.REFUSED
@@ -129,7 +129,7 @@ def test_who_names_no_stack_is_asked_for_one() -> None:
     assert refusal.value.exit_code is ExitCode.USAGE
 
 
-def test_without_a_local_stack_the_way_to_one_is_told(
+def test_without_a_local_stack_the_message_says_how_to_start_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -143,8 +143,12 @@ def test_a_local_stack_is_found_from_any_folder_below(
 ) -> None:
     (tmp_path / ".local").mkdir()
     (tmp_path / "deep" / "below").mkdir(parents=True)
-    told = {"endpoint_url": "http://127.0.0.1:9", "aws_region": AWS_REGION, "api_url": "http://127.0.0.1:9/a"}
-    (tmp_path / ".local" / "stack.json").write_text(json.dumps(told))
+    reported = {
+        "endpoint_url": "http://127.0.0.1:9",
+        "aws_region": AWS_REGION,
+        "api_url": "http://127.0.0.1:9/a",
+    }
+    (tmp_path / ".local" / "stack.json").write_text(json.dumps(reported))
     monkeypatch.chdir(tmp_path / "deep" / "below")
 
     # Nothing listens there, but that is where it was looked for.

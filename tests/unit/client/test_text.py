@@ -4,7 +4,7 @@ from facematch_client.text import clean, count_of, format_duration, format_momen
 
 
 @pytest.mark.parametrize(
-    ("duration_s", "told"),
+    ("duration_s", "reported"),
     [
         (0, "0 s"),
         (0.4, "0.4 s"),
@@ -15,11 +15,11 @@ from facematch_client.text import clean, count_of, format_duration, format_momen
         (-3, "0 s"),
     ],
 )
-def test_a_duration_is_told_in_its_two_largest_units(duration_s: float, told: str) -> None:
-    assert format_duration(duration_s) == told
+def test_a_duration_is_shown_in_its_two_largest_units(duration_s: float, reported: str) -> None:
+    assert format_duration(duration_s) == reported
 
 
-def test_a_moment_is_told_in_utc() -> None:
+def test_a_time_is_shown_in_utc() -> None:
     assert format_moment(1_760_000_000_999) == "2025-10-09 08:53:20Z"
 
 

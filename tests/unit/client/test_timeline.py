@@ -11,7 +11,7 @@ from tests.fakes.clock import START_MS
 NOW_MS = START_MS + 60_000
 
 
-def test_a_published_comparison_is_told_from_its_registration_on() -> None:
+def test_a_published_comparison_is_shown_from_its_registration_on() -> None:
     attempts = (
         make_attempt(1, Outcome.POSSIBLY_BILLED, code="timeout", duration_ms=12),
         make_attempt(2, Outcome.ANSWERED, code="Success", request_id="REQUEST-1", duration_ms=300),
@@ -20,7 +20,7 @@ def test_a_published_comparison_is_told_from_its_registration_on() -> None:
 
     timeline = make_timeline(comparison, {"nudged_at_ms": START_MS + 8000}, now_ms=NOW_MS)
 
-    assert [chapter.what for chapter in timeline] == [
+    assert [entry.what for entry in timeline] == [
         "registered",
         "attempt 1",
         "ended: match",
@@ -32,7 +32,7 @@ def test_a_published_comparison_is_told_from_its_registration_on() -> None:
     assert timeline[3].details.endswith("request REQUEST-1")
 
 
-def test_the_landing_of_its_own_photos_is_told_and_that_of_later_ones_is_not() -> None:
+def test_the_arrival_of_its_own_photos_is_shown_and_that_of_later_ones_is_not() -> None:
     photos = make_photos()
     arrived = {
         Role.SOURCE: ArrivedPhoto(
@@ -46,7 +46,7 @@ def test_the_landing_of_its_own_photos_is_told_and_that_of_later_ones_is_not() -
 
     timeline = make_timeline(make_comparison(photos=photos), {}, pair, now_ms=NOW_MS)
 
-    assert [chapter.what for chapter in timeline] == ["source arrived", "registered", "waiting"]
+    assert [entry.what for entry in timeline] == ["source arrived", "registered", "waiting"]
 
 
 def test_one_that_waits_after_calls_that_cost_nothing_says_so() -> None:
@@ -76,7 +76,7 @@ def test_one_in_a_region_on_hold_waits_for_that() -> None:
 def test_one_that_nobody_has_waits() -> None:
     timeline = make_timeline(make_comparison(origin=Origin.API, caller=CALLER), {}, now_ms=NOW_MS)
 
-    assert [chapter.what for chapter in timeline] == ["registered", "waiting"]
+    assert [entry.what for entry in timeline] == ["registered", "waiting"]
     assert CALLER in timeline[0].details
 
 
@@ -92,13 +92,13 @@ def test_a_verdict_that_has_not_left_waits_to_be_published() -> None:
     assert (timeline[-1].what, timeline[-1].details) == ("waiting", "to be published")
 
 
-def test_an_attempt_without_an_answer_is_told_as_unknown() -> None:
+def test_an_attempt_without_an_answer_is_shown_as_unknown() -> None:
     comparison = make_comparison(attempts=(make_attempt(1, Outcome.POSSIBLY_BILLED),))
 
     assert "it may have been billed" in make_timeline(comparison, {}, now_ms=NOW_MS)[1].details
 
 
-def test_an_erased_one_is_told_as_erased() -> None:
+def test_an_erased_comparison_is_shown_as_erased() -> None:
     comparison = make_ended(state=State.ERASED, published_at_ms=START_MS + 2000)
 
-    assert "erased" in [chapter.what for chapter in make_timeline(comparison, {}, now_ms=NOW_MS)]
+    assert "erased" in [entry.what for entry in make_timeline(comparison, {}, now_ms=NOW_MS)]

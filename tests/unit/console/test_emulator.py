@@ -16,7 +16,7 @@ from facecompare_emulator.scenarios import Script, read_scenario, read_scenarios
 
 
 def play(script: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what an emulator tells of a script that was put in force."""
+    """Return what an emulator returns for a script that was put in force."""
     return Script(lambda: 0.0, read_scenarios(script)).describe()
 
 
@@ -57,22 +57,22 @@ def test_the_scenarios_of_others_stay_behind_ours() -> None:
     assert play(json.loads(json.dumps(script)))[1]["scenario"] == standing[0]["scenario"]
 
 
-def test_a_script_is_told_as_switches() -> None:
-    told = describe_script(play([*choose_script(["outage"], []), {"id": "theirs"}]))
+def test_a_script_is_shown_as_switches() -> None:
+    reported = describe_script(play([*choose_script(["outage"], []), {"id": "theirs"}]))
 
-    assert [switch["id"] for switch in told["switches"] if switch["is_on"]] == ["outage"]
-    assert (len(told["switches"]), told["other_scenarios"]) == (len(SWITCHES), 1)
+    assert [switch["id"] for switch in reported["switches"] if switch["is_on"]] == ["outage"]
+    assert (len(reported["switches"]), reported["other_scenarios"]) == (len(SWITCHES), 1)
 
 
-def test_the_latest_comparisons_are_told_and_nothing_else() -> None:
+def test_the_latest_comparisons_are_shown_and_nothing_else() -> None:
     calls = [make_logged_call(number) for number in range(30)]
     calls.append(make_logged_call(30, action="FaceCompareV2"))
     calls.append(make_logged_call(31, action="KeepaliveIntl", merchant_biz_id=None))
 
-    told = describe_calls(calls)
+    reported = describe_calls(calls)
 
-    assert [call["merchant_biz_id"] for call in told] == [f"biz-{number}" for number in range(30, 22, -1)]
-    assert told[0]["is_billed"] is True
+    assert [call["merchant_biz_id"] for call in reported] == [f"biz-{number}" for number in range(30, 22, -1)]
+    assert reported[0]["is_billed"] is True
 
 
 def test_the_emulator_of_the_local_stack_is_found_from_below(tmp_path: Path) -> None:

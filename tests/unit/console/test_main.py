@@ -12,7 +12,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(program.main, arguments)
 
 
-def test_without_a_local_stack_the_way_to_one_is_told(
+def test_without_a_local_stack_the_message_says_how_to_start_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -23,7 +23,7 @@ def test_without_a_local_stack_the_way_to_one_is_told(
     assert "Start a local stack with `make up`" in ended.output
 
 
-def test_a_port_that_is_taken_is_told_with_the_way_out(
+def test_a_port_that_is_taken_is_reported_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -25,7 +25,7 @@ def make_overview() -> Overview:
     )
 
 
-def test_each_queue_is_told_with_its_depth_and_its_dead_letters() -> None:
+def test_each_queue_is_shown_with_its_depth_and_its_dead_letters() -> None:
     queues = {queue["name"]: queue for queue in describe_overview(make_overview())["queues"]}
 
     assert queues == {
@@ -43,7 +43,7 @@ def test_each_queue_is_told_with_its_depth_and_its_dead_letters() -> None:
     }
 
 
-def test_each_region_is_told_with_its_quota_and_why_it_is_on_hold() -> None:
+def test_each_region_is_shown_with_its_quota_and_the_reason_of_its_hold() -> None:
     region = describe_overview(make_overview())["regions"]["malaysia"]
 
     assert region["share"] == 0.5
@@ -86,21 +86,21 @@ def test_incomplete_pairs_come_before_comparisons_in_what_is_found() -> None:
     half = IncompletePair(
         pair_id="customer-1", region="singapore", caller=None, missing=Role.TARGET, since_ms=START_MS
     )
-    told = describe_found(SearchResult([make_record(1, ended_at_ms=None)], [half], is_cut=True))
+    reported = describe_found(SearchResult([make_record(1, ended_at_ms=None)], [half], is_cut=True))
 
-    assert [(row["verdict"], row["id"]) for row in told["rows"]] == [
+    assert [(row["verdict"], row["id"]) for row in reported["rows"]] == [
         ("incomplete", None),
         ("open", "comparison-1"),
     ]
-    assert told["rows"][0]["reason"] == "waits for its target photo"
-    assert (told["has_more"], told["is_cut"]) == (False, True)
+    assert reported["rows"][0]["reason"] == "waits for its target photo"
+    assert (reported["has_more"], reported["is_cut"]) == (False, True)
 
 
-def test_what_the_records_add_up_to_is_told_with_whether_there_are_more() -> None:
-    told = describe_overview(make_overview())
+def test_the_sums_of_the_records_say_whether_there_are_more() -> None:
+    reported = describe_overview(make_overview())
 
-    assert (told["open"], told["pending"], told["records"], told["is_cut"]) == (2, 1, 7, True)
-    assert told["verdicts_today"] == {"match": 3}
+    assert (reported["open"], reported["pending"], reported["records"], reported["is_cut"]) == (2, 1, 7, True)
+    assert reported["verdicts_today"] == {"match": 3}
 
 
 def test_a_line_of_the_feed_holds_the_essentials_of_a_verdict() -> None:
@@ -111,14 +111,14 @@ def test_a_line_of_the_feed_holds_the_essentials_of_a_verdict() -> None:
     assert line["published_at_ms"] == START_MS + 2000
 
 
-def test_a_line_tells_why_there_is_no_score() -> None:
+def test_a_line_shows_why_there_is_no_score() -> None:
     line = describe_result(make_ended(make_verdict(Decision.FAILED)))
 
     assert line is not None
     assert (line["verdict"], line["reason"], line["score"]) == ("failed", "attempts_exhausted", None)
 
 
-def test_what_was_erased_is_told_as_that() -> None:
+def test_an_erased_comparison_is_listed_as_erased() -> None:
     line = describe_result(make_ended(state=State.ERASED))
 
     assert line is not None

@@ -22,7 +22,7 @@ def make_sideways_photo() -> bytes:
     return encode(Image.new("RGB", (1280, 960), "teal"), exif=exif.tobytes())
 
 
-def test_a_photo_is_told_with_what_would_be_done_to_it() -> None:
+def test_a_photo_is_shown_with_the_changes_to_it() -> None:
     photo = examine(make_sideways_photo(), make_settings())
 
     assert photo.report is not None
@@ -32,7 +32,7 @@ def test_a_photo_is_told_with_what_would_be_done_to_it() -> None:
     assert (photo.extension, photo.refusal) == ("jpeg", None)
 
 
-def test_a_photo_that_the_stack_would_refuse_is_told_with_why() -> None:
+def test_a_photo_that_the_stack_would_refuse_is_shown_with_the_reason() -> None:
     photo = examine(make_portrait(width=239), make_settings())
 
     assert photo.refusal is not None
@@ -64,7 +64,7 @@ def test_a_photo_is_found_by_its_id_alone() -> None:
     assert cache.find("another") is None
 
 
-def test_the_oldest_photos_make_room() -> None:
+def test_the_oldest_photos_are_dropped_first() -> None:
     cache = PhotoCache(limit_bytes=100)
     ids = [cache.add(make_photo(40)) for _ in range(3)]
 

@@ -43,7 +43,7 @@ def test_a_pair_of_which_nothing_is_known_waits_for_the_notice() -> None:
     assert progress["present"]["details"] == "for the bucket's notification of the photos"
 
 
-def test_half_a_pair_waits_for_its_other_photo() -> None:
+def test_an_incomplete_pair_waits_for_its_other_photo() -> None:
     progress = describe(None, make_pair(Role.SOURCE))
 
     assert [entry["what"] for entry in progress["entries"]] == ["source arrived"]
@@ -54,7 +54,7 @@ def test_a_whole_pair_waits_to_be_registered() -> None:
     assert describe(None, make_pair(*Role))["present"]["details"] == "to be registered"
 
 
-def test_an_open_comparison_is_told_with_what_it_waits_for() -> None:
+def test_an_open_comparison_is_shown_with_what_it_waits_for() -> None:
     progress = describe(make_comparison(), make_pair(*Role, is_taken=True), {"lease_until_ms": NOW_MS + 5000})
 
     assert [entry["what"] for entry in progress["entries"]] == [
@@ -76,7 +76,7 @@ def test_each_attempt_is_toned_by_what_became_of_it() -> None:
     assert tones == {"registered": "plain", "attempt 1": "held", "attempt 2": "fault", "attempt 3": "good"}
 
 
-def test_a_verdict_is_told_with_the_event_that_leaves() -> None:
+def test_a_verdict_is_shown_with_its_event() -> None:
     progress = describe(make_ended())
 
     assert progress["event"]["data"]["verdict"] == "match"
@@ -104,7 +104,7 @@ def test_an_end_without_a_score_is_toned_as_a_fault() -> None:
     assert tones["ended: photo_rejected"] == "fault"
 
 
-def test_of_what_was_erased_no_event_is_told() -> None:
+def test_an_erased_comparison_has_no_event() -> None:
     progress = describe(make_ended(state=State.ERASED))
 
     assert (progress["event"], progress["is_settled"]) == (None, True)

@@ -52,7 +52,7 @@ def post(path: str, **options: Any) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize("path", ["/", "/page/main.js", "/api/stack", "/api/photos/none", "/nowhere"])
-def test_every_answer_tells_the_browser_to_run_and_load_nothing_of_others(path: str) -> None:
+def test_every_answer_forbids_the_browser_to_load_from_elsewhere(path: str) -> None:
     _, _, headers = ask("GET", path)
 
     policy = dict(rule.split(" ", 1) for rule in headers["Content-Security-Policy"].split("; "))
@@ -112,36 +112,36 @@ def test_a_request_that_says_it_is_from_elsewhere_is_refused_whatever_its_origin
 def test_a_photo_is_examined_and_can_be_seen_as_it_would_be_sent() -> None:
     async def converse(request: Ask, origin: str) -> tuple[Any, str, bytes]:
         posted = await request("POST", "/api/photos", headers={"Origin": origin}, data=make_portrait())
-        told = await posted.json()
-        seen = await request("GET", f"/api/photos/{told['id']}")
-        return told, seen.content_type, await seen.read()
+        reported = await posted.json()
+        seen = await request("GET", f"/api/photos/{reported['id']}")
+        return reported, seen.content_type, await seen.read()
 
-    told, content_type, jpeg = talk(converse)
+    reported, content_type, jpeg = talk(converse)
 
-    assert (told["refusal"], told["report"]["untouched"]) == (None, True)
-    assert told["orientation_text"] == "as stored: upright"
-    assert told["changes"][0].startswith("Unchanged")
+    assert (reported["refusal"], reported["report"]["untouched"]) == (None, True)
+    assert reported["orientation_text"] == "as stored: upright"
+    assert reported["changes"][0].startswith("Unchanged")
     assert (content_type, jpeg) == ("image/jpeg", make_portrait())
 
 
 def test_a_refused_photo_has_nothing_to_be_seen() -> None:
     async def converse(request: Ask, origin: str) -> tuple[Any, int]:
         posted = await request("POST", "/api/photos", headers={"Origin": origin}, data=b"no photo")
-        told = await posted.json()
-        return told, (await request("GET", f"/api/photos/{told['id']}")).status
+        reported = await posted.json()
+        return reported, (await request("GET", f"/api/photos/{reported['id']}")).status
 
-    told, status = talk(converse)
+    reported, status = talk(converse)
 
-    assert told["refusal"]["code"] == "not_an_image"
+    assert reported["refusal"]["code"] == "not_an_image"
     assert status == HTTPStatus.NOT_FOUND
 
 
 def test_a_photo_over_the_limit_is_refused_by_its_real_size_and_not_kept_whole() -> None:
     photo = make_portrait() + bytes(20_000_000)
-    status, told = post("/api/photos", data=BytesIO(photo))
+    status, reported = post("/api/photos", data=BytesIO(photo))
 
-    assert (status, told["refusal"]["code"]) == (HTTPStatus.CREATED, "file_too_large")
-    assert told["refusal"]["message"].startswith(f"The file has {len(photo):,} bytes.")
+    assert (status, reported["refusal"]["code"]) == (HTTPStatus.CREATED, "file_too_large")
+    assert reported["refusal"]["message"].startswith(f"The file has {len(photo):,} bytes.")
 
 
 def test_a_photo_of_unknown_size_is_refused_as_larger_than_the_limit() -> None:
@@ -149,23 +149,23 @@ def test_a_photo_of_unknown_size_is_refused_as_larger_than_the_limit() -> None:
         for _ in range(21):
             yield bytes(1_000_000)
 
-    _, told = post("/api/photos", data=send())
+    _, reported = post("/api/photos", data=send())
 
-    assert told["refusal"]["message"].startswith("The file has more than 20,000,000 bytes.")
+    assert reported["refusal"]["message"].startswith("The file has more than 20,000,000 bytes.")
 
 
-def test_an_order_that_cannot_be_worked_with_is_told_in_one_sentence() -> None:
-    status, told = post("/api/comparisons", json={"way": "bucket", "source": "a", "target": "b"})
+def test_an_invalid_order_is_reported_in_one_sentence() -> None:
+    status, reported = post("/api/comparisons", json={"way": "bucket", "source": "a", "target": "b"})
 
     assert status == HTTPStatus.UNPROCESSABLE_ENTITY
-    assert told == {"error": "The source photo is no longer in the console's memory. Choose it again."}
+    assert reported == {"error": "The source photo is no longer in the console's memory. Choose it again."}
 
 
 def test_a_body_that_is_not_json_is_refused() -> None:
     assert post("/api/comparisons", data=b"{")[0] == HTTPStatus.BAD_REQUEST
 
 
-def test_an_emulator_that_is_gone_is_told() -> None:
+def test_an_emulator_that_is_gone_is_reported() -> None:
     status, text, _ = ask("GET", "/api/emulator")
 
     assert status == HTTPStatus.BAD_GATEWAY
@@ -179,12 +179,12 @@ def test_a_deployed_stack_has_no_emulator() -> None:
     assert talk(converse, Site(make_stack())) == HTTPStatus.NOT_FOUND
 
 
-def test_the_page_is_told_of_the_regions_that_the_stack_allows() -> None:
-    told = describe_site(LOCAL)
+def test_the_page_gets_the_regions_that_the_stack_allows() -> None:
+    reported = describe_site(LOCAL)
 
-    assert [region["name"] for region in told["regions"]] == ["singapore", "indonesia"]
-    assert told["regions"][1]["provider_host"] == "cloudauth-intl.ap-southeast-5.aliyuncs.com"
-    assert (told["is_local"], told["has_emulator"]) == (True, True)
+    assert [region["name"] for region in reported["regions"]] == ["singapore", "indonesia"]
+    assert reported["regions"][1]["provider_host"] == "cloudauth-intl.ap-southeast-5.aliyuncs.com"
+    assert (reported["is_local"], reported["has_emulator"]) == (True, True)
 
 
 def test_the_page_has_its_words_from_where_the_demos_page_has_them() -> None:
@@ -200,7 +200,7 @@ def test_each_comparison_has_an_address_that_shows_the_page() -> None:
     assert (status, "facematch console" in text) == (HTTPStatus.OK, True)
 
 
-def test_a_local_stack_that_is_gone_is_told() -> None:
+def test_a_local_stack_that_is_gone_is_reported() -> None:
     status, text, _ = ask("GET", "/api/overview")
 
     assert status == HTTPStatus.BAD_GATEWAY
@@ -222,30 +222,40 @@ def post_photo(photo: bytes, **settings: str) -> Any:
 
 
 def test_a_photo_comes_with_its_warnings_and_the_face_to_draw() -> None:
-    told = post_photo(encode(make_scene()))
+    reported = post_photo(encode(make_scene()))
 
-    assert [line.split(":")[0] for line in told["warnings"]] == ["The face is small"]
-    assert told["crop"] is None
-    (face,) = told["faces"]["rectangles"]
-    assert 0 < face["left"] < face["left"] + face["width"] < told["faces"]["width"] == told["report"]["width"]
+    assert [line.split(":")[0] for line in reported["warnings"]] == ["The face is small"]
+    assert reported["crop"] is None
+    (face,) = reported["faces"]["rectangles"]
+    assert (
+        0
+        < face["left"]
+        < face["left"] + face["width"]
+        < reported["faces"]["width"]
+        == reported["report"]["width"]
+    )
 
 
 def test_a_photo_that_the_stack_crops_comes_with_the_part_that_is_kept() -> None:
-    told = post_photo(encode(make_scene()), FACE_FRAMING="true")
+    reported = post_photo(encode(make_scene()), FACE_FRAMING="true")
 
-    assert told["warnings"] == []
-    assert told["crop"]["rectangles"] == [told["report"]["face"]["crop"]]
-    assert (told["crop"]["width"], told["crop"]["height"]) == (1600, 1200)
-    assert len(told["faces"]["rectangles"]) == 1
+    assert reported["warnings"] == []
+    assert reported["crop"]["rectangles"] == [reported["report"]["face"]["crop"]]
+    assert (reported["crop"]["width"], reported["crop"]["height"]) == (1600, 1200)
+    assert len(reported["faces"]["rectangles"]) == 1
 
 
 def test_a_photo_without_a_face_is_warned_of_and_a_refused_one_has_nothing_to_draw() -> None:
-    told = post_photo(make_portrait())
+    reported = post_photo(make_portrait())
     refused = post_photo(b"no photo")
 
-    assert (told["warnings"], told["crop"], told["faces"]) == (["The detector finds no face."], None, None)
+    assert (reported["warnings"], reported["crop"], reported["faces"]) == (
+        ["The detector finds no face."],
+        None,
+        None,
+    )
     assert refused["warnings"] == []
 
 
-def test_the_page_is_told_that_the_detector_is_there() -> None:
+def test_the_page_learns_that_the_detector_is_installed() -> None:
     assert describe_site(LOCAL)["missing_detector"] is None

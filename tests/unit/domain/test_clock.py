@@ -5,7 +5,7 @@ import pytest
 from facematch.domain.clock import SystemClock
 
 
-def test_the_machines_clock_tells_unix_milliseconds() -> None:
+def test_the_machines_clock_returns_unix_milliseconds() -> None:
     earliest_ms = int(time.time() * 1000) - 1
 
     now_ms = SystemClock().now_ms()

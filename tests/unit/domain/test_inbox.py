@@ -102,7 +102,7 @@ def test_the_extension_says_nothing(extension: str) -> None:
     assert parse_inbox_key(f"inbox/singapore/p/source.{extension}") == InboxKey("singapore", "p", Role.SOURCE)
 
 
-def test_region_and_pair_id_are_taken_as_they_stand() -> None:
+def test_region_and_pair_id_are_read_unchanged() -> None:
     long = "x" * 500
 
     assert parse_inbox_key(f"inbox/Mars/{long}/target.png") == InboxKey("Mars", long, Role.TARGET)

@@ -205,7 +205,7 @@ def test_a_url_on_a_host_that_is_not_public_is_forbidden(url: str) -> None:
         (make_url_of_length(1_000_000), "longer than 2048"),
     ],
 )
-def test_a_url_of_another_kind_is_invalid_and_told_why(url: str, why: str) -> None:
+def test_a_url_of_another_kind_is_invalid_with_a_reason(url: str, why: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
         check_photo_url(url, field=FIELD)
 

@@ -15,7 +15,7 @@ ROLE = "arn:aws:sts::123456789012:assumed-role/kyc-desk"
         "arn:aws:iam::123456789012:role/a/long/path/kyc-desk",
     ],
 )
-def test_a_role_is_one_principal_by_whatever_arn_it_goes(arn: str) -> None:
+def test_a_role_is_one_principal_with_each_form_of_its_arn(arn: str) -> None:
     assert name_principal(arn) == ROLE
 
 
@@ -51,7 +51,7 @@ def test_a_caller_is_the_principal() -> None:
     assert name_caller(f"{ROLE}/ann", None) == ROLE
 
 
-def test_each_user_of_an_identity_pool_is_a_caller_of_its_own() -> None:
+def test_each_user_of_an_identity_pool_is_a_separate_caller() -> None:
     session = f"{ROLE}/CognitoIdentityCredentials"
 
     assert name_caller(session, "ap-southeast-1:one") != name_caller(session, "ap-southeast-1:two")

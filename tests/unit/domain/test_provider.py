@@ -249,12 +249,12 @@ def test_a_result_with_unexpected_values_was_processed_and_goes_to_review(gap: d
     assert (verdict.provider_code, verdict.transaction_id) == ("Success", "transaction-1")
 
 
-@pytest.mark.parametrize(("code", "told"), [("1", "1"), ("Odd.Code", "Odd.Code"), ("", None)])
-def test_a_result_with_an_unexpected_code_goes_to_review(code: str, told: str | None) -> None:
+@pytest.mark.parametrize(("code", "reported"), [("1", "1"), ("Odd.Code", "Odd.Code"), ("", None)])
+def test_a_result_with_an_unexpected_code_goes_to_review(code: str, reported: str | None) -> None:
     verdict = judge(replace(make_answer(), code=code), Bounds())
 
     assert (verdict.decision, verdict.reason) == (Decision.REVIEW, "unexpected_answer")
-    assert (verdict.provider_code, verdict.score) == (told, 88.5)
+    assert (verdict.provider_code, verdict.score) == (reported, 88.5)
 
 
 @pytest.mark.parametrize("code", RAISED)

@@ -29,8 +29,8 @@ CODED = {
 CATALOGUE = ROOT / "src/facematch/domain/reasons.py"
 OF_PHOTOS = ROOT / "layers/imaging/imaging/errors.py"
 """The layer can't import the catalogue, so it has a list of its own, which is compared below."""
-ROOMS = [ROOT / room for room in ("src", "layers", "cli", "console")]
-MODULES = sorted({file for room in ROOMS for file in room.rglob("*.py")} - {CATALOGUE, OF_PHOTOS})
+FOLDERS = [ROOT / folder for folder in ("src", "layers", "cli", "console")]
+MODULES = sorted({file for folder in FOLDERS for file in folder.rglob("*.py")} - {CATALOGUE, OF_PHOTOS})
 
 
 def read_name(module: Path) -> str:

@@ -66,7 +66,7 @@ def test_an_event_of_a_match_may_have_any_code_of_success(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["Success", "Odd.Code", None])
-def test_an_event_of_an_unexpected_answer_tells_what_could_be_read(code: str | None) -> None:
+def test_an_event_of_an_unexpected_answer_has_what_could_be_read(code: str | None) -> None:
     verdict = make_verdict(
         Decision.REVIEW, reason="unexpected_answer", provider_code=code, passed=None, score=None
     )
@@ -98,7 +98,7 @@ def test_the_envelope_is_cloudevents_1_0_with_the_version_of_facematch() -> None
     }
 
 
-def test_the_data_of_a_review_tells_everything() -> None:
+def test_the_data_of_a_review_is_complete() -> None:
     attempts = (
         make_attempt(1, Outcome.POSSIBLY_BILLED),
         make_attempt(3, Outcome.ANSWERED),

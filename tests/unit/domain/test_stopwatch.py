@@ -27,7 +27,7 @@ def test_a_step_done_twice_adds_up_and_others_do_not() -> None:
     assert stopwatch.steps_ms == {"call": 300, "back_off": 2000}
 
 
-def test_a_block_that_fails_has_taken_its_time_all_the_same() -> None:
+def test_the_time_of_a_block_that_fails_is_measured() -> None:
     clock = FakeClock()
     stopwatch = Stopwatch(clock)
 

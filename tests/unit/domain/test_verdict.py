@@ -9,7 +9,7 @@ MATCH, NO_MATCH, REVIEW = Decision.MATCH, Decision.NO_MATCH, Decision.REVIEW
 
 
 @pytest.mark.parametrize("score", [0.0, 0.01, 50.0, 99.99, 100.0])
-def test_by_default_the_providers_word_stands(score: float) -> None:
+def test_by_default_the_provider_decides(score: float) -> None:
     assert Bounds().decide(passed=True, score=score) is MATCH
     assert Bounds().decide(passed=False, score=score) is NO_MATCH
 

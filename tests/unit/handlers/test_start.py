@@ -42,7 +42,7 @@ def test_elsewhere_nothing_is_wired_before_it_is_asked_for(monkeypatch: pytest.M
     assert wired == []
 
 
-def test_a_fault_of_the_settings_is_left_for_the_first_event_to_tell(
+def test_a_fault_of_the_settings_is_reported_at_the_first_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_function(monkeypatch)

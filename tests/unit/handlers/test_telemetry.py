@@ -78,9 +78,7 @@ def test_each_verdict_has_its_metric_and_only_one_with_a_score_has_that(
 
 
 @pytest.mark.parametrize("region", ["mars", "", "Singapore", "customer-4711"])
-def test_a_region_that_does_not_exist_makes_no_metric_of_its_own(
-    region: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_region_that_does_not_exist_gets_no_metric(region: str, capsys: pytest.CaptureFixture[str]) -> None:
     telemetry.count_result(make_ended(make_verdict(Decision.FAILED), region=region))
 
     assert read_figures(capsys.readouterr().out)["region"] == "unknown"
@@ -90,7 +88,7 @@ def test_nothing_of_the_pair_is_in_its_metrics(capsys: pytest.CaptureFixture[str
     telemetry.count_result(make_ended(pair_id="passport-123", caller="arn:aws:iam::1:user/ann"))
 
     printed = capsys.readouterr().out
-    assert [told for told in ("passport-123", "ann", "inbox/", "etag") if told in printed] == []
+    assert [reported for reported in ("passport-123", "ann", "inbox/", "etag") if reported in printed] == []
 
 
 def test_a_comparison_that_has_not_ended_is_not_counted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,7 +166,7 @@ def test_an_untouched_candidate_is_decoded_before_it_is_let_through() -> None:
 
 
 def test_damage_inside_a_jpeg_that_leaves_its_end_is_not_noticed() -> None:
-    """Pillow does not pass on libjpeg's warnings: a known limit, told in `normalise`."""
+    """Pillow does not pass on libjpeg's warnings: a known limit, described in `normalise`."""
     data = bytearray(make_file(make_noise(960, 1280, 30)))
     middle = len(data) // 2
     data[middle : middle + 500] = bytes(500)

@@ -93,7 +93,7 @@ def test_every_heic_mode_is_read(mode: str, size: tuple[int, int]) -> None:
         ("JPEG2000", "JPEG 2000"),
     ],
 )
-def test_the_report_tells_what_the_source_was(file_format: str, name: str) -> None:
+def test_the_report_has_the_format_of_the_source(file_format: str, name: str) -> None:
     data = make_file(make_picture(80, 100), file_format)
     report = normalise_small(data).report
     assert report.source_format == name

@@ -17,18 +17,9 @@ from imaging import FaceReport, Limits, NormalisedPhoto, find_warnings, normalis
 from imaging.faces import Box, find_faces
 from imaging.framing import Framing, frame_face, measure_share
 from local.portraits import make_portraits
+from tests.factories.photos import turn
 
 FRAMING = Limits(frame_faces=True)
-TURNED = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 @cache
@@ -85,8 +76,7 @@ def test_a_face_in_a_landscape_fills_an_upright_photo() -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_same_part_is_kept_of_a_photo_stored_any_way_round(orientation: int, file_format: str) -> None:
     scene, upright, face = make_scene_to_turn()
-    turn = TURNED[orientation]
-    stored = scene.transpose(turn) if turn is not None else scene
+    stored = turn(scene, orientation)
     photo, found = frame(stored, file_format, exif=make_exif(orientation), quality=95)
     assert found.crop is not None
     assert face.crop is not None
@@ -107,9 +97,8 @@ def test_a_small_face_of_a_large_photo_keeps_its_pixels() -> None:
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_a_part_is_the_same_whether_or_not_the_rows_below_it_are_decoded(orientation: int) -> None:
-    turn = TURNED[orientation]
     scene = make_scene((1920, 1440), [(0.3, 0.1, 0.35)])
-    stored = scene.transpose(turn) if turn is not None else scene
+    stored = turn(scene, orientation)
     by_rows, face = frame(stored, exif=make_exif(orientation))
     whole, _ = frame(stored, exif=make_exif(orientation), progressive=True)
     assert face.crop is not None

@@ -77,13 +77,13 @@ def test_a_large_one_is_decoded_at_a_part_of_its_size(tmp_path: Path) -> None:
     paths = [tmp_path / "small.jp2", tmp_path / "large.jp2"]
     for path, side in zip(paths, (800, 4500), strict=True):
         path.write_bytes(make_file(Image.new("RGB", (side, side), "teal"), "JPEG2000"))
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", PROGRAM, *paths],
         check=True,
         capture_output=True,
         text=True,
     )
-    assert float(told.stdout) < 150
+    assert float(reported.stdout) < 150
 
 
 def test_one_that_decodes_only_whole_is_refused_beyond_what_memory_allows() -> None:

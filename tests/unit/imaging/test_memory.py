@@ -1,4 +1,4 @@
-"""How much memory photos take, told by fresh processes: heavy ones are worked on one after another."""
+"""How much memory photos take, measured in new processes. Large photos are prepared one after another."""
 
 import subprocess
 import sys
@@ -33,8 +33,8 @@ def make_webp(folder: Path, side: int) -> Path:
 
 def measure_peak_mb(photo: Path, at_once: int, small: Path) -> float:
     command = [sys.executable, "-c", PROGRAM, str(photo), str(at_once), str(small)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(told.stdout)
+    reported = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(reported.stdout)
 
 
 def test_two_heavy_photos_at_once_take_hardly_more_memory_than_one(tmp_path: Path) -> None:

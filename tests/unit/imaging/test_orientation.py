@@ -1,7 +1,7 @@
 import struct
 
 import pytest
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from harness.photos import (
     ORIENTATION,
@@ -15,25 +15,10 @@ from harness.photos import (
 )
 from imaging import normalise
 from imaging.exif import read_orientation
-
-STORED_AS = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
+from tests.factories.photos import ORIENTATIONS, turn
 
 
-def _store(picture: Image.Image, orientation: int) -> Image.Image:
-    turn = STORED_AS[orientation]
-    return picture if turn is None else picture.transpose(turn)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize(
     ("file_format", "size"),
     [
@@ -47,7 +32,7 @@ def _store(picture: Image.Image, orientation: int) -> Image.Image:
     ],
 )
 def test_every_orientation_ends_upright(orientation: int, file_format: str, size: tuple[int, int]) -> None:
-    stored = _store(make_picture(*size), orientation)
+    stored = turn(make_picture(*size), orientation)
     options = {"speed": 10} if file_format == "AVIF" else {}
     photo = normalise_small(make_file(stored, file_format, exif=make_exif(orientation), **options))
     assert photo.report.orientation == orientation
@@ -56,9 +41,9 @@ def test_every_orientation_ends_upright(orientation: int, file_format: str, size
     assert show_same_corners(photo.jpeg, tolerance=20)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_heic_is_turned_by_its_decoder(orientation: int) -> None:
-    stored = _store(make_picture(48, 64), orientation)
+    stored = turn(make_picture(48, 64), orientation)
     photo = normalise_small(make_file(stored, "HEIF", quality=90, exif=make_exif(orientation).tobytes()))
     assert photo.report.orientation == 1
     assert (photo.width, photo.height) == (48, 64)
@@ -66,17 +51,17 @@ def test_heic_is_turned_by_its_decoder(orientation: int) -> None:
 
 
 def test_a_landscape_turned_to_portrait_gets_no_bars() -> None:
-    photo = normalise(make_file(_store(make_picture(720, 1280), 6), exif=make_exif(6)))
+    photo = normalise(make_file(turn(make_picture(720, 1280), 6), exif=make_exif(6)))
     assert (photo.width, photo.height, photo.report.padded_rows) == (720, 1280, 0)
 
 
 def test_a_portrait_turned_to_landscape_gets_bars() -> None:
-    photo = normalise(make_file(_store(make_picture(1280, 720), 8), exif=make_exif(8)))
+    photo = normalise(make_file(turn(make_picture(1280, 720), 8), exif=make_exif(8)))
     assert (photo.width, photo.height, photo.report.padded_rows) == (1080, 640, 32)
 
 
 def test_a_png_may_keep_its_exif_behind_its_pixels() -> None:
-    png = make_file(_store(make_picture(), 6), "PNG")
+    png = make_file(turn(make_picture(), 6), "PNG")
     exif = make_exif(6).tobytes().removeprefix(b"Exif\0\0")
     photo = normalise(insert_png_chunk(png, b"eXIf", exif, before=b"IEND"))
     assert photo.report.orientation == 6
@@ -85,7 +70,7 @@ def test_a_png_may_keep_its_exif_behind_its_pixels() -> None:
 
 def test_orientation_agrees_with_pillows_own_reading() -> None:
     for orientation in range(1, 9):
-        image = _store(make_picture(), orientation)
+        image = turn(make_picture(), orientation)
         image.getexif()[ORIENTATION] = orientation
         assert ImageOps.exif_transpose(image).size == (480, 640)
 

@@ -150,7 +150,7 @@ def test_optimised_and_restarted_baseline_jpegs_stay_untouched() -> None:
         assert normalise(data).jpeg is data
 
 
-def test_a_photo_with_anything_amiss_is_made_anew() -> None:
+def test_a_photo_with_any_defect_is_encoded_again() -> None:
     picture = make_picture()
     plain = make_file(picture)
     files = {

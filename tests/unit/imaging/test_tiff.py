@@ -214,14 +214,14 @@ def test_libtiff_writes_nothing_to_stderr(tmp_path: Path) -> None:
         "    try: normalise(open(path, 'rb').read())\n"
         "    except PhotoError as error: print(error.code)"
     )
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", program, *paths],
         check=True,
         capture_output=True,
         text=True,
     )
-    assert not told.stderr
-    assert set(told.stdout.split()) <= {"unreadable"}
+    assert not reported.stderr
+    assert set(reported.stdout.split()) <= {"unreadable"}
 
 
 def test_metadata_that_no_pixel_depends_on_does_no_harm() -> None:

@@ -98,7 +98,7 @@ def test_an_attempt_is_recorded_before_its_call_and_settled_after_it() -> None:
     )
 
 
-def test_each_call_has_a_slot_and_a_merchant_biz_id_of_its_own() -> None:
+def test_each_call_has_its_own_slot_and_merchant_biz_id() -> None:
     stack, comparison_id = warm_up(THROTTLED, INTERNAL_ERROR, TIMEOUT, SUCCESS)
 
     stack.compare(comparison_id)

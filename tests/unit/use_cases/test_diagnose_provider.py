@@ -105,5 +105,5 @@ def test_an_answer_comes_with_its_time_and_the_difference_of_the_clocks() -> Non
     assert diagnose(make_examination()) == RegionDiagnosis(Access.ACCEPTED, "Success", 123, -1.2)
 
 
-def test_an_answer_without_a_code_is_told_by_its_status() -> None:
+def test_an_answer_without_a_code_is_reported_by_its_status() -> None:
     assert diagnose(make_examination("")).code == "200"

@@ -31,7 +31,7 @@ def make_requested() -> tuple[InMemoryStack, Comparison]:
 
 
 def make_incomplete() -> tuple[InMemoryStack, Comparison]:
-    """Make a stack in which half a pair has failed."""
+    """Make a stack in which an incomplete pair has failed."""
     stack = make_stack()
     stack.upload(Role.SOURCE)
     stack.clock.advance(600)

@@ -107,7 +107,7 @@ def test_what_has_not_ended_or_does_not_exist_is_not_published() -> None:
 
 
 @pytest.mark.parametrize("deletes_photos", [True, False])
-def test_half_a_pair_keeps_its_photo_for_the_other_one(
+def test_an_incomplete_pair_keeps_its_photo_for_the_other_one(
     deletes_photos: bool,  # noqa: FBT001 - a row
 ) -> None:
     stack = make_stack(deletes_photos=deletes_photos)

@@ -236,7 +236,7 @@ def test_a_photo_sent_under_another_key_during_the_registration_is_compared_with
         stack.photos.write(replacement, make_portrait("newer"))
 
     def report() -> None:
-        # Its function dies once the photo is recorded; the message comes again.
+        # Its function dies once the photo is recorded; the message is delivered again.
         stack.clock.advance(1)
         stack.hooks.before("find", crash)
         with pytest.raises(Crash):
@@ -342,7 +342,7 @@ def test_one_new_photo_waits_for_the_other_one() -> None:
 
 
 @pytest.mark.parametrize(("present", "missing"), [(SOURCE, TARGET), (TARGET, SOURCE)])
-def test_half_a_pair_fails_once_at_its_deadline_and_names_the_missing_photo(
+def test_an_incomplete_pair_fails_once_at_its_deadline_and_names_the_missing_photo(
     present: Role, missing: Role
 ) -> None:
     stack = make_half(present)
@@ -362,7 +362,7 @@ def test_half_a_pair_fails_once_at_its_deadline_and_names_the_missing_photo(
     assert stack.ledger.waiting == set()
 
 
-def test_two_sweeps_at_the_same_moment_end_half_a_pair_once() -> None:
+def test_two_sweeps_at_the_same_moment_end_an_incomplete_pair_once() -> None:
     stack = make_half()
     stack.clock.advance(DEADLINE_S)
     ended: list[str | None] = []
@@ -410,7 +410,7 @@ def test_the_other_photo_may_come_after_the_deadline() -> None:
     assert stack.photos.objects == {}
 
 
-def test_half_a_pair_sent_again_after_its_deadline_is_another_half_pair() -> None:
+def test_a_photo_sent_again_after_its_deadline_is_another_incomplete_pair() -> None:
     stack = make_half()
     ids = []
     for _ in range(2):

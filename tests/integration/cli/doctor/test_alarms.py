@@ -56,13 +56,13 @@ def test_an_alarm_that_was_deleted_is_a_warning(cli: CliEnvironment) -> None:
     assert "StuckPairsAlarm" in checks["alarms.missing"].finding
 
 
-def test_a_stack_without_a_topic_tells_nobody() -> None:
+def test_a_stack_without_a_topic_notifies_nobody() -> None:
     check = check_subscribers(boto3.client("sns", region_name=AWS_REGION), "none")
 
     assert (check.level, "no topic" in check.finding) == (Level.WARNING, True)
 
 
-def test_a_topic_without_a_subscription_tells_nobody(cli: CliEnvironment) -> None:
+def test_a_topic_without_a_subscription_notifies_nobody(cli: CliEnvironment) -> None:
     client = boto3.client("sns", region_name=AWS_REGION)
     topic = client.create_topic(Name=cli.name)["TopicArn"]
 

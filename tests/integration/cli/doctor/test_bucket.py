@@ -10,8 +10,8 @@ KEY = "arn:aws:kms:ap-southeast-1:123456789012:key/11111111-2222-3333-4444-55555
 
 
 def find_arn(cli: CliEnvironment, url: str) -> str:
-    told = cli.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return told["Attributes"]["QueueArn"]
+    reported = cli.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return reported["Attributes"]["QueueArn"]
 
 
 def notify(cli: CliEnvironment, url: str, event: str = "s3:ObjectCreated:*", **rules: str) -> None:

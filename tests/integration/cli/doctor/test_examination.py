@@ -63,7 +63,7 @@ def test_a_region_that_the_stack_does_not_compare_in_is_named(deployed: CliEnvir
     (check,) = examine(deployed, "--region", "hong-kong")["checks"]
 
     assert (check["name"], check["level"]) == ("stack.region", "error")
-    assert "does not compare in hong-kong; it does in singapore, indonesia" in check["finding"]
+    assert "does not compare in hong-kong. It compares in singapore, indonesia" in check["finding"]
 
 
 def test_each_fault_is_printed_with_its_repair(deployed: CliEnvironment) -> None:
@@ -72,7 +72,7 @@ def test_each_fault_is_printed_with_its_repair(deployed: CliEnvironment) -> None
     assert ran.exit_code == ExitCode.UNHEALTHY
     assert ran.out.splitlines() == [
         "stack",
-        "  ✗ This stack does not compare in hong-kong; it does in singapore, indonesia.",
+        "  ✗ This stack does not compare in hong-kong. It compares in singapore, indonesia.",
         "    Add the region to AllowedRegions and deploy, or choose another region.",
     ]
     assert "1 error, 0 warnings, 0 passed." in ran.err

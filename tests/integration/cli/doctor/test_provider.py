@@ -35,10 +35,10 @@ def control(emulator: Addresses) -> ControlClient:
 
 @pytest.fixture
 def settings(emulator: Addresses) -> Settings:
-    stand_ins = ",".join(
+    emulators = ",".join(
         f"{region}.{network}={emulator.address(region)}" for region in Region for network in Network
     )
-    return make_settings(LOCAL_STACK="true", PROVIDER_ENDPOINTS=stand_ins)
+    return make_settings(LOCAL_STACK="true", PROVIDER_ENDPOINTS=emulators)
 
 
 def diagnose(settings: Settings, key: Credentials = KEY) -> Diagnosis:
@@ -64,7 +64,9 @@ def test_a_good_key_is_accepted_in_the_allowed_regions_for_free(
     assert {one.level for one in check_regions(quick, settings, HERE)} == {Level.OK}
 
 
-def test_an_unknown_key_and_a_wrong_secret_are_told_apart(settings: Settings, control: ControlClient) -> None:
+def test_an_unknown_key_and_a_wrong_secret_are_distinguished(
+    settings: Settings, control: ControlClient
+) -> None:
     assert control.calls() == []
     unknown = diagnose(settings, Credentials("another", KEY.access_key_secret))
     wrong = diagnose(settings, Credentials(KEY.access_key_id, "another"))
@@ -74,7 +76,7 @@ def test_an_unknown_key_and_a_wrong_secret_are_told_apart(settings: Settings, co
     assert {found.access for found in unknown.regions.values()} == {Access.REFUSED}
 
 
-def test_a_disabled_key_is_told(settings: Settings, control: ControlClient) -> None:
+def test_a_disabled_key_is_reported(settings: Settings, control: ControlClient) -> None:
     control.ask("PATCH", f"/keys/{KEY.access_key_id}", {"active": False})
 
     assert set(list_codes(diagnose(settings)).values()) == {"InvalidAccessKeyId.Inactive"}

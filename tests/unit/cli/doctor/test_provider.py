@@ -106,7 +106,7 @@ def test_a_secret_that_the_functions_can_not_read_is_an_error() -> None:
     assert check_source("secret_unreadable", make_settings()) == [("provider.functions.key", Level.ERROR)]
 
 
-def test_the_federated_exchange_is_told_step_by_step() -> None:
+def test_the_federated_exchange_is_reported_step_by_step() -> None:
     token, exchange = "federation.token", "federation.exchange"
     assert check_source(None) == [(token, Level.OK), (exchange, Level.OK)]
     assert check_source("web_identity.AccessDenied") == [(token, Level.ERROR)]
