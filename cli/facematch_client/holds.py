@@ -35,5 +35,5 @@ def describe_hold(hold: Hold, now_ms: int) -> str:
     if hold.is_trial:
         return f"{reason}; a trial call is running"
     if hold.has_expired(now_ms):
-        return f"{reason}; the hold ended at {until}, and the next call is the trial"
+        return f"{reason}; the next call is the trial, due since {until}"
     return f"{reason}; next call at {until}"

@@ -127,7 +127,7 @@ def test_a_photo_over_the_stacks_limit_is_refused_before_it_is_sent(
 
     error = json.loads(ran.err)["error"]
     assert (ran.exit_code, error["reason"]) == (ExitCode.REFUSED, "file_too_large")
-    assert "The file has 28,821,707 bytes. The limit is 20,000,000 bytes." in error["message"]
+    assert f"The file {target} has 28,821,707 bytes. The limit is 20,000,000 bytes." in error["message"]
     assert api.requests == []
     assert "(file_too_large)" in cli.run("compare", source, target).err
 

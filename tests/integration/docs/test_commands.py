@@ -64,6 +64,19 @@ NOT_RUN = {
     ),
     "facematch doctor --local --json": "tests/e2e/test_doctor.py runs it, on a stack that it breaks.",
     "export API_URL=…": "It is your stack's; tests/e2e/test_requests.py sets that of a local one.",
+    "export AWS_ENDPOINT_URL=$(jq -r .endpoint_url .local/stack.json)": (
+        "It needs jq; tests/e2e/test_requests.py sets the same."
+    ),
+    "export API_URL=$(jq -r .api_url .local/stack.json)": (
+        "It needs jq; tests/e2e/test_requests.py sets the same."
+    ),
+    "export BUCKET=$(jq -r .bucket .local/stack.json)": (
+        "It needs jq; tests/e2e/test_bucket.py uses the same bucket."
+    ),
+    "export AWS_REGION=ap-southeast-1 AWS_DEFAULT_REGION=ap-southeast-1": (
+        "tests/e2e/test_requests.py sets the same."
+    ),
+    "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test": "tests/e2e/test_requests.py sets the same.",
     "export AWS_REGION=…": "It is your stack's; tests/e2e/test_requests.py sets that of a local one.",
     "sam deploy --guided": "It needs an AWS account; every local stack is deployed by `sam deploy`.",
     "sam deploy --guided --parameter-overrides FacematchStack=facematch": (
@@ -88,6 +101,11 @@ NOT_RUN = {
     'eval "$(aws configure export-credentials --format env)"': (
         "It needs the AWS CLI; tests/e2e/test_requests.py sets what it exports."
     ),
+    "aws logs filter-log-events --log-group-name /facematch/facematch/compare "
+    '--filter-pattern \'?WARNING ?ERROR ?CRITICAL ?"Task timed out" ?"Runtime exited"\'': (
+        "It needs an AWS account, and the AWS CLI."
+    ),
+    'aws sqs purge-queue --queue-url "$SWEEP_DEAD_LETTERS_URL"': "It needs an AWS account, and the AWS CLI.",
     'aws s3 rm "s3://$BUCKET" --recursive': "It needs an AWS account, and the AWS CLI.",
 }
 S3_COMMANDS = {"cp": set[str](), "rm": {"--recursive"}}

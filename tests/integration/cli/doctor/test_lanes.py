@@ -40,7 +40,9 @@ def test_a_hold_that_ended_waits_for_its_trial(cli: CliEnvironment) -> None:
     cli.put_hold("singapore", reason="outage", code="Some.Code", for_s=60)
     cli.clock.advance(61)
 
-    assert check_hold(cli).level is Level.WARNING
+    check = check_hold(cli)
+    assert check.level is Level.WARNING
+    assert "the next call is the trial, due since" in check.finding
 
 
 def test_throttling_that_is_over_is_over(cli: CliEnvironment) -> None:
