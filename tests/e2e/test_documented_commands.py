@@ -109,13 +109,24 @@ def test_builds_and_generated_files_leave_the_clone_unchanged(shell: Shell) -> N
 
 
 def test_the_emulator_runs_on_its_own(shell: Shell, borrowing: dict[str, str]) -> None:
-    shell.run_commands("pip install './emulator[faces,tokens]'", variables=borrowing)
+    # A folder of its own: pip does not add a command to a folder that has one already.
+    target = shell.folder / ".local" / "installed-emulator"
+    shell.run_commands(
+        "pip install './emulator[faces,tokens]'", variables={**borrowing, "PIP_TARGET": str(target)}
+    )
+    installed = {
+        "PATH": os.pathsep.join([str(target / "bin"), shell.environment["PATH"]]),
+        "PYTHONPATH": str(target),
+    }
     scenario = {"effect": "refuse", "code": "InternalError", "region": "malaysia"}
     (shell.folder / "faults.json").write_text(json.dumps([scenario]))
     for commands in (
-        shell.start_commands("facecompare-emulator --port 0 --qps indonesia=1 --qps-window sliding"),
         shell.start_commands(
-            "facecompare-emulator --port 0 --qps indonesia=1 --qps-window sliding --scenario faults.json"
+            "facecompare-emulator --port 0 --qps indonesia=1 --qps-window sliding", variables=installed
+        ),
+        shell.start_commands(
+            "facecompare-emulator --port 0 --qps indonesia=1 --qps-window sliding --scenario faults.json",
+            variables=installed,
         ),
     ):
         with commands as emulator:
