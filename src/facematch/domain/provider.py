@@ -10,7 +10,12 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from facematch.domain.errors import OperatorError, ProviderFaultError, ProviderThrottledError
+from facematch.domain.errors import (
+    OperatorError,
+    PhotoDownloadError,
+    ProviderFaultError,
+    ProviderThrottledError,
+)
 from facematch.domain.reasons import Reason
 from facematch.domain.regions import Region
 from facematch.domain.verdict import HIGHEST_SCORE, Bounds, Decision, Verdict
@@ -220,7 +225,8 @@ _PARAMETER_REASONS: Final = {
 _PAIR_CODES: Final = _PHOTO_REASONS.keys() | _PARAMETER_REASONS.keys()
 
 _THROTTLED_PREFIXES: Final = ("throttling", "suspiciousactivity")
-_TEMPORARY_CODES: Final = frozenset({"InternalError", "DownloadTimeout", "SignatureNonceUsed"})
+_TEMPORARY_CODES: Final = frozenset({"InternalError", "SignatureNonceUsed"})
+_DOWNLOAD_CODE: Final = "DownloadTimeout"
 # Lower case: the provider's pages do not agree on the case of some.
 _OPERATOR_PREFIXES: Final = (
     "forbidden",
@@ -291,6 +297,10 @@ def raise_for_answer(answer: Answer) -> None:
         )
     if code.startswith(_OPERATOR_PREFIXES):
         raise _refuse_operator(answer)
+    if answer.code == _DOWNLOAD_CODE:
+        raise PhotoDownloadError(
+            answer.code, "The provider could not download a photo.", request_id=answer.request_id
+        )
     if (
         answer.code in _TEMPORARY_CODES
         or http_status in _TEMPORARY_STATUSES

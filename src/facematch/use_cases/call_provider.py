@@ -14,6 +14,7 @@ from facematch.domain.errors import (
     LeaseLostError,
     LedgerUnavailableError,
     OperatorError,
+    PhotoDownloadError,
     PostponedError,
     ProviderError,
     ProviderThrottledError,
@@ -277,9 +278,11 @@ class ProviderCaller:
             self.limiter.lift(region, lane.hold)
             self.limiter.hold(region, make_throttling_hold(error.code, now_ms, pause_s), replacing=None)
             return max(pause_s, self.draw(0, self.retries.pause_unbilled(comparison)))
-        if isinstance(error, OperatorError) or lane.hold is not None:
+        if isinstance(error, PhotoDownloadError):
+            self._lift_hold(region, lane)
+        elif isinstance(error, OperatorError) or lane.hold is not None:
             raise self._hold_again(comparison, region, error, lane.hold)
-        if self.limiter.record_failure(region, comparison.id) >= FAILURES_TO_HOLD:
+        elif self.limiter.record_failure(region, comparison.id) >= FAILURES_TO_HOLD:
             self.limiter.hold(region, make_hold(HoldReason.OUTAGE, error.code, now_ms), replacing=None)
         if error.possibly_billed:
             longest_s = self.retries.pause_possibly_billed(comparison)

@@ -5,6 +5,7 @@ import pytest
 
 from facematch.domain.errors import (
     OperatorError,
+    PhotoDownloadError,
     ProviderError,
     ProviderFaultError,
     ProviderThrottledError,
@@ -38,7 +39,7 @@ FAILED = {
     "DataDuplication": "data_duplication",
 }
 RAISED: dict[str, type[ProviderError]] = {
-    "DownloadTimeout": ProviderFaultError,
+    "DownloadTimeout": PhotoDownloadError,
     "InternalError": ProviderFaultError,
     "Throttling.Api": ProviderThrottledError,
     "Forbidden.RAMUserAccessDenied": OperatorError,

@@ -35,6 +35,7 @@ LEAD_MS = round(LEAD_S * 1000)
 SUCCESS = make_answer()
 INTERNAL_ERROR = make_answer("InternalError", http_status=500)
 THROTTLED = make_answer("Throttling.Api", http_status=403)
+NOT_DOWNLOADED = make_answer("DownloadTimeout", http_status=401)
 FORBIDDEN = make_answer("Forbidden.RAMUserAccessDenied", http_status=403)
 TIMEOUT = ProviderFaultError("timeout", "A sentence.", possibly_billed=True)
 
@@ -374,6 +375,25 @@ def test_failures_of_one_comparison_hold_nobody() -> None:
 
     assert stack.limiter.holds == []
     assert stack.comparison(other).state is State.COMPLETED
+
+
+def test_photo_urls_that_cannot_be_downloaded_hold_nobody() -> None:
+    stack = make_stack(*[NOT_DOWNLOADED] * 40)
+    for number in range(4):
+        postpone(stack, stack.upload_pair(pair_id=f"pair-{number}"))
+
+    assert len(stack.provider.calls) >= 4
+    assert stack.limiter.holds == []
+
+
+def test_a_trial_whose_photo_cannot_be_downloaded_ends_the_hold() -> None:
+    stack, comparison_id = make_held(HoldReason.OUTAGE, NOT_DOWNLOADED, SUCCESS)
+    stack.clock.advance(60)
+
+    stack.compare(comparison_id)
+
+    assert stack.comparison(comparison_id).state is State.COMPLETED
+    assert stack.limiter.current == {}
 
 
 @pytest.mark.parametrize(
